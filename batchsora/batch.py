@@ -15,7 +15,7 @@ from typing import Any, Final, Unpack
 from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.exit_codes import Exit
 from batchsora.composition.known_database import owner_of
-from batchsora.composition.session import Hooks, Observer, Switch
+from batchsora.composition.session import Observer, RunDependencies, StopSignal
 from batchsora.keywords import run_options
 from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
@@ -87,7 +87,7 @@ class Batch:
         fit_images: bool = False,
     ) -> None:
         if manifest is None and name is None:
-            raise ValueError("give a manifest, or the name of a batch that was loaded before")
+            raise ValueError("pass a manifest, or the name of a batch that was loaded before")
         self._source: Source | None = None
         if manifest is not None:
             reading = ReadingOptions(
@@ -124,7 +124,7 @@ class Batch:
             ValueError: there is no manifest.
         """
         if self._source is None:
-            raise ValueError("this batch was made by its name: it has no manifest here")
+            raise ValueError("this batch was opened by name and has no manifest")
         options = RunOptions(name=self._name, max_in_flight=max_in_flight, rate=rate)
         source = as_before(self._source, self._settings.database, self._name)
         with source.looked_at(self._settings.database) as manifest:
@@ -145,14 +145,14 @@ class Batch:
             EngineError: nothing was loaded.
         """
         said = self._options(options)
-        manifest, hooks = self._opened(), Hooks()
+        manifest, dependencies = self._opened(), RunDependencies()
         with working_store(
-            self._settings.database, hooks.clock, lambda: owner_of(self._settings)
+            self._settings.database, dependencies.clock, lambda: owner_of(self._settings)
         ) as store:
             loading, caps = load_options(said, quiet=True), caps_of(said)
             if is_capped(store, manifest, said.name, caps):
                 loading = replace(loading, held_back=HeldBack.NOT_LOOKED)
-            return load_manifest(store, manifest, loading, caps, hooks.clock.now())[0]
+            return load_manifest(store, manifest, loading, caps, dependencies.clock.now())[0]
 
     def run(
         self,
@@ -236,7 +236,7 @@ class Batch:
 
     def _opened(self) -> Manifest:
         if self._source is None:
-            raise ValueError("this batch was made by its name: it has no manifest here")
+            raise ValueError("this batch was opened by name and has no manifest")
         source = as_before(self._source, self._settings.database, self._name)
         return source.opened(fitted_folder(self._settings.database))
 
@@ -244,23 +244,23 @@ class Batch:
         batch = None if self._source is not None else self._name
         return run_options(said, name=self._name, batch=batch, sandbox=self._settings.sandbox)
 
-    def _run(self, said: RunKeywords, hooks: Hooks) -> RunReport:
+    def _run(self, said: RunKeywords, dependencies: RunDependencies) -> RunReport:
         notes, options = _Notes(), self._options(said)
         request = StartRequest(self._source, options, caps_of(options))
-        code = start(request, self._settings, hooks, notes)
+        code = start(request, self._settings, dependencies, notes)
         if code is Exit.USAGE and not notes.ended:
             raise NotAllowedError(notes.said[-1])
         return RunReport(int(code), self.status(), tuple(notes.said))
 
 
 class _Work(threading.Thread):
-    """A run in a thread of its own: its event loop is nobody else's."""
+    """A run in its own thread, with its own event loop."""
 
     def __init__(
         self, batch: Batch, observer: Callable[[dict[str, Any]], None] | None, options: RunKeywords
     ) -> None:
         super().__init__(name=f"run of {batch!r}")
-        self.switch = Switch()
+        self.switch = StopSignal()
         self._batch = batch
         self._observer = observer
         self._options = options
@@ -268,18 +268,21 @@ class _Work(threading.Thread):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        hooks = replace(
-            Hooks(), quiet=True, switch=self.switch, observer=_told(self._batch, self._observer)
+        dependencies = replace(
+            RunDependencies(),
+            quiet=True,
+            switch=self.switch,
+            observer=_told(self._batch, self._observer),
         )
         try:
-            self._report = self._batch._run(self._options, hooks)  # noqa: SLF001 - its other half
+            self._report = self._batch._run(self._options, dependencies)  # noqa: SLF001 - its other half
         except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
             self._error = error
 
     def report(self) -> RunReport:
         """Return what came of it, or raise what went wrong."""
         if self._report is None:
-            raise self._error or RuntimeError("the run ended without a word")
+            raise self._error or RuntimeError("the run ended without a result")
         return self._report
 
 

@@ -1,7 +1,7 @@
 """Every process that we start, in one place and by three rules.
 
 It runs isolated: ``-P`` keeps a ``click.py`` in the working folder from being imported. Its
-environment is what is listed here, so that the page's password is nobody else's. And what it is to
+environment is what is listed here, so that the page's password goes no further. And what it is to
 do comes by a file without a name, not in its arguments, which ``ps`` shows to every account.
 """
 

@@ -92,9 +92,9 @@ class Configuration:
         raise self.refused(
             command,
             key,
-            f"nobody named this file, it only lay in the folder; {found}. Nothing was done. If you "
-            f"know the file, name it, with --config {self.path} or in BATCHSORA_CONFIG; or give "
-            f"--{key} yourself, or remove the line",
+            f"this file was only found in the folder, and {found}. Nothing was done. If you trust "
+            f"the file, use --config {self.path} or set BATCHSORA_CONFIG; or give --{key} "
+            "yourself; or remove the line",
         )
 
     def _inside(self, value: str) -> bool:
@@ -143,15 +143,17 @@ def _content(path: Path) -> bytes:
             content = file.read(LARGEST + 1) if regular else b""
     except OSError as error:
         raise SettingsError(
-            f"the configuration {path} can't be read ({error.strerror}); mend that, or name "
+            f"the configuration {path} can't be read ({error.strerror}); fix that, or choose "
             "another one with --config"
         ) from error
     if not regular:
-        raise SettingsError(f"the configuration {path} is no regular file; name one with --config")
+        raise SettingsError(
+            f"the configuration {path} is not a regular file; choose one with --config"
+        )
     if len(content) > LARGEST:
         raise SettingsError(
-            f"the configuration {path} is larger than {LARGEST // 1024} KB; remove what is not "
-            "batchsora's"
+            f"the configuration {path} is larger than {LARGEST // 1024} KB; remove what does not "
+            "belong to batchsora"
         )
     return content
 
@@ -161,20 +163,22 @@ def _parsed(path: Path, content: bytes) -> dict[str, Any]:
 
     for number, written in enumerate(content.splitlines(), 1):
         if written.count(b".") > MOST_DOTS:
-            raise SettingsError(f"{path}, line {number}: this is no line of a configuration")
+            raise SettingsError(f"{path}, line {number}: not a valid line of a configuration")
     try:
         return tomllib.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{path}, line {line}: not UTF-8; save it again as UTF-8") from None
     except ArithmeticError:
-        raise SettingsError(f"{path} is no TOML: a number in it is beyond all measure") from None
+        raise SettingsError(f"{path} is not valid TOML: a number in it is too large") from None
     except ValueError as error:
         raise SettingsError(
-            f"{path} is no TOML: {error}. Texts stand in quotes, and a comment begins with '#'"
+            f"{path} is not valid TOML: {error}. Put texts in quotes; a comment begins with '#'"
         ) from None
     except RecursionError:
-        raise SettingsError(f"{path} is no configuration: it is nested without end") from None
+        raise SettingsError(
+            f"{path} is not a valid configuration: it is nested too deeply"
+        ) from None
 
 
 def _checked(path: Path, where: str, key: str, value: Any) -> Any:
@@ -183,9 +187,9 @@ def _checked(path: Path, where: str, key: str, value: Any) -> Any:
     if known is None:
         if _looks_secret(key):
             raise SettingsError(
-                f"{path}: {where}: a token never stands in this file, which is read, copied and "
-                "committed like any other. Remove it; 'batchsora login' keeps the token in the "
-                "system keyring, and token-file names a file of its own"
+                f"{path}: {where}: a token must not be in this file, which is read, copied and "
+                "committed like any other. Remove it; 'batchsora login' stores the token in the "
+                "system keyring, or use token-file"
             )
         raise _unknown(path, where, key, "key", KEYS)
     if not _fits(known.kind, value):
@@ -225,7 +229,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     if isinstance(value, int) and abs(value) >= MOST:
-        return "a number without measure"
+        return "a number that is too large"
     return _short(repr(value) if isinstance(value, str) else str(value))
 
 

@@ -265,11 +265,9 @@ class Downloader:
         try:
             fresh = await fresh_address(self._provider, item.generation_id)
         except ProviderError as problem:
-            raise FetchError(
-                f"{error}; asking the API for a fresh one failed: {problem}"
-            ) from error
+            raise FetchError(f"{error}; asking the API for a new one failed: {problem}") from error
         if fresh is None:
-            raise FetchError(f"{error}; the API gives no fresh one") from error
+            raise FetchError(f"{error}; the API gave no new one") from error
         if fresh == old:
             raise error
         return fresh
@@ -283,7 +281,7 @@ class Downloader:
         self._tries[item.attempt_id] = tries + 1
         self._not_before[item.attempt_id] = self._clock.monotonic() + self._delay(tries)
         self.report.failed[item.key] = message
-        log.info("the file of %r could not be fetched: %s", item.key, message)
+        log.info("the file of %r could not be downloaded: %s", item.key, message)
         await self._files.record_file_error(item, message)
 
     def _delay(self, tries: int) -> float:

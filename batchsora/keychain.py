@@ -54,12 +54,12 @@ def keep(origin: str, token: str) -> str:
         keyring.set_password(SERVICE, origin, token)
         kept = keyring.get_password(SERVICE, origin) == token
     except NoKeyringError:
-        raise KeychainError("this system has no keyring (or nobody has unlocked it here)") from None
+        raise KeychainError("this system has no keyring (or it is locked)") from None
     except (KeyringError, OSError) as error:
         # its cause may know the token
         raise KeychainError(str(error) or type(error).__name__) from None
     if not kept:
-        raise KeychainError("the keyring of this system keeps nothing")
+        raise KeychainError("the keyring of this system does not store anything")
     return str(keyring.get_keyring().name)
 
 

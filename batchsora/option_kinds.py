@@ -38,12 +38,12 @@ class Found(StrEnum):
     COUNTS = "nothing: it only narrows, paces or waits"
     LOGIN = "it gets a token only if 'batchsora login' kept one for it"  # Settings.strange
     INSIDE = "it leads out of the folder"
-    CALLS = "it would tell whoever is there of your videos"
-    ACCOUNT = "it would spend from, and show your prompts to, whosever token that is"
+    CALLS = "it would report your videos to that address"
+    ACCOUNT = "it would spend from the account of that token, and show it your prompts"
     CONSENT = "it would be your consent to spend that much"
     LIMITS = "it would let more be spent than your budget says"
     AGAIN = "videos that failed would be bought again more often"
-    DOUBTS = "submissions would sooner count as never made, and be made again"
+    DOUBTS = "submissions would be given up sooner and bought again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Option:
         path: what a path must lead to.
         short: one letter that stands for the flag.
         variable: of the environment, alike for all commands; else ``BATCHSORA_``, the command and
-            the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli.environment`).
+            the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli`).
         completes: what the shell completes.
         check: returns a text as it is used.
         not_with: another option that can't be set at the same time.
@@ -181,7 +181,7 @@ def time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone; write it like Europe/Berlin") from None
+        raise ValueError(f"{name!r} is not a time zone; write it like Europe/Berlin") from None
     return name
 
 
@@ -196,7 +196,7 @@ def delimiter(text: str) -> str:
     """
     found = _DELIMITERS.get(text.lower(), text)
     if len(found) != 1 or found in '"\r\n\0':
-        raise ValueError("give one character, or tab, comma, semicolon or pipe")
+        raise ValueError("use one character, or tab, comma, semicolon or pipe")
     return found
 
 
@@ -209,5 +209,7 @@ def encoding(name: str) -> str:
     try:
         "".encode(name or "utf-8")
     except (LookupError, ValueError):
-        raise ValueError(f"{name!r} is no encoding; often it is cp1252, or utf-16") from None
+        raise ValueError(
+            f"{name!r} is not a known encoding; often it is cp1252 or utf-16"
+        ) from None
     return name

@@ -76,18 +76,18 @@ class ReadingOptions:
     include_hidden: bool | None = option(
         Kind.FLAG, "Also read the hidden rows of a sheet.", negatable=True, **_SPOKEN)
     ignore_pictures: bool | None = option(
-        Kind.FLAG, "Ignore pictures that lie over the cells of a row.", negatable=True, **_SPOKEN)
+        Kind.FLAG, "Ignore pictures placed over the cells of a row.", negatable=True, **_SPOKEN)
     embedded_images: bool | None = option(
         Kind.FLAG, "Use the pictures over or in a row's cells as its image.",
         negatable=True, **_SPOKEN)
     columns: Mapping[str, str] = option(
-        Kind.PAIRS, "What a column means, as 'What you see=prompt'; 'Size=' leaves it alone.",
+        Kind.PAIRS, "Meaning of a column, as 'What you see=prompt'; 'Size=' ignores it.",
         flag="map", metavar="HEADER=COLUMN", **_SPOKEN)
     defaults: Mapping[str, str] = option(
-        Kind.PAIRS, "Value of empty cells, as duration=15.",
+        Kind.PAIRS, "Value for empty cells, as duration=15.",
         flag="default", dest="column_defaults", metavar="COLUMN=VALUE", **_SPOKEN)
     prompt: str | None = option(
-        Kind.TEXT, "Same as --default prompt=…; for a folder of pictures.", **_READING)
+        Kind.TEXT, "Same as --default prompt=…; useful for a folder of pictures.", **_READING)
     delimiter: str | None = option(
         Kind.TEXT, "Delimiter of a text table, if it can't be detected.",
         metavar="CHAR", check=delimiter, **_SPOKEN)
@@ -127,7 +127,7 @@ class RunOptions:
         Kind.PAIRS, "Budget of a campaign; can be repeated.",
         flag="cap", dest="campaigns", metavar="CAMPAIGN=USD", **_MONEY, **_PYTHON)
     day_budget: Decimal | None = option(
-        Kind.USD, "Budget of each day, for all batches together.", example="20.00", **_USD)
+        Kind.USD, "Daily budget of all batches together.", example="20.00", **_USD)
     time_zone: str | None = option(
         Kind.TEXT, "Time zone of the daily budget.", metavar="ZONE", check=time_zone,
         shown_default="UTC", found=Found.LIMITS, example='"Europe/Berlin"', **_MONEY)
@@ -141,13 +141,13 @@ class RunOptions:
         Kind.TEXT, "Which failed videos the provider refunds.",
         choices=("none", "system", "all"), shown_default="none", found=Found.LIMITS, **_MONEY)
     wait_for_funds: bool = option(
-        Kind.FLAG, "Wait for funds instead of ending without them.", False,
+        Kind.FLAG, "Wait for a top-up instead of ending when funds run out.", False,
         found=Found.COUNTS, **_MONEY, **_PYTHON)
     max_in_flight: int = option(
-        Kind.WHOLE, "Unfinished videos at the same time.", 16,
+        Kind.WHOLE, "Maximum number of unfinished videos.", 16,
         least=1, most=100_000, shared=("run", "plan"), on={"plan": _SAME}, **_PACE)
     rate: float = option(
-        Kind.NUMBER, "Submissions per second; 0: no limit.", 5.0,
+        Kind.NUMBER, "Submissions per second (0: no limit).", 5.0,
         least=0, most=10_000, shared=("run", "plan"), on={"plan": {"most": None}}, **_PACE)
     poll_interval: float | None = option(
         Kind.NUMBER, "Seconds between polls.", shown_default="5",
@@ -159,10 +159,10 @@ class RunOptions:
     generation_timeout: float = option(
         Kind.NUMBER, "Seconds after which a video counts as overdue.", 1800.0, **_SECONDS)
     grace: float = option(
-        Kind.NUMBER, "Seconds for which an unconfirmed submission is looked for.", 180.0,
+        Kind.NUMBER, "Grace period: seconds to look for an unconfirmed submission.", 180.0,
         shared=("run", "generate", "reconcile", "resolve"), **{**_SECONDS, "found": Found.DOUBTS},
         on={"generate": _SAME, "reconcile": _SAME, "resolve": {
-            "help": "Seconds for which a submission may still turn up.",
+            "help": "Grace period: seconds for which a submission may still turn up.",
             "least": 0, "most": None}})
     retries: int = option(
         Kind.WHOLE, "Retries after the provider's own failures.", 2,
@@ -171,7 +171,7 @@ class RunOptions:
         Kind.TEXT, "Public address of 'batchsora web --webhooks', for the API's callbacks.",
         metavar="URL", found=Found.CALLS, example='"https://videos.example"')
     download: Path | None = option(
-        Kind.PATH, "Folder for the files (in a rehearsal: sandbox-videos).",
+        Kind.PATH, "Folder for the files (with --sandbox: sandbox-videos).",
         dest="folder", path="folder", shown_default="videos",
         found=Found.INSIDE, shared=("run", "download"), **_FILES, **_PYTHON,
         on={"generate": {"help": "Wait, and download the file into this folder.",
@@ -200,28 +200,31 @@ class RunOptions:
     allow_unknown: bool = option(
         Kind.FLAG, "Accept columns that look misspelled.", False, group=Group.READING)
     on_change: str = option(
-        Kind.TEXT, "Rows that were edited after they were paid for.", "stop", **_MONEY,
+        Kind.TEXT, "What to do with rows that were edited after they were paid "
+        "for.", "stop", **_MONEY,
         switches=(
             Switch("redo-changed", "redo", "Buy paid rows again if they were edited."),
             Switch("keep-both", "keep", "Treat changed rows without an id as new videos.")))
     on_existing: str = option(
-        Kind.TEXT, "Prompts whose videos the account has already.", "ask", **_MONEY, **_PYTHON,
+        Kind.TEXT, "What to do with prompts whose videos the account already "
+        "has.", "ask", **_MONEY, **_PYTHON,
         switches=(
             Switch("adopt-existing", "adopt", "Use videos that are already paid for, at no cost."),
-            Switch("buy-again", "buy", "Buy rows although their videos are already paid for.")))
+            Switch("buy-again", "buy", "Buy rows even if their videos are already paid for.")))
     sandbox: bool = option(
-        Kind.FLAG, "Rehearse on this machine: no money, real files.", False,
-        on={"plan": {"help": "Plan a rehearsal."}, "generate": _SAME,
-            "wait": {"help": "Wait for the rehearsal on this machine."}})
+        Kind.FLAG, "Use the sandbox on this machine: no money, real files.", False,
+        on={"plan": {"help": "Plan a run on the sandbox."}, "generate": _SAME,
+            "wait": {"help": "Wait for the sandbox run on this machine."}})
     wait_for_runner: bool = option(
-        Kind.FLAG, "Wait until the run that is under way has ended.", False)
+        Kind.FLAG, "Wait until the active run has ended.", False)
     moved: bool = option(
-        Kind.FLAG, "Continue with a database that another machine or account used last.", False,
+        Kind.FLAG, "Continue with a database last used by another machine or account.", False,
         on={"generate": _SAME})
     manifest_sha256: str | None = option(
-        Kind.TEXT, "The only content that is loaded.", hidden=True)
+        Kind.TEXT, "SHA-256 that the manifest must have.", hidden=True)
     yes: bool = option(
-        Kind.FLAG, "Spend without asking.", False, on={"generate": _SAME}, **_MONEY, **_PYTHON)
+        Kind.FLAG, "Spend without "
+        "confirmation.", False, on={"generate": _SAME}, **_MONEY, **_PYTHON)
 
     @property
     def folder(self) -> Path | None:

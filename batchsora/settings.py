@@ -106,8 +106,8 @@ def _database_path(named: str) -> Path:
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
         return Path(rest[1:])
     raise SettingsError(
-        f"--db {scheme}://… is no database that batchsora can use; give the path of a SQLite file, "
-        "or sqlite:///PATH"
+        f"--db {scheme}://… is not a database that batchsora supports; use the path of a SQLite "
+        "file, or sqlite:///PATH"
     )
 
 
@@ -119,10 +119,10 @@ def _api_address(url: str) -> str:
         usable = False
     if not usable:
         raise SettingsError(
-            f"--base-url {url!r} is no http(s) address; the API's is {DEFAULT_BASE_URL}"
+            f"--base-url {url!r} is not an http(s) address; the API's is {DEFAULT_BASE_URL}"
         )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsError("--base-url takes an address alone: no user, query or fragment")
+        raise SettingsError("--base-url must not contain a user, query or fragment")
     return url.rstrip("/")
 
 
@@ -203,7 +203,7 @@ def token_of(content: bytes, where: str) -> str:
     try:
         found = content.decode("ascii").strip()
     except UnicodeDecodeError:
-        raise SettingsError(f"what is in {where} can't be a token: not plain text") from None
+        raise SettingsError(f"not a valid token in {where}: not plain text") from None
     return checked_token(found, where) if found else ""
 
 
@@ -214,9 +214,9 @@ def checked_token(found: str, where: str) -> str:
         SettingsError: it can't; the text never shows it.
     """
     if len(found) > LONGEST_TOKEN or not found.isascii() or any(c.isspace() for c in found):
-        raise SettingsError(f"what is in {where} can't be a token: too long, or with spaces inside")
+        raise SettingsError(f"not a valid token in {where}: too long, or with spaces inside")
     if not found.isprintable():
-        raise SettingsError(f"what is in {where} can't be a token: not plain text")
+        raise SettingsError(f"not a valid token in {where}: not plain text")
     return found
 
 
@@ -224,6 +224,6 @@ def _warn_of_others(where: str, mode: int) -> None:
     """Warn of a token that lies open; a pipe is as private as its process."""
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         log.warning(
-            "the token file %s can be read by other users of this machine; 'chmod 600' closes it",
+            "the token file %s can be read by other users of this machine; fix it with 'chmod 600'",
             where,
         )

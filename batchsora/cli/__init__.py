@@ -7,16 +7,31 @@ because ``--help`` and completion must not pay a second for SQLModel (docs/perfo
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from batchsora._version import __version__
 from batchsora.cli import failures
 from batchsora.cli.common import Cli
-from batchsora.cli.environment import PREFIX, name_as_typed
 from batchsora.cli.global_options import global_options
 from batchsora.cli.streams import standard_streams
+
+PREFIX: Final = "BATCHSORA"
+
+
+def name_as_typed(command: click.Command) -> None:
+    """Let the environment name options as the command line does.
+
+    click names them after the command's own variables, which are sometimes called otherwise; those
+    names count as well.
+    """
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar is None:
+            typed = max(option.opts, key=len).lstrip("-").replace("-", "_")
+            if option.allow_from_autoenv and typed != option.name:
+                option.envvar = f"{PREFIX}_{command.name}_{typed}".upper()
+
 
 COMMANDS = (
     "init",
@@ -83,13 +98,13 @@ class LazyGroup(click.Group):
 # BATCHSORA_VERSION is what a container's recipe calls the version that it installs
 @click.version_option(__version__, prog_name="batchsora", allow_from_autoenv=False)
 def group(**_: Any) -> None:
-    """Turn a spreadsheet of prompts into finished videos: never paid twice, never above the cap.
+    """Turn a spreadsheet of prompts into videos: never paid twice, never above the budget.
 
     \b
-    Rehearse it:     batchsora run prompts.csv --sandbox
+    Try it, free:    batchsora run prompts.csv --sandbox
     See the cost:    batchsora plan prompts.csv
     Run it:          batchsora run prompts.csv --budget 6.00
-    Go on:           batchsora run
+    Resume:          batchsora run
     See the results: batchsora export -o results.csv
     """
 

@@ -16,8 +16,7 @@ def command(cli: Cli, /) -> int:
     Example:
       batchsora balance --json
     """
-    from batchsora.composition.ask import read_balance
-    from batchsora.composition.session import endpoint
+    from batchsora.composition.session import endpoint, read_balance
     from jobs.model.money import usd_text
 
     with endpoint(cli.settings()) as place:

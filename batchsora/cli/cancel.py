@@ -1,4 +1,4 @@
-"""``batchsora cancel``: take queued jobs out of the queue."""
+"""``batchsora cancel``: cancel queued jobs."""
 
 import click
 
@@ -13,7 +13,7 @@ from batchsora.cli.picking import (
 )
 
 
-@click.command("cancel", short_help="Take queued jobs out of the queue, unpaid.")
+@click.command("cancel", short_help="Cancel queued jobs; nothing was paid for them.")
 @jobs_argument
 @batch_option
 @campaign_option
@@ -33,9 +33,9 @@ def command(
     everything: bool,
     yes: bool,
 ) -> int:
-    """Take queued jobs out of the queue. What is submitted is paid for, and can't be cancelled.
+    """Cancel queued jobs. A job that was submitted is paid for, and can't be cancelled.
 
-    'batchsora retry JOB' puts a cancelled job back.
+    'batchsora retry JOB' queues a cancelled job again.
 
     \b
     Examples:
@@ -43,11 +43,11 @@ def command(
       batchsora cancel --batch night --campaign winter --yes
     """
     if not (job or batch or campaigns or search.split() or everything):
-        raise click.UsageError("say which: JOB, --batch, --campaign, --search or --all")
+        raise click.UsageError("choose jobs by JOB, --batch, --campaign, --search or --all")
     from batchsora.composition.databases import existing_store
     from batchsora.usecases.retry_cancel_remove import cancel
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)
     with existing_store(cli.settings().database) as store:
-        return int(cancel(wanted, store, cli.hooks.clock, cli, consent=yes))
+        return int(cancel(wanted, store, cli.dependencies.clock, cli, consent=yes))

@@ -13,7 +13,7 @@ _STYLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "processing": {"fg": "cyan"},
     "pending": {"fg": "cyan"},
     "failed": {"fg": "red", "bold": True},
-    "in doubt": {"fg": "yellow", "bold": True},
+    "unconfirmed": {"fg": "yellow", "bold": True},
     "paused": {"fg": "yellow"},
     "waits for": {"fg": "yellow"},
     "held back": {"fg": "yellow"},

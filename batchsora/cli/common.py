@@ -18,7 +18,7 @@ from batchsora.options import GlobalOptions
 if TYPE_CHECKING:
     import re
 
-    from batchsora.composition.session import Hooks
+    from batchsora.composition.session import RunDependencies
     from batchsora.config import Configuration
     from batchsora.settings import Settings
 
@@ -31,7 +31,7 @@ class Cli:
     """One invocation: the global options as given anywhere on the line, and its two streams.
 
     Args:
-        hooks: what tests put in place of time, chance and checkpoints.
+        dependencies: what tests put in place of time, chance and checkpoints.
 
     Attributes:
         answered: the one JSON document has been given.
@@ -41,8 +41,8 @@ class Cli:
         configuration_error: why it can't be used, where a command goes on all the same.
     """
 
-    def __init__(self, hooks: "Hooks | None" = None) -> None:
-        self._hooks = hooks
+    def __init__(self, dependencies: "RunDependencies | None" = None) -> None:
+        self._hooks = dependencies
         self._options: dict[str, tuple[Any, ParameterSource]] = {}
         self._held_back: list[str] = []
         self.answered = False
@@ -86,14 +86,14 @@ class Cli:
         return bool(self.option("quiet"))
 
     @property
-    def hooks(self) -> "Hooks":
+    def dependencies(self) -> "RunDependencies":
         """Return time, chance and checkpoints."""
         from dataclasses import replace
 
-        from batchsora.composition.session import Hooks
+        from batchsora.composition.session import RunDependencies
 
-        hooks = Hooks() if self._hooks is None else self._hooks
-        return replace(hooks, quiet=True) if self.quiet else hooks
+        dependencies = RunDependencies() if self._hooks is None else self._hooks
+        return replace(dependencies, quiet=True) if self.quiet else dependencies
 
     def configure(self, context: click.Context, named: str | None) -> None:
         """Let the configuration file say what is left open on a command's line.
@@ -151,7 +151,7 @@ class Cli:
         except SettingsError as error:
             if file is None or not found:
                 raise
-            raise SettingsError(f"{error} (it stands in {file.path})") from error
+            raise SettingsError(f"{error} (in {file.path})") from error
 
     def start(self) -> None:
         """Send the log where the options say.
@@ -162,7 +162,7 @@ class Cli:
         from batchsora.cli.logs import configure_logging
 
         if self.verbose and self.quiet:
-            raise click.UsageError("give -v or -q, not both")
+            raise click.UsageError("use -v or -q, not both")
         configure_logging(verbose=self.verbose, file=self.option("log_file"))
 
     def end(self, code: int) -> None:

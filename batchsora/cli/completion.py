@@ -8,7 +8,7 @@ from batchsora.cli.global_options import global_options
 from batchsora.cli.text import Painted
 
 
-@click.command("completion", short_help="The script that lets your shell complete.")
+@click.command("completion", short_help="Print the script for shell completion.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @global_options
 @click.pass_obj
@@ -22,11 +22,11 @@ def command(context: click.Context, /, cli: Cli, shell: str) -> int:
       zsh:   batchsora completion zsh >> ~/.zshrc     (after compinit)
       fish:  batchsora completion fish > ~/.config/fish/completions/batchsora.fish
 
-    It counts from the next shell on.
+    It takes effect in new shells.
     """
     completing = get_completion_class(shell)
     if completing is None:
-        raise click.UsageError(f"{shell} can't be completed for")
+        raise click.UsageError(f"no completion for {shell}")
     script = completing(
         context.find_root().command, {}, "batchsora", "_BATCHSORA_COMPLETE"
     ).source()

@@ -1,4 +1,4 @@
-"""``batchsora doctor``: what could stand in the way, and what to do about it."""
+"""``batchsora doctor``: check the setup and suggest fixes."""
 
 import os
 import sys
@@ -28,12 +28,12 @@ SOURCES: Final = {
 PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
 
 
-@click.command("doctor", short_help="What could stand in the way, and what to do about it.")
+@click.command("doctor", short_help="Check the setup and suggest fixes.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--reset-day",
     is_flag=True,
-    help="First move what was spent under a day in the future to today.",
+    help="First move spending that is dated in the future to today.",
 )
 @global_options
 @click.pass_obj
@@ -41,9 +41,9 @@ PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
 def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset_day: bool) -> int:
     """Check token, API, clock, balance, database, disk, versions, terminal and settings.
 
-    Nothing is written (but by --reset-day) or paid, and a run in another terminal is not disturbed.
-    It works without network, token and database. With MANIFEST the settings show what that says
-    itself.
+    Nothing is written (except by --reset-day) or paid, and other runs are not disturbed.
+    It works without network, token and database. With MANIFEST the settings include the
+    manifest's own.
 
     \b
     Examples:
@@ -77,12 +77,14 @@ def _reset_day(cli: Cli) -> None:
     from batchsora.composition.known_database import owner_of
 
     settings = cli.settings()
-    with working_store(settings.database, cli.hooks.clock, lambda: owner_of(settings)) as store:
-        gone = store.control.reset_day(cli.hooks.clock.now())
+    with working_store(
+        settings.database, cli.dependencies.clock, lambda: owner_of(settings)
+    ) as store:
+        gone = store.control.reset_day(cli.dependencies.clock.now())
     cli.say(
-        f"what was spent under {', '.join(gone)} counts today"
+        f"what was spent on {', '.join(gone)} now counts today"
         if gone
-        else "no day of the budget is in the future: nothing was changed"
+        else "no spending is dated in the future: nothing was changed"
     )
 
 
@@ -103,7 +105,9 @@ def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]"
         except SettingsError as found:
             error = found
     if error is not None:
-        checks.append(wrong("configuration", str(error), "mend the file; until then it stops all"))
+        checks.append(
+            wrong("configuration", str(error), "fix the file; until then every command stops at it")
+        )
     elif file is None:
         checks.append(fine("configuration", "no batchsora.toml here; 'batchsora init' writes one"))
     else:
@@ -112,7 +116,7 @@ def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]"
 
 def _group(root: click.Context) -> click.Group:
     if not isinstance(root.command, click.Group):
-        raise TypeError("doctor looks at the commands beside it, and there are none")
+        raise TypeError("the commands are not registered")
     return root.command
 
 
@@ -128,7 +132,7 @@ def _settings(
     try:
         settings = cli.settings()
     except SettingsError as error:
-        checks.append(wrong("settings", str(error), "until then nothing is asked or looked at"))
+        checks.append(wrong("settings", str(error), "until then the other checks are skipped"))
     root = context.find_root()
     run = _group(root).get_command(root, "run")
     if run is None:
@@ -138,7 +142,7 @@ def _settings(
         run.parse_args(asked, [])
         check_found(cli.configuration, asked)
     except (SettingsError, click.UsageError) as error:
-        checks.append(wrong("settings", str(error), "run would stop at it"))
+        checks.append(wrong("settings", str(error), "'batchsora run' would stop at it"))
     known = {"db": DEFAULT_DATABASE, "base_url": DEFAULT_BASE_URL}
     rows = []
     for key, option in KEYS.items():
@@ -175,7 +179,9 @@ def _add_manifest(manifest: Path, rows: list[dict[str, Any]], checks: "list[Chec
     try:
         opened = open_manifest(manifest, allow_outside=False)
     except ManifestError as error:
-        checks.append(wrong("manifest", str(error), f"mend it; 'batchsora plan {manifest}' tells"))
+        checks.append(
+            wrong("manifest", str(error), f"fix it; 'batchsora plan {manifest}' shows the errors")
+        )
         return
     checks.append(fine("manifest", f"{manifest}: batch {opened.name!r}"))
     (budget,) = (row for row in rows if row["setting"] == "budget")
@@ -225,4 +231,4 @@ def _text(checks: "list[Check]", rows: list[dict[str, Any]]) -> Painted:
         [Column("setting"), Column("value", folds=True), Column("from")],
     )
     order = " > ".join(PRECEDENCE)
-    return Painted(f"{shown}\n\nwhat counts ({order}):\n\n{settings}")
+    return Painted(f"{shown}\n\neffective settings ({order}):\n\n{settings}")

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from batchsora.run_result import DownloadReport
 
 
-@click.command("download", short_help="Fetch files that are missing, at no cost.")
+@click.command("download", short_help="Download missing files, at no cost.")
 @click.argument("job", nargs=-1, shell_complete=jobs)
 @options(RunOptions, "download")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
-    """Fetch the files of completed jobs that are missing, or of each JOB. It costs nothing.
+    """Download the missing files of all completed jobs, or of each JOB. It costs nothing.
 
-    Files that were deleted are fetched again while the provider still has them.
+    Deleted files are downloaded again, as long as the provider still has them.
 
     \b
     Examples:
@@ -39,7 +39,7 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     with endpoint(settings) as place, existing_store(settings.database) as store:
         private = place.private_files
         policy = download_policy(options, options.download or Path(), private_files=private)
-        report = fetch_files(store, place, policy, options.batch, job, cli.hooks)
+        report = fetch_files(store, place, policy, options.batch, job, cli.dependencies)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")
     cli.result(

@@ -19,7 +19,7 @@ from batchsora.cli.picking import STATES
     help="The file: .xlsx, .csv, .tsv, .jsonl, .json, or .yaml for a YAML manifest. Of several "
     "batches .xlsx gets a sheet for each; the others need --batch.",
 )
-@click.option("--in-place", is_flag=True, help="Into the manifest itself; a copy is kept.")
+@click.option("--in-place", is_flag=True, help="Write into the manifest itself; a copy is kept.")
 @click.option("--batch", shell_complete=batches, help="Only this batch.")
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
@@ -37,7 +37,7 @@ def command(
 ) -> int:
     """Write the manifest's own columns, untouched and in order, then the results.
 
-    A file that is there is replaced only if it is an export of the same batch, as it was written.
+    An existing file is replaced only if it is an unchanged export of the same batch.
     Of a workbook, and of YAML, a copy of the manifest gets the results, with all else in it as it
     was. The file can be loaded again as a manifest: its rows keep their keys, and nothing is bought
     twice.
@@ -52,21 +52,21 @@ def command(
     from batchsora.usecases.exports import export, export_in_place
 
     if (target is None) == (not in_place):
-        raise click.UsageError("give -o FILE or --in-place, one of them")
+        raise click.UsageError("use either -o FILE or --in-place")
     if in_place and states:
-        raise click.UsageError("--status makes a table of its own: name it with -o")
+        raise click.UsageError("--status needs a new table: name it with -o")
     from batchsora.composition.known_database import names_own_files, owner_of
 
     settings = cli.settings()
     with existing_store(settings.database) as store:
         if target is None:
             own = names_own_files(store, owner_of(settings))
-            done = export_in_place(store, batch, cli.hooks.clock.now(), own=own)
+            done = export_in_place(store, batch, cli.dependencies.clock.now(), own=own)
         else:
             done = export(store, target, batch, states)
     for note in done.notes:
         cli.say(f"note: {note}")
-    backup = "" if done.backup is None else f"; as it was: {done.backup}"
+    backup = "" if done.backup is None else f"; copy of the original: {done.backup}"
     cli.result(
         {
             "file": str(done.target),

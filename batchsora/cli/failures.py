@@ -57,7 +57,7 @@ def show(error: BaseException, cli: "Cli") -> None:
     if isinstance(error, click.exceptions.Exit | SystemExit):
         return
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        said = "stopped; nothing is lost: run it again to go on"
+        said = "stopped; nothing is lost: run it again to resume"
         tell(said)
         _document(cli, {"problem": said})
         return

@@ -31,9 +31,9 @@ class Usd(click.ParamType[Decimal]):
         try:
             amount = Decimal(str(value).strip().removeprefix("$"))
         except InvalidOperation:
-            self.fail(f"{value!r} is no amount in USD; write it like 6.00", param, ctx)
+            self.fail(f"{value!r} is not a valid amount in USD; write it like 6.00", param, ctx)
         if not amount.is_finite() or not 0 <= amount < 10**9:
-            self.fail(f"{value!r} is no amount in USD; write it like 6.00", param, ctx)
+            self.fail(f"{value!r} is not a valid amount in USD; write it like 6.00", param, ctx)
         return amount
 
 
@@ -236,11 +236,11 @@ def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
             chosen = [one for one in option.switches if said[one.dest]]
             if len(chosen) > 1:
                 raise click.UsageError(
-                    f"give {' or '.join(f'--{c.flag}' for c in chosen)}, not both"
+                    f"use {' or '.join(f'--{c.flag}' for c in chosen)}, not both"
                 )
             values[name] = chosen[0].value if chosen else option.default
             continue
         values[name] = value = said[option.dest]
         if option.not_with and value is not None and values[option.not_with] is not None:
-            raise click.UsageError(f"give --{option.not_with} or --{option.flag}, not both")
+            raise click.UsageError(f"use --{option.not_with} or --{option.flag}, not both")
     return model(**values)

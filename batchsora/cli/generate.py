@@ -19,25 +19,27 @@ if TYPE_CHECKING:
     "generate", cls=Grouped, short_help="Buy one video: submit, and wait for it with --wait."
 )
 @click.argument("prompt")
-@click.option("--image", help="To start from: a path, a web address or a data URI.")
+@click.option("--image", help="Start image: a path, a URL or a data URI.")
 @click.option("--orientation", help="9:16 (portrait) or 16:9 (landscape).  [default: 9:16]")
 @click.option("--duration", help="Seconds: 10 or 15.  [default: 10]")
-@click.option("--campaign", help="Counts under this campaign's cap in the batch 'adhoc'.")
-@click.option("--callback-url", metavar="URL", help="Where the API announces the end.")
+@click.option("--campaign", help="Campaign whose budget it counts in.")
+@click.option(
+    "--callback-url", metavar="URL", help="URL that the API calls when the video has ended."
+)
 @click.option("--wait", is_flag=True, help="Wait for the video, with progress.")
-@click.option("--again", is_flag=True, help="Buy it although the same video is under way.")
+@click.option("--again", is_flag=True, help="Buy it even if the same video is under way.")
 @options(RunOptions, "generate")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
-    """Buy one video of PROMPT. It is a row of the batch 'adhoc', and as safe as any row.
+    """Buy one video of PROMPT. It becomes a row of the batch 'adhoc', as safe as any other.
 
-    Beside a run in another terminal, that run buys it: without --wait, it is enough to end with 0
-    that the run has it in hand. A run that takes nothing up (it still looks for earlier work, or
-    only fetches its last files) is waited for, without --wait for a minute. What has no room under
-    a budget is not bought later either.
+    If a run is active in another terminal, that run buys it; without --wait this command then ends
+    with 0 as soon as the run has taken it over. If that run takes no new jobs (it is starting, or
+    downloads its last files), this command waits for it: without --wait, for a minute. A video that
+    does not fit into a budget is not bought later either.
 
-    Without a budget (--budget is kept for later ones) it asks first; without a terminal it needs
+    Without a budget (--budget is kept for later videos) it asks first; without a terminal it needs
     --budget or --yes.
 
     \b
@@ -56,7 +58,7 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
         wait=flags["wait"] or options.download is not None,
         again=flags["again"],
     )
-    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.hooks, cli)
+    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.dependencies, cli)
     cli.result(job_json(job), lambda: line(job))
     return int(code)
 
@@ -70,9 +72,10 @@ def line(job: "JobRow", *, batch: bool = False) -> str:
     """
     from batchsora.presentation.job_history import next_step
     from batchsora.presentation.json_shapes import near
+    from batchsora.presentation.terminal_text import state_text
     from jobs.model.money import usd_text
 
-    said = f"{job.key}: {str(job.state).replace('_', ' ')}"
+    said = f"{job.key}: {state_text(job.state)}"
     if job.charged_micros:
         said += f", ${usd_text(job.charged_micros)}"
     if job.generation_id:

@@ -8,12 +8,14 @@ from batchsora.cli.common import Cli
 from batchsora.cli.global_options import global_options
 
 
-@click.command("generations", short_help="The account's generations, newest first, or one.")
+@click.command("generations", short_help="List the account's generations, or show one.")
 @click.argument("generation_id", required=False)
 @click.option(
-    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many."
+    "--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many to list."
 )
-@click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out.")
+@click.option(
+    "--offset", type=click.IntRange(0), default=0, show_default=True, help="How many to skip."
+)
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, generation_id: str | None, limit: int, offset: int) -> int:

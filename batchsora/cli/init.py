@@ -8,14 +8,14 @@ from batchsora.cli.common import Cli
 from batchsora.cli.global_options import global_options
 
 
-@click.command("init", short_help="A commented configuration and a first manifest.")
+@click.command("init", short_help="Write a commented configuration and a first manifest.")
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, folder: Path) -> int:
     """Write a commented batchsora.toml and a first manifest, prompts.csv, into FOLDER (here).
 
-    What is there already is never overwritten.
+    Existing files are never overwritten.
 
     \b
     Examples:
@@ -26,11 +26,11 @@ def command(cli: Cli, /, folder: Path) -> int:
 
     begun = begin(folder)
     for path in begun.kept:
-        cli.say(f"{path} is there already and stays as it is")
+        cli.say(f"{path} already exists and was not changed")
     if folder.resolve() != Path.cwd():
         cli.say(f"next: cd {folder}")
-    cli.say(f"next: batchsora run {MANIFEST} --sandbox   rehearses it here, without money")
-    cli.say("then: batchsora login                       keeps your token")
+    cli.say(f"next: batchsora run {MANIFEST} --sandbox   tries it here, free of charge")
+    cli.say("then: batchsora login                       stores your token")
     cli.say(f"      batchsora plan {MANIFEST}            shows what it would cost")
     cli.say(f"      batchsora run {MANIFEST} --budget 1  buys it")
     document = {

@@ -21,8 +21,10 @@ SORTS = ("row", "state", "price", "submitted", "completed", "attempts")
 @kind_option
 @campaign_option
 @search_option
-@click.option("--sort", type=click.Choice(SORTS), default="row", show_default=True, help="By what.")
-@click.option("--group-by", type=click.Choice(["error"]), help="Count failures of the same words.")
+@click.option(
+    "--sort", type=click.Choice(SORTS), default="row", show_default=True, help="Sort order."
+)
+@click.option("--group-by", type=click.Choice(["error"]), help="Group failures by their message.")
 @global_options
 @click.pass_obj
 def command(
@@ -36,7 +38,7 @@ def command(
     sort: str,
     group_by: str | None,
 ) -> int:
-    """List jobs in the order of their manifest, with price and what is to be known of each.
+    """List jobs in the order of their manifest, with state, price and error.
 
     \b
     Examples:
@@ -58,7 +60,7 @@ def command(
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cli.result(
         [job_json(job) for job in found],
-        lambda: "\n".join(job_line(job, width) for job in found) or "no such job",
+        lambda: "\n".join(job_line(job, width) for job in found) or "no matching jobs",
         IN_JOBS,
     )
     return 0

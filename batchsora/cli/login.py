@@ -8,12 +8,12 @@ from batchsora.cli.common import Cli
 from batchsora.cli.global_options import global_options
 
 
-@click.command("login", short_help="Keep your token in the system keyring, or in a file.")
-@click.option("--no-check", is_flag=True, help="Don't ask the API whether it accepts the token.")
+@click.command("login", short_help="Store your token in the system keyring, or in a file.")
+@click.option("--no-check", is_flag=True, help="Don't check the token with the API.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, *, no_check: bool) -> int:
-    """Ask for the token, see that the API accepts it, and keep it in the system keyring.
+    """Ask for the token, check it with the API, and store it in the system keyring.
 
     With --token-file it is kept in that file, which you alone can read. The token is typed unseen,
     or comes through a pipe; it is never an argument. It is kept for this --base-url alone.
@@ -35,10 +35,10 @@ def command(cli: Cli, /, *, no_check: bool) -> int:
     balance = None if no_check else usd_text(check(settings, token))
     place = keep(settings, token)
     if os.environ.get(TOKEN_VARIABLE):
-        cli.say(f"{TOKEN_VARIABLE} is set, and goes before what is kept")
+        cli.say(f"{TOKEN_VARIABLE} is set, and takes precedence over the stored token")
     accepted = "" if balance is None else f" accepts the token (balance ${balance})"
     document = {"origin": settings.origin, "place": place, "balance": balance}
-    cli.result(document, lambda: f"{settings.origin}{accepted}: kept in {place}")
+    cli.result(document, lambda: f"{settings.origin}{accepted}: token stored in {place}")
     return 0
 
 
@@ -52,5 +52,5 @@ def _asked(origin: str) -> str:
     else:
         found = token_of(sys.stdin.buffer.read(LONGEST_TOKEN + 1), "standard input")
     if not found:
-        raise SettingsError("there is no token on standard input; nothing was kept")
+        raise SettingsError("no token on standard input; nothing was stored")
     return found

@@ -6,7 +6,7 @@ from batchsora.cli.common import Cli
 from batchsora.cli.global_options import global_options
 
 
-@click.command("logout", short_help="Remove the token that login kept.")
+@click.command("logout", short_help="Remove the stored token.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /) -> int:
@@ -26,9 +26,9 @@ def command(cli: Cli, /) -> int:
     settings = cli.settings()
     place = forget(settings)
     if os.environ.get(TOKEN_VARIABLE):
-        cli.say(f"{TOKEN_VARIABLE} is still set: 'unset {TOKEN_VARIABLE}' takes it away")
-    said = f"no token for {settings.origin} was kept"
+        cli.say(f"{TOKEN_VARIABLE} is still set: 'unset {TOKEN_VARIABLE}' removes it")
+    said = f"no token for {settings.origin} was stored"
     if place is not None:
-        said = f"the token for {settings.origin} is removed from {place}"
+        said = f"the token for {settings.origin} was removed from {place}"
     cli.result({"origin": settings.origin, "removed_from": place}, lambda: said)
     return 0

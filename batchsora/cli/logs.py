@@ -85,7 +85,7 @@ class _FileHandler(logging.StreamHandler[TextIO]):
         logging.getLogger().removeHandler(self)
         self.close()
         logging.getLogger(__name__).warning(
-            "the log file %s can't be written any more; the run goes on without it", self._path
+            "the log file %s can't be written any more; the run continues without it", self._path
         )
 
     def close(self) -> None:

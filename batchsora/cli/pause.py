@@ -7,12 +7,12 @@ from batchsora.cli.completing import batches
 from batchsora.cli.global_options import global_options
 
 
-@click.command("pause", short_help="Submit nothing more of a batch.")
+@click.command("pause", short_help="Stop submitting jobs of a batch.")
 @click.argument("batch", shell_complete=batches)
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, batch: str) -> int:
-    """Submit nothing more of BATCH until it is resumed; what is paid for is still fetched.
+    """Stop submitting jobs of BATCH until it is resumed. Paid videos are still downloaded.
 
     \b
     Example:

@@ -34,4 +34,4 @@ search_option = click.option(
     "--search", default="", metavar="WORDS", help="Only with these words in prompt, key or error."
 )
 jobs_argument = click.argument("job", nargs=-1, shell_complete=jobs)
-yes_option = click.option("--yes", is_flag=True, help="Do it without asking.")
+yes_option = click.option("--yes", is_flag=True, help="Don't ask for confirmation.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobs.ports.loading import StagedRow
 
 
-@click.command("plan", cls=Grouped, short_help="What a manifest would buy, and what it costs.")
+@click.command("plan", cls=Grouped, short_help="Show what a manifest would buy, and what it costs.")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @options(RunOptions, "plan")
 @options(ReadingOptions, "plan", into="reading")
@@ -68,8 +68,8 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
     cli.result(plan_json(plan), lambda: Painted("\n".join(_lines(plan))))
     if plan.needs:
         cli.say(
-            "a run would buy nothing of this as it stands: fix it, or say "
-            f"{' and '.join(plan.needs)}; the figures are with that"
+            "a run would buy nothing yet: fix the rows, or add "
+            f"{' and '.join(plan.needs)}; the figures assume that"
         )
     if plan.stops is not None:
         cli.say(f"a run would stop here: {plan.stops}")
@@ -78,8 +78,7 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
 
 def _ask_balance(plan: "Plan", settings: "Settings") -> None:
     """Add the balance, or a warning why it is not there."""
-    from batchsora.composition.ask import read_balance
-    from batchsora.composition.session import endpoint
+    from batchsora.composition.session import endpoint, read_balance
     from batchsora.settings import SettingsError
     from jobs.model.provider import ProviderError
 
@@ -87,13 +86,14 @@ def _ask_balance(plan: "Plan", settings: "Settings") -> None:
         with endpoint(settings) as place:
             plan.balance = read_balance(place, timeout=10.0)
     except (ProviderError, SettingsError) as error:
-        plan.warnings.append(f"the balance is not known: {error}")
+        plan.warnings.append(f"the balance is unknown: {error}")
 
 
 def _lines(plan: "Plan") -> Iterator[str]:
     """Lay a plan out for people."""
     from batchsora.cli.table import Column, table
     from batchsora.cli.text import clean, folded
+    from batchsora.presentation.cost import kind_text
     from batchsora.usecases.plan import price_source
 
     wrong = len({problem.row for problem in plan.problems})
@@ -103,13 +103,13 @@ def _lines(plan: "Plan") -> Iterator[str]:
     width = shutil.get_terminal_size().columns
     yield folded(f"columns   {plan.mapped}", width)
     if plan.kept:
-        yield folded(clean(f"as before {' '.join(plan.kept)}"), width)
+        yield folded(clean(f"saved     {' '.join(plan.kept)}"), width)
     kinds = [
         [
-            _kind(kind),
+            kind_text(kind),
             str(count),
             _usd(plan.prices.get(kind), "unknown"),
-            price_source(plan, kind) or "first tells",
+            price_source(plan, kind) or "first video",
             _usd(plan.cost({kind: count}).whole),
         ]
         for kind, count in sorted(plan.all.kinds.items())
@@ -128,7 +128,7 @@ def _lines(plan: "Plan") -> Iterator[str]:
         for name, tally in sorted(plan.campaigns.items())
     ]
     if campaigns:
-        heads = ["campaign", "videos", "cost", "cap"]
+        heads = ["campaign", "videos", "cost", "budget"]
         yield ""
         yield table(
             campaigns,
@@ -137,14 +137,14 @@ def _lines(plan: "Plan") -> Iterator[str]:
     yield ""
     yield from _money(plan)
     if plan.samples:
-        yield "\nas they will be sent:\n"
+        yield "\nsample requests:\n"
         yield table(
             [_sample(job) for job in plan.samples],
             [Column(folds=True), Column(), Column(), Column(folds=True)],
         )
 
 
-_NUMBERS = ("videos", "price", "cost", "cap")
+_NUMBERS = ("videos", "price", "cost", "budget")
 
 
 def _money(plan: "Plan") -> Iterator[str]:
@@ -160,7 +160,7 @@ def _money(plan: "Plan") -> Iterator[str]:
     if plan.already_done:
         yield f"done      {plan.already_done} already paid for"
     if plan.edited:
-        yield f"edited    {len(plan.edited)} edited after they were paid for, so left as they are:"
+        yield f"edited    {len(plan.edited)} edited after they were paid for, so not bought again:"
         yield f"          {keys_text(plan.edited)}; {REDO_THEM}"
     if plan.paid_before:
         yield f"before    {paid_before(plan.paid_before)}"
@@ -170,20 +170,20 @@ def _money(plan: "Plan") -> Iterator[str]:
         yield f"{'' if line else 'waits':<9} {said}"
         yield f"          {way_on}"
     if plan.gone:
-        yield f"gone      {len(plan.gone)} unpaid left the manifest, so the run cancels them:"
+        yield f"removed   {len(plan.gone)} unpaid row(s) left the manifest; the run cancels them:"
         yield f"          {keys_text(plan.gone)}"
     if plan.all.open.total() != plan.all.jobs:
         cost = plan.cost(plan.all.open).text
-        yield f"rest      {plan.all.open.total()} to buy, which cost {cost}"
+        yield f"rest      {plan.all.open.total()} to buy, for {cost}"
     if plan.picked is not None:
         cost = plan.cost(plan.picked.open).text
-        yield f"picked    {plan.picked.jobs} of them, which cost {cost}"
+        yield f"picked    {plan.picked.jobs} of them, for {cost}"
     yield from _list(plan)
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
-    yield f"cap       {_usd(plan.cap, 'none')}{used}"
-    yield f"balance   {_usd(plan.balance, 'not known')}"
+    yield f"budget    {_usd(plan.cap, 'none')}{used}"
+    yield f"balance   {_usd(plan.balance, 'unknown')}"
     together = plan.options.max_in_flight
-    yield f"time      about {_time_text(plan.seconds)}, with {together} at the same time"
+    yield f"time      about {_time_text(plan.seconds)}, with {together} in flight"
 
 
 def _list(plan: "Plan") -> Iterator[str]:
@@ -191,11 +191,13 @@ def _list(plan: "Plan") -> Iterator[str]:
     from jobs.model.states import HeldBack
 
     if plan.to_buy:
-        yield "list      the account's list is not looked at: the run does so first, and rows"
-        yield "          that it shows wait, and all others where it can't be believed"
+        yield "list      not checked yet: the run reads the account's list first, and holds back"
+        yield "          rows that are in it, or all rows if the list is not reliable"
     if plan.waiting[HeldBack.EXISTS] or plan.waiting[HeldBack.ELSEWHERE]:
-        yield f"{'' if plan.to_buy else 'list':<9} rows that wait for what it showed are bought"
-        yield "          where that has failed since"
+        yield (
+            f"{'' if plan.to_buy else 'list':<9} rows held back for a video in the list are bought"
+        )
+        yield "          if that video has failed since"
 
 
 def _sample(job: "StagedRow") -> list[str]:
@@ -208,12 +210,6 @@ def _sample(job: "StagedRow") -> list[str]:
 
 LONGEST_SHOWN = 160
 """Characters of a prompt that a plan shows."""
-
-
-def _kind(kind: str) -> str:
-    """Name a price kind for people: ``15 s, with image``."""
-    duration, _, image = kind.rpartition("/")[2].partition("+")
-    return f"{duration} s{', with image' if image else ''}"
 
 
 def _usd(micros: int | None, otherwise: str = "-") -> str:

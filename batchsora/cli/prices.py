@@ -7,20 +7,20 @@ from batchsora.cli.global_options import global_options
 from batchsora.cli.picking import yes_option
 
 
-@click.command("prices", short_help="What each kind of video costs; set or forget a price.")
+@click.command("prices", short_help="List the price of each kind of video; set or forget one.")
 @click.argument("change", nargs=-1, metavar="[set KIND USD | forget KIND]")
-@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @yes_option
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, change: tuple[str, ...], *, dry_run: bool, yes: bool) -> int:
-    """List the price of each kind of video: what a submission reserves, and how it is known.
+    """List the price of each kind of video (what a submission reserves) and its source.
 
     A price comes from the provider's answers (learned), its documentation (configured), or from
-    you (set). One that is 5 times higher or lower than the known price is charged, listed as odd,
-    and believed when it is seen a second time.
+    you (set). A price 5 times higher or lower than the known one is charged and listed as odd; it
+    becomes the known price when it is seen a second time.
 
-    'set' says what a kind costs until an answer tells otherwise. After 'forget' the next video of
+    'set' holds until the provider's answers show another price. After 'forget' the next video of
     that kind is bought alone, to learn its price.
 
     \b
@@ -33,7 +33,7 @@ def command(cli: Cli, /, change: tuple[str, ...], *, dry_run: bool, yes: bool) -
     from batchsora.usecases.prices import Change, forget_price, list_prices, set_price
 
     with existing_store(cli.settings().database) as store:
-        terms = Change(store, cli.hooks.clock, cli, dry=dry_run, consent=yes)
+        terms = Change(store, cli.dependencies.clock, cli, dry=dry_run, consent=yes)
         match change:
             case ():
                 list_prices(store, cli)

@@ -1,4 +1,4 @@
-"""``batchsora reconcile``: settle doubts now; rows against generations against balance."""
+"""``batchsora reconcile``: settle unconfirmed jobs; compare rows, generations and balance."""
 
 import click
 
@@ -8,16 +8,16 @@ from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 
-@click.command("reconcile", short_help="Settle doubts now; compare rows with the account.")
+@click.command("reconcile", short_help="Settle unconfirmed jobs; compare rows with the account.")
 @options(RunOptions, "reconcile")
-@click.option("--no-wait", is_flag=True, help="Look once; leave what needs time for later.")
-@click.option("--adopt", is_flag=True, help="Take orphans over for queued rows of the same prompt.")
+@click.option("--no-wait", is_flag=True, help="Check once, without waiting.")
+@click.option("--adopt", is_flag=True, help="Assign orphans to queued rows with the same prompt.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> int:
-    """Settle what is in doubt, and set our books beside the provider's.
+    """Settle unconfirmed jobs, and compare this database with the account.
 
-    Nothing is bought. Orphans are generations of the account that belong to no row: made by
+    Nothing is bought. Orphans are generations of the account that belong to no row: bought by
     somebody else, or by a run whose database was lost.
 
     \b
@@ -32,5 +32,5 @@ def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> 
     request = ReconcileRequest(
         grace=grace, poll_interval=min(5.0, grace), wait=not no_wait, adopt=adopt
     )
-    left = reconcile(request, cli.settings(), cli.hooks, cli)
+    left = reconcile(request, cli.settings(), cli.dependencies, cli)
     return int(Exit.IN_DOUBT if left else Exit.DONE)

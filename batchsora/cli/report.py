@@ -9,7 +9,7 @@ from batchsora.cli.completing import batches
 from batchsora.cli.global_options import global_options
 
 
-@click.command("report", short_help="Write one web page with figures, plots and pictures.")
+@click.command("report", short_help="Write a report as one web page.")
 @click.option(
     "-o",
     "--output",
@@ -46,17 +46,17 @@ def command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
     from batchsora.usecases.progress import counted
 
     settings = cli.settings()
-    through = counted("pictures", quiet=cli.hooks.quiet, unit="pictures")
+    through = counted("pictures", quiet=cli.dependencies.quiet, unit="pictures")
     with existing_store(settings.database) as store:
         done = write_report(
             store,
             target,
             batch,
-            cli.hooks.clock.now(),
+            cli.dependencies.clock.now(),
             unlinked_side_folder(settings.database),
             through,
         )
-    more = f"; {done.left_out:,} more have no room in it" if done.left_out else ""
+    more = f"; {done.left_out:,} more do not fit in it" if done.left_out else ""
     cli.result(
         {
             "file": str(target),

@@ -1,4 +1,4 @@
-"""``batchsora resolve``: settle an attempt in doubt by a person's word."""
+"""``batchsora resolve``: settle an unconfirmed attempt by hand."""
 
 from datetime import timedelta
 
@@ -11,16 +11,20 @@ from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 
-@click.command("resolve", short_help="Settle a job whose submission is in doubt.")
+@click.command("resolve", short_help="Settle an unconfirmed job by hand.")
 @click.argument("job", shell_complete=jobs)
 @options(RunOptions, "resolve")
-@click.option("--generation", metavar="ID", help="It was made: this generation is the job's.")
-@click.option("--never-made", is_flag=True, help="It was not made: queue the job again.")
+@click.option(
+    "--generation", metavar="ID", help="The submission was accepted; this is its generation."
+)
+@click.option(
+    "--never-made", is_flag=True, help="The submission was never accepted; queue the job again."
+)
 @click.option(
     "--force",
     is_flag=True,
-    help="Although the prompt differs, the grace is not over, it could be a known generation, or "
-    "the list proves nothing.",
+    help="Even if the prompt differs, the grace period is not over, a known generation may be it, "
+    "or the list proves nothing.",
 )
 @global_options
 @click.pass_obj
@@ -34,11 +38,11 @@ def command(
     never_made: bool,
     force: bool,
 ) -> int:
-    """Settle a JOB whose submission nobody knows the outcome of.
+    """Settle a JOB whose submission is unconfirmed: the provider's answer was lost.
 
-    Look at the account's generations first: what was made was paid for. --never-made looks at the
-    list too, and asks for --force where there are generations that it could be, or where the list
-    does not show what it must.
+    Check the account's generations first: a generation that exists was paid for. --never-made reads
+    the list too, and needs --force if a generation in it may be the job's, or if the list is not
+    reliable.
 
     \b
     Examples:
@@ -49,14 +53,14 @@ def command(
     from batchsora.usecases.resolve import resolve
 
     if (generation is None) == (not never_made):
-        raise click.UsageError("say either --generation ID or --never-made")
+        raise click.UsageError("use either --generation ID or --never-made")
     settings = cli.settings()
     with existing_store(settings.database) as store:
         found = store.queries.job(job, options.batch)
         said = resolve(
             store,
             settings,
-            cli.hooks.clock,
+            cli.dependencies.clock,
             found,
             generation,
             grace=timedelta(seconds=options.grace),

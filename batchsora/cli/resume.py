@@ -7,14 +7,14 @@ from batchsora.cli.completing import batches
 from batchsora.cli.global_options import global_options
 
 
-@click.command("resume", short_help="Let a paused batch go on.")
+@click.command("resume", short_help="Resume a paused batch.")
 @click.argument("batch", shell_complete=batches)
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, batch: str) -> int:
-    """Resume a paused BATCH. A run in another terminal buys what is queued of it at this moment.
+    """Resume a paused BATCH. A run in another terminal then buys its queued jobs.
 
-    It says how many videos these are, and what they cost. What is held back stays so.
+    It shows how many videos these are and what they cost. Jobs that are held back stay so.
 
     \b
     Example:
@@ -25,5 +25,5 @@ def command(cli: Cli, /, batch: str) -> int:
 
     settings = cli.settings()
     with existing_store(settings.database) as store:
-        resume(batch, settings, store, cli, cli.hooks.clock)
+        resume(batch, settings, store, cli, cli.dependencies.clock)
     return 0

@@ -20,13 +20,13 @@ from batchsora.cli.picking import (
 @kind_option
 @campaign_option
 @search_option
-@click.option("--prompt", metavar="TEXT", help="Another prompt, for one JOB.")
+@click.option("--prompt", metavar="TEXT", help="New prompt, for one JOB.")
 @click.option(
     "--abandon",
     is_flag=True,
-    help="Also give up attempts that don't end: what they cost stays spent.",
+    help="Also give up attempts that don't finish; their cost stays spent.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what it would cost; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what it would cost; change nothing.")
 @yes_option
 @global_options
 @click.pass_obj
@@ -44,13 +44,13 @@ def command(
     dry_run: bool,
     yes: bool,
 ) -> int:
-    """Queue failed jobs, or each failed or cancelled JOB, for another attempt under the same caps.
+    """Queue failed jobs, or each failed or cancelled JOB, for another attempt within the budgets.
 
-    Without JOB and --kind only failures of the kinds system and timeout are meant: the others'
-    requests would fail again. A run in another terminal buys these jobs, and nothing else of their
-    batches. A JOB that is held back is bought when it is named.
+    Without JOB and --kind this takes only failures of the kinds system and timeout: the others
+    would fail again. A run in another terminal buys these jobs, and nothing else of their
+    batches. Naming a JOB that is held back buys it.
 
-    What is paid for and may still finish is not bought again, unless --abandon gives it up.
+    A paid attempt that may still finish is not bought again, unless --abandon gives it up.
 
     \b
     Examples:
@@ -67,9 +67,9 @@ def command(
 
     settings = cli.settings()
     if prompt is not None and len(job) != 1:
-        raise click.UsageError("--prompt is for one JOB: name it")
+        raise click.UsageError("--prompt needs exactly one JOB")
     if abandon and not (job or kinds):
-        raise click.UsageError("--abandon is for the JOBs or the --kind that you name")
+        raise click.UsageError("--abandon needs JOBs or a --kind")
     wanted = Wanted(batch, kinds=kinds, campaigns=campaigns, keys=job, search=search)
     with existing_store(settings.database) as store:
         return int(
@@ -81,7 +81,7 @@ def command(
                 prompt=prompt,
                 dry=dry_run,
                 consent=yes,
-                clock=cli.hooks.clock,
-                give_up=patience(cli.hooks.clock) if abandon else None,
+                clock=cli.dependencies.clock,
+                give_up=patience(cli.dependencies.clock) if abandon else None,
             )
         )

@@ -1,4 +1,4 @@
-"""``batchsora rm``: take a batch out of every list."""
+"""``batchsora rm``: remove a batch from all lists."""
 
 import click
 
@@ -8,16 +8,16 @@ from batchsora.cli.global_options import global_options
 from batchsora.cli.picking import yes_option
 
 
-@click.command("rm", short_help="Take a finished batch out of every list.")
+@click.command("rm", short_help="Remove a finished batch from all lists.")
 @click.argument("batch", shell_complete=batches)
 @yes_option
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, batch: str, *, yes: bool) -> int:
-    """Take a finished BATCH out of every list; its name is free again.
+    """Remove a finished BATCH from all lists; its name can be used again.
 
-    Its files stay where they are, and its payments stay known: they count in the day's cap, and are
-    never taken for somebody else's. Queued jobs are cancelled.
+    Its files stay. Its payments stay on record: they count in the daily budget, and its generations
+    still belong to this batch. Queued jobs are cancelled.
 
     \b
     Example:
@@ -27,4 +27,4 @@ def command(cli: Cli, /, batch: str, *, yes: bool) -> int:
     from batchsora.usecases.retry_cancel_remove import remove
 
     with existing_store(cli.settings().database) as store:
-        return int(remove(batch, store, cli.hooks.clock, cli, consent=yes))
+        return int(remove(batch, store, cli.dependencies.clock, cli, consent=yes))

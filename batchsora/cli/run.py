@@ -11,9 +11,7 @@ from batchsora.cli.global_options import global_options
 from batchsora.options import ReadingOptions, RunOptions
 
 
-@click.command(
-    "run", cls=Grouped, short_help="Load, submit, poll, download; run it again to resume."
-)
+@click.command("run", cls=Grouped, short_help="Buy and download a manifest's videos, or resume.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @options(RunOptions, "run")
 @options(ReadingOptions, "run", into="reading")
@@ -24,7 +22,7 @@ def command(
 ) -> int:
     """Load MANIFEST if given, then submit, poll and download until nothing is left.
 
-    Run it again to resume. Budgets stay with the batch; a flag replaces a kept one.
+    Run it again to resume. Budgets are kept with the batch; a flag replaces them.
 
     \b
     Examples:
@@ -36,11 +34,11 @@ def command(
     from batchsora.usecases.start import StartRequest, start
 
     if manifest is not None and options.batch is not None:
-        raise click.UsageError("give MANIFEST or --batch, not both")
+        raise click.UsageError("use MANIFEST or --batch, not both")
     settings = cli.settings(sandbox=options.sandbox)
     request = StartRequest(
         None if manifest is None else source_of(manifest, reading, options.manifest_sha256),
         options,
         caps_said(click.get_current_context(), options),
     )
-    return int(start(request, settings, cli.hooks, cli))
+    return int(start(request, settings, cli.dependencies, cli))

@@ -8,16 +8,16 @@ from batchsora.cli.common import Cli
 from batchsora.cli.global_options import global_options
 
 
-@click.command("sandbox", short_help="Serve the API on this machine, to rehearse on.")
+@click.command("sandbox", short_help="Serve a free copy of the API on this machine.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @click.option("--time-scale", type=click.FloatRange(min=0.01), default=200.0, show_default=True,
-              help="How many times faster than life.")  # fmt: skip
-@click.option("--balance", default="100.00", show_default=True, help="What the account holds, USD.")
+              help="Speed-up over the real API.")  # fmt: skip
+@click.option("--balance", default="100.00", show_default=True, help="Balance of the account, USD.")
 @click.option("--faults", default="", metavar="NAME=VALUE,…",
-              help="What goes wrong, as drop=0.1,list=capped:20; `help` lists all.")  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Of all that is by chance.")
+              help="Faults, as drop=0.1,list=capped:20; `help` lists all.")  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the random numbers.")
 @click.option("--state", type=click.Path(dir_okay=False, path_type=Path),
-              help="Keep its generations in this file, over restarts.")  # fmt: skip
+              help="Keep its generations in this file across restarts.")  # fmt: skip
 @global_options
 @click.pass_obj
 def command(
@@ -30,9 +30,9 @@ def command(
     seed: int,
     state: Path | None,
 ) -> int:
-    """Serve the provider's API on loopback, with real little videos and no money.
+    """Serve the provider's API on loopback, with real small videos and no money.
 
-    GET /__ledger tells what it really charged. --faults makes it answer as badly as real
+    GET /__ledger shows what it really charged. --faults makes it answer as badly as real
     providers do: lost answers, lists that lag or leave out, refusals, expired addresses.
 
     \b

@@ -7,14 +7,14 @@ from batchsora.cli.global_options import global_options
 from batchsora.cli.text import Painted
 
 
-@click.command("schema", short_help="The JSON Schema of manifests, for your editor.")
+@click.command("schema", short_help="Print the JSON Schema of manifests, for your editor.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /) -> int:
     """Print a JSON Schema (2020-12) of YAML and JSON manifests.
 
-    With it an editor completes keys and values, says what they mean, and underlines what would be
-    refused: a key that is not known, a duration that can't be bought, a prompt that is too long.
+    With it an editor completes keys and values, explains them, and underlines errors: an unknown
+    key, an unsupported duration, a prompt that is too long.
 
     \b
     Example:

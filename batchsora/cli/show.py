@@ -1,4 +1,4 @@
-"""``batchsora show``: one job's story."""
+"""``batchsora show``: a job's history."""
 
 import click
 
@@ -9,13 +9,13 @@ from batchsora.cli.global_options import global_options
 from batchsora.cli.picking import batch_option
 
 
-@click.command("show", short_help="One job's story: attempts, times, money, errors.")
+@click.command("show", short_help="Show a job's history: attempts, times, money, errors.")
 @click.argument("job", shell_complete=jobs)
 @batch_option
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, job: str, batch: str | None) -> int:
-    """Tell the story of JOB: its attempts, times, money and errors, and what to do next.
+    """Show the history of JOB: its attempts, times, money and errors, and what to do next.
 
     \b
     Examples:

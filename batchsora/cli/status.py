@@ -8,12 +8,12 @@ from batchsora.cli.completing import batches
 from batchsora.cli.global_options import global_options
 
 
-@click.command("status", short_help="Where batches stand, and what they wait for.")
+@click.command("status", short_help="Show the progress of batches.")
 @click.option("--batch", shell_complete=batches, help="Only this batch.")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, batch: str | None) -> int:
-    """Show where batches stand: jobs by state, money against caps, what is waited for.
+    """Show the progress of batches: jobs by state, money, budgets, and what they wait for.
 
     \b
     Examples:

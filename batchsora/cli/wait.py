@@ -11,13 +11,13 @@ from batchsora.cli.picking import jobs_argument
 from batchsora.options import RunOptions
 
 
-@click.command("wait", short_help="Wait until jobs are finished; buys nothing.")
+@click.command("wait", short_help="Wait until jobs are finished; buy nothing.")
 @jobs_argument
 @options(RunOptions, "wait")
 @global_options
 @click.pass_obj
 def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
-    """Wait until each JOB is finished, or all that is under way. Nothing is bought.
+    """Wait for each JOB, or for all jobs that are under way. Nothing is bought.
 
     \b
     Examples:
@@ -32,7 +32,7 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     looking = replace(options, no_download=options.download is None)
     # without a name of a job it was not told which of several is meant
     named = options.batch is not None or not job
-    code, found = wait(job, looking, settings, cli.hooks, cli)
+    code, found = wait(job, looking, settings, cli.dependencies, cli)
     cli.result(
         [job_json(one) for one in found], lambda: "\n".join(line(one, batch=named) for one in found)
     )

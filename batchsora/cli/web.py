@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from batchsora.usecases.load import Caps
 
 
-@click.command("web", short_help="Watch, review and steer batches in a browser.")
+@click.command("web", short_help="Watch, review and control batches in a browser.")
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine "
-    "only with a password.",
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; other "
+    "machines need a password.",
 )  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535),
-              help="Where to listen; without it a random free one, as with 0. With a password or "
+              help="Port to listen on (default: a random free one). With a password or "
               "--webhooks 8321.")  # fmt: skip
 @click.option(
     "--allow-host",
     "names",
     metavar="NAME",
     multiple=True,
-    help="A further name under which the page may be asked for, as a proxy's.",
+    help="Another host name of the page, such as a proxy's.",
 )
 @click.option(
     "--password-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the password is, if not in BATCHSORA_WEB_PASSWORD.",
+    help="File with the password, if not in BATCHSORA_WEB_PASSWORD.",
 )
 @options(RunOptions, "web")
 @click.option("--webhooks", is_flag=True, help="Take the API's callbacks ('run --callback-base').")
-@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@click.option("--no-browser", is_flag=True, help="Don't open a browser.")
 @global_options
 @click.pass_obj
 def command(
@@ -51,10 +51,10 @@ def command(
     webhooks: bool,
     no_browser: bool,
 ) -> int:
-    """Serve a page to watch, review and steer batches, until Ctrl-C.
+    """Serve a page to watch, review and control batches, until Ctrl-C.
 
-    It reads the same database as a run in another terminal, and is never in its way. Runs that are
-    started on the page are processes of their own: they go on when it is closed.
+    It reads the same database as a run in another terminal, and does not disturb it. Runs that are
+    started on the page are processes of their own: they continue when it is closed.
 
     Without a password the page opens by an address that works once; the terminal shows the next.
     Where the output is no terminal, a file that only you can read has it.
@@ -88,7 +88,7 @@ def command(
         standing=standing,
         terminal=cli.shows_to_a_terminal(),
     )
-    serve(settings, terms, cli.hooks, cli.say, cli.show)
+    serve(settings, terms, cli.dependencies, cli.say, cli.show)
     return 0
 
 

@@ -39,13 +39,11 @@ def callback_path(database: Path) -> str:
         except FileExistsError:
             secret = read_small(path, LARGEST_SECRET).decode("ascii").strip()
     except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"the address for callbacks in {path} can't be read: {error}"
-        ) from error
+        raise SettingsError(f"the callback address in {path} can't be read: {error}") from error
     if not _SECRET.fullmatch(secret):
         raise SettingsError(
-            f"{path} holds no address for callbacks; remove it, and another one is made. The "
-            "provider goes on calling the old one for what was submitted until then"
+            f"{path} contains no callback address; remove it to get a new one. The "
+            "provider keeps calling the old one for earlier submissions"
         )
     return PREFIX + secret
 
@@ -71,9 +69,9 @@ def callback_url(base: str, settings: Settings) -> str:
     """
     if not _is_base(base, here=api_is_here(settings)):
         raise SettingsError(
-            f"--callback-base {base[:80]!r}: write the HTTPS address under which 'batchsora web "
-            "--webhooks' is reached, like https://videos.example; http://127.0.0.1:8321 serves "
-            "for the sandbox alone"
+            f"--callback-base {base[:80]!r}: use the HTTPS address of 'batchsora web "
+            "--webhooks', like https://videos.example; http://127.0.0.1:8321 works "
+            "for the sandbox only"
         )
     return base.rstrip("/") + callback_path(settings.database)
 

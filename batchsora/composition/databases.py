@@ -43,7 +43,7 @@ def unlinked_side_folder(database: Path) -> Path:
         refuse_foreign_folder(folder)
     except OSError as error:
         raise SettingsError(
-            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+            f"{folder}, the page's folder for files, can't be used: {error.strerror}"
         ) from error
     return folder
 
@@ -59,7 +59,7 @@ def made_side_folder(database: Path, *inside: str) -> Path:
         return made_folder(folder, *inside)
     except OSError as error:
         raise SettingsError(
-            f"{folder}, where the page keeps its files, can't be used: {error.strerror}"
+            f"{folder}, the page's folder for files, can't be used: {error.strerror}"
         ) from error
 
 
@@ -87,7 +87,7 @@ def working_store(
     """
     folder = database.absolute().parent
     if not folder.is_dir():
-        raise SettingsError(f"there is no folder {folder} for the database; make it, or use --db")
+        raise SettingsError(f"there is no folder {folder} for the database; create it, or use --db")
     refuse_network_drive(database)  # before a lock file is made there
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
@@ -124,7 +124,7 @@ def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
         store.control.bind(whose.origin, whose.token)
         return
     _tell(
-        f"the secret that tells your databases from others can't be kept ({sealer.problem}), and "
+        f"the secret that marks databases as yours can't be stored ({sealer.problem}), and "
         "there is no token to bind this one to: the next run asks whether it is yours (--moved). "
         "XDG_STATE_HOME names another folder for the secret"
     )

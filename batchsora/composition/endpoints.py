@@ -6,7 +6,7 @@ from typing import Final
 from jobs.services.runner import Owner
 
 SANDBOX_ORIGIN: Final = "sandbox"
-"""What a rehearsal's database is bound to: no address, so that it is nobody else's."""
+"""What a sandbox's database is bound to: no address, so that no account can use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +27,5 @@ class Endpoint:
 
     @property
     def owner(self) -> Owner:
-        """Say whose generations these are."""
+        """Return which account these generations belong to."""
         return Owner(self.origin, self.token)

@@ -1,15 +1,18 @@
 """The composition root: settings become a provider, a store, a clock; nothing is global."""
 
+import asyncio
 import logging
 import os
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from batchsora.composition.endpoints import Endpoint
+from batchsora.providers.registry import open_provider
 from batchsora.settings import (
     TOKEN_VARIABLE,
     Settings,
@@ -19,6 +22,8 @@ from batchsora.settings import (
     read_token,
 )
 from jobs.model.clock import Clock, SystemClock
+from jobs.model.money import Micros
+from jobs.model.provider import Provider
 from jobs.ports.seen import BatchStatus
 from jobs.runtime.run_context import nothing
 
@@ -27,7 +32,7 @@ log = logging.getLogger(__name__)
 Observer = Callable[[Sequence[BatchStatus]], None]
 
 
-class Switch:
+class StopSignal:
     """Stops a run from another thread, as Ctrl-C does in a terminal: first gently, then at once."""
 
     def __init__(self) -> None:
@@ -52,7 +57,7 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class RunDependencies:
     """What tests put in place of time, chance and nothing.
 
     Attributes:
@@ -67,7 +72,7 @@ class Hooks:
     checkpoint: Callable[[str], None] = nothing
     quiet: bool = False
     observer: Observer | None = None
-    switch: Switch = field(default_factory=Switch)
+    switch: StopSignal = field(default_factory=StopSignal)
 
 
 def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
@@ -90,15 +95,15 @@ def no_token(settings: Settings) -> str:
     """Say that there is no token, and what to do."""
     if settings.strange:
         return (
-            f"no token for {settings.origin}: this address stands in a batchsora.toml that lay in "
-            "the working folder and that nobody named, so that no other token is sent there. If it "
-            f"is right, 'batchsora --base-url {settings.base_url} login' keeps a token for it, or "
-            "name it yourself, with --base-url or --config"
+            f"no token for {settings.origin}: this address comes from a batchsora.toml that was "
+            "only found in the working folder, so no other token is sent there. If the address is "
+            f"right, 'batchsora --base-url {settings.base_url} login' stores a token for it, or "
+            "give it with --base-url or --config"
         )
     return (
-        "no token: 'batchsora login' keeps one in the system keyring; or put it in the environment "
-        f"variable {TOKEN_VARIABLE}, or in a file that --token-file names. Nothing was bought; "
-        "'batchsora run … --sandbox' rehearses without one"
+        "no token, so nothing was bought. 'batchsora login' stores one in the system keyring; or "
+        f"set the environment variable {TOKEN_VARIABLE}, or use --token-file. 'batchsora run … "
+        "--sandbox' needs none"
     )
 
 
@@ -115,3 +120,29 @@ def api_endpoint(base_url: str, token: str) -> Endpoint:
             origin_of(base_url),
         )
     return Endpoint(base_url, token, origin_of(base_url), private_files=is_here(base_url))
+
+
+T = TypeVar("T")
+TIMEOUT = 30.0
+"""Seconds for one question that a person waits for."""
+
+
+def ask(
+    place: Endpoint, question: Callable[[Provider], Awaitable[T]], timeout: float = TIMEOUT
+) -> T:
+    """Open a client, ask, close it.
+
+    Raises:
+        jobs.model.provider.ProviderError: the API did not answer, or refused.
+    """
+
+    async def main() -> T:
+        async with open_provider(place.token, place.base_url, timeout) as provider:
+            return await question(provider)
+
+    return asyncio.run(main())
+
+
+def read_balance(place: Endpoint, timeout: float = TIMEOUT) -> Micros:
+    """Read the account's balance."""
+    return ask(place, lambda provider: provider.balance(), timeout)

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from batchsora import keychain
-from batchsora.composition.ask import read_balance
-from batchsora.composition.session import api_endpoint, no_token
+from batchsora.composition.session import api_endpoint, no_token, read_balance
 from batchsora.keychain import KeychainError
 from batchsora.settings import LONGEST_TOKEN, Settings, SettingsError, token_of
 from jobs.model.files import refuse_foreign_link, replaced
@@ -45,8 +44,8 @@ def keep(settings: Settings, token: str) -> str:
         return f"the system keyring ({keychain.keep(settings.origin, token)})"
     except KeychainError as error:
         raise SettingsError(
-            f"the token was not kept: {error}. 'batchsora login --token-file FILE' keeps it in a "
-            "file that you alone can read"
+            f"the token was not stored: {error}. 'batchsora login --token-file FILE' stores it in "
+            "a file that only you can read"
         ) from None
 
 
@@ -94,9 +93,9 @@ def _remove(path: Path) -> bool:
 
 def _must_be_a_token(path: Path) -> None:
     """Look before a file is replaced or removed: a misspelt name must not cost anything else."""
-    remedy = "it stays as it is. Name another --token-file"
+    remedy = "it was not changed. Choose another --token-file"
     if not path.is_file():
-        raise SettingsError(f"{path} is no regular file; {remedy}")
+        raise SettingsError(f"{path} is not a regular file; {remedy}")
     with path.open("rb") as file:
         content = file.read(LONGEST_TOKEN + 1)
     try:
@@ -107,6 +106,6 @@ def _must_be_a_token(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SettingsError:
     return SettingsError(
-        f"the token file {path} can't be changed ({os.strerror(error.errno or 0)}); name another "
+        f"the token file {path} can't be changed ({os.strerror(error.errno or 0)}); choose another "
         "one with --token-file"
     )

@@ -56,3 +56,9 @@ def cost_of_jobs(jobs: Iterable[JobRow | QueuedJob], known: Mapping[str, PriceRo
 def micros(known: Mapping[str, PriceRow]) -> dict[str, int]:
     """Return what one job of each kind costs, as it was seen last."""
     return {kind: row.last_micros for kind, row in known.items()}
+
+
+def kind_text(kind: str) -> str:
+    """Name a price kind for people: ``15 s, with image``."""
+    duration, _, image = kind.rpartition("/")[2].partition("+")
+    return f"{duration} s{', with image' if image else ''}"

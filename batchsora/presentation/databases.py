@@ -17,7 +17,7 @@ def upgrading(at_work: Upgrade) -> str:
     return (
         f"upgrading the database {at_work.database} ({at_work.size / 1e6:.0f} MB, version "
         f"{at_work.version}): about a minute for a million rows. Nothing is bought meanwhile, and "
-        f"a copy as it was is at {at_work.copy}. Ctrl-C leaves it as it was"
+        f"a copy of the original is at {at_work.copy}. Ctrl-C leaves it unchanged"
     )
 
 
@@ -29,23 +29,23 @@ def broken(breach: Breach) -> str:
     path, copy = breach.database, breach.copy
     if breach.lost is Lost.TAKEN:
         return (
-            f"another runner took over {path} while this one was at work (was its .lock file "
-            "deleted?): this run submitted nothing more. The other one has what was bought"
+            f"another run took over {path} during this run (was its .lock file deleted?): "
+            "this run submitted nothing more. What it bought is with the other run"
         )
-    what = f"the database {path} {_LOST[breach.lost]} while the run was at work"
+    what = f"the database {path} {_LOST[breach.lost]} during the run"
     if breach.lost is Lost.LINKED:
         return (
-            f"{what}: nothing more was submitted, and what was bought is written in {path}. Delete "
+            f"{what}: nothing more was submitted, and what was bought is saved in {path}. Delete "
             "the other name (find it with 'find -samefile'), then run again"
         )
     if copy is not None:
         return (
-            f"{what}: nothing more was submitted. What this run bought is written in {copy}: "
+            f"{what}: nothing more was submitted. What this run bought is saved in {copy}: "
             f"continue from there with '--db {copy}', not with {path}, which does not know of it"
         )
     if breach.trouble:
         return (
-            f"{what}: nothing more was submitted, and what this run bought could not be written "
+            f"{what}: nothing more was submitted, and what this run bought could not be saved "
             f"anywhere ({breach.trouble}). Use the newest copy of the database with "
             "--adopt-existing, which finds in the account what was paid for"
         )

@@ -10,26 +10,27 @@ from jobs.model.errors import Alteration, DatabaseFaultError, Fault, NotIts, Oth
 QUOTED: Final = 40
 """Characters of a prompt that are quoted."""
 
-_ANOTHER: Final = "or name another database with --db"
+_ANOTHER: Final = "or choose another database with --db"
 _ADOPT: Final = "--adopt-existing, which finds in the account what was paid for"
 _LOCKED: Final = "the database {path} can't be locked for a run ({detail}); "
 _STEP: Final = (
     "the database {{path}} can't be {{step}} ({{detail}}); {}, and run it again: nothing of this "
-    "step was kept, everything before it is safe"
+    "step was saved, everything before it is safe"
 )
 _FAULTS: Final = {
     Fault.MISSING: "there is no database at {path} yet; load a manifest with 'batchsora run', or "
-    "name the database with --db",
-    Fault.NOT_OURS: "{path} is a SQLite database, but none of batchsora's; name another file with "
+    "choose the database with --db",
+    Fault.NOT_OURS: "{path} is a SQLite database, but not one of batchsora's; choose another file "
+    "with --db",
+    Fault.NO_DATABASE: "{path} can't be read as a database ({detail}); choose another file with "
     "--db",
-    Fault.NO_DATABASE: "{path} can't be read as a database ({detail}); name another file with --db",
     Fault.NOT_OPENED: "{path} can't be opened ({detail}): make the file and its folder readable "
     "and writable (SQLite needs both to read it), or copy it to a folder of yours",
-    Fault.NOT_WRITABLE: "the database {path} can't be written ({detail}); choose a folder that you "
-    "may write to with --db",
-    Fault.LEADS_TO_NONE: "{path} is a link to {detail}, where there is no database yet, so nothing "
-    "was made there: a link may have come with a folder that somebody sent. Delete it, or name the "
-    "database itself with --db FILE",
+    Fault.NOT_WRITABLE: "the database {path} can't be written ({detail}); use --db with a folder "
+    "that you may write to",
+    Fault.LEADS_TO_NONE: "{path} is a link to {detail}, where there is no database yet, so "
+    "nothing was created there: a link may have come with a folder that somebody sent. Delete it, "
+    "or give the database itself with --db FILE",
     Fault.SECOND_NAME: "the database {path} has a second name (a hard link): two runs, one by each "
     "name, would buy the same rows, so nothing was bought. Delete the other name (find it with "
     "'find . -samefile {path}'), or make this one a file of its own: 'cp {path} copy.db', then "
@@ -38,28 +39,28 @@ _FAULTS: Final = {
     "can write at once without seeing each other: rows could be bought twice, so nothing was "
     "bought. Copy it to a local disk and name it with --db, e.g. 'cp {path} ~/{path.name}' and "
     "'--db ~/{path.name}'",
-    Fault.FOREIGN_FILE: "{beside} belongs to another account (number {detail}), and what stands in "
-    "it would be written into the database, so nothing was read or bought. If it is yours (the "
+    Fault.FOREIGN_FILE: "{beside} belongs to another account (number {detail}), and its content "
+    "would be written into the database, so nothing was read or bought. If it is yours (the "
     "database was given another owner), 'chown' it to the same owner: it may hold what was bought. "
-    "Else move it away, and keep databases where nobody else can write",
+    "Else move it away, and keep databases where only you can write",
     Fault.FOREIGN_START: "{path} is an empty file that belongs to another account (number "
-    "{detail}), which could change what is bought, so nothing was made there: delete it, or name a "
-    "database in a folder of your own with --db FILE",
+    "{detail}), which could change what is bought, so nothing was created there: delete it, or use "
+    "--db FILE with a folder of your own",
     Fault.FIELD: "the database {path} was changed by another program: account.{detail} is not "
-    "valid, so nothing was bought. Take a copy from before, or begin a new one with --db FILE; "
+    "valid, so nothing was bought. Use an earlier copy, or start a new one with --db FILE; "
     "--adopt-existing finds in the account what was paid for",
     Fault.LOCK_FULL: f"{_LOCKED}free some space on its disk",
-    Fault.LOCK_LINK: f"{_LOCKED}{{beside}} is a link, which is not followed: see who made it, then "
-    "remove it",
+    Fault.LOCK_LINK: f"{_LOCKED}{{beside}} is a link, which is not followed: check who made it, "
+    "then remove it",
     Fault.LOCK_KIND: f"{_LOCKED}{{beside}} is not a regular file: remove it",
     Fault.LOCK_RIGHTS: f"{_LOCKED}make its folder writable, {_ANOTHER}",
     Fault.FULL: _STEP.format("free some space on its disk"),
-    Fault.DISK: _STEP.format("look at its disk: the free space, your quota, its health"),
+    Fault.DISK: _STEP.format("check its disk: free space, quota, health"),
     Fault.RIGHTS: _STEP.format(f"make the file and its folder writable, {_ANOTHER}"),
     Fault.BUSY: _STEP.format("close the program that has it locked"),
     Fault.DAMAGED: _STEP.format(
-        "put it aside together with its -wal file, and take the newest copy that you have; or "
-        f"begin a new one with --db and {_ADOPT}"
+        "move it away together with its -wal file, and use your newest copy; or "
+        f"start a new one with --db and {_ADOPT}"
     ),
 }
 """What is wrong with the file of a database, what that means, and what to do."""
@@ -78,26 +79,26 @@ def message(error: BaseException) -> str:  # noqa: C901, PLR0911, PLR0912 - one 
             )
         case errors.OtherVersionError():
             return (
-                f"{error.database} is of an older version ({error.version}); the next "
+                f"{error.database} has an older version ({error.version}); the next "
                 "'batchsora run' upgrades it"
             )
         case errors.AnotherRunnerError():
             return (
-                f"another runner works on {error.database} ({error.runner or 'unknown'}); wait "
-                "for it, or stop it with Ctrl-C in its terminal: what is loaded there is safe"
+                f"another run is active on {error.database} ({error.runner or 'unknown'}); wait "
+                "for it, or stop it with Ctrl-C in its terminal. What is loaded is safe"
             )
         case errors.OtherApiError():
             return (
                 f"{error.database} holds the generations of {error.holds}, not of {error.asked}; "
-                "name another database with --db, or the right API with --base-url"
+                "use another database with --db, or the right API with --base-url"
             )
         case errors.OtherTokenError():
             return _other_token(error)
         case errors.UnknownTimeZoneError():
             return (
                 f"this machine does not know the time zone {error.name} of the daily budget, so "
-                "nothing was bought: 'batchsora run --time-zone' takes another one, such as "
-                "Europe/Berlin; or install the time zones (the package tzdata)"
+                "nothing was bought: choose another one with 'batchsora run --time-zone', such as "
+                "Europe/Berlin; or install the package tzdata"
             )
         case errors.DatabaseAlteredError():
             return _altered(error)
@@ -110,11 +111,11 @@ def message(error: BaseException) -> str:  # noqa: C901, PLR0911, PLR0912 - one 
             return f"there is no job {error.key!r}{within}; 'batchsora jobs' lists them"
         case errors.AmbiguousJobError():
             names = ", ".join(map(repr, error.batches))
-            return f"several batches have a job {error.key!r} ({names}); say which with --batch"
+            return f"several batches have a job {error.key!r} ({names}); choose one with --batch"
         case errors.BatchUnderWayError():
             return (
                 f"{error.generations} generation(s) of the batch {error.name!r} are under way or "
-                "in doubt, and paid for or held: let 'batchsora run' finish them first"
+                "unconfirmed, and may be paid for: let 'batchsora run' finish them first"
             )
         case errors.LoadError():
             return _load(error)
@@ -128,9 +129,9 @@ def _other_token(error: errors.OtherTokenError) -> str:
     match error.cause:
         case OtherToken.UNSETTLED:
             return (
-                f"{error.database} has submissions in doubt that were made with another token, "
-                "and nothing by which this one could show that it is of the same account; use the "
-                "token from before until they are settled, or another database with --db"
+                f"{error.database} has unconfirmed submissions that were made with another token, "
+                "and nothing shows that this token belongs to the same account; use the "
+                "earlier token until they are settled, or another database with --db"
             )
         case OtherToken.STRANGER:
             return (
@@ -140,8 +141,8 @@ def _other_token(error: errors.OtherTokenError) -> str:
             )
         case OtherToken.UNSEEN:
             return (
-                "the token is another one than before, and whether it is of the same account "
-                f"could not be seen ({error.detail}); try again later"
+                "the token has changed, and whether it belongs to the same account could not be "
+                f"checked ({error.detail}); try again later"
             )
 
 
@@ -150,18 +151,18 @@ def _altered(error: errors.DatabaseAlteredError) -> str:
     what = {
         Alteration.ADDED: f"it has a {error.known!r} that batchsora did not make",
         Alteration.MISSING: f"its {error.known!r} is missing",
-        Alteration.REDEFINED: f"its {error.known!r} is not defined as batchsora does",
+        Alteration.REDEFINED: f"its {error.known!r} differs from batchsora's definition",
     }[error.alteration]
-    remedy = "Take"
+    remedy = "Use"
     if error.alteration is Alteration.ADDED:
         remedy = (
-            "If you added it, or a program of yours that copies databases did, "
-            f"'{error.remove or 'DROP it'}' in SQLite is all that is needed. Otherwise take"
+            "If you or your backup program added it, "
+            f"'{error.remove or 'DROP it'}' in SQLite is enough. Otherwise use"
         )
     return (
-        f"the database {error.database} was changed by another program: {what}. What is defined "
-        "there would act whenever batchsora writes, so nothing was read or bought. "
-        f"{remedy} a copy from before, or begin a new one with --db FILE and {_ADOPT}"
+        f"the database {error.database} was changed by another program: {what}. It "
+        "could change what is bought, so nothing was read or bought. "
+        f"{remedy} an earlier copy, or start a new one with --db FILE and {_ADOPT}"
     )
 
 
@@ -170,28 +171,27 @@ def _load(error: errors.LoadError) -> str:
     match error:
         case errors.NamesakeError():
             return (
-                f"the batch {error.name!r} was loaded from {error.source}; give this one a name "
-                f"of its own with --name, or say --name {error.name} if it is the same manifest "
+                f"the batch {error.name!r} was loaded from {error.source}; choose another name "
+                f"with --name, or use --name {error.name} if it is the same manifest "
                 "in a new place"
             )
         case errors.MovedRowsError():
-            follow = "say --redo-changed"
+            follow = "use --redo-changed"
             if error.under_way:
                 follow = "load it again when they have finished"
             return (
-                f"{error.rows} row(s) that were paid for ask for another video now, and rows that "
-                f"were not ask for theirs (what {error.holder} has, {error.asker} asks for: "
-                f"{_short(error.prompt)}), as if rows had moved under their ids. If so, {follow}: "
-                "the videos are found then, and not bought again. If they shall be bought again, "
-                "say --keep-both. Nothing was changed."
+                f"{error.rows} paid row(s) were edited, and their videos are now wanted by unpaid "
+                f"rows ({error.asker} wants the video of {error.holder}: {_short(error.prompt)}), "
+                f"as if rows had moved under their ids. If so, {follow}: the videos are found, and "
+                "not bought again. To buy them again, use --keep-both. Nothing was changed."
             )
         case errors.EditedRowsError():
             return (
-                f"{error.vanished} row(s) that were paid for are no longer in the manifest (row "
-                f"{error.row}: {_short(error.prompt)}), and {error.fresh} new row(s) came (row "
-                f"{error.new_row}: {_short(error.new_prompt)}). If these are edits and the videos "
-                "shall be bought again, say --redo-changed; if they are other videos, say "
-                "--keep-both. An id column keeps edits apart from new rows. Nothing was changed."
+                f"{error.vanished} paid row(s) are no longer in the manifest (row "
+                f"{error.row}: {_short(error.prompt)}), and {error.fresh} row(s) are new (row "
+                f"{error.new_row}: {_short(error.new_prompt)}). If these are edits, use "
+                "--redo-changed to buy them again; if they are other videos, use --keep-both. "
+                "An id column distinguishes edits from new rows. Nothing was changed."
             )
         case errors.NoSuchCampaignError():
             there = ", ".join(map(repr, error.known)) or "none at all"
@@ -200,12 +200,12 @@ def _load(error: errors.LoadError) -> str:
 
 
 def _doubt(error: errors.NotAllowedError) -> str:  # noqa: PLR0911 - one case an error
-    """Return why an attempt in doubt can't be settled as a person says."""
+    """Return why an unconfirmed attempt can't be settled as asked."""
     match error:
         case errors.NotInDoubtError(state=""):
-            return f"job {error.key!r} is no longer in doubt: it was settled meanwhile"
+            return f"job {error.key!r} is no longer unconfirmed: it was settled meanwhile"
         case errors.NotInDoubtError():
-            return f"job {error.key!r} is {error.state}, not in doubt: nothing to resolve"
+            return f"job {error.key!r} is {error.state}, not unconfirmed: nothing to resolve"
         case errors.NotItsGenerationError(cause=NotIts.UNKNOWN):
             return (
                 f"the account has no generation {error.generation_id}; 'batchsora show' and the "
@@ -213,8 +213,8 @@ def _doubt(error: errors.NotAllowedError) -> str:  # noqa: PLR0911 - one case an
             )
         case errors.NotItsGenerationError():
             return (
-                f"generation {error.generation_id} was made from another prompt; say --force if "
-                "it is this job's all the same"
+                f"generation {error.generation_id} was made from another prompt; use --force if "
+                "it is this job's anyway"
             )
         case errors.TakenGenerationError():
             return (
@@ -224,28 +224,28 @@ def _doubt(error: errors.NotAllowedError) -> str:  # noqa: PLR0911 - one case an
         case errors.WrongClockError():
             return (
                 f"this machine's clock says {error.now:%Y-%m-%d %H:%M} UTC, and the submission of "
-                f"{error.key!r} went in doubt at {error.since:%Y-%m-%d %H:%M}: one of both is "
-                "wrong, so nobody can tell whether it may still turn up. Look at the account's "
-                "generations, then say --force"
+                f"{error.key!r} has been unconfirmed since {error.since:%Y-%m-%d %H:%M}: one of "
+                "them is wrong, so it is unknown whether it may still turn up. Check the "
+                "account's generations, then use --force"
             )
         case errors.TooEarlyError():
             return (
                 f"the submission of {error.key!r} may still turn up until "
-                f"{error.until:%H:%M:%S} UTC; look at the account's generations then, or say "
-                "--force to pay again if it does"
+                f"{error.until:%H:%M:%S} UTC; check the account's generations then, or use "
+                "--force and pay twice if it does"
             )
         case errors.CandidatesError():
             return (
                 f"the submission of {error.key!r} could be any of these generations, oldest "
                 f"first: {'; '.join(_candidates(error.candidates))}. 'batchsora resolve "
-                f"{quote(error.key)} --generation ID' takes one; --force pays again although one "
-                "may be its own"
+                f"{quote(error.key)} --generation ID' takes one; --force buys again, and pays "
+                "twice if one is its own"
             )
         case errors.UnprovenError():
             return (
-                f"whether {error.key!r} was made can't be seen: {error.trouble}. Look at the "
-                "account's generations on the provider's own page, then say --force to pay again "
-                "if it was"
+                f"whether {error.key!r} was made is unknown: {error.trouble}. Check the account's "
+                "generations on the provider's own page; --force buys again, and pays twice if it "
+                "was"
             )
     return str(error)
 

@@ -10,13 +10,13 @@ _ENDED = {
     Reason.INTERRUPTED: "was stopped",
     Reason.UNREACHABLE: "ended: the API could not be reached",
     Reason.TOKEN: "ended: the token was refused",
-    Reason.ADDRESS: "ended: there is no such API at this address",
+    Reason.ADDRESS: "ended: no such API at this address",
     Reason.FUNDS: "ended: the balance is used up",
     Reason.ACCOUNT: "ended: the account was refused",
     Reason.ACCESS: "ended: access to the API was refused",
     Reason.REQUEST: "ended: the provider refused what all requests have in common",
     Reason.UNDECIDED: "ended: requests were refused, and it is not clear why",
-    Reason.BLOCKED: "ended: a limit stands in the way of the rest",
+    Reason.BLOCKED: "ended: a limit blocks the rest",
     Reason.DATABASE: "ended: the database could not be used any more",
 }
 _RUN = {RunFact.STARTED: "started", RunFact.CUT_OFF: "was killed; the next one took over"}
@@ -27,11 +27,12 @@ _BATCH = {
 }
 _JOB = {
     JobFact.ACCEPTED: "accepted",
-    JobFact.UNCONFIRMED: "unconfirmed: it is not known whether the provider took the request",
-    JobFact.FOUND: "found in the account, and not bought again",
+    JobFact.UNCONFIRMED: "unconfirmed: whether the provider accepted the request is unknown",
+    JobFact.FOUND: "found in the account and not bought again",
     JobFact.NEVER_MADE: "was never made: nothing was charged",
-    JobFact.PAID_TWICE: "was paid for twice: a request that counted as lost was made after all",
-    JobFact.RETRYING: "failed, and is bought again",
+    JobFact.PAID_TWICE: "was paid for twice: a request that counted as never made was made after "
+    "all",
+    JobFact.RETRYING: "failed and is bought again",
     JobFact.COMPLETED: "completed",
     JobFact.FAILED: "failed",
 }
@@ -52,7 +53,7 @@ def event_words(event: Event) -> str:
 
 
 def _job(event: JobEvent) -> str:
-    words = f"{event.key or 'a job that is gone'} {_JOB[event.fact]}"
+    words = f"{event.key or 'a removed job'} {_JOB[event.fact]}"
     if event.error_kind is not None:
         words += f" ({event.error_kind})"
     if event.fact is JobFact.PAID_TWICE and event.price is not None:

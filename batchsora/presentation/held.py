@@ -8,10 +8,10 @@ from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState
 from jobs.ports.seen import BatchStatus, JobRow
 
 WHY: Final = {
-    HeldBack.UNASKED: "loaded, and not asked for yet",
+    HeldBack.UNASKED: "loaded, but not asked for yet",
     HeldBack.LEFT_OUT: "left out by --first or --sample",
     HeldBack.EXISTS: "in the account already",
-    HeldBack.PAID_BEFORE: "paid for before, in this database",
+    HeldBack.PAID_BEFORE: "paid for before in this database",
     HeldBack.ELSEWHERE: "bought elsewhere meanwhile",
     HeldBack.NOT_LOOKED: "not looked for in the account's list",
 }
@@ -38,9 +38,12 @@ def _way_on(reason: HeldBack, name: str) -> str:
     if reason in ASKED_BY_NAME:
         return f"'{run}' buys them"
     if reason is HeldBack.NOT_LOOKED:  # nothing was found that could be taken over
-        return f"'{run}' looks for them; with --buy-again it buys them without a look"
+        return f"'{run}' checks for them; with --buy-again it buys them unchecked"
     if reason is HeldBack.PAID_BEFORE:  # perhaps nothing is finished yet
-        return f"'{run}' with --adopt-existing takes what is finished, --buy-again buys them again"
+        return (
+            f"'{run}' with --adopt-existing takes over what is finished, --buy-again buys "
+            "them again"
+        )
     return f"'{run}' with --adopt-existing or --buy-again"
 
 

@@ -1,4 +1,4 @@
-"""A job's story for people: what was wanted, every attempt with times, money and errors, and next.
+"""A job's history for people: the request, every attempt with times, money and errors, and next.
 
 Scripts get the same as JSON.
 """
@@ -10,16 +10,17 @@ from typing import Any
 
 from batchsora.presentation import held
 from batchsora.presentation.json_shapes import candidate_text, iso, job_json, near, said_words
+from batchsora.presentation.terminal_text import state_text
 from jobs.model.money import usd_text
 from jobs.model.states import AttemptState, JobState
 from jobs.ports.seen import AttemptRow, JobRow
 
 _NEXT = {
-    JobState.SUBMITTING: "its answer is on the way, or 'batchsora run' finds out what became of it",
-    JobState.PENDING: "'batchsora wait {key}' waits for it",
-    JobState.PROCESSING: "'batchsora wait {key}' waits for it",
+    JobState.SUBMITTING: "its answer is under way, or 'batchsora run' checks what became of it",
+    JobState.PENDING: "wait for it with 'batchsora wait {key}'",
+    JobState.PROCESSING: "wait for it with 'batchsora wait {key}'",
     JobState.FAILED: "'batchsora retry {key}' buys it again",
-    JobState.CANCELLED: "'batchsora retry {key}' puts it back into the queue",
+    JobState.CANCELLED: "'batchsora retry {key}' queues it again",
 }
 
 
@@ -52,14 +53,14 @@ def story_json(
 
 
 def story_text(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool = False) -> str:
-    """Tell a job's story; what is typed next names its batch too where that was needed."""
+    """Write a job's history; what is typed next names its batch too where that was needed."""
     return "\n".join(_lines(job, attempts, batch=batch))
 
 
 def _lines(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool) -> Iterator[str]:
     yield f"{job.key} in {job.batch}, row {job.row}: {_state(job)}"
     if (why := held.words_of(job)) is not None:
-        yield f"  bought       by nobody: {why}"
+        yield f"  not bought   {why}"
     yield f"  prompt       {' '.join(job.prompt.split())}"
     image = "" if job.image is None else f", from {job.image['source'][:60]}"
     yield f"  wanted       {job.duration} s, {job.orientation}{image}"
@@ -81,7 +82,7 @@ def _lines(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool) -> Itera
 
 
 def _attempt(number: int, attempt: AttemptRow, prompt: str) -> Iterator[str]:
-    yield f"attempt {number}: {attempt.state.replace('_', ' ')}{_money(attempt)}"
+    yield f"attempt {number}: {state_text(attempt.state)}{_money(attempt)}"
     yield f"  sent         {_time(attempt.intent_at)}"
     if attempt.prompt != prompt:
         yield f"  made for     {' '.join(attempt.prompt.split())}"
@@ -94,7 +95,7 @@ def _attempt(number: int, attempt: AttemptRow, prompt: str) -> Iterator[str]:
     if attempt.error:
         yield f"  because      {attempt.error}"
     if attempt.unproven and _in_doubt(attempt):
-        yield f"  unsettled    {attempt.unproven}"
+        yield f"  unconfirmed  {attempt.unproven}"
     for one in attempt.candidates or ():
         yield f"  could be     {candidate_text(one)}"
 
@@ -105,11 +106,11 @@ def _in_doubt(attempt: AttemptRow) -> bool:
 
 def _money(attempt: AttemptRow) -> str:
     if _holds(attempt):
-        return f", ${usd_text(attempt.hold_micros)} held"
+        return f", ${usd_text(attempt.hold_micros)} reserved"
     if attempt.price_micros is None:
         return ", nothing charged"
     about = "about " if attempt.price_estimated else ""
-    back = f", ${usd_text(attempt.refunded_micros)} given back" if attempt.refunded_micros else ""
+    back = f", ${usd_text(attempt.refunded_micros)} refunded" if attempt.refunded_micros else ""
     return f", {about}${usd_text(attempt.price_micros)}{back}"
 
 
@@ -118,7 +119,7 @@ def _holds(attempt: AttemptRow) -> bool:
 
 
 def _state(job: JobRow) -> str:
-    words = str(job.state).replace("_", " ")
+    words = state_text(job.state)
     if said := said_words(job):
         return f"{words}, {said}"
     if job.state == JobState.PROCESSING and job.percent is not None:
@@ -143,11 +144,11 @@ def next_step(
         return _queued(job, key)
     if job.state == JobState.IN_DOUBT:
         return (
-            "'batchsora run' or 'batchsora reconcile' looks for it; 'batchsora resolve "
-            f"{key}' settles it by your word"
+            "'batchsora run' or 'batchsora reconcile' checks it; 'batchsora resolve "
+            f"{key}' settles it by hand"
         )
     if job.state == JobState.COMPLETED:
-        return None if job.sha256 else f"'batchsora download {key}' fetches the file"
+        return None if job.sha256 else f"'batchsora download {key}' gets the file"
     if job.state == JobState.FAILED and (step := _unended(job, attempts, key)) is not None:
         return step
     return _NEXT[JobState(job.state)].format(key=key)
@@ -155,7 +156,7 @@ def next_step(
 
 def _queued(job: JobRow, key: str) -> str:
     if job.served:
-        return "the runner that is alive buys it"
+        return "the active run buys it"
     if job.paused:
         return held.paused(job.batch)
     retried = held.reason_of(job) is not None
@@ -167,14 +168,14 @@ def _unended(job: JobRow, attempts: Sequence[AttemptRow], key: str) -> str | Non
     late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.is_surplus]
     if late:
         return (
-            f"'batchsora run' looks at generation {late[-1].generation_id} again: it is paid for, "
+            f"'batchsora run' checks generation {late[-1].generation_id} again: it is paid for, "
             "and may become the video"
         )
     if job.attempt_state == AttemptState.ABANDONED:
-        return f"'batchsora retry {key}' buys it again; until then runs look whether it finished"
+        return f"'batchsora retry {key}' buys it again; until then runs check whether it finished"
     if job.attempt_state == AttemptState.ACCEPTED:
         return (
-            "'batchsora run' looks again: it is paid for, and may still finish; "
+            "'batchsora run' checks it again: it is paid for, and may still finish; "
             f"'batchsora abandon {key}' gives it up"
         )
     return None

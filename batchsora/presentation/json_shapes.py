@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsora.presentation import held
-from batchsora.presentation.terminal_text import cells, clean
+from batchsora.presentation.terminal_text import cells, clean, state_text
 from batchsora.result_columns import RESULT_COLUMNS
 from jobs.database.lock import RunnerInfo
 from jobs.model.ledger import Budget
@@ -58,7 +58,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
 
 
 def _doubt_json(doubt: DoubtRow) -> dict[str, Any]:
-    """Show a submission in doubt, and the generations that it can't be told apart from."""
+    """Show an unconfirmed submission, and the generations that it can't be told apart from."""
     return {
         "job": doubt.key,
         "sent_at": iso(doubt.intent_at),
@@ -78,9 +78,7 @@ def status_text(
     for batch in batches:
         done, total = batch.total - batch.left, batch.total
         lines.append(f"{batch.name}: {done} of {total} done{' (paused)' if batch.paused else ''}")
-        counts = [
-            f"{count} {state.replace('_', ' ')}" for state, count in batch.jobs.items() if count
-        ]
+        counts = [f"{count} {state_text(state)}" for state, count in batch.jobs.items() if count]
         lines.append(f"  jobs      {', '.join(counts) or 'none'}")
         held_back = list(held.short_lines(batch))
         lines += [f"  {'held back' if n == 0 else '':9} {s}" for n, s in enumerate(held_back)]
@@ -94,13 +92,11 @@ def status_text(
             f"  campaign  {name}: {_money_text(budget)}" for name, budget in batch.campaigns.items()
         ]
         if batch.files_missing:
-            lines.append(f"  files     {batch.files_missing} still to be fetched")
+            lines.append(f"  files     {batch.files_missing} still to download")
         if batch.waiting_for:
             lines.append(f"  waits for {batch.waiting_for}")
         lines += _doubts_text(batch.doubts)
-    lines.append(
-        f"balance at the last look: {'unknown' if balance is None else '$' + usd_text(balance)}"
-    )
+    lines.append(f"last known balance: {'unknown' if balance is None else '$' + usd_text(balance)}")
     lines.append("no runner" if runner is None else f"runner: {runner}")
     return "\n".join(lines)
 
@@ -109,7 +105,7 @@ def twice_text(batch: BatchStatus) -> str:
     """Return what a batch paid for twice, and where its jobs are named."""
     return (
         f"${usd_text(batch.twice)} paid for twice: generations turned up after they had counted "
-        "as never made and were bought again; 'batchsora reconcile' names them"
+        "as never made and had been bought again; 'batchsora reconcile' lists them"
     )
 
 
@@ -121,18 +117,18 @@ def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
     lines: list[str] = []
     contested = [doubt for doubt in doubts if doubt.candidates]
     for doubt in contested[:SHOWN_DOUBTS]:
-        lines.append(f"  in doubt  {doubt.key} could be any of:")
+        lines.append(f"  unconfirmed {doubt.key} could be any of:")
         lines += [f"              {candidate_text(one)}" for one in doubt.candidates or ()]
     if contested:
-        lines.append("            batchsora resolve JOB --generation ID says which")
+        lines.append("            batchsora resolve JOB --generation ID assigns one")
     open_ones = [doubt for doubt in doubts if doubt.unproven and not doubt.candidates]
     for doubt in open_ones[:SHOWN_DOUBTS]:
-        lines.append(f"  in doubt  {doubt.key}: {doubt.unproven}")
+        lines.append(f"  unconfirmed {doubt.key}: {doubt.unproven}")
     if open_ones:
-        lines.append("            batchsora resolve JOB --never-made, if you know that it was not")
+        lines.append("            batchsora resolve JOB --never-made, if it was never made")
     more = len(doubts) - len(contested[:SHOWN_DOUBTS]) - len(open_ones[:SHOWN_DOUBTS])
     if more:
-        lines.append(f"  in doubt  {more} more: 'batchsora run' looks for them, or says why not")
+        lines.append(f"  unconfirmed {more} more: 'batchsora run' checks them")
     return lines
 
 
@@ -144,9 +140,9 @@ def candidate_text(candidate: Mapping[str, Any]) -> str:
 
 
 def _money_text(budget: Budget) -> str:
-    cap = "no cap" if budget.cap is None else f"of ${usd_text(budget.cap)}"
-    held = f", ${usd_text(budget.held)} held" if budget.held else ""
-    return f"${usd_text(budget.charged)} {cap}{held}"
+    cap = ", no budget" if budget.cap is None else f" of ${usd_text(budget.cap)}"
+    held = f", ${usd_text(budget.held)} reserved" if budget.held else ""
+    return f"${usd_text(budget.charged)}{cap}{held}"
 
 
 def job_json(job: JobRow) -> dict[str, Any]:
@@ -226,10 +222,8 @@ def job_line(job: JobRow, width: int | None) -> str:
         detail = near(job.file)
     price = usd_text(job.charged_micros) if job.charged_micros else "-"
     if width is None:
-        return f"{job.key:20} {job.state.replace('_', ' '):10} {price:>6}  " + " ".join(
-            detail.split()
-        )
-    head = f"{_fit(job.key, 20)} {_fit(job.state.replace('_', ' '), 10)} {price:>6}  "  # HEAD cells
+        return f"{job.key:20} {state_text(job.state):11} {price:>6}  " + " ".join(detail.split())
+    head = f"{_fit(job.key, 20)} {_fit(state_text(job.state), 11)} {price:>6}  "  # HEAD cells
     return head + _fit(detail, max(width - HEAD, 10)).rstrip()
 
 
@@ -240,7 +234,7 @@ def said_words(job: JobRow) -> str:
     return f"the provider says {job.said_state!r}"
 
 
-HEAD = 20 + 1 + 10 + 1 + 6 + 2
+HEAD = 20 + 1 + 11 + 1 + 6 + 2
 
 
 def near(file: str) -> str:

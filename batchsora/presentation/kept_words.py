@@ -13,17 +13,17 @@ _AFTER: Final = {
     Reason.ACCOUNT: "the account ({})",
     Reason.ACCESS: "access to the API ({})",
     Reason.REQUEST: "a change of the run's settings ({})",
-    Reason.UNDECIDED: "another run, which tells whose fault it is ({})",
+    Reason.UNDECIDED: "another run, which finds the cause ({})",
     Reason.UNREACHABLE: "the API",
 }
-_LEAVE: Final = "the next 'batchsora run' looks again first; 'batchsora abandon' gives it up"
+_LEAVE: Final = "the next 'batchsora run' checks it first; 'batchsora abandon' gives it up"
 _GIVEN_UP: Final = {
     FailureKind.UNKNOWN: "the provider says {said} after {minutes:g} minutes, and batchsora does "
     f"not know what that means; it is paid and may still finish: {_LEAVE}",
     FailureKind.NO_FILE: "the provider says that it is completed, and after {minutes:g} minutes "
-    f"still gives no usable address of the video; it is paid: {_LEAVE}",
+    f"still gives no usable URL of the video; it is paid: {_LEAVE}",
     FailureKind.OVERDUE: "not finished after {minutes:g} minutes; it is paid and may still finish: "
-    "the next 'batchsora run' looks again first",
+    "the next 'batchsora run' checks it first",
 }
 
 
@@ -41,12 +41,12 @@ class KeptWords:
         return None if text is None else text.format(message)
 
     def takes_nothing(self, minutes: float, why: str) -> str:
-        """Return that no submission was taken for so long."""
-        return f"no submission was taken for {minutes:g} minutes ({why})"
+        """Return that no submission was accepted for so long."""
+        return f"no submission was accepted for {minutes:g} minutes ({why})"
 
     def own_callback(self, message: str) -> str:
         """Return why the run's own address for callbacks is refused."""
-        return f"{message}; the address is the run's own: check --callback-base"
+        return f"{message}; the run chose this address: check --callback-base"
 
     def given_up(self, kind: FailureKind, minutes: float, said: str | None) -> str:
         """Return why a generation is waited for no longer."""

@@ -7,6 +7,7 @@ from shlex import quote
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
 from batchsora.presentation.databases import broken
+from batchsora.presentation.terminal_text import state_text
 from batchsora.run_result import RunResult
 from jobs.model.money import usd_text
 from jobs.model.states import Blocked, HeldBack, JobState, Reason
@@ -20,8 +21,8 @@ SHOWN = 5
 
 BUY_THEM = "--buy-again buys them again"
 REDO_THEM = "--redo-changed buys them again"
-TAKE_THEM = "--adopt-existing takes those videos at no cost"
-AFTER_GIVING_UP = "a run still looks at it; 'batchsora retry' buys it again"
+TAKE_THEM = "--adopt-existing takes over those videos at no cost"
+AFTER_GIVING_UP = "runs still check it; 'batchsora retry' buys it again"
 """Kept with a job whose attempt was given up."""
 
 
@@ -51,19 +52,19 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
     lines = [f"{name}: {', '.join(parts)}"]
     if report.cancelled:
         lines.append(
-            f"no longer in the manifest, so cancelled unpaid: {keys_text(report.cancelled)}"
+            f"no longer in the manifest, so cancelled (unpaid): {keys_text(report.cancelled)}"
         )
     if report.redone:
-        lines.append(f"edited, and bought again: {keys_text(report.redone)}")
+        lines.append(f"edited and bought again: {keys_text(report.redone)}")
     if report.edited:
         lines.append(
-            f"edited after they were paid for, so left as they are: {keys_text(report.edited)}; "
+            f"edited after they were paid for, so not bought again: {keys_text(report.edited)}; "
             f"{REDO_THEM}"
         )
     if report.busy:
         lines.append(
-            f"edited while under way, so not followed now: {keys_text(report.busy)}; "
-            "load again when they are finished"
+            f"edited while under way, so not changed yet: {keys_text(report.busy)}; "
+            "load again when they have finished"
         )
     lines += [f"left out: {problem}" for problem in skipped[:SHOWN]]
     if len(skipped) > SHOWN:
@@ -76,20 +77,20 @@ def paid_before(found: Sequence[Paid]) -> str:
     names = {paid.batch: paid.at for paid in sorted(found, key=lambda paid: paid.at)}
     batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
-    return f"{len(found)} of these rows were paid for already as {several} {batches}"
+    return f"{len(found)} of these rows were already paid for in {several} {batches}"
 
 
 def wait_or_take(found: Sequence[Paid]) -> str:
     """Return what can be done about rows that were paid for: where nothing is finished, less."""
     finished = sum(paid.video_url is not None for paid in found)
     if not finished:
-        return f"They have no finished video to take, so they wait; {BUY_THEM}"
+        return f"They have no finished video to take over, so they are held back; {BUY_THEM}"
     if finished < len(found):
         return (
-            f"They wait: --adopt-existing takes the {finished} finished video(s) at no cost, "
-            f"{BUY_THEM}"
+            f"They are held back: --adopt-existing takes over the {finished} finished video(s) at "
+            f"no cost, {BUY_THEM}"
         )
-    return f"They wait: {TAKE_THEM}, {BUY_THEM}"
+    return f"They are held back: {TAKE_THEM}, {BUY_THEM}"
 
 
 _ELSEWISE = {
@@ -99,12 +100,12 @@ _ELSEWISE = {
     "paused": "paused",
 }
 _ON = {
-    HeldBack.EXISTS: f"--adopt-existing takes what is finished, {BUY_THEM}",
-    HeldBack.ELSEWHERE: f"--adopt-existing takes what is finished, {BUY_THEM}",
-    "cancelled": "'batchsora retry JOB' puts them back",
+    HeldBack.EXISTS: f"--adopt-existing takes over what is finished, {BUY_THEM}",
+    HeldBack.ELSEWHERE: f"--adopt-existing takes over what is finished, {BUY_THEM}",
+    "cancelled": "'batchsora retry JOB' queues them again",
     "failed": "'batchsora retry' buys them again",
-    "unconfirmed": "the run looks for them first; 'batchsora status' shows them",
-    "paused": "'batchsora resume {name}' lets them go on",
+    "unconfirmed": "the run checks them first; 'batchsora status' shows them",
+    "paused": "'batchsora resume {name}' continues them",
 }
 
 
@@ -118,14 +119,14 @@ def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]
 
 def question(jobs: int, cost: str) -> str:
     """Ask before spending without a cap."""
-    return f"Buy {jobs} video(s) for {cost}, without a cap?"
+    return f"Buy {jobs} video(s) for {cost}, without a budget?"
 
 
 def no_consent(jobs: int, cost: str) -> str:
     """Return why nothing was bought."""
     return (
-        f"{jobs} video(s) for {cost} are ready, and nobody is here to ask: give a cap with "
-        "--budget, or say --yes. The rows are loaded; nothing was bought."
+        f"nothing was bought: {jobs} video(s) for {cost} are loaded, but there is no budget, and "
+        "no terminal to confirm on. Use --budget or --yes"
     )
 
 
@@ -153,24 +154,24 @@ def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> 
     for batch in batches:
         yield _batch_line(batch)
     if result.downloads.fetched and folder is not None:
-        yield f"{result.downloads.fetched} file(s) fetched into {folder}/"
+        yield f"{result.downloads.fetched} file(s) downloaded into {folder}/"
     missing = sum(batch.files_missing for batch in batches)
     if missing and folder is not None:
         for key, error in list(result.downloads.failed.items())[:SHOWN]:
             yield f"the file of {key} is missing: {error}"
-        yield f"{missing} file(s) still missing: 'batchsora download' fetches them at no cost"
+        yield f"{missing} file(s) still missing: 'batchsora download' gets them at no cost"
     if skipped:
         yield f"{len(skipped)} problem(s) in rows that were left out; fix them and run again"
     yield from _next_steps(result)
 
 
 def _batch_line(batch: BatchStatus) -> str:
-    counts = ", ".join(f"{count} {state}" for state, count in batch.jobs.items() if count)
+    counts = [f"{count} {state_text(state)}" for state, count in batch.jobs.items() if count]
     cap = "" if batch.money.cap is None else f" of ${usd_text(batch.money.cap)}"
-    held = "" if not batch.money.held else f", ${usd_text(batch.money.held)} held"
-    back = "" if not batch.refunded else f", ${usd_text(batch.refunded)} given back"
+    held = "" if not batch.money.held else f", ${usd_text(batch.money.held)} reserved"
+    back = "" if not batch.refunded else f", ${usd_text(batch.refunded)} refunded"
     spent = f"${usd_text(batch.money.charged)}{cap} spent{back}{held}"
-    return f"{batch.name}: {counts.replace('_', ' ')}; {spent}"
+    return f"{batch.name}: {', '.join(counts)}; {spent}"
 
 
 def _next_steps(result: RunResult) -> Iterable[str]:
@@ -182,30 +183,30 @@ def _next_steps(result: RunResult) -> Iterable[str]:
     doubts = sum(batch.jobs[JobState.IN_DOUBT] for batch in batches)
     if doubts and result.ending.reason in (Reason.INTERRUPTED, Reason.UNREACHABLE):
         yield (
-            f"{doubts} job(s) in doubt: nobody knows yet whether they were paid for. They keep "
-            "their hold, and the next run, or 'batchsora reconcile', looks for them"
+            f"{doubts} job(s) unconfirmed: perhaps paid for, so their money stays reserved. "
+            "The next run, or 'batchsora reconcile', checks them"
         )
     elif doubts:
         yield (
-            f"{doubts} job(s) in doubt: the account's list does not tell what became of them, so "
-            "they keep their hold. 'batchsora status' shows what each could be; settle it with "
-            "'batchsora resolve JOB --generation ID' or '--never-made'"
+            f"{doubts} job(s) unconfirmed: the account's list does not show what became of them, "
+            "so their money stays reserved. 'batchsora status' shows the candidates; settle each "
+            "with 'batchsora resolve JOB --generation ID' or '--never-made'"
         )
     if result.reappeared:
         yield (
             f"{result.reappeared} generation(s) turned up after they had counted as never made: "
-            "they are their rows' videos, charged to the caps, and nothing is bought again"
+            "their rows use them, they are charged, and nothing is bought again"
         )
     if result.surplus:
         yield (
             f"{result.surplus} generation(s) turned up after they had counted as never made and "
-            "were bought again: paid for twice, charged to the caps; 'batchsora reconcile' names "
+            "had been bought again: paid for twice, both charged; 'batchsora reconcile' lists "
             "them"
         )
     yield from odd_lines(result.odd_prices)
     failed = sum(batch.jobs[JobState.FAILED] for batch in batches)
     if failed:
-        yield f"{failed} job(s) failed: 'batchsora jobs --status failed' says why"
+        yield f"{failed} job(s) failed: 'batchsora jobs --status failed' shows why"
 
 
 _WAYS_ON = {
@@ -218,23 +219,23 @@ _WAYS_ON = {
     "'batchsora prices set KIND USD' corrects a wrong one",
     Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
 }
-"""What to type when something stands in the way."""
+"""What to type when something blocks a batch."""
 _REASONS = {
-    Reason.INTERRUPTED: "stopped; nothing is lost: run it again to go on",
-    Reason.UNREACHABLE: "the API could not be reached, or takes nothing; nothing is lost: run it "
+    Reason.INTERRUPTED: "stopped; nothing is lost: run it again to resume",
+    Reason.UNREACHABLE: "the API could not be reached, or accepts nothing; nothing is lost: run it "
     "again to resume",
     Reason.TOKEN: "{message}; renew the token, then run again",
     Reason.ADDRESS: "{message}; check --base-url",
     Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again",
-    Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: settle it with the "
+    Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: resolve it with the "
     "provider, then run again",
     Reason.ACCESS: "{message}; {queued} job(s) stay queued, at no cost. The token is accepted, so "
-    "it is a firewall or a missing permission: settle it, then run again",
-    Reason.REQUEST: "{message}; every submission is refused like this, so it is no fault of the "
-    "rows: {queued} job(s) stay queued, at no cost. Fix it, then run again",
-    Reason.UNDECIDED: "{message}; the last rows were refused like this, and whether it is their "
-    "fault or the account's can't be told: {queued} job(s) stay queued, at no cost. If it is the "
-    "account's, settle it; then run again: rows that are refused in the same words fail then",
+    "it is a firewall or a missing permission: fix it, then run again",
+    Reason.REQUEST: "{message}; every submission is refused like this, so the rows are not the "
+    "cause: {queued} job(s) stay queued, at no cost. Fix it, then run again",
+    Reason.UNDECIDED: "{message}; the last rows were refused like this, and the cause may be the "
+    "rows or the account: {queued} job(s) stay queued, at no cost. If it is the account, fix "
+    "that; then run again: rows that are refused with the same message then fail",
 }
 
 
@@ -267,7 +268,7 @@ def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterab
     if not why:
         return
     left = max(1, batch.jobs[JobState.QUEUED] - batch.held)
-    yield f"{batch.name}: {left} job(s) left; in the way: {_causes(batch, why)}"
+    yield f"{batch.name}: {left} job(s) left; blocked by {_causes(batch, why)}"
     yield from _ways_on(batch, why, command)
 
 
@@ -275,7 +276,7 @@ def stuck(batch: BatchStatus, why: Collection[Blocked]) -> str:
     """Return why rows of a batch that were asked for are bought by no run, and what to type."""
     if Blocked.PAUSED in why:
         return held.paused(batch.name)
-    return "; ".join([f"in the way of {batch.name}: {_causes(batch, why)}", *_ways_on(batch, why)])
+    return "; ".join([f"{batch.name} is blocked by {_causes(batch, why)}", *_ways_on(batch, why)])
 
 
 def _causes(batch: BatchStatus, why: Collection[Blocked]) -> str:
@@ -308,7 +309,7 @@ def odd_lines(found: Sequence[PriceRow]) -> list[str]:
     """Return which kinds were charged an odd price, what it means, and what to type."""
     return [
         f"{row.kind} cost ${usd_text(row.odd_micros)} once, on {row.odd_at:%Y-%m-%d %H:%M} UTC: "
-        f"charged, but its price stays ${usd_text(row.last_micros)} until that is seen again. If "
+        f"charged, but its price stays ${usd_text(row.last_micros)} until it is seen again. If "
         f"it is right: 'batchsora prices set {row.kind} {usd_text(row.odd_micros)}'"
         for row in found
         if row.odd_micros is not None

@@ -1,4 +1,4 @@
-"""Foreign text on a terminal: what it must not hold, and how many cells it takes."""
+"""Text for people: names of states, and what foreign text may do on a terminal."""
 
 import re
 from typing import Final
@@ -28,6 +28,11 @@ def clean(text: str) -> str:
     """
     shown = _DRIVES.sub("\ufffd", text)
     return _LONE_JOINER.sub("\ufffd", shown) if "\u200d" in shown else shown
+
+
+def state_text(state: str) -> str:
+    """Return a state as people read it: an attempt in doubt is unconfirmed."""
+    return "unconfirmed" if state == "in_doubt" else str(state).replace("_", " ")
 
 
 def cells(text: str) -> int:

@@ -23,14 +23,14 @@ FAILURES: Final = 50
 """Kinds and words of failures that a report shows of a batch."""
 
 ADVICE: Final = {
-    FailureKind.VALIDATION: "The API refuses the row as it is: change it.",
-    FailureKind.IMAGE: "Use another picture: without people who look real, and whole.",
-    FailureKind.CONTENT: "Put the prompt in other words: batchsora retry JOB --prompt TEXT.",
-    FailureKind.SYSTEM: "The provider's own: batchsora retry --kind system.",
-    FailureKind.TIMEOUT: "The provider's own: batchsora retry --kind timeout.",
-    FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run looks again.",
+    FailureKind.VALIDATION: "The API refuses this row: change it.",
+    FailureKind.IMAGE: "Use another picture: undamaged, without realistic people.",
+    FailureKind.CONTENT: "Reword the prompt: batchsora retry JOB --prompt TEXT.",
+    FailureKind.SYSTEM: "The provider's fault: batchsora retry --kind system.",
+    FailureKind.TIMEOUT: "The provider's fault: batchsora retry --kind timeout.",
+    FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run checks it again.",
     FailureKind.UNKNOWN: "Not understood, so not bought again: read it, then retry --kind unknown.",
-    FailureKind.NO_FILE: "Paid for, without an address of the video: batchsora run asks again.",
+    FailureKind.NO_FILE: "Paid for, but without a URL of the video: batchsora run checks it again.",
 }
 """What to do about each kind."""
 

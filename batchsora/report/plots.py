@@ -77,8 +77,8 @@ def _ends(course: Course) -> Plot:
     minutes = round(course.seconds / 60)
     words = f"{sum(course.completed)} completed, {sum(course.failed)} failed, {top} at most"
     each = "minute" if minutes == 1 else f"{minutes} minutes"
-    title = f"finished in each {each}"
-    return Plot(title, f"{words} in each {each}", bars, "", str(top), None, *_edges(course))
+    title = f"finished per {each}"
+    return Plot(title, f"{words} per {each}", bars, "", str(top), None, *_edges(course))
 
 
 def _spend(course: Course, cap: float | None) -> Plot:

@@ -1,14 +1,16 @@
 """From batches to one file: no script, nothing from elsewhere, everything escaped."""
 
+import asyncio
 import base64
 import hashlib
+import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
@@ -16,9 +18,9 @@ from markupsafe import Markup
 
 from batchsora.presentation.timeline import shares, used_percent
 from batchsora.report.nights import ADVICE, Night, nights
-from batchsora.report.pictures import data_uris
 from batchsora.report.plots import HEIGHT, WIDTH, plots
 from batchsora.tables import TableError, check_place, replacing
+from batchsora.web.posters import Pictures
 from batchsora.web.rendering import environment
 from jobs.model.money import to_usd
 from jobs.model.states import FailureKind
@@ -138,3 +140,40 @@ def _time(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(
         here.isoformat(timespec="seconds"), f"{here:%Y-%m-%d %H:%M} {here:%Z}"
     )
+
+
+SIDE: Final = 260
+"""Pixels of a picture's longer side: sharp at half of that on paper and on dense screens."""
+
+
+def data_uris(
+    videos: Sequence[Any], folder: Path, through: Callable[[Iterable[Any]], Iterable[Any]]
+) -> dict[int, str]:
+    """Make pictures of videos.
+
+    Args:
+        videos: jobs with their files.
+        folder: where the page keeps its posters; they are shared.
+        through: shows how many are done, when it takes long.
+
+    Returns:
+        Data URIs by attempt; without those of which no picture can be made.
+    """
+    pictures = Pictures(folder)
+    found: dict[int, str] = {}
+    with asyncio.Runner() as runner:
+        for video in through(videos):
+            poster = runner.run(pictures.poster(Path(video.file), video.sha256))
+            if poster is not None:
+                found[video.attempt_id] = _small(poster)
+    return found
+
+
+def _small(poster: Path) -> str:
+    from PIL import Image  # noqa: PLC0415 - a library that may be missing
+
+    content = io.BytesIO()
+    with Image.open(poster, formats=("JPEG",)) as image:
+        image.thumbnail((SIDE, SIDE))
+        image.save(content, "JPEG", quality=72)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")

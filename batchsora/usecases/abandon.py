@@ -16,7 +16,7 @@ from batchsora.usecases.retry_cancel_remove import (
     sort_out,
     tell_refused,
 )
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.again import Patience, WhyNot
 from jobs.model.clock import Clock
 from jobs.model.money import usd_text
@@ -24,7 +24,7 @@ from jobs.model.states import JobState
 from jobs.ports.selection import Wanted
 from jobs.store import Store
 
-STILL_SEEN = "runs still look at it, and take its video if it finishes before it is bought again"
+STILL_SEEN = "runs keep checking it, and take its video if it finishes before it is bought again"
 
 
 def patience(clock: Clock) -> Patience:
@@ -34,7 +34,7 @@ def patience(clock: Clock) -> Patience:
 
 
 def abandon(
-    wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, dry: bool, consent: bool
+    wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, dry: bool, consent: bool
 ) -> Exit:
     """Give up the attempts of the jobs that are named, after saying what that costs.
 
@@ -42,7 +42,7 @@ def abandon(
         wanted: which jobs, by their keys.
         store: for writing.
         clock: time.
-        teller: speaks to the person.
+        ui: speaks to the person.
         dry: only say what would be given up.
         consent: the person has agreed already.
 
@@ -66,18 +66,18 @@ def abandon(
     }
     costs = f"${usd_text(spent)} stays spent; {STILL_SEEN}; buying again costs {price}"
     if dry or not chosen:
-        tell_refused(refused, teller)
+        tell_refused(refused, ui)
         text = f"{len(chosen)} attempt(s) would be given up: {costs}" if chosen else ""
-        teller.result(document, lambda: text or "nothing to give up")
+        ui.result(document, lambda: text or "nothing to give up")
         return Exit.USAGE if refused else Exit.DONE
-    agree(f"Give up {len(chosen)} attempt(s)? {costs}.", teller, consent=consent)
+    agree(f"Give up {len(chosen)} attempt(s)? {costs}.", ui, consent=consent)
     ids = [job.id for job in chosen]
-    moved = in_chunks(ids, teller, lambda some: store.control.give_up(some, terms))
+    moved = in_chunks(ids, ui, lambda some: store.control.give_up(some, terms))
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
     refused += sort_out(left, rule)[1]
     document["abandoned"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
-    tell_refused(refused, teller)
+    tell_refused(refused, ui)
     said = f"{len(moved)} attempt(s) given up: {costs}, with 'batchsora retry'"
-    teller.result(document, lambda: said)
+    ui.result(document, lambda: said)
     return Exit.USAGE if refused else Exit.DONE

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from batchsora.composition.ask import ask
 from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.session import ask
 from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.usecases.progress import PATIENCE
+from batchsora.usecases.user_interface import UserInterface
 from jobs.evidence.looked_for import Wish
 from jobs.model.clock import Clock
 from jobs.model.provider import Provider, ProviderError, TokenRefusedError
@@ -29,19 +30,6 @@ class OnExisting(StrEnum):
     ASK = "ask"
     ADOPT = "adopt"
     BUY = "buy"
-
-
-class Asker(Protocol):
-    """Who is told and asked."""
-
-    def say(self, text: str = "") -> None:
-        """Tell a person something."""
-
-    def can_ask(self) -> bool:
-        """Return whether somebody can answer."""
-
-    def confirm(self, question: str) -> bool:
-        """Ask yes or no."""
 
 
 class Earlier(NamedTuple):
@@ -62,7 +50,7 @@ def settle_earlier(
     sought: Sought,
     choice: OnExisting,
     clock: Clock,
-    asker: Asker,
+    ui: UserInterface,
     *,
     quiet: bool = True,
 ) -> Earlier:
@@ -76,7 +64,7 @@ def settle_earlier(
         sought: the rows that may be bought.
         choice: what a person said.
         clock: time.
-        asker: who is told and asked.
+        ui: who is told and asked.
         quiet: show no progress.
 
     Returns:
@@ -93,66 +81,67 @@ def settle_earlier(
     if choice is OnExisting.BUY:
         store.control.overrule(sought, clock.now())
         return Earlier()
-    settle_past(store, sought, choice, clock, asker)
+    settle_past(store, sought, choice, clock, ui)
     work = _look(store, place, sought, clock, quiet=quiet)
     hold_back(store, work)
     if work.matches:
-        _settle_found(store, work, choice, clock, asker)
+        _settle_found(store, work, choice, clock, ui)
     if work.not_looked:
-        _settle_not_looked(store, sought, work, choice, clock, asker)
-    _settle_elsewhere(store, sought, choice, clock, asker)
+        _settle_not_looked(store, sought, work, choice, clock, ui)
+    _settle_elsewhere(store, sought, choice, clock, ui)
     with store.queries.snapshot() as seen:
         waiting = frozenset(seen.waiting(sought.batch_ids))
         return Earlier(waiting, work.unchanged(seen.wishes(work.compared, free=True)))
 
 
-def tell_of_others(store: Store, batch_ids: list[int], asker: Asker) -> None:
+def tell_of_others(store: Store, batch_ids: list[int], ui: UserInterface) -> None:
     """Tell whose rows were held back because somebody else is buying the same."""
     elsewhere = store.queries.held_for(Sought(batch_ids), HeldBack.ELSEWHERE)
     if elsewhere:
-        asker.say(
+        ui.say(
             f"{elsewhere} row(s) were not bought: somebody else is buying the same rows on this "
-            "account. 'batchsora run --adopt-existing' takes their videos at no cost, "
-            "--buy-again buys them again"
+            "account. 'batchsora run --adopt-existing' takes over their videos at no cost, "
+            f"{BUY_THEM}"
         )
 
 
 def _settle_elsewhere(
-    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, ui: UserInterface
 ) -> None:
     """Ask about rows that an earlier run held back because of what others bought meanwhile."""
     held = store.queries.held_for(sought, HeldBack.ELSEWHERE)
-    if held and choice is OnExisting.ASK and asker.can_ask():
-        asker.say(
-            f"{held} row(s) wait because somebody else bought the same rows on this account while "
-            "an earlier run was at work; the account does not show these"
+    if held and choice is OnExisting.ASK and ui.can_ask():
+        ui.say(
+            f"{held} row(s) are held back: somebody else bought the same rows on this account "
+            "during an earlier run, and the account does not show these"
         )
-        if asker.confirm(f"Buy those {held}?"):
+        if ui.confirm(f"Buy those {held}?"):
             store.control.overrule(sought, clock.now(), HeldBack.ELSEWHERE)
 
 
 def settle_past(
-    store: Store, sought: Sought, choice: OnExisting, clock: Clock, asker: Asker
+    store: Store, sought: Sought, choice: OnExisting, clock: Clock, ui: UserInterface
 ) -> None:
     """Hold back what was paid for under another batch of this database, or share its videos."""
     found = store.control.hold_paid_before(sought)
     if not found:
         return
-    asker.say(paid_before([one.paid for one in found]))
+    ui.say(paid_before([one.paid for one in found]))
     finished = [one for one in found if one.paid.video_url is not None]
     if finished and (
         choice is OnExisting.ADOPT
-        or (asker.can_ask() and asker.confirm("Take those videos, at no cost?"))
+        or (ui.can_ask() and ui.confirm("Take over those videos, at no cost?"))
     ):
         taken = store.control.share(finished, clock.now())
-        asker.say(f"{taken} taken over")
+        ui.say(f"{taken} taken over")
         found = [one for one in found if one.paid.video_url is None]
         if found:
-            asker.say(
-                f"{len(found)} of them have no finished video to take, so they wait; {BUY_THEM}"
+            ui.say(
+                f"{len(found)} of them have no finished video to take over, so they are held "
+                f"back; {BUY_THEM}"
             )
         return
-    asker.say(wait_or_take([one.paid for one in found]))
+    ui.say(wait_or_take([one.paid for one in found]))
 
 
 def _look(
@@ -175,8 +164,8 @@ def _look(
     except ProviderError as error:
         renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
         raise type(error)(
-            f"whether the account has these videos already could not be looked up: {error}. "
-            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again buys without this look"
+            f"could not check whether the account has these videos already: {error}. "
+            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again skips this check"
         ) from error
 
 
@@ -184,7 +173,7 @@ def _look(
 def _counted(*, quiet: bool) -> "Iterator[tqdm[Any]]":
     """Show how many generations were looked at, when it takes long."""
     with tqdm(
-        desc="looking through the account's list",
+        desc="reading the account's list",
         unit=" generations",
         leave=False,
         file=sys.stderr,
@@ -196,24 +185,22 @@ def _counted(*, quiet: bool) -> "Iterator[tqdm[Any]]":
 
 
 def _settle_found(
-    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, asker: Asker
+    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, ui: UserInterface
 ) -> None:
-    asker.say(
-        f"{len(work.matches)} of these {work.jobs} prompts exist already in this account, "
-        f"{work.finished} finished (compared by prompt: the list shows no duration or orientation"
+    ui.say(
+        f"{len(work.matches)} of these {work.jobs} prompts already exist in this account, "
+        f"{work.finished} finished (compared by prompt; the list shows no duration or orientation"
         f"{work.shown and f', and shows prompts {work.shown}'})"
     )
     for line in _not_taken(work):
-        asker.say(line)
+        ui.say(line)
     if not any(match.takeable for match in work.matches):
         return
-    if choice is OnExisting.ADOPT or (
-        asker.can_ask() and asker.confirm("Take them over, at no cost?")
-    ):
+    if choice is OnExisting.ADOPT or (ui.can_ask() and ui.confirm("Take them over, at no cost?")):
         taken = take_over(store, work, clock.now())
-        asker.say(f"{taken} taken over")
+        ui.say(f"{taken} taken over")
         return
-    asker.say(f"They wait: --adopt-existing takes them over at no cost, {BUY_THEM}")
+    ui.say(f"They are held back: --adopt-existing takes them over at no cost, {BUY_THEM}")
 
 
 def _not_taken(work: EarlierWork) -> Iterator[str]:
@@ -223,8 +210,8 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
         names = list(dict.fromkeys(match.generation.id for match in unsure))
         yield (
             f"{len(unsure)} row(s) may be in the account under a prompt that was cut or altered "
-            f"({_some(names)}), so they wait: 'batchsora resolve JOB --generation ID' takes one "
-            f"over, {BUY_THEM}"
+            f"({_some(names)}), so they are held back: 'batchsora resolve JOB --generation ID' "
+            f"takes one over, {BUY_THEM}"
         )
     unlike = [match for match in work.matches if match.sure and not match.alike]
     if unlike:
@@ -236,15 +223,15 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
             "not show"
         )
         yield (
-            f"{len(unlike)} row(s) {share}, so they wait. Oldest first, the account has "
+            f"{len(unlike)} row(s) {share}, so they are held back. Oldest first, the account has "
             f"{_some(names)}: 'batchsora resolve JOB --generation ID' takes one "
             f"over, {BUY_THEM}"
         )
     unsound = sum(match.alike and match.sure and not match.takeable for match in work.matches)
     if unsound:
         yield (
-            f"{unsound} of them have no file, or are unfinished for more than a day, so their rows "
-            f"wait; {BUY_THEM}"
+            f"{unsound} of them have no file, or are unfinished after a day, so their rows are "
+            f"held back; {BUY_THEM}"
         )
 
 
@@ -259,21 +246,21 @@ def _settle_not_looked(
     work: EarlierWork,
     choice: OnExisting,
     clock: Clock,
-    asker: Asker,
+    ui: UserInterface,
 ) -> None:
     rows = f"{len(work.not_looked)} row(s)"
-    asker.say(
-        f"{work.trouble}, so it proves nothing: {rows} were not found in it, and may have been "
+    ui.say(
+        f"{work.trouble}, so it proves nothing: {rows} were not found in it, but may have been "
         "bought already"
         if work.trouble
-        else f"only the newest {work.looked} generations of the account could be looked at: "
-        f"{rows} were not found there, and may be among the others"
+        else f"only the newest {work.looked} generations of the account were checked: "
+        f"{rows} were not found there, but may be among the others"
     )
     if (
         choice is OnExisting.ASK
-        and asker.can_ask()
-        and asker.confirm(f"Buy those {len(work.not_looked)} all the same?")
+        and ui.can_ask()
+        and ui.confirm(f"Buy those {len(work.not_looked)} anyway?")
     ):
         store.control.buy_unlooked(sought, work.not_looked, clock.now())
         return
-    asker.say(f"They wait; {BUY_THEM}")
+    ui.say(f"They are held back; {BUY_THEM}")

@@ -9,13 +9,14 @@ from typing import Any
 
 from batchsora.composition.databases import existing_store
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.export import export_batches
 from batchsora.options import RunOptions
 from batchsora.settings import Settings
 from batchsora.usecases.from_options import caps_of
 from batchsora.usecases.manifest_options import Source
-from batchsora.usecases.start import StartRequest, Teller, start
+from batchsora.usecases.start import StartRequest, start
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.money import usd_text
 
 CAP = Decimal("5.00")
@@ -35,23 +36,25 @@ def sample_manifest() -> Iterator[Path]:
 class _Beside:
     """Says what a run says, and leaves the one result to the demonstration."""
 
-    def __init__(self, teller: Teller) -> None:
-        self.say = teller.say
-        self.can_ask = teller.can_ask
-        self.confirm = teller.confirm
+    def __init__(self, ui: UserInterface) -> None:
+        self.say = ui.say
+        self.can_ask = ui.can_ask
+        self.confirm = ui.confirm
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Keep quiet: the demonstration has a result of its own."""
 
 
-def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit:
+def run_demo(
+    manifest: Path, folder: Path, dependencies: RunDependencies, ui: UserInterface
+) -> Exit:
     """Run a manifest on the sandbox, export it, and say where everything is.
 
     Args:
         manifest: what to run.
         folder: where database, videos and table go; made if need be.
-        hooks: time, chance and checkpoints.
-        teller: who is told.
+        dependencies: time, chance and checkpoints.
+        ui: who is told.
     """
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(database=folder / "demo.db", sandbox=True)
@@ -62,8 +65,8 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
         options=options,
         caps=caps_of(options),
     )
-    teller.say(f"a rehearsal of {manifest} on the sandbox: real files, no money")
-    code = start(request, settings, hooks, _Beside(teller))
+    ui.say(f"a demo of {manifest} on the sandbox: real files, no money")
+    code = start(request, settings, dependencies, _Beside(ui))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:
         rows = store.queries.batches()
@@ -72,7 +75,7 @@ def run_demo(manifest: Path, folder: Path, hooks: Hooks, teller: Teller) -> Exit
         export_batches(store, table, own[-1] if own else None)
         found = store.queries.statuses()
     spent = sum(batch.money.charged for batch in found)
-    teller.result(
+    ui.result(
         {
             "videos": str(videos),
             "table": str(table),

@@ -1,4 +1,4 @@
-"""What could stand in the way of a run: each check says what was found and what to do about it.
+"""Checks of the setup: each check says what was found and what to do about it.
 
 Nothing is written, no lock is taken, and whatever is missing (network, token, database) is an
 answer like any other.
@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from batchsora._version import __version__
-from batchsora.composition.ask import ask
 from batchsora.composition.exit_codes import Exit, exit_of_read
-from batchsora.composition.session import api_endpoint
+from batchsora.composition.session import api_endpoint, ask
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import TOKEN_VARIABLE, Settings, SettingsError, Token, find_token
 from jobs.model.money import Micros, usd_text
@@ -93,7 +92,7 @@ def look_for_token(
     try:
         token = find_token(settings, environment)
     except SettingsError as error:
-        return None, wrong("token", str(error), "'batchsora login' keeps another one")
+        return None, wrong("token", str(error), "'batchsora login' stores another one")
     if token is None:
         remedy = f"'batchsora login', or set {TOKEN_VARIABLE}; --sandbox needs none"
         return None, wrong("token", f"none for {settings.origin}", remedy)
@@ -102,7 +101,7 @@ def look_for_token(
     if file is not None and token.place == str(file) and file.is_file():
         mode = file.stat().st_mode
         if mode & 0o077:
-            return token, warn("token", f"{where}, where others can read it", f"chmod 600 {file}")
+            return token, warn("token", f"{where}, which others can read", f"chmod 600 {file}")
     return token, fine("token", where)
 
 
@@ -124,11 +123,11 @@ def look_at_api(settings: Settings, token: Token | None) -> Iterator[Check]:
         balance = ask(api_endpoint(settings.base_url, token.value), question, PATIENCE)
     except TokenRefusedError as error:
         remedy = "renew it at the provider, then 'batchsora login'"
-        yield wrong("API", f"the token is not accepted: {error}", remedy, Exit.TOKEN)
+        yield wrong("API", f"the token was rejected: {error}", remedy, Exit.TOKEN)
     except WrongAddressError as error:
-        yield wrong("API", f"{settings.base_url}: {error}", "name the right one with --base-url")
+        yield wrong("API", f"{settings.base_url}: {error}", "set the right one with --base-url")
     except ProviderError as error:
-        remedy = "look at the network, proxies and --base-url; then run this again"
+        remedy = "check the network, proxies and --base-url; then run this again"
         yield wrong("API", f"{settings.origin}: {error}", remedy, exit_of_read(error))
     else:
         yield fine("API", f"{settings.origin} accepts the token")
@@ -140,7 +139,7 @@ def look_at_api(settings: Settings, token: Token | None) -> Iterator[Check]:
 def _balance(balance: Micros) -> Check:
     found = f"${usd_text(balance)}"
     if balance < min(ANNOUNCED.values()):
-        return warn("balance", f"{found} does not pay for one video", "top the account up")
+        return warn("balance", f"{found} is not enough for one video", "top up the account")
     return fine("balance", found)
 
 
@@ -148,8 +147,8 @@ def _clock(ahead: timedelta) -> Check:
     seconds = round(ahead.total_seconds())
     found = f"{abs(seconds)} s {'behind' if seconds > 0 else 'ahead of'} the API's"
     if abs(ahead) > CLOCK_MAY_DIFFER:
-        return warn("clock", found, "set this machine's clock by the network (NTP)")
-    return fine("clock", "as the API's" if seconds == 0 else found)
+        return warn("clock", found, "synchronize this machine's clock (NTP)")
+    return fine("clock", "same as the API's" if seconds == 0 else found)
 
 
 def look_at_folders(database: Path, download: Path) -> Iterator[Check]:
@@ -177,9 +176,9 @@ def _space(folder: Path, what: str, code: Exit) -> Check:
     free = shutil.disk_usage(folder).free
     found = f"{free / 1024**3:.1f} GiB free for {what} in {folder}"
     if free < NO_SPACE:
-        return wrong("disk space", found, "free some, or use another disk", code)
+        return wrong("disk space", found, "free some space, or use another disk", code)
     if free < LITTLE_SPACE:
-        return warn("disk space", found, "a night of videos may need more: free some")
+        return warn("disk space", found, "free some space; a night of videos may need more")
     return fine("disk space", found)
 
 
@@ -191,7 +190,7 @@ def _writable(folder: Path, what: str, code: Exit) -> Check:
     except OSError as error:
         remedy = f"make {folder} writable, or use another folder"
         return wrong("writing", f"{what}: {os.strerror(error.errno or 0)}", remedy, code)
-    return fine("writing", f"{folder} can be written to")
+    return fine("writing", f"{folder} is writable")
 
 
 def look_at_versions() -> Iterator[Check]:

@@ -29,7 +29,7 @@ from jobs.model.errors import DatabaseAlteredError, DatabaseUnusableError
 from jobs.services.runner import Owner
 
 _DAMAGED: Final = (
-    "put it aside with its -wal file and take your newest copy, or begin a new one with --db and "
+    "move it away with its -wal file and use your newest copy, or start a new one with --db and "
     "'batchsora run --adopt-existing', which finds in the account what was paid for"
 )
 _FIELDS: Final = (
@@ -37,7 +37,7 @@ _FIELDS: Final = (
 )  # fmt: skip
 """Of the account; a database of an older version lacks the last three."""
 
-_OTHER: Final = "name another database with --db"
+_OTHER: Final = "choose another database with --db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,17 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
     """Look at the file as it is."""
     path = settings.database
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
-        yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' makes it")
+        yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' creates it")
         return
     if not path.is_file():
-        yield wrong("database", f"{path} is no file", "name another one with --db", Exit.DATABASE)
+        yield wrong(
+            "database", f"{path} is not a file", "choose another one with --db", Exit.DATABASE
+        )
         return
     if not os.access(path, os.R_OK):
-        yield wrong("database", f"{path} may not be read", "mend its rights", Exit.DATABASE)
+        yield wrong(
+            "database", f"no read permission on {path}", "fix the file permissions", Exit.DATABASE
+        )
         return
     yield from _place(path)
     try:
@@ -71,7 +75,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
         yield wrong("database", message(error), _OTHER)
         return
     except DatabaseUnusableError as error:
-        yield wrong("database", message(error), "until then no command uses it", Exit.DATABASE)
+        yield wrong("database", message(error), "until then no command can use it", Exit.DATABASE)
         return
     except (sqlite3.Error, OSError) as error:
         yield wrong("database", f"{path} can't be read ({error})", _DAMAGED, Exit.DATABASE)
@@ -80,7 +84,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
     if seen.version in schema.KNOWN:
         yield _integrity(seen)
         if seen.nonsense is not None:
-            said = f"account.{seen.nonsense} is not valid: another program wrote it"
+            said = f"account.{seen.nonsense} is not valid: another program changed it"
             yield wrong("account", said, _DAMAGED, Exit.DATABASE)
         if seen.account is not None:
             yield _owner(settings, token, seen.account)
@@ -89,7 +93,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
             yield from _seal(settings, token, seen.account)
         yield from _days(seen.days)
     runner = current_runner(path)
-    yield fine("runner", "none at work" if runner is None else f"at work: {runner}")
+    yield fine("runner", "none running" if runner is None else f"running: {runner}")
 
 
 def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
@@ -129,10 +133,10 @@ def _place(path: Path) -> Iterator[Check]:
     """Return where the file lies, where that is a problem."""
     if (kind := network_drive(path)) is not None:
         said = f"{path} is on a network drive ({kind}), where two machines could buy the same rows"
-        yield wrong("place", said, "copy it to a local disk, --db names it there", Exit.DATABASE)
+        yield wrong("place", said, "copy it to a local disk and use --db", Exit.DATABASE)
     if path.stat().st_nlink > 1:
-        said = f"{path} has a second name (a hard link), by which a second run could buy the same"
-        remedy = f"delete the other name ('find . -samefile {path}' names it)"
+        said = f"{path} has a second name (a hard link), so a second run could buy the same rows"
+        remedy = f"delete the other name ('find . -samefile {path}' finds it)"
         yield wrong("place", said, remedy, Exit.DATABASE)
 
 
@@ -143,8 +147,8 @@ def _host(account: SimpleNamespace) -> Iterator[Check]:
     if account.run_at is not None:
         account.run_at = datetime.fromisoformat(account.run_at)
     if (other := other_host(account)) is not None:
-        said = f"it was last used on {other}; two machines would buy the same rows"
-        yield warn("host", said, "when nothing is at work there, 'batchsora run --moved'")
+        said = f"it was last used on {other}; two machines could buy the same rows"
+        yield warn("host", said, "when no run is active there, 'batchsora run --moved'")
 
 
 def _zone(account: SimpleNamespace) -> Iterator[Check]:
@@ -152,8 +156,10 @@ def _zone(account: SimpleNamespace) -> Iterator[Check]:
     try:
         zone_of(account.time_zone)
     except DatabaseUnusableError:
-        said = f"this machine does not know {account.time_zone}, whose days the daily budget counts"
-        remedy = "'batchsora run --time-zone' takes another one; or install the package tzdata"
+        said = f"this machine does not know {account.time_zone}, the time zone of the daily budget"
+        remedy = (
+            "choose another one with 'batchsora run --time-zone', or install the package tzdata"
+        )
         yield wrong("time zone", said, remedy, Exit.DATABASE)
 
 
@@ -165,17 +171,17 @@ def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> 
         return
     sealer = kept_sealer(os.environ)
     if sealer is not None and sealer.problem is not None:
-        said = f"the secret that tells your databases from others can't be kept: {sealer.problem}"
-        yield warn("seal", said, "make it readable, or name another folder with XDG_STATE_HOME")
+        said = f"the secret that marks databases as yours can't be stored: {sealer.problem}"
+        yield warn("seal", said, "make it readable, or set XDG_STATE_HOME to another folder")
     if not is_own(account, sealer, owner):
-        said = "it is not known to be yours: what it keeps would count as your consent"
-        yield warn("seal", said, "when it is to be used, 'batchsora run --moved' continues with it")
+        said = "it may not be yours; its budgets and rows would count as your consent"
+        yield warn("seal", said, "to use it anyway, 'batchsora run --moved'")
 
 
 def _days(last: tuple[str, ...]) -> Iterator[Check]:
     """Say that the day of the daily budget lies in the future."""
     if last and last[0] > latest_begun(SystemClock().now()):
-        said = f"it is at {last[0]}, which is in the future: a clock was wrong"
+        said = f"spending is dated {last[0]}, in the future: a clock was wrong"
         yield warn("daily budget", said, "'batchsora doctor --reset-day' moves it to today")
 
 
@@ -186,25 +192,25 @@ def _version(path: Path, seen: _Seen) -> Check:
     if seen.empty:
         return fine("database", f"{path} is empty; 'batchsora run MANIFEST' fills it")
     if found is None:
-        said = f"{path} is a SQLite database, but none of batchsora's"
+        said = f"{path} is a SQLite database, but not one of batchsora's"
         return wrong("database", said, _OTHER, Exit.DATABASE)
     if found in schema.KNOWN:
-        said = f"{path} is of an older version ({found}, this program's is {schema.HEAD})"
+        said = f"{path} has an older version ({found}; this program uses {schema.HEAD})"
         return warn("database", said, "the next 'batchsora run' upgrades it, and keeps a copy")
-    said = f"{path} was made by a newer batchsora ({found}, this program knows {schema.HEAD})"
+    said = f"{path} was made by a newer batchsora ({found}; this program knows {schema.HEAD})"
     return wrong("database", said, f"upgrade batchsora, or {_OTHER}", Exit.DATABASE)
 
 
 def _integrity(seen: _Seen) -> Check:
     if seen.faults == ("ok",):
-        return fine("integrity", "PRAGMA quick_check finds nothing")
+        return fine("integrity", "PRAGMA quick_check found no damage")
     return wrong("integrity", "damaged: " + "; ".join(seen.faults), _DAMAGED, Exit.DATABASE)
 
 
 def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) -> Check:
-    """Say whose generations it holds."""
+    """Check which account the database belongs to."""
     if account.token_hash is None:
-        return fine("owner", "nobody yet; the first run binds it to its account")
+        return fine("owner", "none yet; the first run binds it to its account")
     if account.api_origin != settings.origin:
         said = f"it belongs to {account.api_origin}, not to {settings.origin}"
         return wrong("owner", said, f"{_OTHER}, or that API with --base-url", Exit.DATABASE)
@@ -213,4 +219,4 @@ def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) ->
     if token_matches(account, settings.origin, token.value):
         return fine("owner", f"this account at {account.api_origin}")
     said = "it was last used with another token"
-    return warn("owner", said, "the next run looks whether both are of the same account")
+    return warn("owner", said, "the next run checks whether both belong to the same account")

@@ -40,7 +40,7 @@ def check_target_is_ours(store: Store, target: Path, batches: Sequence[BatchRow]
         if path is not None and path.exists() and target.samefile(path):
             raise TableError(
                 f"{target} is the manifest of the batch {batch.name!r}, so nothing was written. "
-                "'export --in-place' writes the results into it and keeps a copy of what it was; "
+                "'export --in-place' writes the results into it and keeps a copy of the original; "
                 "or name another file."
             )
     name, digest = str(target.resolve()), _digest(target)

@@ -97,7 +97,7 @@ def export_in_place(
     found = store.queries.batches(batch)
     if len(found) != 1:
         names = ", ".join(repr(row.name) for row in found) or "none"
-        raise NotAllowedError(f"say with --batch into whose manifest; there are {names}")
+        raise NotAllowedError(f"choose the manifest with --batch; there are {names}")
     done = Exported(Path(found[0].source or ""))
     if not own:
         _refuse_outside(found[0], store.path)
@@ -112,7 +112,7 @@ def export_in_place(
     for name in LOCKS:
         if manifest.path.with_name(name.format(manifest.path.name)).exists():
             raise NotAllowedError(
-                f"{manifest.path} is open in another program, which would write over the results: "
+                f"{manifest.path} is open in another program, which would overwrite the results: "
                 "close it there, or write a copy with -o"
             )
     stamp = f"{now:%Y%m%d-%H%M%S}"
@@ -137,7 +137,7 @@ def _refuse_outside(batch: BatchRow, database: Path) -> None:
     folder = database.absolute().parent.resolve()
     if not Path(named).resolve().is_relative_to(folder):
         raise NotAllowedError(
-            f"the database is not known to be yours, and {named} is not in its folder, so nothing "
+            f"the database may not be yours, and {named} is not in its folder, so nothing "
             "was written. Write a table with -o instead"
         )
 
@@ -161,7 +161,7 @@ def _copy(path: Path, backup: Path) -> None:
 def _manifest(batch: BatchRow, done: Exported) -> Manifest | None:
     """Open the manifest of a batch as it was read; a note says why where that can't be."""
     if batch.reading is None or "path" not in batch.reading:
-        done.notes.append(f"{batch.name!r} has no manifest that could be told")
+        done.notes.append(f"the manifest of {batch.name!r} is not known")
         return None
     try:
         return read_again(batch.reading)

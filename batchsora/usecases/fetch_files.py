@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import names_own_files
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.download import Downloader, DownloadPolicy
 from batchsora.providers.registry import open_provider
 from batchsora.run_result import DownloadReport
@@ -23,7 +23,7 @@ def fetch_files(
     policy: DownloadPolicy,
     batch: str | None,
     keys: Sequence[str],
-    hooks: Hooks,
+    dependencies: RunDependencies,
 ) -> DownloadReport:
     """Fetch what is missing; files that are no longer where they were put count as missing.
 
@@ -48,9 +48,9 @@ def fetch_files(
                 provider,
                 http,
                 policy,
-                hooks.clock,
-                hooks.chance,
-                hooks.checkpoint,
+                dependencies.clock,
+                dependencies.chance,
+                dependencies.checkpoint,
             )
             downloader.finish()
             return await downloader.run(lambda: batch_ids, keys)

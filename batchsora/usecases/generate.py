@@ -10,7 +10,7 @@ from pathlib import Path
 from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.session import Hooks, endpoint
+from batchsora.composition.session import RunDependencies, endpoint
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.images.row_images import Images
 from batchsora.manifest.raw import RawRow
@@ -23,8 +23,8 @@ from batchsora.settings import Settings, SettingsError
 from batchsora.usecases.hand_over import hand_single
 from batchsora.usecases.load import ADHOC, Caps, terms_notes, terms_of
 from batchsora.usecases.progress import ENDS, statuses
-from batchsora.usecases.start import Teller
-from batchsora.usecases.wait import Done, conclude, find, finish, is_left, over, serve
+from batchsora.usecases.user_interface import UserInterface
+from batchsora.usecases.wait import Done, conclude, finish, is_left, over, serve
 from jobs.database.lock import current_runner
 from jobs.database.schema import version
 from jobs.model.errors import DatabaseLockedError, NotAllowedError, NotFoundError
@@ -71,7 +71,7 @@ class GenerateRequest:
 
 
 def generate(
-    request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+    request: GenerateRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
 ) -> tuple[Exit, JobRow]:
     """Buy one video.
 
@@ -88,9 +88,9 @@ def generate(
     with endpoint(settings) as place:
         bought: tuple[int, Ending] | None = None
         while bought is None:
-            bought = _try(spec, request, settings, place, hooks, teller)
+            bought = _try(spec, request, settings, place, dependencies, ui)
     job_id, ending = bought
-    code, (job,) = conclude(ending, [job_id], request.run, settings, hooks, flat=True)
+    code, (job,) = conclude(ending, [job_id], request.run, settings, dependencies, flat=True)
     return code, job
 
 
@@ -99,23 +99,23 @@ def _try(
     request: GenerateRequest,
     settings: Settings,
     place: Endpoint,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> tuple[int, Ending] | None:
     """Buy it, or hand it over; None while the runner that is alive still makes its database."""
     try:
         with working_store(
-            settings.database, hooks.clock, lambda: place.owner, brief=True
+            settings.database, dependencies.clock, lambda: place.owner, brief=True
         ) as store:
-            _agree(store, spec, request, teller)
-            job_id, notes = _add(store, spec, request, hooks.clock.now())
+            _agree(store, spec, request, ui)
+            job_id, notes = _add(store, spec, request, dependencies.clock.now())
             for note in notes:
-                teller.say(note)
-            return job_id, _buy(store, job_id, place, request, hooks, teller)
+                ui.say(note)
+            return job_id, _buy(store, job_id, place, request, dependencies, ui)
     except DatabaseLockedError:  # after a while: this does not spin
         if version(settings.database) is None:
             return None
-        return _hand_over(spec, request, settings, hooks, teller)
+        return _hand_over(spec, request, settings, dependencies, ui)
 
 
 def _buy(
@@ -123,31 +123,35 @@ def _buy(
     job_id: int,
     place: Endpoint,
     request: GenerateRequest,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> Ending:
     """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
     done = over([job_id]) if request.wait else _bought(job_id)
     ending: Ending | None = None
     try:
-        ending = serve(store, [job_id], place, request.run, hooks, teller, done).ending
+        ending = serve(store, [job_id], place, request.run, dependencies, ui, done).ending
     finally:
-        _give_up(store, job_id, ending, hooks, teller)
+        _give_up(store, job_id, ending, dependencies, ui)
     return ending
 
 
 def _give_up(
-    store: Store, job_id: int, ending: Ending | None, hooks: Hooks, teller: Teller
+    store: Store,
+    job_id: int,
+    ending: Ending | None,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> None:
     """Cancel what could not be bought, so that no later run buys it; say so where it was."""
-    now = hooks.clock.now()
+    now = dependencies.clock.now()
     if store.control.cancel([job_id], now):
         for line in () if ending is None else _why(store, ending):
-            teller.say(line)
-        (job,) = find(store, [job_id])
+            ui.say(line)
+        (job,) = store.queries.numbered([job_id])
         spent = usd_text(job.charged_micros)
         failed = f"${spent} was spent on a video that failed; it is not bought again"
-        teller.say(failed if job.charged_micros else "nothing was bought")
+        ui.say(failed if job.charged_micros else "nothing was bought")
 
 
 def _why(store: Store, ending: Ending) -> Iterable[str]:
@@ -155,7 +159,11 @@ def _why(store: Store, ending: Ending) -> Iterable[str]:
 
 
 def _hand_over(
-    spec: JobSpec, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+    spec: JobSpec,
+    request: GenerateRequest,
+    settings: Settings,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> tuple[int, Ending]:
     """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
 
@@ -163,30 +171,34 @@ def _hand_over(
     slot free. When that runner ends before it has bought it, or takes nothing up, it is bought
     here. What can't be bought is cancelled.
     """
-    now = hooks.clock.now()
+    now = dependencies.clock.now()
     with existing_store(settings.database) as store:
-        _agree(store, spec, request, teller)
+        _agree(store, spec, request, ui)
         job_id, notes = _add(store, spec, request, now)
     ending: Ending | None = None
     try:
         for note in notes:
-            teller.say(note)
+            ui.say(note)
         done = over([job_id]) if request.wait else _bought(job_id)
-        hand = _hander(job_id, request, settings, hooks, teller)
+        hand = _hander(job_id, request, settings, dependencies, ui)
         enough = None if request.wait else SOON
         ending = finish(
-            [job_id], request.run, settings, hooks, teller, done=done, hand=hand, enough=enough
+            [job_id], request.run, settings, dependencies, ui, done=done, hand=hand, enough=enough
         )
         return job_id, ending
     finally:
         with existing_store(settings.database) as store:
-            (job,) = find(store, [job_id])
+            (job,) = store.queries.numbered([job_id])
             if ending is None or ending.reason is not Reason.FINISHED or is_left(job):
-                _give_up(store, job_id, ending, hooks, teller)
+                _give_up(store, job_id, ending, dependencies, ui)
 
 
 def _hander(
-    job_id: int, request: GenerateRequest, settings: Settings, hooks: Hooks, teller: Teller
+    job_id: int,
+    request: GenerateRequest,
+    settings: Settings,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> Callable[[Store], Ending | None]:
     """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
 
@@ -195,30 +207,30 @@ def _hander(
     """
     ceiling = int(PRICE_CEILING)
     told: set[str] = set()
-    until = math.inf if request.wait else hooks.clock.monotonic() + PATIENT
+    until = math.inf if request.wait else dependencies.clock.monotonic() + PATIENT
 
     def tell(words: str) -> None:
         if words not in told:
             told.add(words)
-            teller.say(words)
+            ui.say(words)
 
     def hand(store: Store) -> Ending | None:
-        (job,) = find(store, [job_id])
+        (job,) = store.queries.numbered([job_id])
         if held.reason_of(job) not in (None, HeldBack.UNASKED):
-            teller.say(f"{job.key} is {held.words_of(job)}")
+            ui.say(f"{job.key} is {held.words_of(job)}")
             return Ending(Reason.FINISHED)
-        offered = hand_single(store, job_id, hooks.clock.now(), ceiling)
+        offered = hand_single(store, job_id, dependencies.clock.now(), ceiling)
         if offered.room.blocked:
             return Ending(Reason.BLOCKED, blocked=offered.room.blocked)
         who = str(current_runner(settings.database) or "just ended")
         if offered.served:
-            tell(f"the runner buys it ({who})")
+            tell(f"the active run buys it ({who})")
             return None
-        idle = f"another runner works on {settings.database} and takes nothing up now ({who})"
-        tell(f"{idle}: this waits for it")
-        if job.state == JobState.QUEUED and hooks.clock.monotonic() >= until:
+        idle = f"another run uses {settings.database} and takes no new jobs now ({who})"
+        tell(f"{idle}: waiting for it")
+        if job.state == JobState.QUEUED and dependencies.clock.monotonic() >= until:
             raise DatabaseLockedError(
-                f"{idle}, so nothing was bought: run this again when it has ended, or with --wait"
+                f"{idle}, so nothing was bought: run this again when it has ended, or use --wait"
             )
         return None
 
@@ -255,7 +267,7 @@ def _problem(problem: RowProblem) -> str:
     return f"{name}: {problem.problem}{found}. {problem.remedy}"
 
 
-def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller) -> None:
+def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterface) -> None:
     """Ask before money is spent, unless a budget already allows it.
 
     Raises:
@@ -264,9 +276,9 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, teller: Teller
     price, capped = _to_be_spent(store, spec, request)
     if request.run.yes or capped:
         return
-    if not teller.can_ask():
+    if not ui.can_ask():
         raise NotAllowedError(messages.no_consent_for_one())
-    if not teller.confirm(messages.question_for_one(price)):
+    if not ui.confirm(messages.question_for_one(price)):
         raise NotAllowedError("nothing was bought")
 
 
@@ -295,8 +307,8 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
     """
     if seen.batches(ADHOC)[0].paused:
         raise NotAllowedError(
-            f"the batch {ADHOC!r} is paused, so nothing was bought: 'batchsora resume {ADHOC}', "
-            "then run this again"
+            f"the batch {ADHOC!r} is paused, so nothing was bought. Use 'batchsora resume "
+            f"{ADHOC}', then run this again"
         )
     unended = Wanted(ADHOC, states=[*(one for one in JobState if one not in ENDS), JobState.FAILED])
     asked = () if request.again else seen.jobs(unended)

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from batchsora.composition.ask import TIMEOUT
 from batchsora.composition.databases import existing_store
-from batchsora.composition.session import endpoint
+from batchsora.composition.session import TIMEOUT, endpoint
 from batchsora.providers.registry import runblob_client
 from batchsora.providers.runblob.models import GenerationInfo
 from batchsora.settings import Settings

@@ -13,8 +13,9 @@ from typing import Final
 from batchsora.composition.endpoints import Endpoint
 from batchsora.presentation import messages
 from batchsora.settings import Settings
-from batchsora.usecases.bought_already import Asker, OnExisting, settle_earlier
+from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.progress import statuses
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import current_runner, is_held, lasting_runner
 from jobs.model.clock import Clock
 from jobs.model.states import ASKED_BY_NAME
@@ -76,10 +77,10 @@ def hand_over(
     how = Handing.SERVED if serves_batch else Handing.ASKED
     handed = _handed(store, job_ids, now, how if runner is not None and held else Handing.NOTHING)
     if handed.served:
-        return handed.words(f"the runner takes it up ({runner})")
+        return handed.words(f"the active run takes over ({runner})")
     runner = current_runner(settings.database) if held else None
-    later = "" if runner is None else f" when the runner has ended that works just now ({runner})"
-    return handed.words(f"'batchsora run' goes on from there{later}")
+    later = "" if runner is None else f" when the active run has ended ({runner})"
+    return handed.words(f"'batchsora run' buys them{later}")
 
 
 def look_and_hand(
@@ -88,7 +89,7 @@ def look_and_hand(
     batch_id: int,
     choice: OnExisting,
     clock: Clock,
-    asker: Asker,
+    ui: UserInterface,
     *,
     jobs: Collection[int] | None = None,
 ) -> tuple[Handed | None, frozenset[int]]:
@@ -103,7 +104,7 @@ def look_and_hand(
         batch_id: of the rows.
         choice: what a person said about what exists.
         clock: time.
-        asker: who is told and asked.
+        ui: who is told and asked.
         jobs: only these, which were shown; None: the whole batch, unless anything of it waits.
 
     Returns:
@@ -114,7 +115,7 @@ def look_and_hand(
     """
     waiting: frozenset[int] = frozenset()
     if jobs is None or jobs:
-        waiting = settle_earlier(store, place, Sought([batch_id]), choice, clock, asker).waiting
+        waiting = settle_earlier(store, place, Sought([batch_id]), choice, clock, ui).waiting
     if jobs is None and waiting:
         return None, waiting
     free = [job.id for job in store.queries.queued(batch_id, ASKED_BY_NAME)]

@@ -90,8 +90,8 @@ def _which_sheet(
     )
     return refused(
         str(source.path),
-        f"several of its sheets were read before, and {sheet!r}, the first one, was none of them",
-        f"Say which one is meant: {choices}.",
+        f"several of its sheets were read before, but not the first one, {sheet!r}",
+        f"Choose one: {choices}.",
     )
 
 
@@ -183,4 +183,4 @@ def words_used(source: Source, manifest: Manifest) -> tuple[str, ...]:
 
 def kept_line(words: Sequence[str]) -> str:
     """Return what is said of words of before that count again."""
-    return f"read as you said before: {' '.join(words)}"
+    return f"read with your saved options: {' '.join(words)}"

@@ -22,7 +22,7 @@ from jobs.ports.loading import LoadOrder, LoadReport, OnChange
 from jobs.store import Store
 
 ADHOC = "adhoc"
-"""The batch of the videos that are generated one by one."""
+"""The batch of the videos that are generated singly."""
 
 
 class RowsGoneError(Exception):
@@ -152,8 +152,7 @@ def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
     """
     if ADHOC in (name, name or manifest.name):
         raise LoadError(
-            f"the batch {ADHOC!r} is that of 'batchsora generate'; give this one another name "
-            "with --name"
+            f"the batch {ADHOC!r} belongs to 'batchsora generate'; choose another name with --name"
         )
     with store.queries.snapshot() as seen:
         if (moved := moved_sheet(seen, manifest, name)) is not None:
@@ -264,8 +263,8 @@ def check_comments(manifest: Manifest) -> None:
                 None,
                 None,
                 f"{rows_text(rows)} begin with # or //: they may be comments, or prompts",
-                "Remove them; or say --yes to leave them out; or put another sign in front of a "
-                "prompt.",
+                "Remove them, or use --yes to leave them out; a prompt must start with another "
+                "character.",
             )
         )
 
@@ -304,7 +303,7 @@ def _micros(usd: Decimal | None) -> int | None:
 
 
 _WORDS = {"batch": "budget", "day": "day-budget"}
-_REPLACED = {Scope.BATCH: "budget", Scope.DAY: "budget of the day"}
+_REPLACED = {Scope.BATCH: "budget", Scope.DAY: "daily budget"}
 
 
 def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
@@ -314,13 +313,11 @@ def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
         option = _WORDS.get(name, name.replace("_", "-"))
         notes.append(
             f"{option}: ${usd_text(micros)} is kept; the ${usd_text(terms.begin[name])} of the "
-            f"configuration would count at the beginning (--{option} replaces it)"
+            f"configuration applies to new batches only (--{option} replaces it)"
         )
     for one in kept.replaced:
         what = _REPLACED.get(one.scope) or f"budget of campaign {one.campaign!r}"
         notes.append(f"{what}: ${usd_text(one.new)} replaces ${usd_text(one.old)}")
     if kept.refunds_before is not None:
-        notes.append(
-            f"refunds of failures from now on: {terms.refunds} (was: {kept.refunds_before})"
-        )
+        notes.append(f"refunds of failures are now {terms.refunds} (before: {kept.refunds_before})")
     return notes

@@ -101,7 +101,7 @@ def _refuse_other_content(path: Path, sha256: str) -> None:
                 None,
                 None,
                 None,
-                "the file is not the one any more that you agreed to; nothing was loaded or bought",
+                "the file has changed since you agreed to it; nothing was loaded or bought",
                 "Look at its plan again, and start it from there.",
             )
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.composition.known_database import is_own
 from batchsora.composition.sealing import own_sealer
-from batchsora.usecases.bought_already import Asker
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.seal import Sealer
 from jobs.model.errors import DatabaseUnusableError
 from jobs.model.host import is_same_host, this_host
@@ -32,28 +32,29 @@ def other_host(account: Any) -> str | None:
     return f"{host}{when}"
 
 
-def settle_place(store: Store, now: datetime, teller: Asker, owner: Owner, *, moved: bool) -> None:
+def settle_place(
+    store: Store, now: datetime, ui: UserInterface, owner: Owner, *, moved: bool
+) -> None:
     """Settle whose database this is and on which machine, and say when its day is in the future.
 
     Raises:
         DatabaseUnusableError: see :func:`settle_owner`.
     """
-    settle_owner(store, teller, owner, moved=moved)
+    settle_owner(store, ui, owner, moved=moved)
     ahead = store.queries.future_days(now)
     if ahead:
-        teller.say(
-            f"the daily budget is at {ahead[-1]}, which is in the future (a clock was wrong): all "
-            "that is bought until then counts under that day. 'batchsora doctor --reset-day' moves "
-            "it to today"
+        ui.say(
+            f"spending is dated {ahead[-1]}, in the future (a clock was wrong): until then all "
+            "purchases count on that day. 'batchsora doctor --reset-day' moves it to today"
         )
 
 
-def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> None:
+def settle_owner(store: Store, ui: UserInterface, owner: Owner, *, moved: bool) -> None:
     """Check that this database is one's own and no copy of another machine's; keep that it is.
 
     Args:
         store: opened under the runner's lock, before a run began in it.
-        teller: asks, where somebody can answer.
+        ui: asks, where somebody can answer.
         owner: whose generations are to be made.
         moved: a person said already that it is to be used here.
 
@@ -69,7 +70,7 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
     doubts = list(_doubts(account, known=known))
     if doubts and not moved:
         said = "; ".join(doubts)
-        if not (teller.can_ask() and teller.confirm(f"{said}. Continue here?")):
+        if not (ui.can_ask() and ui.confirm(f"{said}. Continue here?")):
             raise DatabaseUnusableError(
                 f"{said}, so nothing was bought. {_remedy(sealer, known=known)}"
             )
@@ -88,27 +89,26 @@ def settle_owner(store: Store, teller: Asker, owner: Owner, *, moved: bool) -> N
 def _doubts(account: Any, *, known: bool) -> Iterator[str]:
     if (other := other_host(account)) is not None:
         yield (
-            f"this database was last used on {other}; if a run there is still at work, both buy "
+            f"this database was last used on {other}; if a run there is still active, both buy "
             "the same rows"
         )
     if not known:
         yield (
-            "this database is not known to be yours: another account or somebody else made it, "
-            "and the budgets, rows and callbacks that it keeps would count as your consent"
+            "this database may not be yours: another account or somebody else made it, and its "
+            "budgets, rows and callbacks would count as your consent"
         )
 
 
 def _remedy(sealer: Sealer, *, known: bool) -> str:
     if known:
         return (
-            "When nothing is at work there, 'batchsora run --moved' continues here (a container "
-            "keeps one name by BATCHSORA_HOST)"
+            "When no run is active there, 'batchsora run --moved' continues here (in a container, "
+            "BATCHSORA_HOST keeps one name)"
         )
-    kept = f" ({sealer.problem}; XDG_STATE_HOME names another folder)" if sealer.problem else ""
+    kept = f" ({sealer.problem}; XDG_STATE_HOME sets another folder)" if sealer.problem else ""
     return (
-        "Look at it with 'batchsora status' and 'batchsora jobs'; when it is to be used and "
-        "nothing is at work elsewhere, 'batchsora run --moved' continues here, and is needed "
-        f"once{kept}"
+        "Look at it with 'batchsora status' and 'batchsora jobs'. To use it, when no run is "
+        f"active elsewhere: 'batchsora run --moved', needed once{kept}"
     )
 
 
@@ -121,6 +121,6 @@ def _refuse_damaged(store: Store) -> None:
     found = store.queries.integrity()
     if found != "ok":
         raise DatabaseUnusableError(
-            f"the database {store.path} is damaged ({found}), and not known to be yours: begin a "
+            f"the database {store.path} is damaged ({found}), and may not be yours: start a "
             "new one with --db FILE; --adopt-existing finds in the account what was paid for"
         )

@@ -28,8 +28,8 @@ class Moved:
     def __str__(self) -> str:
         return (
             f"the batch {self.batch!r} was loaded from the sheet {self.before!r} of this workbook, "
-            f"and {self.now!r} is read now; say --sheet {quote(self.before)} to go on with it, or "
-            f"--sheet {quote(self.now)} and a name of its own with --name for a batch of "
+            f"and {self.now!r} is read now; use --sheet {quote(self.before)} to continue with it, "
+            f"or --sheet {quote(self.now)} and a name of its own with --name for a batch of "
             f"{self.now!r}"
         )
 

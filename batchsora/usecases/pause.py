@@ -9,7 +9,7 @@ from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings
 from batchsora.usecases.hand_over import hand_over
 from batchsora.usecases.retry_cancel_remove import CHANGED, digest
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import JobState
@@ -18,7 +18,7 @@ from jobs.ports.seen import BatchRow
 from jobs.store import Store
 
 
-def pause(name: str, store: Store, teller: Teller) -> None:
+def pause(name: str, store: Store, ui: UserInterface) -> None:
     """Pause a batch: nothing more of it is submitted.
 
     Raises:
@@ -26,10 +26,10 @@ def pause(name: str, store: Store, teller: Teller) -> None:
     """
     changed, status = store.control.pause(name)
     under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
-    said = f"{name} is paused: nothing more of it is submitted until 'batchsora resume "
+    said = f"{name} is paused: nothing more is submitted until 'batchsora resume "
     said += f"{quote(name)}'"
-    said += f"; {under_way} paid for are still fetched" if under_way else ""
-    teller.result({"batch": name, "paused": True, "changed": changed}, lambda: said)
+    said += f"; {under_way} paid video(s) are still downloaded" if under_way else ""
+    ui.result({"batch": name, "paused": True, "changed": changed}, lambda: said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def resume(
     name: str,
     settings: Settings,
     store: Store,
-    teller: Teller,
+    ui: UserInterface,
     clock: Clock,
     *,
     shown: str | None = None,
@@ -84,7 +84,7 @@ def resume(
         name: of the batch.
         settings: of the command.
         store: for writing.
-        teller: speaks to the person.
+        ui: speaks to the person.
         clock: decides which day's budget counts.
         shown: digest of the jobs that the person agreed to; others are not handed over.
 
@@ -102,8 +102,8 @@ def resume(
     changed, found = store.control.resume(name, agree)
     taken = hand_over(store, settings, found.jobs, clock.now(), serves_batch=found.active)
     for line in found.held:
-        teller.say(line)
-    teller.result(
+        ui.say(line)
+    ui.result(
         {"batch": name, "paused": False, "changed": changed, "queued": len(found.jobs)},
         lambda: f"{name} is resumed: {found.text}; {taken}",
     )

@@ -236,7 +236,7 @@ def limits(plan: Plan) -> Iterator[str]:
         return
     if plan.cap is not None and cost > max(0, plan.cap - plan.used):
         room = usd_text(max(0, plan.cap - plan.used))
-        yield f"the cap leaves ${room} of the ${usd_text(cost)} that this costs"
+        yield f"the budget leaves ${room} of the ${usd_text(cost)} that this costs"
     if plan.balance is not None and cost > plan.balance:
         yield "the balance does not cover the cost"
 

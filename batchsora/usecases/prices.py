@@ -9,7 +9,7 @@ from batchsora.presentation.messages import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from batchsora.usecases.retry_cancel_remove import agree
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotFoundError
 from jobs.model.money import to_micros, usd_text
@@ -30,7 +30,7 @@ class Change:
 
     store: Store
     clock: Clock
-    teller: Teller
+    ui: UserInterface
     dry: bool
     consent: bool
 
@@ -41,16 +41,16 @@ class Change:
             jobs.model.errors.NotAllowedError: nobody agreed.
         """
         if not self.dry:
-            agree(f"{said}?", self.teller, consent=self.consent)
+            agree(f"{said}?", self.ui, consent=self.consent)
             write()
-        outcome = "This was a dry run, and nothing was changed." if self.dry else "Done."
-        self.teller.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
+        outcome = "This was a dry run; nothing was changed." if self.dry else "Done."
+        self.ui.result(document | {"dry_run": self.dry}, lambda: f"{said}. {outcome}")
 
 
-def list_prices(store: Store, teller: Teller) -> None:
+def list_prices(store: Store, ui: UserInterface) -> None:
     """List what is known of each kind's price."""
     found = list(store.queries.prices().values())
-    teller.result([_json(row) for row in found], lambda: _text(found))
+    ui.result([_json(row) for row in found], lambda: _text(found))
 
 
 def set_price(kind: str, usd: str, change: Change) -> None:
@@ -66,11 +66,11 @@ def set_price(kind: str, usd: str, change: Change) -> None:
     except ValueError as error:
         raise SettingsError(f"{error}; write the price in USD, like 0.18") from error
     if not micros:
-        raise SettingsError("a price of 0 would reserve nothing, so that no budget could hold")
+        raise SettingsError("a price of 0 would reserve nothing, so no budget would protect you")
     _known(change.store, kind)
     now = change.clock.now()
     change.make(
-        f"Set the price of {kind} to ${usd_text(micros)} until an answer tells otherwise",
+        f"Set the price of {kind} to ${usd_text(micros)} until the provider shows another one",
         lambda: change.store.control.set_price(kind, micros, now),
         {"kind": kind, "price": usd_text(micros)},
     )
@@ -84,7 +84,7 @@ def forget_price(kind: str, change: Change) -> None:
         jobs.model.errors.NotAllowedError: nobody agreed.
     """
     if kind not in _known(change.store, kind):
-        raise NotFoundError(f"no price of {kind} is known, so there is nothing to forget")
+        raise NotFoundError(f"no price of {kind} is known, so nothing was changed")
     change.make(
         f"Forget the price of {kind} and buy the next video of it alone to learn it",
         lambda: change.store.control.forget_price(kind),
@@ -129,4 +129,4 @@ def _text(found: Sequence[PriceRow]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-    return "\n".join([*table, *odd_lines(found)]) if found else "no price is known yet"
+    return "\n".join([*table, *odd_lines(found)]) if found else "no prices are known yet"

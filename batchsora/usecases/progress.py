@@ -13,7 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.json_shapes import said_words
-from batchsora.presentation.terminal_text import clean
+from batchsora.presentation.terminal_text import clean, state_text
 from jobs.model.money import usd_text
 from jobs.model.states import JobState
 from jobs.ports.events import Event, JobFact, RunEvent
@@ -36,7 +36,7 @@ BAR_OF_NARROW = "{n_fmt}/{total_fmt} {desc}"
 
 _SHOWN = (
     (JobState.QUEUED, "queued"),
-    (JobState.IN_DOUBT, "in doubt"),
+    (JobState.IN_DOUBT, "unconfirmed"),
     (JobState.PENDING, "pending"),
     (JobState.PROCESSING, "processing"),
     (JobState.FAILED, "failed"),
@@ -93,7 +93,7 @@ def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
             percent = 100 if job.state == JobState.COMPLETED else job.percent or 0
             return percent, 100, f"{job.key} {job_words(job)}"
         done = sum(job.state in ENDS for job in found)
-        counts = Counter(job.state.replace("_", " ") for job in found)
+        counts = Counter(state_text(job.state) for job in found)
         return done, len(found), ", ".join(f"{n} {state}" for state, n in counts.items())
 
     return look
@@ -139,7 +139,7 @@ def job_words(job: JobRow) -> str:
         return f"position {job.queue_position} in the queue"
     if job.state == JobState.PROCESSING and job.percent is not None:
         return f"{job.percent} % done"
-    return str(job.state).replace("_", " ")
+    return state_text(job.state)
 
 
 class Progress:

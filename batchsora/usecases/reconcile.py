@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from batchsora.composition.ask import TIMEOUT
 from batchsora.composition.databases import working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import is_known
-from batchsora.composition.session import Hooks, endpoint
+from batchsora.composition.session import TIMEOUT, RunDependencies, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.from_options import run_policy
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.money import usd_text
 from jobs.ports.figures import PaidTwice
 from jobs.ports.selection import Sought
@@ -42,7 +41,9 @@ class ReconcileRequest:
     adopt: bool
 
 
-def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, teller: Teller) -> int:
+def reconcile(
+    request: ReconcileRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
+) -> int:
     """Settle what can be settled, and show rows, generations and balance side by side.
 
     Returns:
@@ -54,37 +55,46 @@ def reconcile(request: ReconcileRequest, settings: Settings, hooks: Hooks, telle
     """
     with (
         endpoint(settings) as place,
-        working_store(settings.database, hooks.clock, lambda: place.owner, brief=True) as store,
+        working_store(
+            settings.database, dependencies.clock, lambda: place.owner, brief=True
+        ) as store,
     ):
         before = _doubts(store)
         if before and request.wait:
-            teller.say(
-                f"{before} in doubt: looking for them takes up to two graces; Ctrl-C ends it"
+            ui.say(
+                f"{before} unconfirmed: the search takes up to twice the grace period; Ctrl-C "
+                "stops it"
             )
         before_twice = _twice_micros(store)
-        found = asyncio.run(_reconcile(request, store, place, hooks))
+        found = asyncio.run(_reconcile(request, store, place, dependencies))
         if request.adopt:
             batches = [batch.id for batch in store.queries.batches()]
-            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, hooks.clock, teller)
+            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, dependencies.clock, ui)
         left = _doubts(store)
         twice = store.queries.paid_twice() if _twice_micros(store) else []
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
-        teller.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
+        ui.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
         return left + (_twice_micros(store) > before_twice)
 
 
 async def _reconcile(
-    request: ReconcileRequest, store: Store, place: Endpoint, hooks: Hooks
+    request: ReconcileRequest, store: Store, place: Endpoint, dependencies: RunDependencies
 ) -> Audit:
     async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
         policy = replace(
             run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
         )
         binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
-        parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        parts = (
+            place.owner,
+            policy,
+            dependencies.clock,
+            dependencies.chance,
+            dependencies.checkpoint,
+        )
         runner = Runner(store, provider, *parts, binds=binds)
         await runner.settle(wait=request.wait)
-        return await audit(store, provider, hooks.clock)
+        return await audit(store, provider, dependencies.clock)
 
 
 def _twice_micros(store: Store) -> int:
@@ -134,15 +144,15 @@ def _document(found: Audit, before: int, left: int) -> dict[str, Any]:
 def _text(found: Audit, before: int, left: int) -> str:
     settled = f", {before - left} settled" if before > left else ""
     lines = [
-        f"in doubt     {left}{settled}",
-        f"our ledger   ${usd_text(found.charged)} charged, ${usd_text(found.held)} held",
-        f"generations  {found.known} of ours in the account's list"
-        + ("" if found.whole else "; the list could not be read without a gap"),
+        f"unconfirmed  {left}{settled}",
+        f"ledger       ${usd_text(found.charged)} charged, ${usd_text(found.held)} reserved",
+        f"generations  {found.known} of this database in the account's list"
+        + ("" if found.whole else "; the list had gaps"),
         f"balance      ${usd_text(found.balance)}",
     ]
     if found.difference is not None and found.fell_by is not None:
         lines.append(
-            f"             fell by ${usd_text(found.fell_by)} since this database's first look, "
+            f"             fell by ${usd_text(found.fell_by)} since this database first read it, "
             f"${usd_text(found.charged_since)} charged since"
         )
         lines.append(f"difference   {_difference(found.difference)}")
@@ -158,7 +168,13 @@ def _text(found: Audit, before: int, left: int) -> str:
 
 def _difference(micros: int) -> str:
     if micros == 0:
-        return "none: the books agree"
+        return "none"
     if micros > 0:
-        return f"${usd_text(micros)} more than we know of: others' work, or orphans"
-    return f"${usd_text(-micros)} less than we booked: estimates, refunds, or money paid in"
+        return (
+            f"${usd_text(micros)} more was spent than this database knows of: other users, or "
+            "orphans"
+        )
+    return (
+        f"${usd_text(-micros)} less was spent than was charged here: estimates, refunds, or a "
+        "top-up"
+    )

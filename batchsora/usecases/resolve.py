@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from batchsora.composition.ask import ask
-from batchsora.composition.session import endpoint
+from batchsora.composition.session import ask, endpoint
 from batchsora.settings import Settings, SettingsError
 from jobs.model.clock import Clock
 from jobs.model.provider import ProviderError
@@ -44,13 +43,13 @@ def resolve(
     if generation is None:
         trouble = "" if force else _look(store, settings, clock, job, grace)
         resolve_never_made(store, clock, job, grace=grace, force=force, trouble=trouble)
-        return f"{job.key} is queued again; its hold is released"
+        return f"{job.key} is queued again; its reserved money is released"
     with endpoint(settings) as place:
         ask(
             place,
             lambda provider: resolve_as(store, provider, clock, job, generation, force=force),
         )
-    return f"{job.key} is generation {generation}; the next run looks at it"
+    return f"{job.key} is generation {generation}; the next run polls it"
 
 
 def _look(store: Store, settings: Settings, clock: Clock, job: JobRow, grace: timedelta) -> str:
@@ -66,6 +65,6 @@ def _look(store: Store, settings: Settings, clock: Clock, job: JobRow, grace: ti
         with endpoint(settings) as place:
             return ask(place, lambda provider: look_for(store, provider, clock, job, grace)).trouble
     except SettingsError:
-        return "without a token the account's list was not looked at"
+        return "there is no token to read the account's list with"
     except ProviderError as error:
         return f"the account's list can't be read now ({error})"

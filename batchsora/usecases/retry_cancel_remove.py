@@ -16,7 +16,7 @@ from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
 from batchsora.usecases.hand_over import chunks, hand_over
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.model.again import Patience, WhyNot
 from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
@@ -29,26 +29,27 @@ from jobs.store import Store
 PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
 
-CHANGED = "the jobs have changed since they were shown; nothing was changed: look at them again"
+CHANGED = "the jobs have changed since they were shown. Nothing was changed; look at them again"
 
 _WHY_NOT = {
     WhyNot.QUEUED: "it is queued already",
-    WhyNot.SUBMITTING: "it is being submitted just now",
-    WhyNot.IN_DOUBT: "it is in doubt whether it was paid for; 'batchsora reconcile' looks",
+    WhyNot.SUBMITTING: "it is being submitted now",
+    WhyNot.IN_DOUBT: "it is unconfirmed, perhaps paid for; 'batchsora reconcile' checks",
     WhyNot.UNDER_WAY: "it is paid for, and under way",
-    WhyNot.YOUNG: "it is paid for, and not older than a run waits for it",
-    WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' looks again; "
-    "'batchsora abandon' gives it up",
+    WhyNot.YOUNG: "it is paid for, and a run still waits for it",
+    WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' checks it "
+    "again; 'batchsora abandon' gives it up",
     WhyNot.ENDED: "its generation has ended; 'batchsora retry' buys it again",
     WhyNot.COMPLETED: "it is completed",
     WhyNot.CANCELLED: "it is cancelled already",
     WhyNot.GONE: "its row is no longer in the manifest",
 }
 _LEFT_ALONE: Final[Mapping[str, str]] = {
-    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' looks again",
-    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' asks again",
-    FailureKind.UNKNOWN: "are not understood, so left alone; read why with 'batchsora jobs "
-    "--status failed --kind unknown', then --kind unknown retries them",
+    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' checks them again",
+    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' checks them "
+    "again",
+    FailureKind.UNKNOWN: "are not understood, so not retried; read why with 'batchsora jobs "
+    "--status failed --kind unknown', then retry them with --kind unknown",
 }
 """What is said of failures that were not meant; of the other kinds: they would fail again."""
 _STATES = {
@@ -77,7 +78,7 @@ def retry(
     wanted: Wanted,
     settings: Settings,
     store: Store,
-    teller: Teller,
+    ui: UserInterface,
     *,
     prompt: str | None = None,
     dry: bool,
@@ -96,7 +97,7 @@ def retry(
         wanted: which jobs.
         settings: of the command.
         store: for writing.
-        teller: speaks to the person.
+        ui: speaks to the person.
         prompt: instead of the job's own.
         dry: only say what it would cost.
         consent: the person has agreed already.
@@ -126,12 +127,12 @@ def retry(
         raise NotAllowedError(CHANGED)
     for job in chosen:
         if (why := held.words_of(job)) is not None:
-            teller.say(f"{job.key} is {why}")
+            ui.say(f"{job.key} is {why}")
     others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
     cost = cost_of_jobs(chosen, store.queries.prices())
     for kind, count in sorted(others.items()):
-        would = f"would fail again, so left alone; --kind {kind} retries them"
-        teller.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
+        would = f"would fail again, so not retried; --kind {kind} retries them"
+        ui.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
         "refused": [refused_json(one) for one in refused],
@@ -143,20 +144,20 @@ def retry(
     stays = spent_text(chosen)
     again = again_text(chosen)
     if dry or not chosen:
-        tell_refused(refused, teller)
+        tell_refused(refused, ui)
         room = _room(store, chosen)
         said = f"{len(chosen)} job(s) would be bought{again} for {price}{stays}{room}"
-        teller.result(document, lambda: said if chosen else "nothing to retry")
+        ui.result(document, lambda: said if chosen else "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
-    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", teller, consent=consent)
-    moved = in_chunks([job.id for job in chosen], teller, move)
+    agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", ui, consent=consent)
+    moved = in_chunks([job.id for job in chosen], ui, move)
     left = [job for job in chosen if job.id not in moved]  # something else was quicker
     refused += sort_out(left, rule)[1]
     document["retried"] = [job.key for job in chosen if job.id in moved]
     document["refused"] = [refused_json(one) for one in refused]
-    tell_refused(refused, teller)
+    tell_refused(refused, ui)
     taken = hand_over(store, settings, sorted(moved), clock.now())
-    teller.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
+    ui.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
 
 
@@ -173,7 +174,7 @@ def _prompt(text: str) -> str:
         raise SettingsError(f"--prompt: {error.problem}. {error.remedy}") from error
 
 
-def redo(job: JobRow, settings: Settings, store: Store, teller: Teller, clock: Clock) -> bool:
+def redo(job: JobRow, settings: Settings, store: Store, ui: UserInterface, clock: Clock) -> bool:
     """Queue a completed job for another attempt, whose cost the caller has told and asked about.
 
     Returns:
@@ -182,11 +183,11 @@ def redo(job: JobRow, settings: Settings, store: Store, teller: Teller, clock: C
     if not store.control.redo([job.id], clock.now()):
         return False
     taken = hand_over(store, settings, [job.id], clock.now())
-    teller.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
+    ui.say(f"{job.key} is queued again; its first video stays in its history; {taken}")
     return True
 
 
-def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
+def cancel(wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
     """Take queued jobs out of the queue.
 
     Raises:
@@ -197,22 +198,22 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, teller: Teller, *, consen
     found = [job for job in named if job.state == JobState.QUEUED]
     refused = [_not_queued(job) for job in named if job.state != JobState.QUEUED]
     if found:
-        agree(f"Cancel {len(found)} queued job(s)?", teller, consent=consent)
+        agree(f"Cancel {len(found)} queued job(s)?", ui, consent=consent)
     now = clock.now()
-    moved = in_chunks([job.id for job in found], teller, lambda ids: store.control.cancel(ids, now))
+    moved = in_chunks([job.id for job in found], ui, lambda ids: store.control.cancel(ids, now))
     left = [job.id for job in found if job.id not in moved]
     refused += [_not_queued(job) for job in store.queries.numbered(left)]
-    tell_refused(refused, teller)
+    tell_refused(refused, ui)
     document = {
         "cancelled": [job.key for job in found if job.id in moved],
         "refused": [refused_json(one) for one in refused],
     }
-    teller.result(document, lambda: f"{len(moved)} job(s) cancelled, unpaid")
+    ui.result(document, lambda: f"{len(moved)} job(s) cancelled; nothing was paid for them")
     return Exit.USAGE if refused else Exit.DONE
 
 
-def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bool) -> Exit:
-    """Take a batch out of every list; files, charges and what is known of them stay.
+def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
+    """Remove a batch from all lists; files, charges and what is known of them stay.
 
     Raises:
         jobs.model.errors.NotFoundError: there is no such batch.
@@ -223,12 +224,12 @@ def remove(name: str, store: Store, clock: Clock, teller: Teller, *, consent: bo
         status = seen.status(batch)
     unpaid = status.jobs[JobState.QUEUED]
     loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
-    agree(f"Remove the batch {name!r}{loses}?", teller, consent=consent)
+    agree(f"Remove the batch {name!r}{loses}?", ui, consent=consent)
     now = clock.now()
     cancelled = store.control.remove(status.id, now)
-    teller.result(
+    ui.result(
         {"batch": name, "cancelled": cancelled},
-        lambda: f"{name} is removed; its files are where they were, and what was paid stays known",
+        lambda: f"{name} is removed; its files and the record of its payments stay",
     )
     return Exit.DONE
 
@@ -294,15 +295,15 @@ def refused_json(refused: Refused) -> dict[str, str]:
     return {"job": refused.job, "batch": refused.batch, "reason": refused.reason}
 
 
-def tell_refused(refused: Sequence[Refused], teller: Teller) -> None:
+def tell_refused(refused: Sequence[Refused], ui: UserInterface) -> None:
     """Tell which jobs stay as they are, and why."""
     for one in refused[: messages.SHOWN]:
-        teller.say(f"{one.job} stays as it is: {one.reason}")
+        ui.say(f"{one.job} was not changed: {one.reason}")
     if len(refused) > messages.SHOWN:
-        teller.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
+        ui.say(f"and {len(refused) - messages.SHOWN} more; --json lists all")
 
 
-def agree(question: str, teller: Teller, *, consent: bool) -> None:
+def agree(question: str, ui: UserInterface, *, consent: bool) -> None:
     """Ask before something is changed.
 
     Raises:
@@ -310,9 +311,11 @@ def agree(question: str, teller: Teller, *, consent: bool) -> None:
     """
     if consent:
         return
-    if not teller.can_ask():
-        raise NotAllowedError(f"{question} Nobody is here to ask: say --yes. Nothing was changed")
-    if not teller.confirm(question):
+    if not ui.can_ask():
+        raise NotAllowedError(
+            f"{question} No terminal to confirm on; use --yes. Nothing was changed"
+        )
+    if not ui.confirm(question):
         raise NotAllowedError("nothing was changed")
 
 
@@ -328,12 +331,12 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
             rooms.append(f"${usd_text(left_over)} in {batch.name}")
         if batch.paused:
             paused.append(held.paused(batch.name))
-    left = [f"the caps leave {', '.join(rooms)}"] if rooms else []
+    left = [f"the budgets leave {', '.join(rooms)}"] if rooms else []
     return "".join(f"; {words}" for words in [*left, *messages.some(paused)])
 
 
 def in_chunks(
-    ids: Sequence[int], teller: Teller, move: Callable[[Sequence[int]], list[int]]
+    ids: Sequence[int], ui: UserInterface, move: Callable[[Sequence[int]], list[int]]
 ) -> set[int]:
     """Move jobs, some in each transaction; returns those that were moved, and says so when stopped.
 
@@ -345,6 +348,6 @@ def in_chunks(
         for chunk in chunks(ids):
             moved.update(move(chunk))
     except KeyboardInterrupt:
-        teller.say(f"stopped when {len(moved)} of {len(ids)} jobs had been moved; those stay so")
+        ui.say(f"stopped after {len(moved)} of {len(ids)} jobs were changed; those stay changed")
         raise
     return moved

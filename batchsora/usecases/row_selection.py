@@ -4,7 +4,6 @@ import hashlib
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,3 @@ class Pick:
 
     def _chance(self, row: int) -> bytes:
         return hashlib.blake2b(f"{self.seed}:{row}".encode(), digest_size=8).digest()
-
-
-EVERY_ROW: Final = Pick()

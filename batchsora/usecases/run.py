@@ -13,7 +13,7 @@ import httpx
 
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import is_known, names_own_files
-from batchsora.composition.session import Hooks, Switch
+from batchsora.composition.session import RunDependencies, StopSignal
 from batchsora.download import Downloader
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
@@ -78,7 +78,7 @@ def run_batches(
     place: Endpoint,
     options: RunOptions,
     batch_ids: list[int],
-    hooks: Hooks,
+    dependencies: RunDependencies,
     say: Callable[[str], None],
     until: Until | None = None,
     facts: RunFacts = USUAL,
@@ -90,12 +90,12 @@ def run_batches(
         place: where to buy.
         options: of the run.
         batch_ids: which batches.
-        hooks: time, chance and checkpoints.
+        dependencies: time, chance and checkpoints.
         say: tells a person something, beside the progress bar.
         until: ends the run earlier, as finished.
         facts: what the run is told besides.
     """
-    return asyncio.run(_run(store, place, options, batch_ids, hooks, say, until, facts))
+    return asyncio.run(_run(store, place, options, batch_ids, dependencies, say, until, facts))
 
 
 async def _run(
@@ -103,7 +103,7 @@ async def _run(
     place: Endpoint,
     options: RunOptions,
     batch_ids: list[int],
-    hooks: Hooks,
+    dependencies: RunDependencies,
     say: Callable[[str], None],
     until: Until | None,
     facts: RunFacts,
@@ -112,29 +112,43 @@ async def _run(
     if policy.buys:
         store.queries.check_zone()
     served = Served(store, batch_ids)
-    began = hooks.clock.now()
+    began = dependencies.clock.now()
     async with (
         open_provider(place.token, place.base_url, timeout) as provider,
         file_client(timeout) as http,
     ):
         # who buys was asked before; a look is no consent to what the database keeps
         binds = policy.buys or is_known(store, place.owner)
-        parts = (place.owner, policy, hooks.clock, hooks.chance, hooks.checkpoint)
+        parts = (
+            place.owner,
+            policy,
+            dependencies.clock,
+            dependencies.chance,
+            dependencies.checkpoint,
+        )
         runner = Runner(store, provider, *parts, binds=binds)
-        progress = asyncio.create_task(_progress(store, served, until, hooks), name="progress")
+        progress = asyncio.create_task(
+            _progress(store, served, until, dependencies), name="progress"
+        )
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
         if facts.downloads and (folder := options.folder) is not None:
             own, private = names_own_files(store, place.owner), place.private_files
             files = download_policy(options, folder, private_files=private, own=own)
             downloader = Downloader(
-                store.loading, provider, http, files, hooks.clock, hooks.chance, hooks.checkpoint
+                store.loading,
+                provider,
+                http,
+                files,
+                dependencies.clock,
+                dependencies.chance,
+                dependencies.checkpoint,
             )
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")
         stopping = None if until is None else asyncio.create_task(_stop(store, runner, until))
         try:
-            with _stoppable(runner, running, downloading, hooks.switch, above_the_bar(say)):
+            with _stoppable(runner, running, downloading, dependencies.switch, above_the_bar(say)):
                 ending = await _finish(running, downloading)
                 served.add(runner.served)
                 if stopping is not None and stopping.done():
@@ -236,20 +250,22 @@ async def _cancel(*tasks: "asyncio.Task[object] | None") -> None:
     await asyncio.gather(*alive, return_exceptions=True)
 
 
-async def _progress(store: Store, served: Served, until: Until | None, hooks: Hooks) -> None:
-    if hooks.observer is None:
+async def _progress(
+    store: Store, served: Served, until: Until | None, dependencies: RunDependencies
+) -> None:
+    if dependencies.observer is None:
         look = batches_look(store, served) if until is None else until.look
-        await Progress(look, quiet=hooks.quiet, news=batches_news(store, served)).run()
+        await Progress(look, quiet=dependencies.quiet, news=batches_news(store, served)).run()
         return
     mark: int | None = None
     try:
         while True:
             if (found := store.change_mark()) != mark:
                 mark = found
-                hooks.observer(statuses(store, served()))
+                dependencies.observer(statuses(store, served()))
             await asyncio.sleep(NAP)
     except asyncio.CancelledError:
-        hooks.observer(statuses(store, served()))  # how it ended
+        dependencies.observer(statuses(store, served()))  # how it ended
         raise
 
 
@@ -258,21 +274,21 @@ def _stoppable(
     runner: Runner,
     running: "asyncio.Task[Ending]",
     downloading: "asyncio.Task[DownloadReport] | None",
-    switch: Switch,
+    switch: StopSignal,
     say: Callable[[str], None],
 ) -> Iterator[None]:
     """First signal: submit nothing more, finish what is under way. Second: now."""
 
     def interrupted() -> None:
         if running.done():
-            say("stopping: files that are not here yet come with the next run")
+            say("stopping: the next run downloads the missing files")
             if downloading is not None:
                 downloading.cancel()
         elif runner.health.stopping:
-            say("stopping now: what was under way is in doubt")
+            say("stopping now: requests that were under way are unconfirmed")
             running.cancel()
         else:
-            say("stopping: waiting for the answers under way (again: stop now)")
+            say("stopping: waiting for open requests (Ctrl-C again: stop now)")
             runner.stop()
 
     loop = asyncio.get_running_loop()

@@ -13,15 +13,15 @@ from batchsora.settings import SettingsError
 MANIFEST: Final = "prompts.csv"
 
 HEAD: Final = """\
-# The configuration of batchsora for this folder. Take the '#' away from a line to set it.
+# The configuration of batchsora for this folder. Remove the '#' from a line to set it.
 #
-# A flag goes before the environment, that before the manifest, and that before this file;
-# 'batchsora doctor' shows what counts, and where it comes from. Every key is the option of the same
-# name: 'batchsora run --help' tells about each. A token never stands here: 'batchsora login'.
-# Budgets are what a batch, or a database, begins with: what was kept is never raised by this file.
+# A flag overrides the environment, that the manifest, and that this file; 'batchsora doctor'
+# shows the effective settings and their sources. Every key is the option of the same name:
+# 'batchsora run --help' explains each. Never put a token here: 'batchsora login'.
+# Budgets are what a batch, or a database, starts with; this file never raises a kept budget.
 """
 TAIL: Final = """
-# A table counts for one command alone:
+# A table applies to one command only:
 # [plan]
 # rate = 2
 """
@@ -32,7 +32,7 @@ LINE: Final = 100
 def configuration(keys: Mapping[str, Option] = KEYS) -> str:
     """Write a configuration in which every key stands commented out."""
     parts = [HEAD]
-    everywhere = "Where things are"
+    everywhere = "Locations"
     titles = {key: everywhere if one.shared is None else one.group for key, one in keys.items()}
     for title in dict.fromkeys(titles.values()):
         parts.append(f"\n# --- {title} ".ljust(LINE, "-") + "\n\n")

@@ -1,22 +1,19 @@
 """Starting a run: load, keep the caps, ask before spending, run, say how it ended."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
 
 from batchsora.composition.callbacks import callback_url
 from batchsora.composition.databases import working_store
 from batchsora.composition.exit_codes import Exit, exit_of_run
-from batchsora.composition.session import Hooks, endpoint
+from batchsora.composition.session import RunDependencies, endpoint
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
-from batchsora.run_result import RunResult
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
 from batchsora.usecases.column_mapping import mapped
@@ -35,6 +32,7 @@ from batchsora.usecases.manifest_options import Source, fitted_folder
 from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.progress import statuses
 from batchsora.usecases.run import run_batches
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import PATIENCE, current_runner
 from jobs.model.errors import NotAllowedError, NotFoundError
 from jobs.model.ledger import batch_key
@@ -46,22 +44,6 @@ from jobs.store import Store
 
 LONGEST_WAIT = 7 * 86400.0
 """Seconds for which another runner is waited for."""
-
-
-class Teller(Protocol):
-    """How a run speaks to whoever started it."""
-
-    def say(self, text: str = "") -> None:
-        """Tell a person something."""
-
-    def can_ask(self) -> bool:
-        """Return whether somebody can answer."""
-
-    def confirm(self, question: str) -> bool:
-        """Ask yes or no."""
-
-    def result(self, document: Any, text: Callable[[], str]) -> None:
-        """Give the result to whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +84,7 @@ class Opened:
         return cls(said, source, source.opened(fitted_folder(settings.database)))
 
     def told(
-        self, store: Store, settings: Settings, request: StartRequest, teller: Teller
+        self, store: Store, settings: Settings, request: StartRequest, ui: UserInterface
     ) -> Manifest:
         """Return the manifest to load, and say what its columns are taken for.
 
@@ -112,13 +94,15 @@ class Opened:
         source, manifest = as_kept(self.said, store, request.options.name), self.manifest
         if source != self.source:
             manifest = source.opened(fitted_folder(settings.database))
-        teller.say(f"columns   {mapped(manifest)}")
+        ui.say(f"columns   {mapped(manifest)}")
         if words := words_used(source, manifest):
-            teller.say(kept_line(words))
+            ui.say(kept_line(words))
         return manifest
 
 
-def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Teller) -> Exit:
+def start(
+    request: StartRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
+) -> Exit:
     """Run, and say which exit that means.
 
     Raises:
@@ -129,49 +113,51 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
     opened = None if request.source is None else Opened.of(request.source, settings, request)
     patient = request.options.wait_for_runner
     if patient and (runner := current_runner(settings.database)) is not None:
-        teller.say(f"waits until the runner ends ({runner})")
+        ui.say(f"waiting for the other run to end ({runner})")
     patience = LONGEST_WAIT if patient else PATIENCE
     consent = request.options.yes or settings.sandbox
     with (
         endpoint(settings) as place,
-        working_store(settings.database, hooks.clock, lambda: place.owner, patience) as store,
+        working_store(
+            settings.database, dependencies.clock, lambda: place.owner, patience
+        ) as store,
     ):
-        settle_place(store, hooks.clock.now(), teller, place.owner, moved=request.options.moved)
+        settle_place(store, dependencies.clock.now(), ui, place.owner, moved=request.options.moved)
         skipped: list[RowProblem] = []
         if opened is not None:
-            manifest = opened.told(store, settings, request, teller)
-            batch_ids, skipped = _load(store, manifest, request, hooks, teller, consent=consent)
+            manifest = opened.told(store, settings, request, ui)
+            batch_ids, skipped = _load(store, manifest, request, dependencies, ui, consent=consent)
         else:
-            batch_ids = _resume(store, request, hooks, teller)
+            batch_ids = _resume(store, request, dependencies, ui)
         loaded = batch_ids
-        batch_ids, paused = _paused(store, batch_ids, teller)
+        batch_ids, paused = _paused(store, batch_ids, ui)
         if not batch_ids:
-            teller.say("nothing is left to do" + (" but what is paused" if paused else ""))
+            ui.say("nothing left to do" + (" except in paused batches" if paused else ""))
             batches = statuses(store, sorted(loaded))
             code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
-            _give(store, batches, code, Reason.FINISHED, teller)
+            _give(store, batches, code, Reason.FINISHED, ui)
             return code
         pick = pick_of(request.options)
         named = request.source is not None or request.options.batch is not None
         sought = store.loading.note(batch_ids, named=named, pick=pick.chooser)
         looks = request.options.on_existing != OnExisting.BUY
-        looked_at = hooks.clock.now() if looks else None
+        looked_at = dependencies.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
             looked_for = settle_earlier(
                 store,
                 place,
                 sought,
                 OnExisting(request.options.on_existing),
-                hooks.clock,
-                teller,
-                quiet=hooks.quiet,
+                dependencies.clock,
+                ui,
+                quiet=dependencies.quiet,
             ).looked_at
         else:
             looked_for = store.queries.wishes(sought)
-        if not consent and not _may_spend(store, sought, request, teller):
+        if not consent and not _may_spend(store, sought, request, ui):
             return Exit.USAGE
         # not before what exists is known
-        store.control.ask_for(sought, hooks.clock.now(), again=not looks)
+        store.control.ask_for(sought, dependencies.clock.now(), again=not looks)
         facts = RunFacts(
             not_awaited=paused,
             looked_at=looked_at,
@@ -179,7 +165,7 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             callback_url=announced_at,
         )
         result = run_batches(
-            store, place, request.options, batch_ids, hooks, teller.say, facts=facts
+            store, place, request.options, batch_ids, dependencies, ui.say, facts=facts
         )
         code = exit_of_run(
             result.ending,
@@ -188,12 +174,16 @@ def start(request: StartRequest, settings: Settings, hooks: Hooks, teller: Telle
             surplus=result.surplus,
             guests=result.guests,
         )
-        tell_of_others(store, batch_ids, teller)
+        tell_of_others(store, batch_ids, ui)
         if code is Exit.DONE:
             code = _exit_of_left(store, batch_ids, skipped)
-        _tell(store, result, code, skipped, request, teller)
+        for line in messages.ended(result, skipped, request.options.folder):
+            ui.say(line)
+        _give(store, result.batches, code, result.ending.reason, ui)
         if settings.sandbox:
-            teller.say(f"that was a rehearsal: --db {settings.database} looks at it")
+            ui.say(
+                f"this used the sandbox; to look at it: batchsora --db {settings.database} status"
+            )
         return code
 
 
@@ -201,15 +191,15 @@ def _load(
     store: Store,
     manifest: Manifest,
     request: StartRequest,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
     *,
     consent: bool,
 ) -> tuple[list[int], list[RowProblem]]:
-    now = hooks.clock.now()
-    ask = teller.can_ask() and not request.options.yes
+    now = dependencies.clock.now()
+    ask = ui.can_ask() and not request.options.yes
     options = replace(
-        load_options(request.options, quiet=hooks.quiet),
+        load_options(request.options, quiet=dependencies.quiet),
         ask_gone=ask,
         comments=request.options.yes,
     )
@@ -217,14 +207,14 @@ def _load(
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, request.caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
-    report, notes, skipped = _loaded(store, manifest, options, request.caps, now, teller)
+    report, notes, skipped = _loaded(store, manifest, options, request.caps, now, ui)
     warned = messages.some([f"warning: {one}" for one in manifest.warnings])
     for note in (*warned, *manifest.left_out.words(), *messages.some(manifest.notes)):
-        teller.say(note)
+        ui.say(note)
     for line in messages.loaded(manifest.path.name, report, skipped):
-        teller.say(line)
+        ui.say(line)
     for note in notes:
-        teller.say(note)
+        ui.say(note)
     return [report.batch_id], skipped
 
 
@@ -234,7 +224,7 @@ def _loaded(
     options: LoadOptions,
     caps: Caps,
     now: datetime,
-    teller: Teller,
+    ui: UserInterface,
 ) -> tuple[LoadReport, list[str], list[RowProblem]]:
     """Load a manifest; where somebody can answer, ask about what has to be asked about."""
     while True:
@@ -242,18 +232,20 @@ def _loaded(
             return load_manifest(store, manifest, options, caps, now)
         except CommentsError as lines:
             asks = options.ask_gone and not options.comments
-            if not asks or not teller.confirm(f"{lines.problem.problem}. Leave them out?"):
+            if not asks or not ui.confirm(f"{lines.problem.problem}. Leave them out?"):
                 raise
             options = replace(options, comments=True)
         except RowsGoneError as gone:
-            if not teller.confirm(messages.gone(gone.keys)):
+            if not ui.confirm(messages.gone(gone.keys)):
                 raise NotAllowedError(
-                    "nothing was loaded or bought; put the rows back, or say yes"
+                    "nothing was loaded or bought; put the rows back, or use --yes"
                 ) from gone
             options = replace(options, ask_gone=False, comments=True)
 
 
-def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -> list[int]:
+def _resume(
+    store: Store, request: StartRequest, dependencies: RunDependencies, ui: UserInterface
+) -> list[int]:
     with store.queries.snapshot() as seen:
         found = seen.batches(request.options.batch)
         if not found:
@@ -269,18 +261,20 @@ def _resume(store: Store, request: StartRequest, hooks: Hooks, teller: Teller) -
             for batch in stand:
                 if batch.id not in batch_ids:  # of the others the end of the run says it
                     for line in held.lines(batch):
-                        teller.say(line)
+                        ui.say(line)
     for batch_id in batch_ids:
-        for note in set_caps(store, batch_id, request.caps, hooks.clock.now()):
-            teller.say(note)
+        for note in set_caps(store, batch_id, request.caps, dependencies.clock.now()):
+            ui.say(note)
     return batch_ids
 
 
-def _paused(store: Store, batch_ids: list[int], teller: Teller) -> tuple[list[int], frozenset[int]]:
+def _paused(
+    store: Store, batch_ids: list[int], ui: UserInterface
+) -> tuple[list[int], frozenset[int]]:
     """Leave out what is paused, but for what is paid for; gives what is served, and the paused."""
     found = [batch for batch in statuses(store, batch_ids) if batch.paused]
     for batch in found:
-        teller.say(f"{batch.name} is paused: 'batchsora resume {batch.name}' lets it go on")
+        ui.say(f"{batch.name} is paused: 'batchsora resume {batch.name}' continues it")
     paused = frozenset(batch.id for batch in found)
     idle = {batch.id for batch in found if batch.left == batch.jobs[JobState.QUEUED]}
     return [batch_id for batch_id in batch_ids if batch_id not in idle], paused
@@ -302,17 +296,17 @@ def _exit_of_left(store: Store, batch_ids: list[int], skipped: list[RowProblem])
     return Exit.FAILED if skipped else Exit.DONE
 
 
-def _may_spend(store: Store, sought: Sought, request: StartRequest, teller: Teller) -> bool:
+def _may_spend(store: Store, sought: Sought, request: StartRequest, ui: UserInterface) -> bool:
     """Ask before money is spent, unless a cap already allows it."""
     jobs, cost, capped = _to_be_spent(store, sought, request)
     if not jobs or capped:
         return True
-    if not teller.can_ask():
-        teller.say(messages.no_consent(jobs, cost))
+    if not ui.can_ask():
+        ui.say(messages.no_consent(jobs, cost))
         return False
-    if teller.confirm(messages.question(jobs, cost)):
+    if ui.confirm(messages.question(jobs, cost)):
         return True
-    teller.say("nothing was bought; the rows are loaded")
+    ui.say("nothing was bought; the rows are loaded")
     return False
 
 
@@ -333,26 +327,10 @@ def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[i
     return kinds.total(), cost_of(kinds, known).text, capped
 
 
-def _tell(
-    store: Store,
-    result: RunResult,
-    code: Exit,
-    skipped: list[RowProblem],
-    request: StartRequest,
-    teller: Teller,
-) -> None:
-    for line in messages.ended(result, skipped, request.options.folder):
-        teller.say(line)
-    _give(store, result.batches, code, result.ending.reason, teller)
-
-
 def _give(
-    store: Store, batches: list[BatchStatus], code: Exit, reason: Reason, teller: Teller
+    store: Store, batches: list[BatchStatus], code: Exit, reason: Reason, ui: UserInterface
 ) -> None:
     """Write the result for scripts."""
     balance = store.queries.account().balance_micros
-    document = status_json(batches, balance, None) | {
-        "exit": int(code),
-        "ending": str(reason),
-    }
-    teller.result(document, lambda: "")
+    document = status_json(batches, balance, None) | {"exit": int(code), "ending": str(reason)}
+    ui.result(document, lambda: "")

@@ -9,7 +9,7 @@ from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.exit_codes import Exit, exit_of_jobs
 from batchsora.composition.known_database import owner_of
-from batchsora.composition.session import Hooks, endpoint
+from batchsora.composition.session import RunDependencies, endpoint
 from batchsora.options import RunOptions
 from batchsora.presentation.databases import broken
 from batchsora.run_result import RunResult
@@ -19,7 +19,7 @@ from batchsora.usecases.from_options import RunFacts, download_policy
 from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.progress import ENDS, Progress, jobs_look
 from batchsora.usecases.run import Until, changes, run_batches
-from batchsora.usecases.start import Teller
+from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import is_held, lasting_runner
 from jobs.model.errors import DatabaseLockedError, DatabaseUnusableError
 from jobs.model.states import JobState, Reason
@@ -32,11 +32,6 @@ from jobs.store import Store
 
 class RunnerGoneError(Exception):
     """The runner that was watched ended before the jobs did; whoever watched goes on by itself."""
-
-
-def find(store: Store, job_ids: Sequence[int]) -> list[JobRow]:
-    """Read jobs by their numbers."""
-    return store.queries.numbered(job_ids)
 
 
 def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> "Done":
@@ -64,8 +59,8 @@ def wait(
     keys: Sequence[str],
     options: RunOptions,
     settings: Settings,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
 ) -> tuple[Exit, list[JobRow]]:
     """Wait for jobs, and buy nothing.
 
@@ -73,8 +68,8 @@ def wait(
         keys: of jobs; none means all that are under way.
         options: which batch, how often to poll, and where files are downloaded at the end.
         settings: of the command.
-        hooks: time and chance.
-        teller: speaks to the person.
+        dependencies: time and chance.
+        ui: speaks to the person.
 
     Returns:
         The exit that it means, and the jobs as they stand.
@@ -85,10 +80,10 @@ def wait(
     with existing_store(settings.database) as store:
         job_ids = _chosen(store, keys, options.batch)
     if not job_ids:
-        teller.say("nothing is under way")
+        ui.say("nothing is under way")
         return Exit.DONE, []
-    ending = finish(job_ids, options, settings, hooks, teller, buys=False)
-    return conclude(ending, job_ids, options, settings, hooks)
+    ending = finish(job_ids, options, settings, dependencies, ui, buys=False)
+    return conclude(ending, job_ids, options, settings, dependencies)
 
 
 def _chosen(store: Store, keys: Sequence[str], batch: str | None) -> list[int]:
@@ -107,8 +102,8 @@ def finish(
     job_ids: Sequence[int],
     options: RunOptions,
     settings: Settings,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
     *,
     done: Done | None = None,
     hand: Callable[[Store], Ending | None] | None = None,
@@ -121,8 +116,8 @@ def finish(
         job_ids: numbers of jobs.
         options: to run them with.
         settings: of the command.
-        hooks: time and chance.
-        teller: speaks to the person.
+        dependencies: time and chance.
+        ui: speaks to the person.
         done: how far they are waited for; None is to their end.
         hand: hands them to a runner that is alive and serves, or returns why there is no more to
             wait for. Without it that runner is watched, and what it does not buy is left.
@@ -134,11 +129,13 @@ def finish(
         try:
             with (
                 working_store(
-                    settings.database, hooks.clock, lambda: owner_of(settings), brief=True
+                    settings.database, dependencies.clock, lambda: owner_of(settings), brief=True
                 ) as store,
                 endpoint(settings) as place,
             ):
-                return serve(store, job_ids, place, options, hooks, teller, done, buys=buys).ending
+                return serve(
+                    store, job_ids, place, options, dependencies, ui, done, buys=buys
+                ).ending
         except DatabaseLockedError:
             with existing_store(settings.database) as store:
                 ending = None if hand is None else hand(store)
@@ -149,7 +146,7 @@ def finish(
                     continue  # that runner takes nothing up: it is tried again, after a while
                 limit = enough if lasting_runner(settings.database) is not None else None
                 try:
-                    watch(store, job_ids, done, settings, quiet=hooks.quiet, limit=limit)
+                    watch(store, job_ids, done, settings, quiet=dependencies.quiet, limit=limit)
                 except RunnerGoneError:
                     continue
                 if hand is None or done(store.queries) or not left(store.queries):
@@ -161,8 +158,8 @@ def serve(
     job_ids: Sequence[int],
     place: Endpoint,
     options: RunOptions,
-    hooks: Hooks,
-    teller: Teller,
+    dependencies: RunDependencies,
+    ui: UserInterface,
     done: Done,
     *,
     buys: bool = True,
@@ -176,11 +173,11 @@ def serve(
             on another machine last and nobody said that it was ``moved`` here.
     """
     if buys:
-        settle_place(store, hooks.clock.now(), teller, place.owner, moved=options.moved)
+        settle_place(store, dependencies.clock.now(), ui, place.owner, moved=options.moved)
     store.control.hand_over(job_ids)
     until = Until(done, jobs_look(store, job_ids))
     facts = RunFacts(buys=buys, downloads=False)
-    result = run_batches(store, place, options, [], hooks, teller.say, until, facts)
+    result = run_batches(store, place, options, [], dependencies, ui.say, until, facts)
     breach = result.ending.breach
     if breach is not None:  # nothing can be read there of what was bought
         raise DatabaseUnusableError(broken(breach))
@@ -237,13 +234,13 @@ def conclude(
     job_ids: Sequence[int],
     options: RunOptions,
     settings: Settings,
-    hooks: Hooks,
+    dependencies: RunDependencies,
     *,
     flat: bool = False,
 ) -> tuple[Exit, list[JobRow]]:
     """Fetch the files of jobs if they are wanted, and say how everything stands."""
     with existing_store(settings.database) as store:
-        found = find(store, job_ids)
+        found = store.queries.numbered(job_ids)
         missing = [job for job in found if job.state == JobState.COMPLETED and not _is_here(job)]
         folder, stopped = options.folder, ending.reason is Reason.INTERRUPTED
         if folder is not None and missing and not stopped:
@@ -252,8 +249,8 @@ def conclude(
                 policy = download_policy(options, folder, private_files=private, flat=flat)
                 for batch in {job.batch for job in missing}:
                     names = [job.key for job in missing if job.batch == batch]
-                    fetch_files(store, place, policy, batch, names, hooks)
-            found = find(store, job_ids)
+                    fetch_files(store, place, policy, batch, names, dependencies)
+            found = store.queries.numbered(job_ids)
     return exit_of_jobs(ending, found, files_wanted=options.folder is not None), found
 
 

@@ -1,6 +1,6 @@
 """How the functions of the command line speak on a page, and how their refusals look there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from batchsora.presentation.errors import message
 from batchsora.presentation.terminal_text import clean
-from batchsora.web.desk import Desk
-from batchsora.web.rendering import told
-from jobs.model.errors import EngineError, NotFoundError
+from batchsora.web.rendering import render, told
+from batchsora.web.web_context import WebContext
+from jobs.model.errors import NotFoundError
 from jobs.ports.seen import BatchRow, JobRow
 
 
-class Said:
-    """A teller for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
+class PageInterface:
+    """A :class:`UserInterface` for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
 
     The page has asked already: what it calls is called with consent.
 
@@ -49,10 +49,10 @@ class Said:
         self.document, self.text = document, text()
 
 
-def desk_of(request: Request) -> Desk:
+def web_context_of(request: Request) -> WebContext:
     """Return what the pages work with."""
-    desk: Desk = request.app.state.desk
-    return desk
+    web: WebContext = request.app.state.web
+    return web
 
 
 def batch_of(request: Request) -> BatchRow:
@@ -62,10 +62,10 @@ def batch_of(request: Request) -> BatchRow:
         HTTPException: 404, there is none.
     """
     number = request.path_params["batch"]
-    for batch in desk_of(request).queries.batches():
+    for batch in web_context_of(request).queries.batches():
         if batch.id == number:
             return batch
-    raise HTTPException(404, "There is no such batch; it may have been removed.")
+    raise HTTPException(404, "No such batch; it may have been removed.")
 
 
 def job_of(request: Request) -> JobRow:
@@ -76,9 +76,9 @@ def job_of(request: Request) -> JobRow:
     """
     key = f"#{request.path_params['job']}"
     try:
-        return desk_of(request).queries.job(key)
+        return web_context_of(request).queries.job(key)
     except NotFoundError:
-        raise HTTPException(404, "There is no such job; its batch may have been removed.") from None
+        raise HTTPException(404, "No such job; its batch may have been removed.") from None
 
 
 def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response:
@@ -95,6 +95,34 @@ def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response
     return Response(status_code=204, headers=headers)
 
 
+def asked(
+    request: Request,
+    question: str,
+    lines: Sequence[str],
+    button: str,
+    *,
+    possible: bool = True,
+    action: str | None = None,
+) -> Response:
+    """Ask in a dialog whether the person agrees.
+
+    Args:
+        request: its answer.
+        question: what is done, and what it costs.
+        lines: what else to know.
+        button: what agrees.
+        possible: False: there is nothing to agree to.
+        action: the address to post to; None: this one.
+    """
+    shown: dict[str, Any] = {
+        "question": question,
+        "lines": lines,
+        "button": button,
+        "possible": possible,
+    }
+    return render(request, "_ask.html", action=action or request.url.path, **shown)
+
+
 def moved(request: Request, there: str) -> Response:
     """Lead on from a page, or from a part of one that is asked for again and again."""
     if "part" in request.query_params:
@@ -106,7 +134,3 @@ def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409
     return Response(clean(message(error)), status, media_type="text/plain")
-
-
-REFUSALS = (EngineError,)
-"""Errors whose text is for people."""

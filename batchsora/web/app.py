@@ -1,4 +1,4 @@
-"""The pages put together: one Starlette application around one desk."""
+"""The pages put together: one Starlette application around one :class:`WebContext`."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,6 @@ from starlette.staticfiles import StaticFiles
 from batchsora.settings import SettingsError
 from batchsora.web import entering, live, login, media, metrics
 from batchsora.web.answers import refused
-from batchsora.web.desk import Desk
 from batchsora.web.entering import Tickets
 from batchsora.web.guard import HOOKS, SLOWEST, Guard
 from batchsora.web.live import Live
@@ -24,6 +23,7 @@ from batchsora.web.login import Door
 from batchsora.web.pages import batches, gallery, generate, jobs, manifests, steering
 from batchsora.web.posters import Pictures
 from batchsora.web.rendering import render
+from batchsora.web.web_context import WebContext
 from batchsora.web.webhooks import LARGEST, Webhooks
 from jobs.model.errors import EngineError
 
@@ -33,7 +33,7 @@ ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LAR
 
 
 def create_app(
-    desk: Desk,
+    web: WebContext,
     hosts: Collection[str] = ("127.0.0.1",),
     password: str | None = None,
     webhooks: Webhooks | None = None,
@@ -44,14 +44,14 @@ def create_app(
     """Make the application.
 
     Args:
-        desk: what the pages work with.
+        web: what the pages work with.
         hosts: names under which it may be asked for.
         password: asked for; without one, people come in by tickets.
         webhooks: takes the provider's callbacks, where they are wanted.
         patience: seconds without a byte of a body that is announced.
         tell: called with each ticket, where there is no password; the first one at once.
     """
-    door = Door(password, desk.clock)
+    door = Door(password, web.clock)
     routes: list[BaseRoute] = [
         *batches.routes,
         *jobs.routes,
@@ -87,8 +87,8 @@ def create_app(
         },
         lifespan=_lifespan,
     )
-    app.state.desk, app.state.door, app.state.live = desk, door, Live(desk)
-    app.state.pictures = Pictures(desk.folder)
+    app.state.web, app.state.door, app.state.live = web, door, Live(web)
+    app.state.pictures = Pictures(web.folder)
     app.state.sent = {}
     app.state.webhooks = webhooks
     app.state.tickets = Tickets(tell)

@@ -94,7 +94,7 @@ async def _enter(request: Request) -> Response:
     door: Door = request.app.state.door
     tickets: Tickets = request.app.state.tickets
     if request.method != "GET" or _is_ahead(request):
-        text = "This address works once: it is for opening, not for looking ahead.\n"
+        text = "This address works once: open it in a browser, not in a preview.\n"
         return PlainTextResponse(text, 403, QUIET)
     if tickets.take(request.path_params["ticket"]):
         # also who is inside: the browser may have got a session, and not the key that comes with it

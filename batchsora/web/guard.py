@@ -134,12 +134,12 @@ class Guard:
         except TooLargeError:
             if not send.began:
                 # the rest is read and dropped: an answer to somebody who still sends would be lost
-                text = "This is more than the page takes."
+                text = "This is larger than the page accepts."
                 await PlainTextResponse(text, 413)(scope, receive, send)
         except TooSlowError:
             if not send.began:
                 away = {"Connection": "close"}
-                text = "The rest of it did not come."
+                text = "The request was incomplete."
                 await PlainTextResponse(text, 408, away)(scope, receive, send)
 
     def _given(self, sessions: Sequence[str], *, used: bool) -> str:
@@ -160,9 +160,10 @@ class Guard:
             return None
         if _host(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse(
-                "This address is not one of the page's own. On this machine open the one that "
-                "'batchsora web' shows: 127.0.0.1, not localhost. Behind a proxy or under another "
-                "name, say so: batchsora web --allow-host NAME, with a password\n",
+                "The page does not answer under this host name. On this machine open the address "
+                "that "
+                "'batchsora web' shows: 127.0.0.1, not localhost. For a proxy or another "
+                "name: batchsora web --allow-host NAME, with a password\n",
                 421,
             )
         if method not in SAFE:

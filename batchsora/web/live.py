@@ -1,8 +1,8 @@
 """Telling open pages that something changed: one look at the database for all of them.
 
 A page is told *that* something changed, and asks again for the parts that it shows; answers are
-kept until the next change (:meth:`batchsora.web.desk.Desk.kept`), so that fifty pages cost little
-more than one.
+kept until the next change (:meth:`batchsora.web.web_context.WebContext.kept`), so that fifty pages
+cost little more than one.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from batchsora.web.desk import Desk
+from batchsora.web.web_context import WebContext
 
 NAP: Final = 0.5
 """Seconds between two looks whether the database has changed."""
@@ -35,15 +35,12 @@ MOST_PAGES: Final = 200
 class Live:
     """Looks for changes, and wakes whoever waits for them.
 
-    Args:
-        desk: whose database it is.
-
     Attributes:
         boot: names this start of the server, so that a page notices another one.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, web: WebContext) -> None:
+        self._web = web
         self._changed = asyncio.Condition()
         self._state: tuple[Any, ...] = ()
         self._ended = False
@@ -54,8 +51,8 @@ class Live:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            runner = self._desk.runner()
-            state = (self._desk.mark(), None if runner is None else runner.pid)
+            runner = self._web.runner()
+            state = (self._web.mark(), None if runner is None else runner.pid)
             if state != self._state:
                 async with self._changed:
                     self._state = state

@@ -7,6 +7,7 @@ guesser: guessing takes for ever, and keeps nobody else out.
 
 import hashlib
 import hmac
+import ipaddress
 import json
 import secrets
 from collections import OrderedDict
@@ -19,7 +20,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from batchsora.web.rendering import render
-from batchsora.web.throttle import Throttle, network_of
 from jobs.model.clock import Clock
 
 if TYPE_CHECKING:
@@ -179,9 +179,9 @@ async def _enter(request: Request) -> Response:
         request.scope["device"] = door.new_device()
         key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
         return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})
-    problem = "That is not the password."
+    problem = "Wrong password."
     if fits is None:
-        problem = "Too many tries: wait some seconds, and try again."
+        problem = "Too many attempts: wait a few seconds, and try again."
     if request.headers.get("hx-request"):  # the page takes this for its form, filled in wrong
         return render(request, "_login_form.html", problem=problem, status_code=422)
     return render(request, "login.html", problem=problem, status_code=429 if fits is None else 403)
@@ -201,3 +201,57 @@ async def _leave(request: Request) -> Response:
 
 routes = [Route(LOGIN, _show), Route(LOGIN, _enter, methods=["POST"])]
 leaving = [Route("/logout", _leave, methods=["POST"])]
+
+
+TRIES: Final = 10
+"""Wrong passwords in a row that are answered at once."""
+
+REST: Final = 6.0
+"""Seconds until another one is answered."""
+
+MOST: Final = 10_000
+"""Guessers that are remembered; who is forgotten begins anew."""
+
+SITE: Final = 64
+"""Bits of an IPv6 address that one customer of a network has at least."""
+
+
+UNKNOWN: Final = "unknown"
+"""All whose address is none count together."""
+
+
+def network_of(address: str) -> str:
+    """Name whose guesses count together: an address, or the network of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return UNKNOWN
+    if isinstance(found, ipaddress.IPv6Address) and not found.is_loopback:
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, SITE), strict=False))
+    return str(found)
+
+
+class Throttle:
+    """Counts wrong guesses by guesser."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._guessers: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def may(self, guesser: str) -> bool:
+        """Return whether a guess is looked at now."""
+        return self._left(guesser) >= 1
+
+    def failed(self, guesser: str) -> None:
+        """Note a wrong guess."""
+        left = self._left(guesser) - 1
+        self._guessers[guesser] = (left, self._clock.monotonic())
+        self._guessers.move_to_end(guesser)
+        if len(self._guessers) > MOST:
+            self._guessers.popitem(last=False)
+
+    def _left(self, guesser: str) -> float:
+        left, at = self._guessers.get(guesser, (float(TRIES), 0.0))
+        return min(float(TRIES), left + (self._clock.monotonic() - at) / REST)

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from batchsora.names import safe_name
-from batchsora.web.answers import desk_of, job_of
+from batchsora.web.answers import job_of, web_context_of
 from batchsora.web.posters import Pictures
 from jobs.ports.figures import FileRow
 
@@ -35,20 +35,18 @@ def artifact_of(request: Request) -> FileRow:
         HTTPException: 404, there is none; 410, it is gone, or is another one by now.
     """
     number = request.path_params["attempt"]
-    found = desk_of(request).store().loading.file_of(number)
+    found = web_context_of(request).store().loading.file_of(number)
     if found is None:
-        raise HTTPException(404, "There is no file of this attempt.")
+        raise HTTPException(404, "This attempt has no file.")
     path = Path(found.path)
-    if (link := link_of(path, desk_of(request).download)) is not None:
+    if (link := link_of(path, web_context_of(request).download)) is not None:
         raise HTTPException(410, f"{link} is a link, which is not followed: move it away.")
     try:
         seen = path.lstat()
     except OSError:
-        raise HTTPException(
-            410, "The file is gone: 'batchsora download' fetches it again."
-        ) from None
+        raise HTTPException(410, "The file is gone: 'batchsora download' gets it again.") from None
     if not stat.S_ISREG(seen.st_mode) or seen.st_size != found.bytes:
-        raise HTTPException(410, "The file is not the one that was fetched.")
+        raise HTTPException(410, "The file is not the one that was downloaded.")
     return found
 
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from batchsora.web.answers import desk_of
-from batchsora.web.desk import Desk
+from batchsora.web.answers import web_context_of
+from batchsora.web.web_context import WebContext
 from batchsora.web.webhooks import Webhooks
 from jobs.model.errors import EngineError
 from jobs.model.money import to_usd
@@ -28,17 +28,17 @@ class Counts(Collector):
     """What is told at each scrape.
 
     Args:
-        desk: whose database it is.
+        web: whose database it is.
         webhooks: whose callbacks are counted, where they are taken.
     """
 
-    def __init__(self, desk: Desk, webhooks: Webhooks | None) -> None:
-        self._desk = desk
+    def __init__(self, web: WebContext, webhooks: Webhooks | None) -> None:
+        self._web = web
         self._webhooks = webhooks
 
     def collect(self) -> Iterable[Metric]:
         """Read the kept counts."""
-        with self._desk.queries.snapshot() as seen:
+        with self._web.queries.snapshot() as seen:
             batches = [seen.status(batch) for batch in seen.batches()[-MOST:]]
             balance = seen.account().balance_micros
         jobs = GaugeMetricFamily("batchsora_jobs", "Jobs by state.", labels=["batch", "state"])
@@ -46,10 +46,10 @@ class Counts(Collector):
             "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
         )
         money = GaugeMetricFamily(
-            "batchsora_usd", "USD charged, held and allowed.", labels=["batch", "what"]
+            "batchsora_usd", "USD charged, reserved and allowed.", labels=["batch", "what"]
         )
         files = GaugeMetricFamily(
-            "batchsora_files_missing", "Completed jobs whose file is not here.", labels=["batch"]
+            "batchsora_files_missing", "Completed jobs whose file is missing.", labels=["batch"]
         )
         for batch in batches:
             for state, count in batch.jobs.items():
@@ -65,12 +65,14 @@ class Counts(Collector):
         yield from (jobs, failed, money, files)
         if balance is not None:
             yield GaugeMetricFamily(
-                "batchsora_balance_usd", "The account, as last seen.", float(to_usd(balance))
+                "batchsora_balance_usd",
+                "Last known balance of the account.",
+                float(to_usd(balance)),
             )
         yield GaugeMetricFamily(
             "batchsora_runner_alive",
-            "Whether a run goes on.",
-            int(self._desk.runner() is not None),
+            "Whether a run is active.",
+            int(self._web.runner() is not None),
         )
         if self._webhooks is not None:
             calls = CounterMetricFamily(
@@ -83,15 +85,15 @@ class Counts(Collector):
 
 async def _metrics(request: Request) -> Response:
     registry = CollectorRegistry()
-    registry.register(Counts(desk_of(request), request.app.state.webhooks))
+    registry.register(Counts(web_context_of(request), request.app.state.webhooks))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _health(request: Request) -> Response:
-    desk, status, more = desk_of(request), "ok", {}
+    web, status, more = web_context_of(request), "ok", {}
     try:
-        desk.queries.account()
-        more = {"database": True, "runner": desk.runner() is not None}
+        web.queries.account()
+        more = {"database": True, "runner": web.runner() is not None}
     except EngineError:
         status, more = "down", {"database": False}
     known = more if request.scope["inside"] else {}

@@ -98,7 +98,7 @@ class Opening:
                 draft.write_text(f"{address}\n", encoding="ascii")
         except OSError as error:
             return (
-                f"the address that opens the page can't be written into {file} ({error.strerror}): "
+                f"the address that opens the page can't be written to {file} ({error.strerror}): "
                 "start the page in a terminal"
             )
         return f"the newest address that opens the page is in {file}"

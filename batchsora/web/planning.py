@@ -11,9 +11,8 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from batchsora.composition.ask import read_balance
 from batchsora.composition.databases import existing_store
-from batchsora.composition.session import endpoint
+from batchsora.composition.session import endpoint, read_balance
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS
@@ -25,12 +24,12 @@ from batchsora.usecases.load import ADHOC
 from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.usecases.moved_sheets import moved_sheet
 from batchsora.usecases.plan import Plan, limits, make_plan
-from batchsora.web.answers import desk_of
-from batchsora.web.desk import Desk
+from batchsora.web.answers import web_context_of
 from batchsora.web.picture_fields import picture_folders
 from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
 from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form, Upload, keep, safe_file_name
+from batchsora.web.web_context import WebContext
 from batchsora.web.written_fields import written_said
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros
@@ -70,7 +69,7 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PlanOptions:
     """How a plan is made.
 
     Attributes:
@@ -128,9 +127,9 @@ class Planned:
         return self.plan.cost(self.plan.to_buy)
 
 
-def beside(desk: Desk) -> list[Path]:
+def beside(web: WebContext) -> list[Path]:
     """List the manifests in the database's folder, by name."""
-    folder = desk.settings.database.absolute().parent
+    folder = web.settings.database.absolute().parent
     return sorted(
         path
         for path in folder.iterdir()
@@ -149,7 +148,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
-def keep_manifest(desk: Desk, upload: Upload) -> Chosen:
+def keep_manifest(web: WebContext, upload: Upload) -> Chosen:
     """Keep an uploaded manifest; each content and name has a folder of its own.
 
     Raises:
@@ -157,18 +156,18 @@ def keep_manifest(desk: Desk, upload: Upload) -> Chosen:
     """
     name = safe_file_name(upload.name)
     token = f"u{_digest(f'{upload.sha256}/{name}')}"
-    return Chosen(token, keep(upload, desk.manifest_folder / token / name), uploaded=True)
+    return Chosen(token, keep(upload, web.manifest_folder / token / name), uploaded=True)
 
 
-def find_chosen(desk: Desk, token: str) -> Chosen | None:
+def find_chosen(web: WebContext, token: str) -> Chosen | None:
     """Find the manifest that an address names; None where it is not there, or no longer."""
     if not _TOKEN.fullmatch(token):
         return None
     if token.startswith("b"):
-        found = (path for path in beside(desk) if token_beside(path) == token)
+        found = (path for path in beside(web) if token_beside(path) == token)
         path = next(found, None)
         return None if path is None else Chosen(token, path, uploaded=False)
-    folder = desk.manifest_folder / token
+    folder = web.manifest_folder / token
     kept = (
         next((path for path in folder.iterdir() if path.is_file()), None)
         if folder.is_dir()
@@ -181,17 +180,17 @@ class Planner:
     """Makes plans in a thread, one at a time, and keeps the last ones.
 
     Args:
-        desk: whose database and account they are for.
+        web: whose database and account they are for.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, web: WebContext) -> None:
+        self._web = web
         self._turn = asyncio.Lock()
         self._kept: OrderedDict[Any, Planned] = OrderedDict()
         self._looks: OrderedDict[Any, Looked] = OrderedDict()
         self._balance: tuple[float, int] | None = None
 
-    async def plan(self, chosen: Chosen, way: Way) -> Planned:
+    async def plan(self, chosen: Chosen, plan_options: PlanOptions) -> Planned:
         """Make a plan, unless neither the file nor the database has changed since the last one.
 
         Raises:
@@ -199,21 +198,21 @@ class Planner:
             jobs.model.errors.EngineError: the database can't be read.
         """
         async with self._turn:
-            key = (_stamp(chosen.path), way, self._desk.mark())
+            key = (_stamp(chosen.path), plan_options, self._web.mark())
             if key not in self._kept:
-                self._kept[key] = await asyncio.to_thread(self._make, chosen.path, way)
+                self._kept[key] = await asyncio.to_thread(self._make, chosen.path, plan_options)
             self._kept.move_to_end(key)
             while len(self._kept) > MOST_PLANS:
                 self._kept.popitem(last=False)
             return self._kept[key]
 
-    async def problems(self, chosen: Chosen, way: Way) -> list[RowProblem]:
+    async def problems(self, chosen: Chosen, plan_options: PlanOptions) -> list[RowProblem]:
         """List what is wrong with the rows; it depends on the file, and on how it is read."""
         stamp = _stamp(chosen.path)
         for (other, before, _), planned in reversed(self._kept.items()):
-            if (other, before.name, before.said) == (stamp, way.name, way.said):
+            if (other, before.name, before.said) == (stamp, plan_options.name, plan_options.said):
                 return planned.plan.problems
-        return (await self.plan(chosen, way)).plan.problems
+        return (await self.plan(chosen, plan_options)).plan.problems
 
     async def spoken(self, chosen: Chosen, form: Form, name: str | None) -> Spoken:
         """Understand what a form says about how a file is read.
@@ -232,7 +231,7 @@ class Planner:
             return await asyncio.to_thread(self._spoken, chosen.path, form, name)
 
     def _spoken(self, path: Path, form: Form, name: str | None) -> Spoken:
-        folders = picture_folders(self._desk.settings.database) if form.text("images") else {}
+        folders = picture_folders(self._web.settings.database) if form.text("images") else {}
         return read_spoken(form, path, lambda said: self._look(path, name, said), folders)
 
     async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
@@ -253,44 +252,46 @@ class Planner:
             return await asyncio.to_thread(work)
 
     def _look(self, path: Path, name: str | None, said: Reading) -> Looked:
-        key = (_stamp(path), name, said.sheet, said.encoding, said.delimiter, self._desk.mark())
+        key = (_stamp(path), name, said.sheet, said.encoding, said.delimiter, self._web.mark())
         if key not in self._looks:
-            self._looks[key] = look(path, self._desk.settings.database, name, said)
+            self._looks[key] = look(path, self._web.settings.database, name, said)
         self._looks.move_to_end(key)
         while len(self._looks) > MOST_LOOKS:
             self._looks.popitem(last=False)
         return self._looks[key]
 
-    def _make(self, path: Path, way: Way) -> Planned:
-        settings = self._desk.settings
+    def _make(self, path: Path, plan_options: PlanOptions) -> Planned:
+        settings = self._web.settings
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
-        source = as_before(Source(path, way.said.reading()), settings.database, way.name)
+        source = as_before(
+            Source(path, plan_options.said.reading()), settings.database, plan_options.name
+        )
         with (
             source.looked_at(settings.database) as manifest,
             existing_store(settings.database) as store,
         ):
-            plan = make_plan(manifest, way.options, store)
+            plan = make_plan(manifest, plan_options.options, store)
             plan.kept = words_used(source, manifest)
             # people know where their file is, and uploads lie where nobody looks
             plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]
             self._ask_balance(plan)
             exists, name_problem = False, None
             try:
-                batch = store.queries.batch_of(way.name, manifest.name, manifest.source)
+                batch = store.queries.batch_of(plan_options.name, manifest.name, manifest.source)
                 exists = batch is not None and batch.removed_at is None
             except LoadError:
                 name_problem = (
-                    f"Another file was loaded as the batch {manifest.name!r}. Give this one a name "
-                    f"of its own; or say {manifest.name} here, if it is the same manifest, edited."
+                    f"Another file was loaded as the batch {manifest.name!r}. Choose another "
+                    f"name; or enter {manifest.name} here, if it is the same manifest, edited."
                 )
-            if moved := moved_sheet(store.queries, manifest, way.name):
+            if moved := moved_sheet(store.queries, manifest, plan_options.name):
                 name_problem = (
                     f"The batch {moved.batch!r} was loaded from the sheet {moved.before!r}, and "
-                    f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or give this "
-                    "one a name of its own."
+                    f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or enter "
+                    "another name."
                 )
-            if ADHOC in (way.name, way.name or manifest.name):
-                name_problem = f"The batch {ADHOC!r} is that of single videos. Give another name."
+            if ADHOC in (plan_options.name, plan_options.name or manifest.name):
+                name_problem = f"The batch {ADHOC!r} is for single videos. Choose another name."
             return Planned(
                 plan,
                 list(limits(plan)),
@@ -305,16 +306,16 @@ class Planner:
 
     def _ask_balance(self, plan: Plan) -> None:
         """Add the balance, or a warning why it is not there."""
-        now = self._desk.clock.monotonic()
+        now = self._web.clock.monotonic()
         if self._balance is not None and now - self._balance[0] < BALANCE_GOOD:
             plan.balance = self._balance[1]
             return
         try:
-            with endpoint(self._desk.settings) as place:
+            with endpoint(self._web.settings) as place:
                 plan.balance = read_balance(place, timeout=PATIENCE)
             self._balance = (now, plan.balance)
         except (ProviderError, SettingsError) as error:
-            plan.warnings.append(f"the balance is not known: {error}")
+            plan.warnings.append(f"the balance is unknown: {error}")
 
 
 def _stamp(path: Path) -> tuple[str, int, int, int, int]:
@@ -336,6 +337,6 @@ def planner_of(request: Request) -> Planner:
     """Return the planner of this server."""
     state = request.app.state
     if not hasattr(state, "planner"):
-        state.planner = Planner(desk_of(request))
+        state.planner = Planner(web_context_of(request))
     found: Planner = state.planner
     return found

@@ -126,9 +126,9 @@ def read_spoken(
     if form.text("content") != looked.sha256:
         raise refused(
             path.name,
-            "the file was changed since its columns were shown, so nothing that was said of them "
-            "counts",
-            "Say again what they are.",
+            "the file has changed since its columns were shown, so your choices for them do not "
+            "count",
+            "Choose them again.",
         )
     sheet = sheet_said(form, looked)
     if sheet is not None:
@@ -137,7 +137,7 @@ def read_spoken(
         raise _no_such(path)
     pictures, images = form.text("pictures"), folders.get(form.text("images"))
     if images is None and form.text("images"):
-        raise refused(path.name, "this folder has no pictures any more", "Choose another one.")
+        raise refused(path.name, "this folder has no pictures now", "Choose another one.")
     return Spoken(
         sheet=sheet,
         # what was said of other columns, of another sheet or separator, is not said of these
@@ -185,7 +185,9 @@ def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], .
             raise _no_such(path)
         header = offered[place]
         if text != OWN and text not in SYNONYMS:
-            raise refused(path.name, "a column can't be that", "Choose one of those offered.")
+            raise refused(
+                path.name, "not a valid choice for a column", "Choose one of those offered."
+            )
         name = "" if text == OWN else text
         if name and name in said.values():
             twin = next(other for other, meant in said.items() if meant == name)
@@ -210,7 +212,7 @@ def _defaults(form: Form, path: Path) -> Iterator[tuple[str, str]]:
         if len(text) > LONGEST_DEFAULT or values.CONTROL.search(text):
             raise refused(
                 path.name,
-                f"what empty cells of {name!r} say is too long, or has control characters",
+                f"the value for empty cells of {name!r} is too long, or has control characters",
                 f"Write at most {LONGEST_DEFAULT} characters.",
             )
         yield name, text
@@ -223,7 +225,7 @@ def _number(text: str, offered: Container[int]) -> int | None:
 
 
 def _no_such(path: Path) -> ManifestError:
-    return refused(path.name, "the file has no such column or sheet", "Look at its plan again.")
+    return refused(path.name, "the file has no such column or sheet", "Open its plan again.")
 
 
 @dataclass(frozen=True, slots=True)

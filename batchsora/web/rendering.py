@@ -13,11 +13,8 @@ from starlette.responses import HTMLResponse
 
 from batchsora._version import __version__
 from batchsora.presentation.json_shapes import iso
-from batchsora.presentation.terminal_text import clean
+from batchsora.presentation.terminal_text import clean, state_text
 from jobs.model.money import usd_text
-from jobs.model.states import JobState
-
-ATTENTION = (JobState.FAILED, JobState.IN_DOUBT)
 
 
 @lru_cache(maxsize=1)
@@ -33,7 +30,7 @@ def environment() -> Environment:
     found.filters |= {
         "usd": usd,
         "time": time,
-        "words": words,
+        "words": state_text,
         "clean": clean,
         "number": number,
         "span": span,
@@ -81,11 +78,6 @@ def time(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(
         iso(moment), f"{moment:%Y-%m-%d %H:%M} UTC"
     )
-
-
-def words(state: str) -> str:
-    """Write a state as people do."""
-    return str(state).replace("_", " ")
 
 
 def number(value: int) -> str:

@@ -22,14 +22,14 @@ from batchsora.composition.callbacks import (
     webhook_secret,
 )
 from batchsora.composition.databases import made_side_folder
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.usecases.load import Caps
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
-from batchsora.web.desk import opened
 from batchsora.web.login import SHORTEST
 from batchsora.web.opening import ADDRESS, Opening, readable_folder
+from batchsora.web.web_context import opened
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
@@ -83,7 +83,7 @@ class WebTerms:
 def serve(
     settings: Settings,
     terms: WebTerms,
-    hooks: Hooks,
+    dependencies: RunDependencies,
     say: Callable[[str], None],
     show: Callable[[str], None],
 ) -> None:
@@ -92,7 +92,7 @@ def serve(
     Args:
         settings: whose database and API.
         terms: how to serve.
-        hooks: time and chance.
+        dependencies: time and chance.
         say: tells a person something.
         show: shows how the page is opened: always, and in no log.
 
@@ -104,35 +104,35 @@ def serve(
     password = _password(terms)
     _check_password(settings, terms, password)
     with (
-        opened(settings, hooks, terms.download, terms.standing) as desk,
+        opened(settings, dependencies, terms.download, terms.standing) as web,
         _listening(terms, _port(terms, password)) as listener,
         contextlib.ExitStack() as put_away,
     ):
         webhooks = None
         if terms.webhooks:
             path = callback_path(settings.database)
-            webhooks = Webhooks(desk, path, webhook_secret())
+            webhooks = Webhooks(web, path, webhook_secret())
         # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
         # would be given what a browser keeps for that name
         names = {_reached(terms.host), *terms.names}
         port, file = listener.getsockname()[1], None
         address = f"http://{_shown(terms.host)}:{port}/"
         if password is not None:
-            say(f"the page is at {address}; stop it with Ctrl-C, runs go on without it")
+            say(f"the page is at {address}; stop it with Ctrl-C; runs continue without it")
         else:
-            say("the page is served until Ctrl-C; runs that it starts go on without it")
+            say("the page is served until Ctrl-C; runs that it starts continue without it")
             if terms.terminal:
-                say("open this address, which works once; then the next one is shown below it:")
+                say("open this address; it works once, then the next one is shown:")
             else:
-                say("each address works once; it is in a file, as this is no terminal:")
+                say("the output is not a terminal, so the address, which works once, is in a file:")
                 file = made_side_folder(settings.database) / ADDRESS.format(port=port)
         opening = Opening(address, show, readable_folder(), browser=terms.browser, file=file)
         put_away.callback(opening.close)
-        app = create_app(desk, names, password, webhooks, tell=opening)
+        app = create_app(web, names, password, webhooks, tell=opening)
         if webhooks is not None:
             _tell(webhooks, settings, say)
         if not is_loopback(_numbers(terms.host)):
-            say("put a server with TLS in front of it: here the password travels as it is")
+            say("put a server with TLS in front of it: the password is sent unencrypted")
         if terms.browser and password is not None:
             open_browser(address)
 
@@ -194,29 +194,29 @@ def _check_password(settings: Settings, terms: WebTerms, password: str | None) -
         return
     if not is_loopback(_numbers(terms.host)):
         raise SettingsError(
-            f"--host {terms.host} is reached by other machines, so the page needs a password: put "
-            f"one of {SHORTEST} characters or more into {PASSWORD}, or into a file that "
-            "--password-file names"
+            f"--host {terms.host} can be reached from other machines, so the page needs a "
+            f"password: put one of {SHORTEST} characters or more into {PASSWORD}, or into a file "
+            "for --password-file"
         )
     if terms.names:
         raise SettingsError(
-            f"--allow-host {terms.names[0]} lets the page be reached under a name of other "
+            f"--allow-host {terms.names[0]} makes the page reachable from other "
             f"machines, so it needs a password: put one of {SHORTEST} characters or more into "
-            f"{PASSWORD}, or into a file that --password-file names"
+            f"{PASSWORD}, or into a file for --password-file"
         )
     if terms.webhooks and not api_is_here(settings):
         raise SettingsError(
-            "--webhooks is for callbacks from outside, so that the page may be reached from there "
-            f"too: it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
-            "or into a file that --password-file names"
+            "--webhooks makes the page reachable from outside, "
+            f"so it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
+            "or into a file for --password-file"
         )
 
 
 def _tell(webhooks: Webhooks, settings: Settings, say: Callable[[str], None]) -> None:
-    say(f"callbacks are taken on {webhooks.path}")
-    say("  a run names that to the API with --callback-base and the address this is reached under")
+    say(f"callbacks are received on {webhooks.path}")
+    say("  runs announce it to the API with --callback-base and this page's public address")
     if webhook_secret() is None and not api_is_here(settings):
-        say(f"  set {WEBHOOK_SECRET}, and those without a right signature are refused")
+        say(f"  set {WEBHOOK_SECRET}, and callbacks without a valid signature are refused")
 
 
 def _password(terms: WebTerms) -> str | None:
@@ -278,7 +278,7 @@ def _listening(terms: WebTerms, port: int) -> socket.socket:
             if number != ports[-1] and error.errno in (errno.EADDRINUSE, errno.EACCES):
                 continue
             raise SettingsError(
-                f"the page can't listen on {terms.host}, port {number} ({error.strerror}): name "
+                f"the page can't listen on {terms.host}, port {number} ({error.strerror}): choose "
                 "another one with --port, or 0 for any"
             ) from error
         break

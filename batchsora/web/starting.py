@@ -25,11 +25,11 @@ from batchsora.usecases.hand_over import Handed, look_and_hand
 from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.load import load_manifest
 from batchsora.usecases.manifest_options import Source, fitted_folder
-from batchsora.web.answers import Said
-from batchsora.web.desk import Desk
-from batchsora.web.planning import Planned, Way
+from batchsora.web.answers import PageInterface
+from batchsora.web.planning import Planned, PlanOptions
 from batchsora.web.spoken import Spoken
 from batchsora.web.uploads import Form
+from batchsora.web.web_context import WebContext
 from jobs.ports.loading import OnChange
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ LARGEST_NUMBER: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class StartForm:
     """What a person wants done with a manifest.
 
     Attributes:
@@ -72,29 +72,29 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Read:
+class ParsedForm:
     """A form as it was understood.
 
     Attributes:
-        wish: what is wanted, as far as it can be used.
+        start_form: what is wanted, as far as it can be used.
         problems: what is wrong, in words, by field, in the form's order.
     """
 
-    wish: Wish
+    start_form: StartForm
     problems: dict[str, str]
 
 
-def read_way(form: Form) -> tuple[Way, dict[str, str]]:
+def read_plan_options(form: Form) -> tuple[PlanOptions, dict[str, str]]:
     """Understand name, first rows and pace of a form; gives what is wrong by field."""
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     name = read("name", values.batch)
     first = read("first", lambda text: _number(text, 10**LARGEST_NUMBER - 1))
     in_flight = read("in_flight", lambda text: _number(text, int(_IN_FLIGHT.most or 0)))
-    return Way(name, first, in_flight or Way().in_flight), problems
+    return PlanOptions(name, first, in_flight or PlanOptions().in_flight), problems
 
 
-def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read:
+def read_form(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> ParsedForm:
     """Understand a whole form.
 
     Args:
@@ -103,18 +103,18 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
         planned: the plan by the form's own name and first rows.
         runs: a run goes on, which would take the batch over.
     """
-    way, found = read_way(form)
+    plan_options, found = read_plan_options(form)
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     budget = read("budget", money)
     if budget is None and "budget" not in problems and planned.plan.cap is None:
-        problems["budget"] = "There is no cap. Give one, above which nothing is bought."
+        problems["budget"] = "Set a budget; nothing is bought above it."
     problems |= found
     if planned.name_problem is not None and "name" not in problems:
         problems["name"] = planned.name_problem
-    if runs and way.first is not None:
+    if runs and plan_options.first is not None:
         problems["first"] = (
-            "A run is going on, and it buys all rows. Leave this empty, or wait for its end."
+            "The active run buys all rows. Leave this empty, or wait until it has ended."
         )
     caps: dict[str, Decimal] = {}
     for place, campaign in enumerate(planned.plan.campaigns):
@@ -123,18 +123,18 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
             caps[campaign] = cap
     skip_invalid = form.text("skip_invalid") == "yes"
     if planned.plan.problems and not skip_invalid:
-        problems["skip_invalid"] = "Some rows can't be bought. Mend them, or go on without them."
+        problems["skip_invalid"] = "Some rows can't be bought. Fix them, or continue without them."
     allow_unknown = form.text("allow_unknown") == "yes"
     if planned.misspelt and not allow_unknown:
         problems["allow_unknown"] = (
-            "A column looks like one of ours. Say above what it is, or confirm it."
+            "A column looks misspelled. Choose above what it is, or confirm it."
         )
     existing = _one_of(OnExisting, form.text("existing"), OnExisting.ASK)
     if runs and existing is OnExisting.ADOPT:
-        problems["existing"] = "A run is going on. Wait for its end to take videos over."
+        problems["existing"] = "To take over videos, wait until the active run has ended."
     on_change = _one_of(OnChange, form.text("on_change"), OnChange.STOP)
     options = replace(
-        way.options,
+        plan_options.options,
         budget=budget,
         campaign_budgets=caps,
         skip_invalid=skip_invalid,
@@ -142,7 +142,7 @@ def read_wish(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Read
         on_existing=existing,
         on_change=on_change,
     )
-    return Read(Wish(options, said), problems)
+    return ParsedForm(StartForm(options, said), problems)
 
 
 def _reader(form: Form, problems: dict[str, str]) -> Callable[[str, Callable[[str], T]], T | None]:
@@ -175,9 +175,9 @@ def _number(text: str, most: int) -> int | None:
     if not words:
         return None
     if not (words.isascii() and words.isdecimal() and len(words) <= LARGEST_NUMBER):
-        raise CellError("this is no number", "Write a whole number, such as 10.")
+        raise CellError("not a number", "Write a whole number, such as 10.")
     if not 1 <= int(words) <= most:
-        raise CellError("this number can't be used", f"Write one from 1 to {most}.")
+        raise CellError("out of range", f"Write a number from 1 to {most}.")
     return int(words)
 
 
@@ -188,11 +188,11 @@ def _one_of(kind: type[T], text: str, otherwise: T) -> T:
         return otherwise
 
 
-def started_run(desk: Desk, command: list[str], name: str) -> str:
+def started_run(web: WebContext, command: list[str], name: str) -> str:
     """Start a run as a process of its own; gives the process's name in addresses.
 
     Args:
-        desk: whose launcher it is.
+        web: whose launcher it is.
         command: with its arguments.
         name: of the batch.
 
@@ -200,14 +200,14 @@ def started_run(desk: Desk, command: list[str], name: str) -> str:
         HTTPException: 507, there is no room for it.
     """
     try:
-        return desk.launcher.start(command, "run", name).id
+        return web.launcher.start(command, "run", name).id
     except OSError as error:
         raise HTTPException(
             507, f"No process can be started ({error.strerror}). Nothing was bought."
         ) from None
 
 
-ENDED_MEANWHILE: Final = "the run has ended meanwhile, so this is not bought yet: press Go on again"
+ENDED_MEANWHILE: Final = "the run has ended meanwhile, so nothing is bought yet: press Resume again"
 """What is told when nobody is there any more to take jobs up."""
 
 
@@ -215,18 +215,18 @@ def taken_up(handed: Handed) -> str:
     """Say who buys what was handed over, and what is in the way of it."""
     if not handed.served:
         return ENDED_MEANWHILE
-    return handed.words("the run that is going on takes it up")
+    return handed.words("the active run takes over")
 
 
-def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
+def hand_over(web: WebContext, source: Source, start_form: StartForm) -> tuple[int, list[str]]:
     """Load a manifest, and hand its jobs to the run that is going on; called in a thread.
 
     Until it is known what exists already, nobody buys a row of it.
 
     Args:
-        desk: whose database it is.
+        web: whose database it is.
         source: the manifest, as it was agreed to.
-        wish: what is wanted; it takes nothing over.
+        start_form: what is wanted; it takes nothing over.
 
     Returns:
         The number of the batch, and what is to be told.
@@ -236,26 +236,26 @@ def hand_over(desk: Desk, source: Source, wish: Wish) -> tuple[int, list[str]]:
         ManifestError, InvalidRowsError, EngineError: nothing was loaded.
         jobs.model.provider.ProviderError: it is loaded, and was not handed over.
     """
-    settings, said = desk.settings, Said()
-    source = as_before(source, settings.database, wish.options.name)
+    settings, said = web.settings, PageInterface()
+    source = as_before(source, settings.database, start_form.options.name)
     manifest = source.opened(fitted_folder(settings.database))
     # the plan has shown the comments
-    options = replace(load_options(wish.options, quiet=True), comments=True)
-    campaigns = desk.standing.campaigns | dict(wish.options.campaign_budgets)
-    caps = replace(desk.standing, campaigns=campaigns)
-    if wish.options.budget is not None:
+    options = replace(load_options(start_form.options, quiet=True), comments=True)
+    campaigns = web.standing.campaigns | dict(start_form.options.campaign_budgets)
+    caps = replace(web.standing, campaigns=campaigns)
+    if start_form.options.budget is not None:
         others = {name: cap for name, cap in caps.begin.items() if name != "batch"}
-        caps = replace(caps, batch=wish.options.budget, begin=others)
-    existing = OnExisting(wish.options.on_existing)
+        caps = replace(caps, batch=start_form.options.budget, begin=others)
+    existing = OnExisting(start_form.options.on_existing)
     # a store of its own: other pages' changes don't wait until all rows are read
     with endpoint(settings) as place, existing_store(settings.database) as store:
-        report, notes, skipped = load_manifest(store, manifest, options, caps, desk.clock.now())
+        report, notes, skipped = load_manifest(store, manifest, options, caps, web.clock.now())
         lines = [*messages.loaded(manifest.path.name, report, skipped), *notes]
-        handed, left_out = look_and_hand(store, place, report.batch_id, existing, desk.clock, said)
+        handed, left_out = look_and_hand(store, place, report.batch_id, existing, web.clock, said)
         if handed is None:
             lines.append(
-                f"{len(left_out)} prompt(s) exist already in this account, so nothing was handed "
-                "to the run: choose to buy them again, or start it when the run has ended"
+                f"{len(left_out)} prompt(s) already exist in this account, so nothing was handed "
+                "to the active run: choose to buy them again, or start it when that run has ended"
             )
             return report.batch_id, lines
     return report.batch_id, [*lines, taken_up(handed)]

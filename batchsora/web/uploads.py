@@ -108,7 +108,7 @@ async def _plain_fields(request: Request) -> dict[str, str]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > FIELDS_ROOM:
-            raise HTTPException(413, "This is more than the page takes.")
+            raise HTTPException(413, "This is larger than the page accepts.")
     try:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:
@@ -126,10 +126,10 @@ async def _read(request: Request, boundary: bytes, parts: "_Parts") -> None:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise HTTPException(
-            507, f"The file can't be kept ({reason}): free some space, and send it again."
+            507, f"The file can't be saved ({reason}): free some space, and send it again."
         ) from None
     if not parts.complete:
-        raise HTTPException(400, "The form did not come whole; send it again.")
+        raise HTTPException(400, "The form was incomplete; send it again.")
 
 
 class _Sink:
@@ -256,7 +256,7 @@ class _Parts:
 
 
 def _strange() -> HTTPException:
-    return HTTPException(400, "This is no form of the page's; reload it, and try again.")
+    return HTTPException(400, "Not a valid form; reload the page, and try again.")
 
 
 def keep(upload: Upload, place: Path) -> Path:

@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from batchsora.presentation.errors import message
-from batchsora.web.desk import Desk
+from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
@@ -50,7 +50,7 @@ class Webhooks:
     """Takes callbacks on one path that nobody guesses.
 
     Args:
-        desk: whose attempts are looked at sooner.
+        web: whose attempts are looked at sooner.
         path: the only one that is answered.
         secret: with which callbacks are signed; None takes those without a signature too.
         patience: seconds for a body to come.
@@ -63,7 +63,7 @@ class Webhooks:
 
     def __init__(
         self,
-        desk: Desk,
+        web: WebContext,
         path: str,
         secret: str | None = None,
         patience: float = PATIENCE,
@@ -71,10 +71,10 @@ class Webhooks:
     ) -> None:
         self.path = path
         self.counts: Counter[str] = Counter(taken=0, needless=0, refused=0)
-        self._desk = desk
+        self._web = web
         self._secret = None if secret is None else secret.encode()
         self._patience = patience
-        self._pacer = Pacer(rate, desk.clock)
+        self._pacer = Pacer(rate, web.clock)
         self._hinted: set[str] = set()
         self._more = asyncio.Event()
 
@@ -89,10 +89,10 @@ class Webhooks:
             self._more.clear()
             names, self._hinted = sorted(self._hinted), set()
             try:
-                await self._desk.with_store(partial(_look_sooner, names))
+                await self._web.with_store(partial(_look_sooner, names))
             except EngineError as error:
                 log.warning(
-                    "%d callbacks were lost, the usual looks go on: %s", len(names), message(error)
+                    "%d callbacks were lost; polling continues: %s", len(names), message(error)
                 )
 
     async def _answer(self, request: Request) -> Response:
@@ -129,9 +129,9 @@ class Webhooks:
 
     def _take(self, name: str) -> None:
         try:
-            awaited = self._desk.queries.is_awaited(name)
+            awaited = self._web.queries.is_awaited(name)
         except EngineError as error:  # the page itself says more about it
-            log.warning("a callback was lost, the usual looks go on: %s", message(error))
+            log.warning("a callback was lost; polling continues: %s", message(error))
             awaited = False
         if not awaited or name in self._hinted or len(self._hinted) >= MOST:
             self.counts["needless"] += 1
@@ -153,10 +153,10 @@ TOO_SLOW: Final = 408
 FLOODED: Final = 429
 MORE: Final = {TOO_SLOW: {"Connection": "close"}, FLOODED: {"Retry-After": "30"}}
 WHY: Final = {
-    NOT_UNDERSTOOD: "This is no callback: a JSON object with a generation_id.",
-    UNSIGNED: "The signature is wrong or missing.",
+    NOT_UNDERSTOOD: "Not a valid callback: a JSON object with a generation_id.",
+    UNSIGNED: "The signature is invalid or missing.",
     NOT_HERE: "Not Found",
-    TOO_SLOW: "The rest of it did not come.",
+    TOO_SLOW: "The request was incomplete.",
     FLOODED: "Too many at once: send it again later.",
 }
 

@@ -12,7 +12,7 @@ from contextlib import closing
 
 from batchsora.cli import main
 from batchsora.cli.common import Cli
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 
 
 class Dying:
@@ -40,4 +40,4 @@ class Dying:
 if __name__ == "__main__":
     separator = sys.argv.index("--")
     point, count = sys.argv[1:separator]
-    main(sys.argv[separator + 1 :], obj=Cli(Hooks(checkpoint=Dying(point, int(count)))))
+    main(sys.argv[separator + 1 :], obj=Cli(RunDependencies(checkpoint=Dying(point, int(count)))))

@@ -70,7 +70,7 @@ def test_a_lock_file_removed_lets_a_second_run_in_and_the_first_stops(tmp_path: 
                 assert second.poll() is None, "the first ran to its end"
                 others = ended(second)
         assert first.returncode == 5, said
-        assert "another runner took over" in said
+        assert "another run took over" in said
         assert second.returncode == 0, others
         compare(night, world)
         assert twice(world) == {}

@@ -121,7 +121,7 @@ def test_what_is_young_or_unpaid_is_not_given_up(world: World) -> None:
     """A video that takes its usual time is no way to buy two."""
     assert call("generate", "a swan", "--yes").exit_code == 0
     (young,) = document("abandon", "adhoc-1", "--yes", code=2)["refused"]
-    assert "not older than a run waits" in young["reason"]
+    assert "a run still waits for it" in young["reason"]
     assert states() == {"adhoc-1": "pending"}
     assert call("run", "night.csv", "--budget", "0", *RUN).exit_code == 4
     reasons = [one["reason"] for one in document("abandon", "r0", "--yes", code=2)["refused"]]

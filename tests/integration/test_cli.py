@@ -226,7 +226,7 @@ def test_doubts_end_with_7_and_a_person_settles_them(
             done = call("resolve", f"r{i}", "--generation", made[f"a kite over dune {i}"])
             assert done.code == 0, done.err
         twice = call("resolve", "r0", "--never-made", "--force")
-        assert (twice.code, "not in doubt" in twice.err) == (2, True)
+        assert (twice.code, "not unconfirmed" in twice.err) == (2, True)
         assert call("run", *QUICK).code == 0
     assert sum(not item.foreign for item in world.made) == 2
 
@@ -327,7 +327,7 @@ def test_what_the_account_has_already_is_not_bought_unless_said(
     other = ("--db", "other.db")
     said = call(*other, "run", "night.csv", "--budget", "1", *QUICK)
     assert said.code == 4
-    assert "3 of these 4 prompts exist already in this account, 3 finished" in said.err
+    assert "3 of these 4 prompts already exist in this account, 3 finished" in said.err
     assert len(api.world.made) == 4
     adopted = call(*other, "run", "--adopt-existing", "--json", *QUICK)
     assert adopted.code == 0, adopted.err

@@ -59,7 +59,7 @@ def test_after_a_restart_a_clock_that_went_back_is_not_believed(
     """Neither clock tells then: a person looks at the account, and says so."""
     monkeypatch.setattr(engine.clock, "boot", lambda: "another:7.0")
     engine.clock.skew = -DAY
-    with refused(NotAllowedError, match="nobody can tell whether it may still turn up"):
+    with refused(NotAllowedError, match="it is unknown whether it may still turn up"):
         never_made(engine)
     assert never_made(engine, force=True) == "queued"
 

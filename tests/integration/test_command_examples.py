@@ -76,9 +76,9 @@ def api() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture(scope="module")
-def desk(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def web_context(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder after a few nights: finished, failed and left batches."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("web_context")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("RUNBLOB_API_KEY", "tok")
@@ -106,11 +106,11 @@ def desk(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(
-    desk: Path, api: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    web_context: Path, api: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """A copy of that folder, in which one may do anything."""
-    folder = tmp_path / "desk"
-    shutil.copytree(desk, folder)
+    folder = tmp_path / "web_context"
+    shutil.copytree(web_context, folder)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("RUNBLOB_API_KEY", "tok")
     monkeypatch.setenv("BATCHSORA_BASE_URL", api.url)

@@ -116,7 +116,7 @@ def test_the_database_is_found_as_a_command_finds_it(monkeypatch: pytest.MonkeyP
 
 
 def nothing() -> None:
-    """There is no file."""
+    """Choose a file."""
 
 
 def text() -> None:

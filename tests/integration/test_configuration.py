@@ -172,22 +172,25 @@ def test_a_table_counts_for_its_command_alone(call: Shell) -> None:
         ("db = 5\n", "db = 5: must be a path in quotes"),
         ('db = "a\\u0000b"\n', "must be a path in quotes"),
         ('download = "\\u202e"\n', "must be a path in quotes"),
-        ('budget = "six"\n', "budget = 'six': 'six' is no amount in USD; write it like 6.00"),
+        (
+            'budget = "six"\n',
+            "budget = 'six': 'six' is not a valid amount in USD; write it like 6.00",
+        ),
         ("budget = -1\n", "budget = -1: "),
         ("budget = nan\n", "budget = NaN: must be an amount"),
         ("budget = [6]\n", "budget = a list: must be an amount"),
         ("grace = inf\n", "grace = Infinity: must be a number"),
-        ("rate = 1e999999999999999999999\n", "is no TOML: a number in it"),
+        ("rate = 1e999999999999999999999\n", "is not valid TOML: a number in it"),
         ("rate = 1e9999\n", "rate = 1E+9999: inf is not in the range"),
-        (f"max-in-flight = 0x{'f' * 5000}\n", "a number without measure: must be a whole"),
-        (f"max-in-flight = {'9' * 5000}\n", "is no TOML"),
-        ('time-zone = "Mars/North"\n', "'Mars/North' is no time zone"),
+        (f"max-in-flight = 0x{'f' * 5000}\n", "a number that is too large: must be a whole"),
+        (f"max-in-flight = {'9' * 5000}\n", "is not valid TOML"),
+        ('time-zone = "Mars/North"\n', "'Mars/North' is not a time zone"),
         ('refunds = "some"\n', "refunds = 'some': 'some' is not one of 'none', 'system', 'all'"),
-        ('base-url = "ftp://x"\n', "is no http(s) address"),
-        ('base-url = "http://[x"\n', "is no http(s) address"),
-        ("budget 6\n", "is no TOML"),
-        ("rate = 1\nrate = 2\n", "is no TOML"),
-        (f"rate = {'[' * 20000}\n", "nested without end"),
+        ('base-url = "ftp://x"\n', "is not an http(s) address"),
+        ('base-url = "http://[x"\n', "is not an http(s) address"),
+        ("budget 6\n", "is not valid TOML"),
+        ("rate = 1\nrate = 2\n", "is not valid TOML"),
+        (f"rate = {'[' * 20000}\n", "nested too deeply"),
         (b"# \xff\n", "line 1: not UTF-8"),
         ("[status]\nrate = 1\n", "[status] rate = 1: 'batchsora status' has no option --rate"),
         (b"#" * (LARGEST + 1), "larger than 64 KB"),
@@ -231,8 +234,8 @@ def test_only_a_regular_file_is_read(call: Shell, monkeypatch: pytest.MonkeyPatc
     os.mkfifo("pipe")
     Path("folder.toml").mkdir()
     for name, words in (
-        ("pipe", "no regular file"),
-        ("/dev/zero", "no regular file"),
+        ("pipe", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
         ("folder.toml", "is a directory"),
         ("missing.toml", "No such file"),
     ):
@@ -266,7 +269,7 @@ def test_a_file_that_lay_there_can_not_send_the_token_elsewhere(
             said = call(*command)
             assert said.code == 2
             assert server.url in said.words
-            assert "nobody named" in said.words
+            assert "only found in the working folder" in said.words
         # named by a person, or with a token of its own, it counts
         assert call("--config", "batchsora.toml", "balance").code == 0
         assert call("--base-url", server.url, "balance").code == 0
@@ -313,7 +316,7 @@ def test_init_writes_what_can_be_run_at_once(call: Shell) -> None:
     Path("prompts.csv").write_text("mine")
     again = call("init")
     assert again.code == 0
-    assert "stays as it is" in again.err
+    assert "was not changed" in again.err
     assert Path("prompts.csv").read_text() == "mine"
 
 
@@ -368,7 +371,7 @@ def test_a_log_file_that_fails_stops_nothing_that_is_paid_for(call: Shell) -> No
         assert "log file" in said.err
     said = call("--log-file", "/dev/full", "run", manifest(1), "--yes", *QUICK)
     assert said.code == 0
-    assert said.err.count("the run goes on without it") == 1
+    assert said.err.count("the run continues without it") == 1
 
 
 @pytest.mark.usefixtures("api")

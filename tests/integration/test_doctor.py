@@ -314,12 +314,12 @@ def test_a_budget_day_in_the_future_is_told_and_moved(call: Call) -> None:
     Path("more.csv").write_text("id,prompt\nc,a boat\n")
     said = call("run", "more.csv", *QUICK)
     assert said.code == 4
-    assert said.words.count("2099-05-01, which is in the future") == 1
+    assert said.words.count("2099-05-01, in the future") == 1
 
     said = call("doctor", "--reset-day", "--json")
     assert said.code == 0, said.err
     assert "daily budget" not in checks(said)
-    assert "what was spent under 2099-05-01 counts today" in said.words
+    assert "what was spent on 2099-05-01 now counts today" in said.words
     with closing(sqlite3.connect("batchsora.db")) as file:
         query = "SELECT key, cap_micros, charged_micros FROM budget WHERE key LIKE 'day:%'"
         ((key, cap, charged),) = file.execute(query)
@@ -337,14 +337,14 @@ def test_a_second_name_and_another_machine_are_told(
 ) -> None:
     """What a run would stop at, before it does."""
     Path("night.csv").write_text("id,prompt\na,a kite\n")
-    monkeypatch.setenv("BATCHSORA_HOST", "desk-at-work")
+    monkeypatch.setenv("BATCHSORA_HOST", "web_context-at-work")
     assert call("run", "night.csv", *QUICK).code == 0
     assert {"place", "host"}.isdisjoint(checks(call("doctor", "--json")))
     monkeypatch.setenv("BATCHSORA_HOST", "laptop")
     os.link("batchsora.db", "second.db")
     said = call("doctor", "--json")
     assert said.code == 5
-    assert checks(said)["host"]["found"].startswith("it was last used on desk-at-work (")
+    assert checks(said)["host"]["found"].startswith("it was last used on web_context-at-work (")
     assert state(said, "host") == "warning"
     assert state(said, "place") == "problem"
 

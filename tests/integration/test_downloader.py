@@ -334,7 +334,7 @@ GIVEN_UP = {
         ["single", "list", "list"],
         "asked for a fresh one: down",
     ),
-    "unnamed": (None, None, ["single", "list", "list"], "names no fresh one"),
+    "unnamed": (None, None, ["single", "list", "list"], "gave no new one"),
     "the same": (f"http://videos{OLD}", None, ["single"], "answered 400"),
     "throttled": (None, ThrottledError("slow down"), ["single"], "slow down"),
     "private": ("http://127.0.0.1/v.mp4", None, ["single"], "private network"),
@@ -574,7 +574,7 @@ def test_a_link_of_another_account_in_place_of_it_is_refused(
 
 
 def test_a_link_in_place_of_a_file_is_replaced(engine: Engine, tmp_path: Path) -> None:
-    """What it leads to stays as it is, whether the file is there or not."""
+    """What it leads to was not changed, whether the file is there or not."""
     completed(engine, 2)
     folder, victim = tmp_path / "videos" / "night", tmp_path / "victim"
     folder.mkdir(parents=True)

@@ -224,7 +224,7 @@ def test_beyond_the_bound_rows_wait(engine: Engine, monkeypatch: pytest.MonkeyPa
     assert engine.provider.posts == []
     assert engine.jobs()["x"].held_back == "not_looked"
     (said,) = held.lines(engine.status())
-    assert "with --buy-again it buys them without a look" in said
+    assert "with --buy-again it buys them unchecked" in said
     assert "--adopt-existing" not in said  # nothing was found that could be taken over
     monkeypatch.undo()
     hold_back(engine.store, look(engine))

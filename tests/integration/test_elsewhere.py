@@ -29,7 +29,7 @@ from jobs.store import holding, steering
 
 ROWS, TOGETHER = 60, 4
 ALARM = "somebody else is buying the same rows on this account"
-EXISTS = "exist already in this account"
+EXISTS = "already exist in this account"
 PACE = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--max-in-flight", f"{TOGETHER}")
 
 

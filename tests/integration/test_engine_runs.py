@@ -352,7 +352,7 @@ def test_an_overdue_video_is_looked_at_again_and_never_bought_again(make: Make) 
     assert engine.run(generation_timeout=200.0).reason is Reason.FINISHED
     job = engine.jobs()["r0"]
     assert (job.state, job.error_kind) == ("failed", "overdue")
-    assert "looks again first" in job.error
+    assert "checks it first" in job.error
     assert engine.attempts()[0].state == "accepted"
     engine.clock.start += timedelta(minutes=10)
     assert engine.run(generation_timeout=200.0).reason is Reason.FINISHED

@@ -180,7 +180,7 @@ def test_a_run_that_is_alive_buys_it(world: World, api: SandboxServer, tmp_path:
         running.until(lambda: world.made)
         done = call("generate", "a sunset", "--wait", *QUICK)
         assert done.exit_code == 0, done.exception
-        assert "the runner buys it" in done.stderr
+        assert "the active run buys it" in done.stderr
         assert running.wait(60) == 0
     assert len(world.made) == 2
     assert night.states() == {"completed": 2}

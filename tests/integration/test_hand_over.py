@@ -174,7 +174,7 @@ def test_a_load_that_nobody_agreed_to_is_bought_by_nobody(world: World, api: San
     """Not by a hand-over beside another run, nor by a run of everything, whatever its cap."""
     declined = call("run", "trial.csv", *QUICK)
     assert declined.exit_code == 2
-    assert "The rows are loaded; nothing was bought" in declined.stderr
+    assert "nothing was bought" in declined.stderr
     assert status("trial")["held_back"] == {"unasked": 12}
     with living(world, api.url):
         assert "0 video(s) left to buy" in call("resume", "trial").output
@@ -212,9 +212,9 @@ def test_generate_that_is_handed_over_has_succeeded(
     with living(world, api.url, "--max-in-flight", "1") as running:
         done = call("generate", "a sunset", "--yes", "--poll-interval", "0.05")
         assert done.exit_code == 0, done.exception
-        assert "the runner buys it" in done.stderr
+        assert "the active run buys it" in done.stderr
         assert "adhoc-1: queued" in done.stdout
-        assert "the runner that is alive buys it" in done.stdout
+        assert "the active run buys it" in done.stdout
         assert bought(world) == {}
     assert running.returncode == 0
     assert bought(world) == {"a sunset": 1}
@@ -246,7 +246,7 @@ def test_generate_whose_runner_lets_go_of_it_is_not_left_in_the_queue(world: Wor
     with runner_lock(database, SystemClock().now()):
         waiting = night.start("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05")
         assert waiting.stderr is not None
-        while "the runner buys it" not in waiting.stderr.readline():
+        while "the active run buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
         for _ in range(3):
             with existing_store(database) as store:
@@ -326,7 +326,7 @@ def test_a_retry_that_no_run_buys_says_what_is_in_its_way(
         said = call("retry", "r0", "--yes").output
         assert words in said
         assert "takes it up" not in said
-        assert "goes on from there" not in said
+        assert "buys them" not in said
     assert bought(world) == {"a trial of kite 0": 1}  # a run beside it has ended without it
     reopen()
     assert call("run", "--budget", "9", *QUICK).exit_code == 0
@@ -347,7 +347,7 @@ def test_a_retry_of_two_batches_names_the_one_that_is_paused(
         assert "2 job(s) would be bought again" in dry
         assert PAUSED in dry
         said = call("retry", "--yes").stdout
-        assert "the runner takes it up" in said
+        assert "the active run takes over" in said
         assert said.strip().endswith(PAUSED)
         shown = call("show", "r0").stdout
         assert PAUSED in shown
@@ -461,7 +461,7 @@ def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
     with living(world, api.url, "--max-in-flight", "1"):
         waiting = night.start("generate", "a sunset", "--wait", "--yes", "--poll-interval", "0.05")
         assert waiting.stderr is not None
-        while "the runner buys it" not in waiting.stderr.readline():
+        while "the active run buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
         waiting.send_signal(signal.SIGINT)
         with waiting:

@@ -32,7 +32,7 @@ def test_an_encoding_and_a_separator_count_again(call: Shell, world: World) -> N
     assert call("run", "t.csv", *words, *QUICK).code == 0
     again = call("run", "t.csv", *QUICK)
     assert again.code == 0
-    assert "read as you said before: --encoding cp1252 --delimiter '^'" in again.words
+    assert "read with your saved options: --encoding cp1252 --delimiter '^'" in again.words
     assert call("run", "t.csv", *QUICK).code == 0
     assert len(world.made) == 1
     plan = call("plan", "t.csv", "--json").json

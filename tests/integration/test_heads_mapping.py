@@ -75,7 +75,7 @@ def test_what_was_said_once_counts_again(call: Shell, world: World) -> None:
     assert call("run", "ideas.csv", *words, *QUICK).code == 0
     again = call("run", "ideas.csv", *QUICK)
     assert again.code == 0
-    assert "read as you said before: --map What=prompt --map Size= --default duration=15" in (
+    assert "read with your saved options: --map What=prompt --map Size= --default duration=15" in (
         again.words
     )
     assert len(world.made) == 1

@@ -84,7 +84,7 @@ def test_a_run_stops_at_comment_lines(call: Shell, name: str) -> None:
     said = call("run", name, "--budget", "1")
     assert said.code == 2
     assert "1 row (3) begin with # or //" in said.words
-    assert "say --yes to leave them out" in said.words
+    assert "use --yes to leave them out" in said.words
     plan = call("plan", name, "--json").json
     assert (plan["jobs"], plan["needs"], plan["left_out"]["comments"]) == (1, ["--yes"], [3])
 

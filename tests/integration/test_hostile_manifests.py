@@ -355,9 +355,9 @@ def test_a_hostile_manifest_runs_harmlessly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """From load to export: every file in the batch's folder, nothing on screen but text."""
-    desk = tmp_path / "desk"
-    desk.mkdir()
-    monkeypatch.chdir(desk)
+    web_context = tmp_path / "web_context"
+    web_context.mkdir()
+    monkeypatch.chdir(web_context)
     monkeypatch.setenv("RUNBLOB_API_KEY", "any")
     keys = KEYS[::4]
     jobs = [
@@ -365,7 +365,7 @@ def test_a_hostile_manifest_runs_harmlessly(
         for number, key in enumerate(keys)
     ]
     text = yaml.safe_dump({"batch": "../../evil\u202e", "jobs": jobs})
-    (desk / "m.yaml").write_text(text)
+    (web_context / "m.yaml").write_text(text)
     said = ""
     with SandboxServer(World(time_scale=20_000.0)) as api:
         monkeypatch.setenv("BATCHSORA_BASE_URL", api.url)
@@ -385,11 +385,11 @@ def test_a_hostile_manifest_runs_harmlessly(
             said += shown.out + shown.err
             assert ended.value.code in (0, None), said
     assert [line for line in said.split("\n") if not line.replace("\t", "").isprintable()] == []
-    videos = sorted(path.relative_to(desk) for path in tmp_path.rglob("*.mp4"))
+    videos = sorted(path.relative_to(web_context) for path in tmp_path.rglob("*.mp4"))
     assert len(videos) == len(keys)
     assert {path.parts[0] for path in videos} == {"videos"}
     assert {len(path.parts) for path in videos} == {3}
-    assert [path.name for path in tmp_path.iterdir()] == ["desk"]
-    with (desk / "out.csv").open(newline="", encoding="utf-8-sig") as file:
+    assert [path.name for path in tmp_path.iterdir()] == ["web_context"]
+    with (web_context / "out.csv").open(newline="", encoding="utf-8-sig") as file:
         results = list(csv.DictReader(file))
     assert {row["note\x1b[2J"] for row in results} == {"'=1+1\x9b31m\x1b]0;x\x07"}

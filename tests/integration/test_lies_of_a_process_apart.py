@@ -58,7 +58,7 @@ LIES: dict[str, str | bytes] = {
     "null": "null",
     "a text": '"head"',
     "a list as the head": "[1, []]",
-    "nested without end": "[" * 100_000,
+    "nested too deeply": "[" * 100_000,
     "a head that is a list": '{"head": []}',
     "a head that is null": '{"head": null}',
     "an empty head": '{"head": {}}',
@@ -273,7 +273,7 @@ def test_a_copy_with_results_is_whole_or_none(
 def test_a_copy_that_costs_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its bounds; the manifest stays as it is."""
+    """By its bounds; the manifest was not changed."""
     monkeypatch.setattr(apart_results, "_bounds", lambda *_: Bounds(1, 1024, 1024))
     path = tmp_path / "m.yaml"
     path.write_text("- A kite\n" * 50_000)

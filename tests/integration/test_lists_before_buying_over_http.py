@@ -41,7 +41,7 @@ def world() -> World:
 @pytest.mark.parametrize(
     ("manner", "says"),
     [
-        ("", "exist already in this account"),
+        ("", "already exist in this account"),
         ("list=altered:cut:60", "shows prompts cut after 60 characters"),
         ("list=altered:escape", "shows prompts HTML-escaped"),
         ("list=altered:lower", "shows prompts lower-cased"),

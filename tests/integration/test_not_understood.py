@@ -108,13 +108,13 @@ def test_only_a_person_buys_again_what_is_not_understood(call: Shell, world: Odd
     assert call("run", "night.csv", "--budget", "10", *QUICK).code == 3
     said = call("retry", "--yes")
     assert said.out.strip() == "nothing to retry"
-    assert "1 failed by unknown are not understood, so left alone" in said.words
+    assert "1 failed by unknown are not understood, so not retried" in said.words
     assert "1 failed by content would fail again" in said.words
     assert call("retry", "--kind", "unknown", "--yes").code == 0
     assert call("run", "--yes", *QUICK).code == 3  # the other one's prompt is still refused
     assert sorted(made.prompt[-1] for made in world.made) == ["0", "0", "1"]
     assert call("report", "-o", "night.html").code == 0
-    assert "Put the prompt in other words" in Path("night.html").read_text(encoding="utf-8")
+    assert "Reword the prompt" in Path("night.html").read_text(encoding="utf-8")
 
 
 def test_what_is_the_providers_own_fault_is_meant_by_retry(call: Shell, world: OddWorld) -> None:
@@ -187,7 +187,7 @@ def test_a_state_that_nobody_knows_is_paid_once_and_may_still_end(
         "Frobnicated"
     )
     told = call("show", "r0")
-    assert "'batchsora run' looks again: it is paid for, and may still finish" in told.out
+    assert "'batchsora run' checks it again: it is paid for, and may still finish" in told.out
     refused = call("retry", "r0", "--yes")
     assert refused.code == 2
     assert "may still finish" in refused.words
@@ -208,7 +208,7 @@ def test_a_video_without_an_address_is_asked_for_again(call: Shell, world: OddWo
     assert call("run", "night.csv", "--budget", "10", *patience, *QUICK).code == 3
     jobs = call("jobs", "--json").json
     assert {job["error_kind"] for job in jobs} == {"no-file"}
-    assert "usable address" in jobs[0]["error"]
+    assert "usable URL" in jobs[0]["error"]
     world.shows = lambda _, document: document
     assert call("run", *QUICK).code == 0
     assert len(list(Path("videos").rglob("*.mp4"))) == 2

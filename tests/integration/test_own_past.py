@@ -98,13 +98,13 @@ def test_the_same_rows_are_not_bought_again(
     assert (planned["paid_before"], planned["remaining_cost"]) == (6, "0.00")
     assert planned["already_done"] == 0
     told = " ".join(call("plan", again).out.split())
-    assert "6 of these rows were paid for already as batch 'prompts" in told
+    assert "6 of these rows were already paid for in batch 'prompts" in told
     assert "--adopt-existing" in told
     assert "--buy-again" in told
 
     said = call(*RUN, again)
     assert said.code == 4
-    assert "6 of these rows were paid for already as batch 'prompts" in said.words
+    assert "6 of these rows were already paid for in batch 'prompts" in said.words
     assert "--buy-again buys them again" in said.words
     assert len(world.made) == 6
     # nor does any later run of all batches buy them
@@ -216,7 +216,7 @@ def test_swapped_prompts_are_taken_over(call: Shell, world: World) -> None:
     assert files[0] != files[1]
     said = call(*RUN, sheet("night.csv", PAIR[::-1]), "--redo-changed")
     assert (said.code, len(world.made)) == (4, 2), said.err
-    assert "--adopt-existing takes those videos at no cost" in said.words
+    assert "--adopt-existing takes over those videos at no cost" in said.words
     said = call(*RUN, "night.csv", "--adopt-existing")
     assert (said.code, len(world.made)) == (0, 2), said.err
     jobs = call("jobs", "--json").json
@@ -239,8 +239,10 @@ def test_a_row_that_was_edited_back_takes_its_own_video(call: Shell, world: Worl
     world.balance = money
     said = call(*RUN, sheet("night.csv", PAIR))
     assert said.code == 4
-    assert "--adopt-existing takes those videos at no cost" in said.words
-    assert "--adopt-existing takes those videos" in " ".join(call("plan", "night.csv").out.split())
+    assert "--adopt-existing takes over those videos at no cost" in said.words
+    assert "--adopt-existing takes over those videos" in " ".join(
+        call("plan", "night.csv").out.split()
+    )
     assert call(*RUN, "night.csv", "--adopt-existing").code == 0
     jobs = call("jobs", "--json").json
     assert [job["generation_id"] for job in jobs] == [made.id for made in world.made]
@@ -284,7 +286,7 @@ def test_a_restored_backup_buys_nothing_again(call: Shell, world: World) -> None
     assert len(world.made) == 6
     said = call("--db", "backup.db", *RUN, "night.csv")
     assert (said.code, len(world.made)) == (4, 6), said.err
-    assert "4 of these 4 prompts exist already in this account" in said.words
+    assert "4 of these 4 prompts already exist in this account" in said.words
     assert call("--db", "backup.db", *RUN, "night.csv", "--adopt-existing").code == 0
     assert len(world.made) == 6
 
@@ -308,9 +310,9 @@ def refuse_later(status: int, body: Any) -> Callable[[int, Reply], Reply]:
         (refuse(405, {"detail": "Method Not Allowed"}), 2, "405"),
         (refuse(422, {"detail": "limit is too large"}), 2, "limit is too large"),
         (refuse(400, {"detail": "no listing here"}), 2, "no listing here"),
-        (refuse(200, "<!doctype html><title>Welcome</title>"), 2, "could not be looked up"),
-        (refuse(200, {"welcome": 1}), 2, "could not be looked up"),
-        (refuse_later(404, {"detail": "no such page"}), 2, "could not be looked up"),
+        (refuse(200, "<!doctype html><title>Welcome</title>"), 2, "could not check whether"),
+        (refuse(200, {"welcome": 1}), 2, "could not check whether"),
+        (refuse_later(404, {"detail": "no such page"}), 2, "could not check whether"),
         (refuse_later(422, {"detail": "offset is too large"}), 2, "offset is too large"),
     ],
 )
@@ -325,7 +327,7 @@ def test_a_failed_look_stops_before_the_first_purchase(
     assert (said.code, len(world.made)) == (code, 3), said.err
     assert words in said.words
     assert "Nothing was bought" in said.words
-    assert "--buy-again buys without this look" in said.words
+    assert "--buy-again skips this check" in said.words
     # a list that fails is needed for nothing else while single looks answer
     again = call(*RUN, "night.csv", "--buy-again")
     assert len(world.made) >= 4, again.err
@@ -351,7 +353,7 @@ def test_short_pages_are_read_on(
     world.listing = cut
     said = call("--db", "lost.db", *RUN, "night.csv")
     assert (said.code, len(world.made)) == (4, 156), said.err
-    assert "6 of these 6 prompts exist already" in said.words
+    assert "6 of these 6 prompts already exist" in said.words
 
 
 def test_a_list_that_heeds_no_offset_leaves_the_rest_waiting(call: Shell, world: Account) -> None:
@@ -368,7 +370,7 @@ def test_a_list_that_heeds_no_offset_leaves_the_rest_waiting(call: Shell, world:
     world.listing = first_page
     said = call(*RUN, sheet("night.csv", SIX))
     assert (said.code, len(world.made)) == (4, 150), said.err
-    assert "only the newest 100 generations of the account could be looked at" in said.words
+    assert "only the newest 100 generations of the account were checked" in said.words
     assert call(*RUN, "night.csv", "--adopt-existing").code == 4
     assert len(world.made) == 150
     world.listing = None
@@ -420,8 +422,8 @@ def test_what_may_have_been_paid_for_waits_too(
         assert said.code in (4, 7)
         assert len(world.made) == 1
         # there is no finished video that could be taken
-        assert "They have no finished video to take, so they wait" in said.words
-        assert "--adopt-existing takes those videos" not in said.words
+        assert "They have no finished video to take over, so they are held back" in said.words
+        assert "--adopt-existing takes over those videos" not in said.words
         assert "--adopt-existing" not in call("plan", "again.csv").out
 
 

@@ -83,7 +83,7 @@ def test_a_cap_or_a_balance_that_does_not_reach_is_said(call: Shell, world: Worl
     world.balance = 200_000
     Path("k.yaml").write_text("budget: 0.30\njobs:\n- one\n- two\n- three\n")
     said = call("plan", "k.yaml")
-    assert "the cap leaves $0.30 of the $0.36" in said.words
+    assert "the budget leaves $0.30 of the $0.36" in said.words
     assert "the balance does not cover the cost" in said.words
     assert call("plan", "k.yaml", "--first", "1", "--json").json["warnings"] == []
 

@@ -104,7 +104,7 @@ class Account:
         held = self.held(sheet)
         # plan says that it looks at no list: what only the list shows is the one difference
         found = held["exists"] - plan["waiting"].get("exists", 0)
-        assert found == 0 or "exist already in this account" in said.words, shown
+        assert found == 0 or "already exist in this account" in said.words, shown
         # one that was made a moment ago also says that somebody is at it just now
         others = held["elsewhere"] - plan["waiting"].get("elsewhere", 0)
         assert others <= 0 or (found and "somebody else is buying" in said.words), shown
@@ -189,7 +189,9 @@ def test_a_plan_says_that_what_was_found_may_have_failed_since(account: Account)
     assert account.run("night").code == 4
     account.world.made[0].failure = "internal error"
     said = " ".join(account.call("plan", "night.csv").out.split())
-    assert "rows that wait for what it showed are bought where that has failed since" in said
+    assert (
+        "rows held back for a video in the list are bought if that video has failed since" in said
+    )
     assert account.run("night").code == 0
     assert account.spent() == {120_000: 1}
 
@@ -253,7 +255,7 @@ def test_a_plan_says_that_it_looks_at_no_list(account: Account) -> None:
     account.world.add_foreign("heron", datetime.now(UTC))
     account.write("night", rows("heron", "swan"))
     shown = " ".join(account.call("plan", "night.csv").out.split())
-    assert "the account's list is not looked at" in shown
+    assert "not checked yet: the run reads the account's list first" in shown
     plan = account.check("night")
     assert plan["to_buy"] == 2
     assert sum(account.spent().values()) == 1

@@ -1,4 +1,4 @@
-"""Links that somebody planted where our files come to be: what they point to stays as it is."""
+"""Links that somebody planted where our files come to be: what they point to was not changed."""
 
 import os
 import shutil

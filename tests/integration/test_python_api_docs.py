@@ -72,7 +72,7 @@ def run(code: str) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def web_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Give a folder with a picture, and a token in the environment."""
     (tmp_path / "boat.png").write_bytes(PNG)
     monkeypatch.chdir(tmp_path)
@@ -87,12 +87,12 @@ def test_every_example_is_known(project: Path) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_the_example_does_what_it_says(
-    name: str, project: Path, desk: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, project: Path, web_context: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It runs as it stands, buys what it should, and prints what it should."""
     bought, printed = EXPECTED[name]
     with SandboxServer(World(time_scale=1e9)) as server:
-        desk.setenv("BATCHSORA_BASE_URL", server.url)
+        web_context.setenv("BATCHSORA_BASE_URL", server.url)
         run(examples(project)[name])
     assert len(server.world.made) == bought
     said = capsys.readouterr().out
@@ -121,31 +121,31 @@ def test_the_example_meets_each_error(
     faults: Faults,
     says: str,
     project: Path,
-    desk: pytest.MonkeyPatch,
+    web_context: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its branches are reached, and none of them breaks."""
     with SandboxServer(world, faults=faults) as server:
-        desk.setenv("BATCHSORA_BASE_URL", server.url)
+        web_context.setenv("BATCHSORA_BASE_URL", server.url)
         run(examples(project)[ERRORS])
     assert re.search(says, capsys.readouterr().out)
 
 
 def test_the_example_shows_what_was_refused(
-    project: Path, desk: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, web_context: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A validation error is told line by line."""
     with SandboxServer(World()) as server:
-        desk.setenv("BATCHSORA_BASE_URL", server.url)
+        web_context.setenv("BATCHSORA_BASE_URL", server.url)
         run(examples(project)[ERRORS].replace("duration=15", "duration=11"))
     assert capsys.readouterr().out == "refused: duration: must be 10 or 15\n"
     assert server.world.made == []
 
 
-def test_a_poor_account_is_not_asked_to_buy(project: Path, desk: pytest.MonkeyPatch) -> None:
+def test_a_poor_account_is_not_asked_to_buy(project: Path, web_context: pytest.MonkeyPatch) -> None:
     """The example that looks at the balance refuses when it is too low."""
     with SandboxServer(World(balance=to_micros("0.11"))) as server:
-        desk.setenv("BATCHSORA_BASE_URL", server.url)
+        web_context.setenv("BATCHSORA_BASE_URL", server.url)
         with pytest.raises(SystemExit, match=r"0\.11 is not enough"):
             run(examples(project)["Look at the balance first"])
 

@@ -1,6 +1,6 @@
 """A row that failed, was given other words by hand, and then moved or was spelled anew.
 
-What its manifest asks for failed, and is bought again by ``retry`` alone.
+What its manifest asks for failed and is bought again by ``retry`` alone.
 """
 
 from pathlib import Path

@@ -20,7 +20,7 @@ from jobs.model.errors import DatabaseAlteredError
 from jobs.model.host import this_host
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download")
-NOT_YOURS = "this database is not known to be yours"
+NOT_YOURS = "this database may not be yours"
 Done = subprocess.CompletedProcess[str]
 
 
@@ -184,7 +184,7 @@ def test_looking_needs_no_word(
     assert said.returncode == 0, said.stderr
     assert not (tmp_path / "person").exists()
     if command[0] == "doctor":
-        assert "not known to be yours" in said.stdout
+        assert "may not be yours" in said.stdout
 
 
 LOOKS = (
@@ -417,7 +417,7 @@ def test_a_command_says_what_to_do(loaded: Person, database: Path, world: World)
         said = loaded(*words)
         assert said.returncode == 2, said.stderr
         assert "'trigger lift'" in said.stderr
-        assert "begin a new one with --db FILE" in said.stderr
+        assert "start a new one with --db FILE" in said.stderr
     assert len(world.made) == 1
     assert database.read_bytes() == before
 

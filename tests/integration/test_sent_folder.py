@@ -186,7 +186,7 @@ def test_no_database_is_made_behind_a_link(person: Person) -> None:
     said = person("run", "night.csv", *QUICK)  # nobody agreed to anything
     assert not victim.exists()
     assert said.returncode == 5, said.stderr
-    assert "name the database itself with --db" in said.stderr
+    assert "give the database itself with --db" in said.stderr
 
 
 def test_an_empty_file_behind_a_link_stays_empty(person: Person) -> None:
@@ -297,7 +297,7 @@ def test_results_are_written_into_no_file_that_a_sent_database_names(person: Per
     )
     said = person("export", "--in-place")
     assert victim.read_text() == "id,prompt\na,0171 1234\n", (said.stdout, said.stderr)
-    assert (said.returncode, "not known to be yours" in said.stderr) == (2, True), said.stderr
+    assert (said.returncode, "may not be yours" in said.stderr) == (2, True), said.stderr
 
 
 def test_results_are_written_beside_ones_own_database_or_elsewhere(person: Person) -> None:

@@ -40,7 +40,7 @@ def test_the_sheet_of_before_is_named(call: Shell, flags: tuple[str, ...]) -> No
     said = call("run", "b.xlsx", *flags, *QUICK)
     assert said.code == 2
     assert "--sheet 'My ideas'" in said.words
-    assert "say --name" not in said.words
+    assert "--name" not in said.words
     assert "--sheet 'My ideas'" in call("plan", "b.xlsx", *flags).words
     again = call("run", "b.xlsx", "--sheet", "My ideas", *flags, *QUICK)
     assert again.code == 0
@@ -64,5 +64,5 @@ def test_a_sheet_that_was_renamed_is_no_other_one(call: Shell) -> None:
     book.save("b.xlsx")
     said = call("run", "b.xlsx", *QUICK)
     assert said.code == 2
-    assert "say --name b" in said.words
+    assert "use --name b" in said.words
     assert call("run", "b.xlsx", "--name", "b", *QUICK).code == 0

@@ -77,10 +77,10 @@ def test_retry_says_what_it_costs_and_leaves_alone_what_would_fail_again(world: 
     dry = call("retry", "--dry-run")
     assert dry.exit_code == 0
     assert "1 job(s) would be bought again for about $0.12" in dry.stdout
-    assert "the caps leave $4.52 in night" in dry.stdout
+    assert "the budgets leave $4.52 in night" in dry.stdout
     assert "--kind content retries them" in dry.stderr
     assert states()["r1"] == "failed"
-    assert call("retry").exit_code == 2  # nobody is here to ask
+    assert call("retry").exit_code == 2  # no terminal to confirm on
     assert states()["r1"] == "failed"
     world.failures.clear()
     done = document("retry", "--yes")
@@ -153,10 +153,10 @@ def test_a_paused_batch_is_left_alone_until_it_is_resumed(world: World) -> None:
     assert document("pause", "night")["changed"] is False
     left = call("run", "--batch", "night", "--budget", "5", *RUN)
     assert left.exit_code == 4
-    assert "'batchsora resume night' lets it go on" in left.stderr
+    assert "'batchsora resume night' continues it" in left.stderr
     assert len(world.made) == 1
     assert document("status")["batches"][0]["paused"] is True
-    assert "'batchsora run' goes on from there" in call("resume", "night").stdout
+    assert "'batchsora run' buys them" in call("resume", "night").stdout
     assert call("run", *RUN).exit_code == 3
     assert len(world.made) == 4
 
@@ -164,7 +164,7 @@ def test_a_paused_batch_is_left_alone_until_it_is_resumed(world: World) -> None:
 @pytest.mark.usefixtures("ran")
 def test_a_removed_batch_is_in_no_list_and_what_was_paid_stays_known(world: World) -> None:
     """Its name is free, for the same sheet as well; its generations are no strangers."""
-    assert call("rm", "night").exit_code == 2  # nobody is here to ask
+    assert call("rm", "night").exit_code == 2  # no terminal to confirm on
     assert document("rm", "night", "--yes") == {"batch": "night", "cancelled": 0}
     assert document("jobs") == []
     assert document("status")["batches"] == []
@@ -194,7 +194,7 @@ def test_white_space_names_no_jobs() -> None:
     call("run", "more.csv", "--budget", "0", *RUN)
     done = call("cancel", "--search", "   ", "--yes")
     assert done.exit_code == 2
-    assert "say which" in message(done.exception)
+    assert "choose jobs" in message(done.exception)
     assert "queued" in states().values()
 
 

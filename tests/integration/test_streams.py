@@ -86,7 +86,7 @@ def states() -> dict[str, int]:
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
-        ("cancel r2 <&-", 2, "say --yes"),
+        ("cancel r2 <&-", 2, "use --yes"),
         ("login --no-check <&-", 2, "no token on standard input"),
         ("jobs --json >&-", 0, ""),
         ("show nope 2>&-", 2, ""),
@@ -226,7 +226,7 @@ def test_an_old_encoding_is_no_bug(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("cancel r2 --json", "Nobody is here to ask"),
+        ("cancel r2 --json", "No terminal to confirm on"),
         ("rm night --json", "Nothing was changed"),
         ("retry r2 --batch nope --json", "nope"),
         ("jobs --json --status nope", "'nope' is not one of"),
@@ -239,9 +239,9 @@ def test_an_old_encoding_is_no_bug(encoding: str) -> None:
         ("jobs --nope --json", "--nope"),
         ("jobs --json surplus", "surplus"),
         ("jobs --config missing.toml --json", "missing.toml"),
-        ("cancel --json", "say which"),
+        ("cancel --json", "choose jobs"),
         ("jobs --json -v -q", "not both"),
-        ("run night.csv --name other --buy-again --json", "nobody is here to ask"),
+        ("run night.csv --name other --buy-again --json", "no terminal to confirm on"),
     ],
 )
 def test_a_script_always_gets_a_document(

@@ -112,15 +112,15 @@ def test_a_person_is_asked_before_money_is_spent_without_a_cap(
 ) -> None:
     """No is no, also for a later run that does not name the batch; yes buys."""
     terminal = Terminal(tmp_path, 80, *RUN)
-    terminal.until("without a cap?")
+    terminal.until("without a budget?")
     terminal.type("n\n")
     assert terminal.ends() == 2
     everything = Terminal(tmp_path, 80, "run", "--yes")
     assert everything.ends() == 0
-    assert "6 held back (loaded, and not asked for yet)" in " ".join(everything.lines)
+    assert "6 held back (loaded, but not asked for yet)" in " ".join(everything.lines)
     assert not world.made
     terminal = Terminal(tmp_path, 80, *RUN)
-    terminal.until("without a cap?")
+    terminal.until("without a budget?")
     terminal.type("y\n")
     assert terminal.ends() == 0
     assert len(world.made) == 6
@@ -136,10 +136,10 @@ def test_a_person_is_asked_about_what_was_paid_for_before(tmp_path: Path, world:
     again = ("run", "again.csv", *RUN[2:])
     for answer, code in (("n", 4), ("y", 0)):
         terminal = Terminal(tmp_path, 80, *again)
-        terminal.until("Take those videos, at no cost?")
+        terminal.until("Take over those videos, at no cost?")
         terminal.type(f"{answer}\n")
         assert terminal.ends() == code
-        assert "without a cap?" not in terminal.shown
+        assert "without a budget?" not in terminal.shown
         assert len(world.made) == 6
     assert "6 taken over" in terminal.shown
 
@@ -153,7 +153,7 @@ def test_ctrl_c_and_a_resize_in_the_middle_lose_nothing(tmp_path: Path, world: W
     terminal.resize(50)
     terminal.until("processing")
     terminal.type("\x03")  # Ctrl-C
-    terminal.until("run it again to go on")
+    terminal.until("run it again to resume")
     assert terminal.ends() == 130
     shown = [line for line in terminal.lines if "processing" in line]
     assert shown
@@ -251,7 +251,7 @@ def test_who_says_no_is_told_that_nothing_was_changed(tmp_path: Path) -> None:
 def test_the_question_is_about_the_rows_that_are_tried(tmp_path: Path, world: World) -> None:
     """Not about the whole campaign."""
     terminal = Terminal(tmp_path, 80, *RUN, "--sample", "2")
-    terminal.until("without a cap?")
+    terminal.until("without a budget?")
     assert "2 video" in terminal.shown or "2 job" in terminal.shown
     assert "$0.24" in terminal.shown
     terminal.type("y\n")

@@ -17,7 +17,7 @@ import pytest
 
 from batchsora.cli import main
 from batchsora.cli.common import Cli
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -52,7 +52,7 @@ def traces(content: bytes) -> list[str]:
 
 
 @dataclass
-class Desk:
+class WebContext:
     """A folder in which commands are run, and everything that they said or wrote."""
 
     folder: Path
@@ -77,9 +77,9 @@ class Desk:
             if then is not None:
                 then(name)
 
-        hooks = Hooks(checkpoint=checkpoint, chance=random.Random(3))
+        dependencies = RunDependencies(checkpoint=checkpoint, chance=random.Random(3))
         with pytest.raises(SystemExit) as ended:
-            main(arguments, Cli(hooks))
+            main(arguments, Cli(dependencies))
         found = self.capture.readouterr()
         self.said += [found.out, found.err]
         self.look()
@@ -87,15 +87,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk(
+def web_context(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Desk]:
+) -> Iterator[WebContext]:
     """An empty folder, the usual umask, and the token in the environment."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNBLOB_API_KEY", TOKEN)
     monkeypatch.setenv("BATCHSORA_LOG_FILE", str(tmp_path / "all.log"))
     before = os.umask(0o022)
-    yield Desk(tmp_path, capfd)
+    yield WebContext(tmp_path, capfd)
     os.umask(before)
 
 
@@ -104,7 +104,7 @@ def sheet(name: str, *keys: str) -> None:
     Path(name).write_text(f"id,prompt\n{rows}", encoding="utf-8")
 
 
-def test_the_token_is_nowhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_nowhere(web_context: WebContext, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through success, failures, doubts, a refusal and a crash: not in any file, nor on screen."""
     world = World(time_scale=2000.0, token=TOKEN)
     # an API that repeats what it was sent
@@ -112,8 +112,8 @@ def test_the_token_is_nowhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
     sheet("night.csv", "a", "b", "c")
     with SandboxServer(world) as api:
         monkeypatch.setenv("BATCHSORA_BASE_URL", api.url)
-        assert desk.call("-v", "plan", "night.csv") == 0
-        assert desk.call("-v", "run", "night.csv", "--budget", "2", *QUICK) == 3
+        assert web_context.call("-v", "plan", "night.csv") == 0
+        assert web_context.call("-v", "run", "night.csv", "--budget", "2", *QUICK) == 3
 
     sheet("doubt.csv", "d")
     with SandboxServer(world, faults=Faults(drop=1.0, lag=3600)) as api:
@@ -125,44 +125,48 @@ def test_the_token_is_nowhere(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> No
                 signal.raise_signal(signal.SIGINT)
 
         doubt = (*bind, "-v", "run", "doubt.csv", "--budget", "2", *QUICK)
-        assert desk.call(*doubt, then=stop) == 130
+        assert web_context.call(*doubt, then=stop) == 130
         made = world.made[-1].id
-        assert desk.call(*bind, "-v", "resolve", "d", "--generation", "no-such") == 2
-        assert desk.call(*bind, "-v", "resolve", "d", "--generation", made) == 0
-        assert desk.call(*bind, "resolve", "d", "--never-made", "--json") == 2
+        assert web_context.call(*bind, "-v", "resolve", "d", "--generation", "no-such") == 2
+        assert web_context.call(*bind, "-v", "resolve", "d", "--generation", made) == 0
+        assert web_context.call(*bind, "resolve", "d", "--never-made", "--json") == 2
 
     for arguments in (("status",), ("jobs",), ("status", "--json"), ("jobs", "--json", "-v")):
-        assert desk.call(*arguments) == 0
+        assert web_context.call(*arguments) == 0
     for suffix in (".csv", ".json", ".jsonl"):
-        assert desk.call("export", "-v", "-o", f"out{suffix}") == 0
-    assert b"***" in desk.written["out.csv"]
+        assert web_context.call("export", "-v", "-o", f"out{suffix}") == 0
+    assert b"***" in web_context.written["out.csv"]
 
     sheet("crash.csv", "e")
     with SandboxServer(world) as api:
         monkeypatch.setenv("BATCHSORA_BASE_URL", api.url)
-        assert desk.call("--db", "doubt.db", "download", "-v") in (0, 3)
-        assert desk.call("balance", "-v") == 0
+        assert web_context.call("--db", "doubt.db", "download", "-v") in (0, 3)
+        assert web_context.call("balance", "-v") == 0
 
         def crash(name: str) -> None:
             if name == "answer-read":
                 raise RuntimeError("a bug")
 
-        crashed = desk.call("--db", "c.db", "-v", "run", "crash.csv", "--yes", *QUICK, then=crash)
+        crashed = web_context.call(
+            "--db", "c.db", "-v", "run", "crash.csv", "--yes", *QUICK, then=crash
+        )
         assert crashed == 1
-        assert "Traceback" in desk.said[-1]
+        assert "Traceback" in web_context.said[-1]
         world.token = "another"
-        assert desk.call("-v", "run", "night.csv", *QUICK) == 5  # another origin's database
-        assert desk.call("--db", "d.db", "-v", "run", "crash.csv", "--yes", *QUICK) == 6
-        assert desk.call("-v", "balance", "--json") == 6
-    assert desk.call("-v", "--base-url", "http://127.0.0.1:9", "balance") == 130
+        assert web_context.call("-v", "run", "night.csv", *QUICK) == 5  # another origin's database
+        assert web_context.call("--db", "d.db", "-v", "run", "crash.csv", "--yes", *QUICK) == 6
+        assert web_context.call("-v", "balance", "--json") == 6
+    assert web_context.call("-v", "--base-url", "http://127.0.0.1:9", "balance") == 130
 
-    database = [name for name in desk.written if name.startswith("batchsora.db")]
+    database = [name for name in web_context.written if name.startswith("batchsora.db")]
     assert {"batchsora.db", "batchsora.db-wal", "batchsora.db-shm"} <= set(database)
-    assert any(name.endswith(".mp4") for name in desk.written)
-    assert b"RuntimeError: a bug" in desk.written["all.log"]
-    assert len("".join(desk.said)) > 2000
-    assert traces("".join(desk.said).encode()) == []
-    assert {name: found for name, text in desk.written.items() if (found := traces(text))} == {}
+    assert any(name.endswith(".mp4") for name in web_context.written)
+    assert b"RuntimeError: a bug" in web_context.written["all.log"]
+    assert len("".join(web_context.said)) > 2000
+    assert traces("".join(web_context.said).encode()) == []
+    assert {
+        name: found for name, text in web_context.written.items() if (found := traces(text))
+    } == {}
 
 
 def test_the_search_would_find_it() -> None:
@@ -175,14 +179,16 @@ def test_the_search_would_find_it() -> None:
     assert traces(b"Authorization: Bearer ***\r\n") == []
 
 
-def test_the_database_is_its_owners_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_is_its_owners_alone(
+    web_context: WebContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Prompts and addresses are nobody else's business, from the first moment, with any umask."""
     sheet("night.csv", "a")
     with SandboxServer(World(time_scale=20_000.0)) as api:
         monkeypatch.setenv("BATCHSORA_BASE_URL", api.url)
-        assert desk.call("run", "night.csv", "--yes", "--no-download", *QUICK) == 0
+        assert web_context.call("run", "night.csv", "--yes", "--no-download", *QUICK) == 0
     for suffix in ("", "-wal", "-shm", ".lock"):
-        assert desk.rights[f"batchsora.db{suffix}"] == 0o600
+        assert web_context.rights[f"batchsora.db{suffix}"] == 0o600
 
 
 def token_file(folder: Path, content: bytes, mode: int) -> str:

@@ -62,7 +62,7 @@ def job_of(engine: Engine) -> Any:
     [
         (ODD, "unknown", "the provider says 'frobnicated' after 5 minutes"),
         (replace(ODD, said_state=None), "unknown", "nothing that batchsora understands"),
-        (BARE, "no-file", "no usable address of the video; it is paid"),
+        (BARE, "no-file", "no usable URL of the video; it is paid"),
         (LATE, "overdue", "not finished after 5 minutes; it is paid"),
     ],
     ids=["word", "no word", "no address", "late"],
@@ -76,7 +76,7 @@ def test_when_patience_ends_the_job_fails_by_what_was_seen_last(
     job = job_of(engine)
     assert (job.state, job.error_kind) == ("failed", kind)
     assert words in job.error
-    assert "looks again first" in job.error
+    assert "checks it first" in job.error
     assert job.attempt_state == "accepted"
     assert job.is_unended
     assert engine.store.read(lambda c: unended.any_unended(c, 1))

@@ -21,11 +21,11 @@ LOAD = ("-c", "from batchsora import Batch; Batch('a.csv').load(budget=1)")
 OPEN = ("-c", """
 import os
 from pathlib import Path
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.settings import read_settings
-from batchsora.web.desk import opened
+from batchsora.web.web_context import opened
 settings = read_settings(database="batchsora.db", base_url=os.environ["BATCHSORA_BASE_URL"])
-with opened(settings, Hooks(), Path("videos")):
+with opened(settings, RunDependencies(), Path("videos")):
     pass
 """)  # fmt: skip
 OWN, OTHER = "tok-owner-51aa", "tok-other-7c20"
@@ -87,7 +87,7 @@ def test_another_token_asks(python: Python, port: int, world: World) -> None:
     with SandboxServer(world, port=port):
         said = python(OTHER, *RUN)
         assert said.returncode == 5
-        assert "not known to be yours" in said.stderr
+        assert "may not be yours" in said.stderr
         assert python(OTHER, *RUN, "--moved").returncode == 0
         assert len(world.made) == 1
         assert python(OTHER, *RUN).returncode == 0

@@ -89,7 +89,7 @@ def test_what_looks_is_let_in(
 
 def used_elsewhere(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a row bought on another machine, and two left."""
-    monkeypatch.setenv("BATCHSORA_HOST", "desk-at-work")
+    monkeypatch.setenv("BATCHSORA_HOST", "web_context-at-work")
     assert call("run", "night.csv", "--first", "1", *QUICK).code == 0
     monkeypatch.setenv("BATCHSORA_HOST", "laptop")
 
@@ -111,7 +111,7 @@ def test_a_database_of_another_machine_waits_for_a_word(
     for _ in range(2):
         said = call(*command)
         assert said.code == 5, said.err
-        assert "last used on desk-at-work (" in said.words
+        assert "last used on web_context-at-work (" in said.words
         assert "--moved" in said.words
     assert [item.prompt for item in world.made] == ["a kite"]
     assert call(*command, "--moved").code == 0
@@ -138,7 +138,7 @@ def test_on_a_terminal_it_asks(call: Call, world: World, monkeypatch: pytest.Mon
     assert len(world.made) == 3
     assert call("run", "night.csv", *QUICK).code == 0
     assert len(asked) == 2
-    assert all("last used on desk-at-work (" in question for question in asked)
+    assert all("last used on web_context-at-work (" in question for question in asked)
 
 
 def test_what_buys_nothing_is_not_asked(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

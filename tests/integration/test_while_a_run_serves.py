@@ -166,7 +166,7 @@ def test_generate_waits_for_a_run_that_takes_nothing_up(
         begin(world, night, monkeypatch) as (running, go_on),
         night.start("generate", "a sunset", "--yes", *more, *QUICK[2:4]) as asking,
     ):
-        until_said(asking, "takes nothing up now")
+        until_said(asking, "takes no new jobs now")
         assert asking.poll() is None
         go_on()
         said = asking.communicate(timeout=60)
@@ -186,7 +186,7 @@ def test_what_is_asked_for_beside_a_run_that_takes_nothing_up_is_not_handed_to_i
     with begin(world, night, monkeypatch) as (running, go_on):
         done = call("generate", "a sunset", "--yes", *QUICK[2:4])
         assert done.exit_code == 5, done.output
-        assert "takes nothing up now" in done.stderr
+        assert "takes no new jobs now" in done.stderr
         assert "nothing was bought" in done.stderr
         shown = json.loads(call("show", "adhoc-1", "--json").stdout)
         assert shown["status"] == "cancelled"
@@ -194,7 +194,7 @@ def test_what_is_asked_for_beside_a_run_that_takes_nothing_up_is_not_handed_to_i
             said = call(*words)
             assert said.exit_code == 0
             assert "takes it up" not in said.output
-            assert ("'batchsora run' goes on from there" in said.output) == (words[0] != "pause")
+            assert ("'batchsora run' buys them" in said.output) == (words[0] != "pause")
         go_on()
         running.communicate(timeout=60)
     assert bought(world) == {"a kite": 1}
@@ -260,11 +260,11 @@ def test_a_retry_is_not_handed_to_a_run_that_was_killed(
     assert call("run", "trial.csv", "--yes", *QUICK).exit_code == 3
     with killed(world, night, monkeypatch, lambda: None):
         with night.start("generate", "a sunset", "--yes", *QUICK[2:4]) as asking:
-            until_said(asking, "the runner buys it")
+            until_said(asking, "the active run buys it")
             asking.until(lambda: world.generate.__name__ != "kill")
             asking.kill()
         assert night.rows("SELECT serving FROM account") == [(1,)]
         said = call("retry", "r0", "--yes")
         assert said.exit_code == 0
         assert "takes it up" not in said.output
-        assert "'batchsora run' goes on from there" in said.output
+        assert "'batchsora run' buys them" in said.output

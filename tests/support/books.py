@@ -73,7 +73,7 @@ def xlsx(
 
 
 def cells(*texts: Any) -> str:
-    """Write cells as XML: texts and numbers; XML stays as it is, for the column it stands in."""
+    """Write cells as XML: texts and numbers; XML was not changed, for the column it stands in."""
     written = []
     for place, text in enumerate(texts):
         name = chr(ord("A") + place)

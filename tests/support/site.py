@@ -25,13 +25,13 @@ from batchsora.cli.failures import exit_of
 from batchsora.composition.callbacks import callback_path
 from batchsora.composition.databases import existing_store
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
 from batchsora.web.app import create_app
-from batchsora.web.desk import Desk, opened
 from batchsora.web.entering import ENTER
 from batchsora.web.serve import configured
+from batchsora.web.web_context import WebContext, opened
 from batchsora.web.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -91,14 +91,14 @@ class Site:
 
     Attributes:
         url: without a slash at its end.
-        desk: what the pages work with.
+        web: what the pages work with.
         folder: whose pages they are.
         tickets: those that were told, the newest last.
         app: the application that is served.
     """
 
     url: str
-    desk: Desk
+    web: WebContext
     folder: Folder
     tickets: list[str]
     app: Starlette
@@ -110,12 +110,12 @@ class Site:
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """Ask the database something, by a connection of this thread's own."""
-        with existing_store(self.desk.settings.database) as store:
+        with existing_store(self.web.settings.database) as store:
             return store.read(work)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Change it."""
-        with existing_store(self.desk.settings.database) as store:
+        with existing_store(self.web.settings.database) as store:
             return store.write(work)
 
 
@@ -151,12 +151,12 @@ def serving(
     with pytest.MonkeyPatch.context() as patch:
         folder.enter(patch)
         settings = read_settings(database="batchsora.db", base_url=folder.api.url)
-        with opened(settings, Hooks(quiet=True), Path("videos")) as desk:
+        with opened(settings, RunDependencies(quiet=True), Path("videos")) as web:
             path = callback_path(settings.database)
-            taking = None if webhooks is None else Webhooks(desk, path, **webhooks)
+            taking = None if webhooks is None else Webhooks(web, path, **webhooks)
             tickets: list[str] = []
             app = create_app(
-                desk, password=password, webhooks=taking, tell=tickets.append, **options
+                web, password=password, webhooks=taking, tell=tickets.append, **options
             )
             listener = socket.create_server(("127.0.0.1", 0))
             server = _Server(configured(app, 1, http))
@@ -168,14 +168,14 @@ def serving(
             assert server.ready.wait(20)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             try:
-                yield Site(url, desk, folder, tickets, app)
+                yield Site(url, web, folder, tickets, app)
             finally:
                 asyncio.run_coroutine_threadsafe(app.state.live.end(), loop).result(10)
                 server.should_exit = True
                 thread.join(20)
                 loop.close()
                 listener.close()
-                for started in desk.launcher.all():
+                for started in web.launcher.all():
                     started.process.kill()
                     started.process.wait(20)
 

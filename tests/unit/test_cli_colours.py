@@ -29,7 +29,7 @@ def job(**more: Any) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("text", "where", "coloured"),
     [
-        ("  jobs      2 queued, 3 failed, 1 in doubt", IN_STATUS, ["failed", "in doubt"]),
+        ("  jobs      2 queued, 3 failed, 1 unconfirmed", IN_STATUS, ["failed", "unconfirmed"]),
         ("  failed    3 system", IN_STATUS, ["failed"]),
         ("  waits for balance", IN_STATUS, ["waits for"]),
         ("  held back 3 left out by --first or --sample", IN_STATUS, ["held back"]),

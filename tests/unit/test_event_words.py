@@ -30,11 +30,11 @@ def job(fact: JobFact, kind: FailureKind | None = None, error: str | None = None
         ),
         (
             job(JobFact.RETRYING, FailureKind.SYSTEM, "busy"),
-            "r7 failed, and is bought again (system): busy",
+            "r7 failed and is bought again (system): busy",
         ),
         (
             job(JobFact.PAID_TWICE),
-            "r7 was paid for twice: a request that counted as lost was made after all, $0.12",
+            "r7 was paid for twice: a request that counted as never made was made after all, $0.12",
         ),
         (
             BatchEvent(

@@ -11,10 +11,9 @@ import click
 import pytest
 
 from batchsora import Batch, config
-from batchsora.cli import COMMANDS, group
+from batchsora.cli import COMMANDS, group, name_as_typed
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import defaults
-from batchsora.cli.environment import name_as_typed
 from batchsora.cli.flags import Flag, Grouped, options
 from batchsora.keywords import run_options
 from batchsora.option_kinds import Found, Group, Kind, Option, option, options_of, words_of
@@ -204,7 +203,7 @@ def test_what_excludes_each_other() -> None:
         ("--adopt-existing", "--buy-again"),
     ):
         flags = [word for word in words if word.startswith("--")]
-        with pytest.raises(click.UsageError, match=f"give {' or '.join(flags)}, not both"):
+        with pytest.raises(click.UsageError, match=f"use {' or '.join(flags)}, not both"):
             said(*words)
 
 

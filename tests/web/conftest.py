@@ -54,7 +54,7 @@ def night(api: SandboxServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(night: Path, api: SandboxServer, tmp_path: Path) -> Folder:
     """A copy of the night's folder: one may do anything with it."""
-    path = tmp_path / "desk"
+    path = tmp_path / "web"
     shutil.copytree(night, path)
     with closing(sqlite3.connect(path / "batchsora.db")) as database, database:
         for column in ("artifact.path", "job.image", "batch.source"):

@@ -32,7 +32,7 @@ def prepare(folder: Path) -> None:
 
 def ended(site: Site) -> list[str]:
     """Wait for what was started; gives what it said."""
-    found = site.desk.launcher.all()
+    found = site.web.launcher.all()
     for one in found:
         one.process.wait(60)
     return [one.said() for one in found]
@@ -51,11 +51,11 @@ def test_another_content_is_asked_about_again(world: Folder) -> None:
     with serving(world) as site, client(site) as http:
         address = upload(http, "summer.csv", OWN)
         form = form_of(http, address, budget="1")
-        (kept,) = site.desk.manifest_folder.glob("u*/summer.csv")
+        (kept,) = site.web.manifest_folder.glob("u*/summer.csv")
         replaced(kept)
         answer = http.post(f"{address}/start", data=form)
         assert answer.status_code == 422
-        assert "The file was changed since: Start: 1 job" in answer.text
+        assert "The file has changed since: Start: 1 job" in answer.text
         assert ended(site) == []
         agreed = re.search(r'name="agreed" value="([^"]+)"', answer.text)
         assert agreed is not None
@@ -72,17 +72,17 @@ def test_what_is_started_loads_no_other_content(
     with serving(world) as site, client(site) as http:
         address = upload(http, "summer.csv", OWN)
         form = form_of(http, address, budget="1")
-        (kept,) = site.desk.manifest_folder.glob("u*/summer.csv")
-        start = site.desk.launcher.start
+        (kept,) = site.web.manifest_folder.glob("u*/summer.csv")
+        start = site.web.launcher.start
 
         def late(*words: str) -> object:
             replaced(kept)
             return start(*words)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(site.desk.launcher, "start", late)
+        monkeypatch.setattr(site.web.launcher, "start", late)
         assert http.post(f"{address}/start", data=form).status_code == 204
         (said,) = ended(site)
-    assert "is not the one any more that you agreed to; nothing was loaded or bought" in said
+    assert "has changed since you agreed to it; nothing was loaded or bought" in said
     assert world.bought() == []
 
 
@@ -131,6 +131,6 @@ def test_who_exchanges_a_file_beside_the_database_is_asked_about(world: Folder) 
             form = form_of(http, found[1], budget="1")
             another(SWAP, work / "summer.csv", OTHER)
             answer = http.post(f"{found[1]}/start", data=form)
-            assert "The file was changed since" in answer.text
+            assert "The file has changed since" in answer.text
             assert ended(site) == []
         assert folder.bought() == []

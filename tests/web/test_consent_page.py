@@ -44,7 +44,7 @@ def living(site: Site, request: pytest.FixtureRequest) -> Iterator[None]:
     world, prompt = site.folder.api.world, f"a long night of {request.node.name}"
     (site.folder.path / "long.csv").write_text(f"id,prompt\nlong,{prompt}\n")
     path = str(site.folder.path / "long.csv")
-    run = site.desk.launcher.start(["run", path, "--budget", "9", *QUICK], "run", "long")
+    run = site.web.launcher.start(["run", path, "--budget", "9", *QUICK], "run", "long")
     assert soon(lambda: any(item.prompt == prompt for item in world.made)), run.said()
     (made,) = (item for item in world.made if item.prompt == prompt)
     made.takes = 10.0**6
@@ -114,7 +114,7 @@ def test_resume_says_what_it_buys(
     with living(site, request):
         asked = http.get(f"/batches/{trial.id}/resume").text
         assert "2 video(s) left to buy, for about $0.24" in asked
-        assert "The run buys them at once" in asked
+        assert "The active run buys them now" in asked
         assert "4 held back (left out by --first or --sample)" in asked
         action = dialog_action(asked)
         assert http.post(re.sub("shown=\\w+", "shown=0123", action)).status_code == 409

@@ -424,7 +424,7 @@ def test_a_browser_logs_in_with_the_password(world: Folder, browser: Browser) ->
         expect(page.get_by_role("link", name="Generate")).to_have_count(0)
         page.get_by_label("Password").fill("another one")
         page.get_by_role("button", name="Log in").click()
-        expect(page.locator("#problem")).to_have_text("That is not the password.")
+        expect(page.locator("#problem")).to_have_text("Wrong password.")
         expect(page.locator("#trouble")).to_have_text("")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()

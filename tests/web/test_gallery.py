@@ -77,7 +77,7 @@ def test_a_video_is_judged(page: Page, site: Site) -> None:
     page.goto(f"{GALLERY}?verdict=rejected")
     page.locator(".tile .open").focus()
     page.keyboard.press("x")
-    expect(page.locator("#said")).to_contain_text("owl is not judged any more")
+    expect(page.locator("#said")).to_contain_text("owl is no longer rated")
 
 
 def test_a_rejected_video_is_bought_again(page: Page, site: Site) -> None:
@@ -88,7 +88,7 @@ def test_a_rejected_video_is_bought_again(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Redo").click()
     dialog = page.locator("#ask")
     expect(dialog).to_contain_text("Buy owl again for about $0.12?")
-    expect(dialog).to_contain_text("the cap leaves $4.")
+    expect(dialog).to_contain_text("the budget leaves $4.")
     assert site.folder.bought() == []
     dialog.get_by_role("button", name="Buy it again").click()
     expect(page.locator("#said")).to_contain_text("owl is queued again")
@@ -181,7 +181,7 @@ def test_the_folder_for_videos_may_be_a_link(http: httpx.Client, site: Site) -> 
 @pytest.mark.parametrize("name", ["posters", "thumbs"])
 def test_no_picture_is_made_through_a_link(name: str, http: httpx.Client, site: Site) -> None:
     """What the page keeps stays where it belongs."""
-    folder = site.desk.folder / name
+    folder = site.web.folder / name
     home = folder.with_name("home")
     home.mkdir()
     folder.symlink_to(home)
@@ -197,7 +197,7 @@ def test_posters_are_frames_and_thumbnails_are_images(http: httpx.Client, site: 
     poster = http.get(f"/posters/{number}.jpg")
     assert poster.headers["content-type"] == "image/jpeg"
     assert poster.content[:3] == b"\xff\xd8\xff"
-    (kept,) = (site.desk.folder / "posters").iterdir()
+    (kept,) = (site.web.folder / "posters").iterdir()
     assert http.get(f"/posters/{number}.jpg").content == kept.read_bytes() == poster.content
     (site.folder.path / "kite.png").write_bytes(b"\x89PNG\r\n\x1a\n another")
     assert http.get("/thumbs/1.jpg").headers["content-type"] == "image/svg+xml"
@@ -270,7 +270,7 @@ def test_the_gallery_stands_in_nobodys_way(page: Page, path: str) -> None:
 def test_verdicts_of_the_shelf(site: Site) -> None:
     """Kept by attempt, replaced, forgotten; each shelf has its own."""
     number = attempt(site, "fox")
-    now = site.desk.clock.now()
+    now = site.web.clock.now()
 
     def judged(verdict: Verdict | None) -> list[list[str]]:
         site.write(lambda c: reviews.judge(c, number, verdict, now))

@@ -48,7 +48,7 @@ def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path
     """From the form through the queue to the player, with a start image."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a lighthouse in the fog 👩‍🚀")
-    page.get_by_label("Cap in USD").fill("5")
+    page.get_by_label("Budget of all single videos, USD").fill("5")
     expect(page.locator("#count")).to_have_text("27")
     expect(page.locator("#price")).to_have_text("$0.12 (learned)")
     page.get_by_label("15 s").check()
@@ -62,7 +62,7 @@ def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path
     expect(page.locator("h1")).to_contain_text("completed", timeout=LATE)
     expect(page.locator("video")).to_be_visible(timeout=LATE)
     assert site.folder.bought() == ["a lighthouse in the fog 👩‍🚀"]
-    (kept,) = (site.desk.folder / "uploads").iterdir()
+    (kept,) = (site.web.folder / "uploads").iterdir()
     assert kept.read_bytes() == picture.read_bytes()
     assert kept.stat().st_mode & 0o777 == 0o600
 
@@ -71,7 +71,7 @@ def test_nothing_is_bought_without_a_cap(http: httpx.Client, site: Site) -> None
     """One is asked for once, and kept: then each further video is under it."""
     answer = http.post("/generate", data=fields(http, budget=""))
     assert answer.status_code == 422
-    assert "There is no cap yet" in answer.text
+    assert "Set a budget" in answer.text
     assert site.folder.bought() == []
     assert http.post("/generate", data=fields(http)).status_code == 204
     assert soon(lambda: len(site.folder.bought()) == 1)
@@ -84,7 +84,7 @@ def test_an_error_of_the_provider_is_shown(page: Page) -> None:
     """In its words, with what it means for the money."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a storm that breaks the policy")
-    page.get_by_label("Cap in USD").fill("5")
+    page.get_by_label("Budget of all single videos, USD").fill("5")
     page.get_by_role("button", name="Buy this video").click()
     expect(page.locator("h1")).to_contain_text("failed", timeout=LATE)
     expect(page.locator(".notice.trouble")).to_contain_text("violates our content policy")
@@ -94,7 +94,7 @@ def test_what_could_not_be_bought_says_why(page: Page, site: Site) -> None:
     """The cap stands in the way: nothing was bought, in the words of the command."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a lamp")
-    page.get_by_label("Cap in USD").fill("0.05")
+    page.get_by_label("Budget of all single videos, USD").fill("0.05")
     page.get_by_role("button", name="Buy this video").click()
     expect(page.locator(".notice.trouble")).to_contain_text("It was not bought", timeout=LATE)
     expect(page.locator(".notice.trouble")).to_contain_text("nothing was bought")
@@ -105,7 +105,7 @@ def test_a_mistake_stands_beside_its_field(page: Page, picture: Path) -> None:
     """What was typed stays; the field is marked, and focused."""
     page.goto("/generate")
     page.get_by_label("Prompt").fill("   ")
-    page.get_by_label("Cap in USD").fill("5")
+    page.get_by_label("Budget of all single videos, USD").fill("5")
     page.get_by_label("16:9").check()
     page.get_by_role("button", name="Buy this video").click()
     expect(page.get_by_label("Prompt")).to_have_attribute("aria-invalid", "true")
@@ -140,7 +140,7 @@ def test_nonsense_is_refused_unbought(
     answer = http.post("/generate", data=fields(http, **{name: value}))
     assert answer.status_code == 422
     assert says in answer.text
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_what_is_no_picture_is_refused(http: httpx.Client, site: Site, data: byt
     files = {"picture": ("cat.jpg", io.BytesIO(data), "image/jpeg")}
     answer = http.post("/generate", data=fields(http), files=files)
     assert answer.status_code in (413, 422)
-    assert site.desk.launcher.all() == []
-    uploads = site.desk.folder / "uploads"
+    assert site.web.launcher.all() == []
+    uploads = site.web.folder / "uploads"
     assert not uploads.exists() or not list(uploads.iterdir())
 
 
@@ -166,18 +166,18 @@ def test_a_form_buys_once(http: httpx.Client, site: Site) -> None:
         sent = clicks.map(lambda _: httpx.post(url, data=given, headers=headers), range(6))
         places = {answer.headers["HX-Redirect"] for answer in sent}
     assert len(places) == 1
-    (started,) = site.desk.launcher.all()
+    (started,) = site.web.launcher.all()
     assert started.process.wait(60) == 0, started.said()
     assert site.folder.bought() == ["a lamp in the fog"]
     assert http.get(places.pop()).headers["location"] == "/jobs/7"
     given["once"] = "unknown"
     assert http.post("/generate", data=given).status_code == 422
-    assert len(site.desk.launcher.all()) == 1
+    assert len(site.web.launcher.all()) == 1
 
 
 def test_a_prompt_is_no_option(http: httpx.Client, site: Site) -> None:
     """Whatever it begins with, it is a prompt for the process."""
     assert http.post("/generate", data=fields(http, prompt="--help")).status_code == 204
-    (started,) = site.desk.launcher.all()
+    (started,) = site.web.launcher.all()
     assert started.process.wait(60) == 0, started.said()
     assert site.folder.bought() == ["--help"]

@@ -10,8 +10,7 @@ import pytest
 from support.clock import HandClock
 from support.site import Folder, Site, client, serving
 
-from batchsora.web.login import IDLE, Door
-from batchsora.web.throttle import network_of
+from batchsora.web.login import IDLE, Door, network_of
 
 PASSWORD = "a-password-of-the-tests"
 CHANGE = "/batches/1/pause"
@@ -161,7 +160,7 @@ def test_a_length_that_is_none_is_refused(site: Site, length: str) -> None:
         "/static/%2e%2e/app.py",
         "/static/..%2fapp.py",
         "/static//etc/passwd",
-        "/static/vendor/../../desk.py",
+        "/static/vendor/../../web_context.py",
         "/batches/1%00",
         "/jobs/99999999999999999999999",
     ],
@@ -370,5 +369,5 @@ def test_two_gigabytes_are_not_taken(http: httpx.Client, site: Site) -> None:
         for _ in range(300):
             wire.sendall(piece)
         assert wire.recv(1024).startswith(b"HTTP/1.1 413 ")
-        assert not list((site.desk.folder / "manifests").glob("*.part"))
+        assert not list((site.web.folder / "manifests").glob("*.part"))
     assert http.get("/healthz").status_code == 200

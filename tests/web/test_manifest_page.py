@@ -64,7 +64,7 @@ def form_of(http: httpx.Client, address: str, **more: str) -> dict[str, str]:
 
 def finished(site: Site) -> str:
     """Wait for the only process that was started; gives what it said."""
-    (started,) = site.desk.launcher.all()
+    (started,) = site.web.launcher.all()
     started.process.wait(60)
     return started.said()
 
@@ -99,7 +99,7 @@ def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
     page.get_by_label("CSV, TSV").set_input_files(
         {"name": "Harbour.xlsx", "mimeType": "application/zip", "buffer": workbook()}
     )
-    page.get_by_role("button", name="Show its plan").click()
+    page.get_by_role("button", name="Show the plan").click()
     wrong = page.get_by_role("region", name="What is wrong")
     expect(wrong).to_contain_text("'Night shift'!B5")
     expect(wrong).to_contain_text("'Night shift'!C5")
@@ -114,10 +114,10 @@ def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
     expect(page.locator("#budget")).to_be_focused()
     expect(page.locator("#budget")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#budget-problem")).to_contain_text("Give one")
-    expect(page.locator("#skip_invalid-problem")).to_contain_text("Mend them")
+    expect(page.locator("#skip_invalid-problem")).to_contain_text("Fix them")
     expect(page.get_by_label("Only the first rows")).to_have_value("2")
     page.locator("#budget").fill("1.50")
-    page.get_by_label("Go on without").check()
+    page.get_by_label("Continue without").check()
     start.click()
     page.wait_for_url("**/batches/*", timeout=LATE)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Harbour")
@@ -134,8 +134,8 @@ def test_a_file_beside_the_database_is_chosen(page: Page) -> None:
     figures = page.locator("#figures")
     expect(figures).to_contain_text("loaded already")
     expect(figures).to_contain_text("paid for already")
-    expect(figures).to_contain_text("$5.00, $0.72 of it used")
-    expect(page.locator("#start-button")).to_have_text("Start: nothing is left to buy")
+    expect(figures).to_contain_text("$5.00, $0.72 used")
+    expect(page.locator("#start-button")).to_have_text("Start: nothing left to buy")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -212,7 +212,7 @@ def test_a_manifest_that_has_a_budget_needs_none(http: httpx.Client, site: Site)
     [
         ("m.pdf", "%PDF", "&#39;.pdf&#39;"),
         ("m", "prompt\na lamp\n", "a file without suffix"),
-        ("", "", "There is no file"),
+        ("", "", "Choose a file"),
     ],
 )
 def test_what_is_no_manifest_is_refused(
@@ -223,7 +223,7 @@ def test_what_is_no_manifest_is_refused(
     assert answer.status_code == 422
     assert says in answer.text
     assert 'aria-invalid="true"' in answer.text
-    assert list(site.desk.manifest_folder.iterdir()) == []
+    assert list(site.web.manifest_folder.iterdir()) == []
 
 
 def test_a_manifest_that_is_too_large_is_refused(
@@ -234,14 +234,14 @@ def test_a_manifest_that_is_too_large_is_refused(
     answer = http.post("/manifests", files={"file": ("m.csv", io.BytesIO(b"x" * (1024**2 + 1)))})
     assert answer.status_code == 422
     assert "larger than 1 MB" in answer.text
-    assert list(site.desk.manifest_folder.iterdir()) == []
+    assert list(site.web.manifest_folder.iterdir()) == []
 
 
 def test_a_refused_file_says_where_and_what_to_do(http: httpx.Client) -> None:
     """In the place of the plan."""
     address = upload(http, "m.csv", "colour,size\nred,2\n")
     answer = http.get(f"{address}?part")
-    assert "It can't be read" in answer.text
+    assert "The file can't be read" in answer.text
     assert "prompt" in answer.text
     assert "start-form" not in answer.text
 
@@ -269,7 +269,7 @@ def test_uploads_are_never_over_one_another(http: httpx.Client, site: Site) -> N
     assert upload(http, "m.csv", "prompt\na lamp\n") == first
     assert upload(http, "m.csv", "prompt\na door\n") != first
     assert upload(http, "n.csv", "prompt\na lamp\n") != first
-    kept = sorted(site.desk.manifest_folder.glob("*/*"))
+    kept = sorted(site.web.manifest_folder.glob("*/*"))
     assert sorted(path.name for path in kept) == ["m.csv", "m.csv", "n.csv"]
     assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
 
@@ -277,8 +277,8 @@ def test_uploads_are_never_over_one_another(http: httpx.Client, site: Site) -> N
 def test_a_name_leads_nowhere(http: httpx.Client, site: Site) -> None:
     """Neither out of the folder nor into the page's own HTML."""
     address = upload(http, "../../../<img src=x onerror=alert(1)>.csv", "prompt\na lamp\n")
-    (kept,) = site.desk.manifest_folder.glob("*/*")
-    assert kept.parent.parent == site.desk.manifest_folder
+    (kept,) = site.web.manifest_folder.glob("*/*")
+    assert kept.parent.parent == site.web.manifest_folder
     for part in ("", "?part"):
         assert "<img src=x" not in http.get(f"{address}{part}").text
 
@@ -300,7 +300,7 @@ def test_all_problems_can_be_seen(http: httpx.Client) -> None:
     for after in (200, 400):
         more = http.get(f"{address}/problems", params={"after": str(after)}).text
         seen += re.findall(r'class="place">row (\d+)<', more)
-        assert ("Show more" in more) == (after == 200)
+        assert ("more</button>" in more) == (after == 200)
     assert [int(row) for row in seen] == list(range(2, 452))
 
 
@@ -335,7 +335,7 @@ def test_a_mistake_stands_beside_its_field(
     assert f"{field}-problem" in marked[0]
     assert "autofocus" in marked[0]
     assert f'value="{value}"' in marked[0]
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
     assert "m" not in [batch.name for batch in site.read(views.find_batches)]
 
 
@@ -357,7 +357,7 @@ def test_a_column_that_looks_misspelt_must_be_meant(http: httpx.Client, site: Si
     answer = http.post(f"{address}/start", data=given)
     assert answer.status_code == 422
     assert 'id="allow_unknown-problem"' in answer.text
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
     answer = http.post(f"{address}/start", data=given | {"allow_unknown": "yes"})
     assert answer.status_code == 204
     assert "1 completed" in finished(site)
@@ -370,8 +370,8 @@ def test_the_price_that_was_shown_is_what_counts(http: httpx.Client, site: Site)
     del given["first"]
     answer = http.post(f"{address}/start", data=given)
     assert answer.status_code == 422
-    assert "It is something else now: Start: 3 jobs for about $0.36" in answer.text
-    assert site.desk.launcher.all() == []
+    assert "The plan has changed since: Start: 3 jobs for about $0.36" in answer.text
+    assert site.web.launcher.all() == []
 
 
 def test_a_form_starts_once(http: httpx.Client, site: Site) -> None:
@@ -390,8 +390,8 @@ def test_a_form_starts_once(http: httpx.Client, site: Site) -> None:
     unknown = form_of(http, other, budget="3", name="Dials") | {"token": "unknown"}
     answer = http.post(f"{other}/start", data=unknown)
     assert answer.status_code == 422
-    assert "This form is from before" in answer.text
-    assert len(site.desk.launcher.all()) == 1
+    assert "The server was restarted" in answer.text
+    assert len(site.web.launcher.all()) == 1
 
 
 def test_what_is_started_keeps_the_terms_of_the_form(http: httpx.Client, site: Site) -> None:
@@ -417,12 +417,12 @@ def test_a_start_that_fails_says_why(
     path.write_text("prompt\na lamp that waits\n")
     page.goto("/manifests/new")
     page.get_by_role("link", name="later.csv").click()
-    expect(page.locator("#figures")).to_contain_text("the balance is not known: no token")
+    expect(page.locator("#figures")).to_contain_text("the balance is unknown: no token")
     page.locator("#budget").fill("1")
     page.locator("#start-button button").click()
     expect(page.get_by_role("heading", name="It was not started")).to_be_visible(timeout=LATE)
     expect(page.locator("pre")).to_contain_text("no token")
-    page.get_by_role("link", name="Back to its plan").click()
+    page.get_by_role("link", name="Back to the plan").click()
     expect(page.locator("#start-form")).to_be_visible()
 
 
@@ -433,13 +433,13 @@ def test_a_manifest_of_the_same_name_asks_for_one(http: httpx.Client, site: Site
     answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
     assert answer.status_code == 422
     assert 'id="name-problem"' in answer.text
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
 
 
 @contextmanager
 def a_runner(site: Site) -> Iterator[None]:
     """Have a runner hold the database, and serve, as far as anybody can see."""
-    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+    with runner_lock(site.web.settings.database, datetime.now(UTC)):
         site.write(lambda c: handing.set_serving(c, serving=True))
         yield
         site.write(lambda c: handing.set_serving(c, serving=False))
@@ -461,12 +461,12 @@ def test_a_run_that_goes_on_takes_it_over(http: httpx.Client, site: Site) -> Non
     assert answer.status_code == 204, answer.text
     batch = batch_named(site, "m")
     assert answer.headers["HX-Redirect"] == f"/batches/{batch.id}"
-    assert "the run that is going on takes it up" in answer.headers["HX-Trigger"]
+    assert "the active run takes over" in answer.headers["HX-Trigger"]
     assert batch.active
     assert batch.jobs["queued"] == 3
     assert batch.money.cap == 3_000_000
     assert batch.campaigns["spring"].cap == 240_000
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
 
 
 @pytest.mark.usefixtures("running")
@@ -488,13 +488,13 @@ def test_rows_of_a_paused_batch_are_taken_up_by_nobody(http: httpx.Client, site:
 
 def test_a_manifest_waits_for_a_single_video(http: httpx.Client, site: Site) -> None:
     """What buys one video alone takes no manifest over: a run of its own begins after it."""
-    with runner_lock(site.desk.settings.database, datetime.now(UTC), brief=True):
+    with runner_lock(site.web.settings.database, datetime.now(UTC), brief=True):
         address = upload(http, "m.csv", ROWS.format("a tram"))
-        assert "The run that is going on" not in http.get(address).text
+        assert "The active run" not in http.get(address).text
         answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
         assert answer.status_code == 204, answer.text
-        (started,) = site.desk.launcher.all()
-        assert soon(lambda: "waits until the runner ends" in started.said())
+        (started,) = site.web.launcher.all()
+        assert soon(lambda: "waiting for the other run to end" in started.said())
         assert started.code is None
     assert started.process.wait(60) == 0, started.said()
     assert batch_named(site, "m").jobs["completed"] == 3
@@ -507,7 +507,7 @@ def test_what_is_handed_over_keeps_the_caps_of_the_configuration(
 ) -> None:
     """As a run that reads it would: the price of a video, and the day's cap; the form goes over."""
     begin = {"max_price": Decimal("0.10"), "batch": Decimal(1)}
-    site.desk.standing = Caps(day=Decimal(9), begin=begin)
+    site.web.standing = Caps(day=Decimal(9), begin=begin)
     address = upload(http, "m.csv", ROWS.format("a tram"))
     assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
     batch = batch_named(site, "m")
@@ -538,7 +538,7 @@ def test_what_the_account_has_already_is_not_handed_over(http: httpx.Client, sit
     with a_runner(site):
         answer = http.post(f"{address}/start", data=form_of(http, address, budget="3"))
         assert answer.status_code == 204, answer.text
-        assert "exist already in this account" in answer.headers["HX-Trigger"]
+        assert "already exist in this account" in answer.headers["HX-Trigger"]
         assert not batch_named(site, "m").active
         given = form_of(http, address, budget="3", existing="buy")
         assert http.post(f"{address}/start", data=given).status_code == 204
@@ -561,9 +561,9 @@ def test_a_batch_goes_on_under_a_new_cap(
     there = f"/batches/{stopped.id}/run"
     asked = http.get(there).text
     assert "2 jobs left to buy, for about $0.24" in asked
-    assert "The cap of $0.12 leaves $0.00" in asked
+    assert "The budget of $0.12 leaves $0.00" in asked
     assert http.post(there, data={"budget": "much"}).status_code == 422
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
     for _ in range(2):
         assert http.post(there, data={"budget": "1"}).status_code == 204
     finished(site)
@@ -589,7 +589,7 @@ def test_a_run_that_ends_during_the_look_is_handed_nothing(
     with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
     assert "takes it up" not in answer.headers["HX-Trigger"]
-    assert "not bought yet: press Go on again" in answer.headers["HX-Trigger"]
+    assert "nothing is bought yet: press Resume again" in answer.headers["HX-Trigger"]
     assert not site.read(handing.anything)
 
 
@@ -603,7 +603,7 @@ def test_a_batch_is_handed_to_the_run(
     batch = batch_named(site, "hills")
     assert batch.active
     assert batch.money.cap == 360_000
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
 
 
 def test_a_batch_without_a_cap_is_asked_for_one(
@@ -615,14 +615,14 @@ def test_a_batch_without_a_cap_is_asked_for_one(
     plain = http.post(f"/batches/{number}/run")
     assert (plain.status_code, plain.headers["HX-Retarget"]) == (422, "#ask")
     page.goto(f"/batches/{number}")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Resume").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Go on").click()
-    expect(dialog).to_contain_text("It has no cap. Give one.")
-    expect(dialog.get_by_label("Cap, USD")).to_be_focused()
-    assert site.desk.launcher.all() == []
-    dialog.get_by_label("Cap, USD").fill("1")
-    dialog.get_by_role("button", name="Go on").click()
+    dialog.get_by_role("button", name="Resume").click()
+    expect(dialog).to_contain_text("Set a budget; nothing is bought above it.")
+    expect(dialog.get_by_label("Budget, USD")).to_be_focused()
+    assert site.web.launcher.all() == []
+    dialog.get_by_label("Budget, USD").fill("1")
+    dialog.get_by_role("button", name="Resume").click()
     expect(page.locator("#summary")).to_contain_text("3 completed", timeout=LATE)
     finished(site)
     assert batch_named(site, "free").money.cap == 1_000_000

@@ -87,8 +87,8 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
     """The right prompts are bought; the next time nobody asks, neither here nor in a terminal."""
     address = upload(http, "Film.csv", FOREIGN)
     refused = http.get(f"{address}?part").text
-    assert "It can't be read" in refused
-    assert "Show its plan" in refused
+    assert "The file can't be read" in refused
+    assert "Show the plan" in refused
     assert all(f'<select id="column-{place}"' in refused for place in range(3))
     shown, form = said(http, address, **BOTH)
     assert "prompt ← Was man sieht · duration ← Wie lang · carried along: Nr." in words_of(shown)
@@ -102,9 +102,9 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
         "Wie lang": "duration",
     }
     again = words_of(http.get(f"{address}?part").text)
-    assert "Read as you said before: --map 'Was man sieht=prompt'" in again
+    assert "Read with your saved options: --map 'Was man sieht=prompt'" in again
     assert "as read: duration" in again
-    (kept,) = site.desk.manifest_folder.glob("u*/Film.csv")
+    (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
     assert "as before --map 'Was man sieht=prompt'" in " ".join(told.split())
@@ -118,8 +118,8 @@ def test_another_column_at_the_same_price_is_asked_about(http: httpx.Client, sit
     other["column-1"] = "prompt"
     answer = http.post(f"{address}/start", data=other)
     assert answer.status_code == 422
-    assert "It is something else now: Start: 1 job" in answer.text
-    assert site.desk.launcher.all() == []
+    assert "The plan has changed since: Start: 1 job" in answer.text
+    assert site.web.launcher.all() == []
     answer = http.post(f"{address}/start", data=other | hidden_of(answer.text))
     assert answer.status_code == 204
     finished(site)
@@ -130,12 +130,12 @@ def test_a_run_that_goes_on_gets_it_as_it_was_said(http: httpx.Client, site: Sit
     """Loaded with the prompts of that column, which is kept with the batch."""
     # the account is everybody's here, and what it has already is held back
     address = upload(http, "Film.csv", FOREIGN.replace("ein ", "kein "))
-    with runner_lock(site.desk.settings.database, datetime.now(UTC)):
+    with runner_lock(site.web.settings.database, datetime.now(UTC)):
         site.write(lambda c: handing.set_serving(c, serving=True))
         _, form = said(http, address, **BOTH, **{"default-orientation": "16:9"})
         answer = http.post(f"{address}/start", data=form | {"budget": "3"})
         assert answer.status_code == 204, answer.text
-        assert "the run that is going on takes it up" in answer.headers["HX-Trigger"]
+        assert "the active run takes over" in answer.headers["HX-Trigger"]
         site.write(lambda c: handing.set_serving(c, serving=False))
     kept = reading_of(site, "Film")
     assert kept["columns"] == {"Was man sieht": "prompt", "Wie lang": "duration"}
@@ -155,13 +155,13 @@ def test_the_sheet_is_chosen_and_then_its_columns(page: Page, site: Site) -> Non
     page.get_by_label("CSV, TSV").set_input_files(
         {"name": "Takes.xlsx", "mimeType": "application/zip", "buffer": data}
     )
-    page.get_by_role("button", name="Show its plan").click()
-    expect(page.get_by_role("heading", name="It can't be read")).to_be_visible(timeout=LATE)
-    page.get_by_label("The sheet that is read").select_option("Takes")
-    page.get_by_role("button", name="Show its plan").click()
+    page.get_by_role("button", name="Show the plan").click()
+    expect(page.get_by_role("heading", name="The file can't be read")).to_be_visible(timeout=LATE)
+    page.get_by_label("Sheet").select_option("Takes")
+    page.get_by_role("button", name="Show the plan").click()
     expect(page.get_by_label("Shown")).to_be_visible(timeout=LATE)
     page.get_by_label("Shown").select_option("prompt")
-    page.get_by_role("button", name="Show its plan").press("Enter")
+    page.get_by_role("button", name="Show the plan").press("Enter")
     start = page.locator("#start-button button")
     expect(start).to_contain_text("Start: 2 jobs for about $0.24", timeout=LATE)
     expect(page.locator("#figures h2")).to_be_focused()
@@ -217,7 +217,7 @@ def test_nothing_is_open_where_nothing_is_asked(http: httpx.Client) -> None:
 
 
 def test_a_column_that_is_gone_is_said_to_be(http: httpx.Client, site: Site) -> None:
-    """A cap would hold no more: the page offers the word that lets it go on."""
+    """A cap would hold no more: the page offers the word that continues it."""
     path = site.folder.path / "shots.csv"
     path.write_text("prompt,Team\na lamp of glass,red\n")
     assert site.folder.call("run", "shots.csv", "--map", "Team=campaign", "--budget", "1") == 0
@@ -250,7 +250,7 @@ def test_hidden_rows_and_defaults_are_said(http: httpx.Client, site: Site) -> No
     assert "--default duration=15 --include-hidden" in words_of(shown)
     shown, _ = said(http, address, **{"hidden": "no", "empty-duration": "yes"})
     assert "from 2 rows" in words_of(shown)
-    assert "Read as you said before" not in words_of(shown)
+    assert "Read with your saved options" not in words_of(shown)
 
 
 def test_pictures_over_cells_are_used_as_a_person_says(http: httpx.Client, site: Site) -> None:
@@ -280,7 +280,7 @@ def test_pictures_over_cells_are_used_as_a_person_says(http: httpx.Client, site:
     assert "2 completed" in finished(site)
     assert reading_of(site, "Mugs")["embedded_images"] is True
     shown = words_of(http.get(f"{address}?part").text)
-    assert "Read as you said before: --embedded-images" in shown
+    assert "Read with your saved options: --embedded-images" in shown
 
 
 def test_more_problems_are_those_of_the_file_as_it_is_read(http: httpx.Client) -> None:
@@ -309,7 +309,7 @@ def test_a_name_whose_words_do_not_fit_is_refused_with_fields(
     expect(refused).to_contain_text("There is no column Team any more", timeout=LATE)
     expect(page.locator("#name")).to_have_value("shots")
     page.get_by_label("Group").select_option("campaign")
-    page.get_by_role("button", name="Show its plan").click()
+    page.get_by_role("button", name="Show the plan").click()
     expect(page.locator("#figures")).to_contain_text("campaign ← Group", timeout=LATE)
     expect(page.locator("#budget")).to_have_value("1.25")
     expect(page.locator("#name")).to_have_value("shots")
@@ -324,7 +324,7 @@ def test_a_name_whose_words_do_not_fit_is_refused_with_fields(
         ({"column-1": "prompt", "sheet": "0"}, "no such column or sheet"),
         ({"column-1": "price"}, "can&#39;t be that"),
         ({"column-1": "prompt", "column-0": "prompt"}, "two columns can&#39;t both be"),
-        ({"column-1": "prompt", "content": "0" * 64}, "the file was changed since"),
+        ({"column-1": "prompt", "content": "0" * 64}, "the file has changed since"),
         ({"column-1": "prompt", "default-prompt": "x" * (LONGEST_DEFAULT + 1)}, "too long"),
         ({"column-1": "prompt", "default-image": "a\x00b"}, "control characters"),
     ],
@@ -341,7 +341,7 @@ def test_what_can_not_be_said_is_refused(
     assert '<select id="column-1"' in shown.text
     answer = http.post(f"{address}/start", data=form | {"budget": "1"})
     assert answer.status_code == 409
-    assert site.desk.launcher.all() == []
+    assert site.web.launcher.all() == []
     assert "Film" not in [batch.name for batch in site.read(views.find_batches)]
 
 
@@ -361,13 +361,13 @@ def test_hostile_headers_are_text(page: Page, http: httpx.Client) -> None:
     page.goto(address)
     fields = page.locator("#reading-form fieldset select")
     expect(fields).to_have_count(SHOWN, timeout=LATE)
-    expect(page.locator("#reading-form")).to_contain_text("more columns can't be said here")
+    expect(page.locator("#reading-form")).to_contain_text("more columns are not shown")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     labels = page.locator("#reading-form label").all_inner_texts()
     assert "twin" not in labels
     assert not any("\u202e" in label or "\x07" in label for label in labels)
     page.get_by_label("Video text").select_option("prompt")
-    page.get_by_role("button", name="Show its plan").click()
+    page.get_by_role("button", name="Show the plan").click()
     expect(page.locator("#figures")).to_contain_text("of 1 video to buy", timeout=LATE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("window.hacked === undefined")
@@ -379,7 +379,7 @@ def test_hostile_headers_are_text(page: Page, http: httpx.Client) -> None:
 def test_the_fields_stand_in_nobodys_way(page: Page, http: httpx.Client, scheme: str) -> None:
     """Axe finds nothing where the file is refused, and none where its fields are open."""
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    for content, button in ((FOREIGN, "Show its plan"), ("prompt,duratoin\na,15\n", "Start: 1")):
+    for content, button in ((FOREIGN, "Show the plan"), ("prompt,duratoin\na,15\n", "Start: 1")):
         page.goto(upload(http, "m.csv", content))
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=LATE)
         found = Axe().run(page)

@@ -83,7 +83,7 @@ def test_steering_by_buttons(page: Page) -> None:
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("#said")).to_contain_text("queued again for about $0.12")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#said")).to_contain_text("1 job(s) cancelled, unpaid")
+    expect(page.locator("#said")).to_contain_text("1 job(s) cancelled; nothing was paid for them")
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("h1")).to_contain_text("queued")
     page.goto("/batches/1")
@@ -103,12 +103,12 @@ def test_steering_by_buttons(page: Page) -> None:
 
 
 def test_a_retry_of_many_says_its_price_before(page: Page) -> None:
-    """The dialog names the jobs, the price and what the cap leaves; leaving it changes nothing."""
+    """The dialog names jobs, price and what the budget leaves; closing it changes nothing."""
     page.goto("/batches/1")
     page.get_by_role("button", name="Retry content failures").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("1 job(s) would be bought again for about $0.12")
-    expect(dialog).to_contain_text("the caps leave")
+    expect(dialog).to_contain_text("the budgets leave")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.locator("#summary")).to_contain_text("1 failed")

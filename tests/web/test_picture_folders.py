@@ -54,7 +54,7 @@ def test_a_folder_is_said_and_kept(http: httpx.Client, site: Site) -> None:
     (mug,) = [image for image in images if image["source"] == "coffee_mug.png"]
     assert mug["path"] == str(folder / "coffee_mug.png")
     again = http.get(f"{address}?part").text
-    assert f"Read as you said before: --images {folder}" in words_of(again)
+    assert f"Read with your saved options: --images {folder}" in words_of(again)
     assert ASKED in again
 
 
@@ -74,7 +74,7 @@ def test_no_other_folder_of_the_machine_can_be_said(
     address = upload(http, "mugs.csv", SHEET)
     form = hidden_of(http.get(f"{address}?part").text) | {"images": value}
     shown = http.post(f"{address}/plan", data=form).text
-    assert "this folder has no pictures any more" in shown
+    assert "this folder has no pictures now" in shown
     assert http.post(f"{address}/start", data=form | {"budget": "3"}).status_code in (409, 422)
     assert site.folder.bought() == []
 
@@ -115,7 +115,7 @@ def test_who_misses_no_picture_is_not_asked(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_is_read_by_everybody(page: Page, http: httpx.Client, scheme: str, width: int) -> None:
-    """On a phone and a desk, in both schemes."""
+    """On a phone and a desktop, in both schemes."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(upload(http, "mugs.csv", SHEET))

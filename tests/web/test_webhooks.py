@@ -52,7 +52,7 @@ def awaiting(site: Site) -> str:
         connection.execute(
             update(ATTEMPT)
             .where(ATTEMPT.c.id == found.id)
-            .values(state="accepted", next_look_at=site.desk.clock.now().replace(year=2999))
+            .values(state="accepted", next_look_at=site.web.clock.now().replace(year=2999))
         )
         connection.execute(update(JOB).where(JOB.c.id == found.job_id).values(state="pending"))
         name: str = found.generation_id
@@ -227,5 +227,5 @@ def test_the_command_says_where(tmp_path: Path) -> None:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
     secret = (tmp_path / ".batchsora" / "webhook").read_text().strip()
-    assert lines[1] == f"callbacks are taken on /hooks/{secret}\n"
+    assert lines[1] == f"callbacks are received on /hooks/{secret}\n"
     assert "BATCHSORA_WEBHOOK_SECRET" in lines[3]

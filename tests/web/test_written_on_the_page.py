@@ -33,8 +33,8 @@ def test_a_table_that_excel_saved_is_read_as_a_person_says(http: httpx.Client, s
     address = upload(http, "Film.csv", GERMAN)
     refused = http.get(f"{address}?part").text
     assert "Use --encoding cp1252" in words_of(refused)
-    assert "How its letters are written" in refused
-    assert "What separates its cells" not in refused
+    assert "Encoding" in refused
+    assert "Delimiter" not in refused
     shown, form = said(http, address, encoding="cp1252")
     assert "prompt ← Prompt · duration ← Sec" in words_of(shown)
     answer = http.post(f"{address}/start", data=form | {"budget": "3"})
@@ -43,9 +43,9 @@ def test_a_table_that_excel_saved_is_read_as_a_person_says(http: httpx.Client, s
     assert site.folder.bought() == [MOEWEN]
     assert reading_of(site, "Film")["encoding"] == "cp1252"
     again = http.get(f"{address}?part").text
-    assert "Read as you said before: --encoding cp1252" in words_of(again)
-    assert "How its letters are written" in again
-    (kept,) = site.desk.manifest_folder.glob("u*/Film.csv")
+    assert "Read with your saved options: --encoding cp1252" in words_of(again)
+    assert "Encoding" in again
+    (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
     assert "as before --encoding cp1252" in " ".join(told.split())
@@ -65,7 +65,7 @@ def test_what_separates_cells_can_be_said(http: httpx.Client, site: Site) -> Non
     address = upload(http, "m.csv", EITHER)
     refused = http.get(f"{address}?part").text
     assert "it can't be told whether ',' or ';' separates the cells" in words_of(refused)
-    assert "What separates its cells" in refused
+    assert "Delimiter" in refused
     shown, form = said(http, address, delimiter="comma")
     assert 'value="comma" selected' in shown
     form |= {"column-1": "-"}
@@ -96,28 +96,28 @@ def test_what_was_said_of_another_content_does_not_count(http: httpx.Client, sit
     form = hidden_of(http.get(f"/manifests/b{address}?part").text)
     (site.folder.path / "m.csv").write_bytes(GERMAN + b"x;10\n")
     shown = http.post(f"/manifests/b{address}/plan", data=form | {"encoding": "cp1252"}).text
-    assert "the file was changed since its columns were shown" in words_of(shown)
+    assert "the file has changed since its columns were shown" in words_of(shown)
 
 
 def test_utf_8_needs_no_word(http: httpx.Client) -> None:
     address = upload(http, "m.csv", "prompt\nMöwen über dem Watt\n")
     shown = http.get(f"{address}?part").text
-    assert "How its letters are written" not in shown
-    assert "What separates its cells" not in shown
+    assert "Encoding" not in shown
+    assert "Delimiter" not in shown
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_it_is_read_by_everybody(page: Page, http: httpx.Client, scheme: str, width: int) -> None:
-    """On a phone and a desk, in both schemes."""
+    """On a phone and a desktop, in both schemes."""
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(upload(http, "m.csv", GERMAN))
-    expect(page.get_by_label("How its letters are written")).to_be_visible()
+    expect(page.get_by_label("Encoding")).to_be_visible()
     assert Axe().run(page).response["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.get_by_label("How its letters are written").select_option("cp1252")
-    page.get_by_role("button", name="Show its plan").click()
+    page.get_by_label("Encoding").select_option("cp1252")
+    page.get_by_role("button", name="Show the plan").click()
     expect(page.get_by_text(MOEWEN).first).to_be_visible()
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from batchsora.presentation import held
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.timeline import course_of, shares, used_percent
-from batchsora.web.answers import batch_of, desk_of
+from batchsora.web.answers import batch_of, web_context_of
 from batchsora.web.rendering import render
 from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
@@ -36,10 +36,10 @@ PARTS: Final = ("head", "summary", "failures", "now", "events")
 
 
 async def _list(request: Request) -> Response:
-    desk = desk_of(request)
+    web = web_context_of(request)
 
     def look() -> dict[str, Any]:
-        with desk.queries.snapshot() as seen:
+        with web.queries.snapshot() as seen:
             account = seen.account()
             return {
                 "batches": seen.statuses()[::-1],
@@ -47,10 +47,15 @@ async def _list(request: Request) -> Response:
                 "balance_at": account.balance_at,
             }
 
-    found = desk.kept("batches", look)
+    found = web.kept("batches", look)
     part = "_batches.html" if "part" in request.query_params else "batches.html"
     return render(
-        request, part, **found, runner=desk.runner(), shares=shares, used_percent=used_percent
+        request,
+        part,
+        **found,
+        runner=web.runner(),
+        shares=shares,
+        used_percent=used_percent,
     )
 
 
@@ -80,22 +85,22 @@ def _left(seen: QueryStore, status: BatchStatus, now: datetime) -> float | None:
 
 
 async def _one(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
+    web, batch = web_context_of(request), batch_of(request)
     part = request.query_params.get("part")
 
     def look() -> dict[str, Any]:
-        events = desk.store().events.notable(batch.id, EVENTS)
-        return summary(desk.queries, batch, desk.clock.now()) | {"events": events}
+        events = web.store().events.notable(batch.id, EVENTS)
+        return summary(web.queries, batch, web.clock.now()) | {"events": events}
 
-    found = desk.kept(("batch", batch.id), look)
-    started = desk.launcher.about(batch.name)[:1]
+    found = web.kept(("batch", batch.id), look)
+    started = web.launcher.about(batch.name)[:1]
     template = f"_batch_{part}.html" if part in PARTS else "batch.html"
     return render(
         request,
         template,
         batch=batch,
         **found,
-        runner=desk.runner(),
+        runner=web.runner(),
         started=started,
         held_lines=held.short_lines,
         event_words=event_words,
@@ -105,14 +110,14 @@ async def _one(request: Request) -> Response:
 
 
 async def _course(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
+    web, batch = web_context_of(request), batch_of(request)
 
     def look() -> dict[str, Any]:
-        with desk.queries.snapshot() as seen:
+        with web.queries.snapshot() as seen:
             return asdict(course_of(seen, batch.id))
 
     # the one question that reads all jobs that have ended: 0.1 s for 100,000
-    return JSONResponse(desk.kept(("course", batch.id), look, seconds=5.0))
+    return JSONResponse(web.kept(("course", batch.id), look, seconds=5.0))
 
 
 routes = [

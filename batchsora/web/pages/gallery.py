@@ -13,11 +13,19 @@ from starlette.routing import Route
 from batchsora.names import safe_name
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.usecases import retry_cancel_remove
-from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
-from batchsora.web.desk import Desk
+from batchsora.web.answers import (
+    PageInterface,
+    asked,
+    batch_of,
+    done,
+    job_of,
+    refused,
+    web_context_of,
+)
 from batchsora.web.media import link_of
 from batchsora.web.pages.jobs import filter_of, number_of
 from batchsora.web.rendering import render, usd
+from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import JobState
 from jobs.ports.selection import NONE, Filter, Shelf, Verdict
@@ -57,15 +65,15 @@ def address(batch_id: int, shelf: Shelf, page: int = 1, what: str = "gallery") -
 
 
 async def _gallery(request: Request) -> Response:
-    desk, batch, query = desk_of(request), batch_of(request), request.query_params
+    web, batch, query = web_context_of(request), batch_of(request), request.query_params
     shelf = shelf_of(query)
     if query.get("part") == "new":
         since = _moment(query.get("since", ""))
-        count = desk.queries.videos_since(batch.id, shelf, since) if since else 0
+        count = web.queries.videos_since(batch.id, shelf, since) if since else 0
         return render(request, "_gallery_new.html", count=count, address=address(batch.id, shelf))
     page = max(1, number_of(query, "page") or 1)
 
-    with desk.queries.snapshot() as seen:
+    with web.queries.snapshot() as seen:
         found = seen.videos(batch.id, shelf, PAGE + 1, (page - 1) * PAGE)
         videos = found[:PAGE]
         verdicts = seen.verdicts([job.attempt_id for job in videos if job.attempt_id])
@@ -95,46 +103,43 @@ def _moment(text: str) -> datetime | None:
 
 
 async def _judge(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
+    web, job = web_context_of(request), job_of(request)
     form = await request.form(max_files=0, max_fields=3)
     said = str(form.get("verdict", ""))
     attempt = job.attempt_id
     if job.state != JobState.COMPLETED or attempt is None or said not in (*Verdict, NONE):
-        return refused(NotAllowedError("there is no video of this job to be judged"))
+        return refused(NotAllowedError("this job has no video to rate"))
     verdict = None if said == NONE else Verdict(said)
-    now = desk.clock.now()
-    await desk.with_store(lambda store: store.control.judge(attempt, verdict, now))
-    words = {None: "is not judged any more", Verdict.FAVOURITE: "is a favourite"}
+    now = web.clock.now()
+    await web.with_store(lambda store: store.control.judge(attempt, verdict, now))
+    words = {None: "is no longer rated", Verdict.FAVOURITE: "is a favourite"}
     return done(f"{job.key} {words.get(verdict, 'is rejected')}")
 
 
 async def _ask_redo(request: Request) -> Response:
-    """Show what another attempt costs and what the cap leaves, and ask."""
-    desk, job = desk_of(request), job_of(request)
-    with desk.queries.snapshot() as seen:
+    """Show what another attempt costs and what the budget leaves, and ask."""
+    web, job = web_context_of(request), job_of(request)
+    with web.queries.snapshot() as seen:
         cost = cost_of_jobs([job], seen.prices())
         (batch,) = seen.batches(job.batch)
         money = seen.status(batch).money
-    room = "there is no cap"
+    room = "there is no budget"
     if money.cap is not None:
-        room = f"the cap leaves {usd(max(0, money.cap - money.used))}"
-    return render(
-        request,
-        "_ask.html",
-        question=f"Buy {job.key} again for {cost.text}?",
-        lines=[f"What is here stays in its history; {room}."],
-        action=request.url.path,
-        button="Buy it again",
-        possible=job.state == JobState.COMPLETED,
-    )
+        room = f"the budget leaves {usd(max(0, money.cap - money.used))}"
+    lines = [f"The present video stays in its history; {room}."]
+    possible = job.state == JobState.COMPLETED
+    question = f"Buy {job.key} again for {cost.text}?"
+    return asked(request, question, lines, "Buy it again", possible=possible)
 
 
 async def _redo(request: Request) -> Response:
-    desk, job, said = desk_of(request), job_of(request), Said()
-    if not await desk.with_store(
-        lambda store: retry_cancel_remove.redo(job, desk.settings, store, said, desk.clock)
+    web, job, said = web_context_of(request), job_of(request), PageInterface()
+    if not await web.with_store(
+        lambda store: retry_cancel_remove.redo(job, web.settings, store, said, web.clock)
     ):
-        return refused(NotAllowedError(f"{job.key} is not completed: nothing to buy again"))
+        return refused(
+            NotAllowedError(f"{job.key} is not completed, so there is nothing to buy again")
+        )
     return done(" ".join(said.lines))
 
 
@@ -142,10 +147,10 @@ async def _zip(request: Request) -> Response:
     """Stream the videos as they are on disk; nothing is packed, nothing is held in memory."""
     from zipstream import ZipStream  # type: ignore[import-untyped] # noqa: PLC0415 - as asked
 
-    desk, batch = desk_of(request), batch_of(request)
+    web, batch = web_context_of(request), batch_of(request)
     shelf = shelf_of(request.query_params)
     archive = ZipStream()
-    for name, path in _files(desk, batch.id, shelf):
+    for name, path in _files(web, batch.id, shelf):
         archive.add_path(path, name)
     name = safe_name(batch.name).encode("ascii", "replace").decode().replace("?", "_")
     return StreamingResponse(
@@ -155,14 +160,14 @@ async def _zip(request: Request) -> Response:
     )
 
 
-def _files(desk: Desk, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
+def _files(web: WebContext, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
     """List the files that are there, each with a name of its own."""
     offset = 0
     while True:
-        found = desk.queries.videos(batch_id, shelf, CHUNK, offset)
+        found = web.queries.videos(batch_id, shelf, CHUNK, offset)
         for job in found:
             path = Path(job.file or "")
-            if path.is_file() and link_of(path, desk.download) is None:
+            if path.is_file() and link_of(path, web.download) is None:
                 yield f"{safe_name(job.key)}.mp4", path
         if len(found) < CHUNK:
             return
@@ -170,9 +175,9 @@ def _files(desk: Desk, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]
 
 
 async def _sheet(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
+    web, batch = web_context_of(request), batch_of(request)
     shelf = shelf_of(request.query_params)
-    found = desk.queries.videos(batch.id, shelf, SHEET)
+    found = web.queries.videos(batch.id, shelf, SHEET)
     return render(request, "contact_sheet.html", batch=batch, videos=found)
 
 

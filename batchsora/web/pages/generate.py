@@ -19,12 +19,12 @@ from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.images import LARGEST, opened
 from batchsora.usecases.generate import read_wish
 from batchsora.usecases.load import ADHOC
-from batchsora.web.answers import desk_of, moved
-from batchsora.web.desk import Desk
+from batchsora.web.answers import moved, web_context_of
+from batchsora.web.form_tokens import form_tokens_of
 from batchsora.web.launch import Started
-from batchsora.web.once import once_of
 from batchsora.web.rendering import render, usd
 from batchsora.web.uploads import Form, Upload, keep, received
+from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotFoundError
 from jobs.model.ledger import batch_key
 from jobs.model.spec import JobSpec
@@ -75,7 +75,7 @@ def prices(seen: QueryStore) -> dict[str, str]:
     for kind in values.MODEL.kinds:
         price = known.get(kind.key)
         found[kind.variant] = (
-            f"not known yet: up to {usd(PRICE_CEILING)} is held until the API says it"
+            f"not known yet: up to {usd(PRICE_CEILING)} is reserved until the API shows it"
             if price is None
             else f"{usd(price.last_micros)} ({price.source})"
         )
@@ -102,45 +102,45 @@ async def _form(request: Request) -> Response:
 
 
 def _shown(request: Request, given: Mapping[str, str], error: FormError | None) -> Response:
-    desk = desk_of(request)
+    web = web_context_of(request)
     return render(
         request,
         "generate.html" if error is None else "_generate_form.html",
         status_code=200 if error is None else 422,
-        once=once_of(request).token(),
+        once=form_tokens_of(request).token(),
         given=given,
         error=error,
         model=values.MODEL,
-        runner=desk.runner(),
-        **_beside(desk.queries),
+        runner=web.runner(),
+        **_beside(web.queries),
     )
 
 
 async def _send(request: Request) -> Response:
-    desk, once = desk_of(request), once_of(request)
-    async with received(request, desk.folder / "uploads", {"picture": LARGEST}) as form:
+    web, form_tokens = web_context_of(request), form_tokens_of(request)
+    async with received(request, web.folder / "uploads", {"picture": LARGEST}) as form:
         token = form.text("once")
-        if not once.knows(token):
-            error = FormError("prompt", "this form is from before a restart; send it once more")
+        if not form_tokens.knows(token):
+            error = FormError("prompt", "the server was restarted; send the form again")
             return _shown(request, form.fields, error)
         try:
-            words, prompt = _words(form, _cap(desk.queries))
+            words, prompt = _words(form, _cap(web.queries))
         except FormError as error:
             return _shown(request, form.fields, error)
     # asked only now: a second click may have come while the picture was read
-    if (address := once.came(token)) is None:
-        sent = _start(desk, words, prompt)
+    if (address := form_tokens.came(token)) is None:
+        sent = _start(web, words, prompt)
         address = f"/generate/{sent.started.id}"
         _remember(request, sent)
-        once.used(token, address)
+        form_tokens.used(token, address)
     return Response(status_code=204, headers={"HX-Redirect": address})
 
 
-UNCAPPED: Final = "There is no cap yet. Give one, above which nothing is bought one by one."
+UNCAPPED: Final = "Set a budget; no single video is bought above it."
 
 
 def _cap(queries: QueryStore) -> int | None:
-    """Read the cap of what is made one by one; None where there is none."""
+    """Read the budget of single videos; None where there is none."""
     with queries.snapshot() as seen:
         try:
             (batch,) = seen.batches(ADHOC)
@@ -161,10 +161,17 @@ def _remember(request: Request, sent: Sent) -> None:
         del known[next(iter(known))]
 
 
-def _start(desk: Desk, words: list[str], prompt: str) -> Sent:
-    newest = desk.queries.newest_number()
-    command = ["generate", "--json", "--wait", "--download", str(desk.download.absolute()), *words]
-    return Sent(desk.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
+def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
+    newest = web.queries.newest_number()
+    command = [
+        "generate",
+        "--json",
+        "--wait",
+        "--download",
+        str(web.download.absolute()),
+        *words,
+    ]
+    return Sent(web.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
 
 
 def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
@@ -181,10 +188,10 @@ def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
     picture = _picture(form.files.get("picture"))
     if picture is not None:
         if "image" in options:
-            raise FormError("image_url", "give a picture or an address, not both")
+            raise FormError("image_url", "use a picture or an address, not both")
         options["image"] = str(picture)
     elif "image" in options and not options["image"].lower().startswith(("http:", "https:")):
-        raise FormError("image_url", "not a valid web address; it begins with https://")
+        raise FormError("image_url", "not a valid web address; it starts with https://")
     read = read_wish(form.text("prompt"), options)
     if not isinstance(read, JobSpec):
         names = {"image": "image_url" if picture is None else "picture"}
@@ -223,11 +230,11 @@ def _picture(upload: Upload | None) -> Path | None:
 
 async def _follow(request: Request) -> Response:
     """Follow a form that was sent: to its row as soon as that is more than queued."""
-    name, desk = request.path_params["started"], desk_of(request)
+    name, web = request.path_params["started"], web_context_of(request)
     sent = _sent(request).get(name)
     if sent is None:
         return Response(status_code=303, headers={"Location": "/generate"})
-    job = desk.queries.found_after(ADHOC, sent.after, sent.prompt)
+    job = web.queries.found_after(ADHOC, sent.after, sent.prompt)
     ended = sent.started.code is not None
     unbought = job is None or job.state in (JobState.QUEUED, JobState.CANCELLED)
     if job is not None and not unbought:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from batchsora.presentation import held
 from batchsora.presentation.job_history import next_step
-from batchsora.web.answers import batch_of, desk_of, job_of
+from batchsora.web.answers import batch_of, job_of, web_context_of
 from batchsora.web.rendering import render
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.seen import AttemptRow, JobRow
@@ -52,15 +52,15 @@ def number_of(query: Mapping[str, str], name: str) -> int | None:
 
 
 async def _list(request: Request) -> Response:
-    desk, batch, query = desk_of(request), batch_of(request), request.query_params
+    web, batch, query = web_context_of(request), batch_of(request), request.query_params
     which = filter_of(query)
     after, before = number_of(query, "after") or 0, number_of(query, "before")
     key = ("jobs", batch.id, str(which), after, before)
-    page = desk.kept(
+    page = web.kept(
         key,
-        lambda: desk.queries.page(batch.id, which, PAGE, after=after, before=before),
+        lambda: web.queries.page(batch.id, which, PAGE, after=after, before=before),
     )
-    status = desk.kept(("status", batch.id), lambda: desk.queries.status(batch))
+    status = web.kept(("status", batch.id), lambda: web.queries.status(batch))
     here = {"after": after} if after and before is None else {}
     here |= {} if before is None else {"before": before}
     template = "_jobs.html" if "part" in query else "jobs.html"
@@ -80,9 +80,9 @@ async def _list(request: Request) -> Response:
 
 
 async def _story(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
-    attempts = desk.queries.attempts_of(job.id)
-    price = desk.queries.prices().get(job.kind)
+    web, job = web_context_of(request), job_of(request)
+    attempts = web.queries.attempts_of(job.id)
+    price = web.queries.prices().get(job.kind)
     template = "_job.html" if "part" in request.query_params else "job.html"
     return render(request, template, **story(job, attempts), price=price)
 

@@ -14,20 +14,20 @@ from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.read import READERS
 from batchsora.manifest.rows.headers import SYNONYMS
 from batchsora.presentation import messages
+from batchsora.presentation.cost import kind_text
 from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError
 from batchsora.usecases.load import InvalidRowsError
 from batchsora.usecases.manifest_options import Source
 from batchsora.usecases.plan import price_source
-from batchsora.web.answers import desk_of, done, moved, refused
-from batchsora.web.desk import Desk
-from batchsora.web.once import once_of
-from batchsora.web.pages import going_on
+from batchsora.web.answers import done, moved, refused, web_context_of
+from batchsora.web.form_tokens import form_tokens_of
+from batchsora.web.pages import resume_batch
 from batchsora.web.picture_fields import picture_folders
 from batchsora.web.planning import (
     Chosen,
     Planned,
-    Way,
+    PlanOptions,
     beside,
     find_chosen,
     keep_manifest,
@@ -36,8 +36,9 @@ from batchsora.web.planning import (
 )
 from batchsora.web.reading_fields import fields_of, unread_fields
 from batchsora.web.rendering import render
-from batchsora.web.starting import Wish, hand_over, read_way, read_wish, started_run
+from batchsora.web.starting import StartForm, hand_over, read_form, read_plan_options, started_run
 from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
+from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
 from jobs.model.provider import ProviderError
 from jobs.ports.queries import QueryStore
@@ -55,7 +56,7 @@ async def _new(request: Request) -> Response:
 
 
 def _choose(request: Request, problem: str = "") -> Response:
-    files = [(token_beside(path), path) for path in beside(desk_of(request))]
+    files = [(token_beside(path), path) for path in beside(web_context_of(request))]
     return render(
         request,
         "_plan_choose.html" if problem else "manifest_new.html",
@@ -71,13 +72,13 @@ def _choose(request: Request, problem: str = "") -> Response:
 
 async def _take(request: Request) -> Response:
     """Keep an uploaded manifest, and go to its plan."""
-    desk = desk_of(request)
-    async with received(request, desk.manifest_folder, {"file": LARGEST_MANIFEST}) as form:
+    web = web_context_of(request)
+    async with received(request, web.manifest_folder, {"file": LARGEST_MANIFEST}) as form:
         upload = form.files.get("file")
         if upload is None:
-            return _choose(request, "There is no file. Choose one.")
+            return _choose(request, "Choose a file.")
         if not upload.whole:
-            return _choose(request, f"It is larger than {LARGEST_MANIFEST // 1024**2} MB.")
+            return _choose(request, f"The file is larger than {LARGEST_MANIFEST // 1024**2} MB.")
         suffix = os.path.splitext(upload.name)[1].lower()  # noqa: PTH122 - a name, no path of ours
         if suffix not in READERS:
             return _choose(
@@ -86,9 +87,9 @@ async def _take(request: Request) -> Response:
                 "Save it as .xlsx or CSV UTF-8.",
             )
         try:
-            chosen = await asyncio.to_thread(keep_manifest, desk, upload)
+            chosen = await asyncio.to_thread(keep_manifest, web, upload)
         except OSError as error:
-            raise HTTPException(507, f"The file can't be kept: {error.strerror}.") from None
+            raise HTTPException(507, f"The file can't be saved: {error.strerror}.") from None
     return Response(status_code=204, headers={"HX-Redirect": f"/manifests/{chosen.token}"})
 
 
@@ -98,9 +99,9 @@ def _chosen(request: Request) -> Chosen:
     Raises:
         HTTPException: 404, it is not there, or no longer.
     """
-    found = find_chosen(desk_of(request), request.path_params["token"])
+    found = find_chosen(web_context_of(request), request.path_params["token"])
     if found is None:
-        raise HTTPException(404, "This manifest is not there, or no longer: choose it again.")
+        raise HTTPException(404, "This manifest is no longer here: choose it again.")
     return found
 
 
@@ -115,26 +116,28 @@ async def _plan(request: Request) -> Response:
 async def _plan_anew(request: Request) -> Response:
     """Make the plan by what a person says now, of the batch or of how the file is read."""
     chosen = _chosen(request)
-    async with received(request, desk_of(request).manifest_folder) as form:
+    async with received(request, web_context_of(request).manifest_folder) as form:
         pass
     return await _planned(request, chosen, form)
 
 
 async def _planned(request: Request, chosen: Chosen, form: Form) -> Response:
     planner, alone = planner_of(request), "figures" in request.query_params
-    way = read_way(form)[0]
+    plan_options = read_plan_options(form)[0]
     try:
-        way = replace(way, said=await planner.spoken(chosen, form, way.name))
-        planned = await planner.plan(chosen, way)
+        plan_options = replace(
+            plan_options, said=await planner.spoken(chosen, form, plan_options.name)
+        )
+        planned = await planner.plan(chosen, plan_options)
     except (ManifestError, EngineError, SettingsError) as error:
-        return await _refused(request, chosen, way, form, error)
+        return await _refused(request, chosen, plan_options, form, error)
     if alone:
         return render(request, "_plan_figures.html", alone=True, **_figures(planned))
-    return await _form(request, chosen, planned, form, way)
+    return await _form(request, chosen, planned, form, plan_options)
 
 
 async def _refused(
-    request: Request, chosen: Chosen, way: Way, form: Form, error: Exception
+    request: Request, chosen: Chosen, plan_options: PlanOptions, form: Form, error: Exception
 ) -> Response:
     """Show why there is no plan; with the fields that may help, in the place of all of it."""
     shown: dict[str, Any] = {"fields": None}
@@ -142,8 +145,8 @@ async def _refused(
         problem = error.problem
         asked = () if problem.column is None else (problem.column,)
         told = [problem.problem, problem.remedy]
-        shown = await _fields(request, chosen, form, way, asked=asked, told=told)
-    again = once_of(request).knows(form.text("token"))
+        shown = await _fields(request, chosen, form, plan_options, asked=asked, told=told)
+    again = form_tokens_of(request).knows(form.text("token"))
     return render(
         request,
         "_plan_refused.html",
@@ -157,12 +160,12 @@ async def _refused(
 
 
 async def _fields(
-    request: Request, chosen: Chosen, form: Form, way: Way, **found: Any
+    request: Request, chosen: Chosen, form: Form, plan_options: PlanOptions, **found: Any
 ) -> dict[str, Any]:
     """Return the fields by which a person says how a file is read."""
     try:
-        looked = await planner_of(request).looked(chosen, form, way.name)
-        database = desk_of(request).settings.database
+        looked = await planner_of(request).looked(chosen, form, plan_options.name)
+        database = web_context_of(request).settings.database
         fields = await asyncio.to_thread(
             fields_of, looked, form, folders=lambda: picture_folders(database), **found
         )
@@ -172,14 +175,14 @@ async def _fields(
 
 
 def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
-    """Show what the figures and the button show; whoever had no plan before is led to it."""
+    """Return what the figures and the button show."""
     plan = planned.plan
     return {
         "planned": planned,
         "focus": focus,
         "plan": plan,
         "source_of": lambda kind: _SOURCES[price_source(plan, kind)],
-        "kind_words": _kind_words,
+        "kind_words": kind_text,
         "cost_words": lambda kinds: planned.plan.cost(kinds).text,
         "waiting": list(messages.waiting(plan.waiting, plan.batch)),
         "button": _button(planned),
@@ -190,22 +193,16 @@ def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
 
 
 _SOURCES: Final = {
-    "paid": "as paid last",
-    "announced": "as announced",
-    None: "the first tells it",
+    "paid": "last paid",
+    "announced": "announced",
+    None: "learned from the first video",
 }
 
 
-def _kind_words(kind: str) -> str:
-    """Name a price kind for people: ``15 s, with image``."""
-    duration, _, image = kind.rpartition("/")[2].partition("+")
-    return f"{duration} s{', with image' if image else ''}"
-
-
 def _button(planned: Planned) -> str:
-    """Say on the button what it costs."""
+    """Return the button's text, with the cost."""
     if not planned.jobs:
-        return "Start: nothing is left to buy"
+        return "Start: nothing left to buy"
     jobs = f"{planned.jobs} job{'' if planned.jobs == 1 else 's'}"
     if planned.cost.unpriced == planned.jobs:
         return f"Start: {jobs}, at the price learned from the first video"
@@ -217,18 +214,18 @@ async def _form(
     chosen: Chosen,
     planned: Planned,
     form: Form,
-    way: Way,
+    plan_options: PlanOptions,
     problems: dict[str, str] | None = None,
     notice: str = "",
 ) -> Response:
     """Show the plan with its form; with mistakes, the form alone."""
-    once, again = once_of(request), bool(problems or notice)
+    form_tokens, again = form_tokens_of(request), bool(problems or notice)
     plan = planned.plan
     fields = await _fields(
         request,
         chosen,
         form,
-        way,
+        plan_options,
         taken={header: name for name, header in plan.mapped.ours},
         asked=planned.misspelt,
         told=[*plan.warnings, *{problem.remedy for problem in plan.problems}],
@@ -243,10 +240,10 @@ async def _form(
         problems=problems or {},
         first=next(iter(problems or {}), None),
         notice=notice,
-        token=token if once.knows(token) else once.token(),
-        goes_on=desk_of(request).goes_on(),
+        token=token if form_tokens.knows(token) else form_tokens.token(),
+        goes_on=web_context_of(request).goes_on(),
         campaigns=list(plan.campaigns)[:MOST_CAMPAIGNS],
-        usual_in_flight=Way().in_flight,
+        usual_in_flight=PlanOptions().in_flight,
         **fields,
         chunk=CHUNK,
         after=0,
@@ -261,13 +258,15 @@ async def _problems(request: Request) -> Response:
     """Show the next problems of the rows."""
     chosen, text = _chosen(request), request.query_params.get("after", "")
     planner = planner_of(request)
-    async with received(request, desk_of(request).manifest_folder) as form:
+    async with received(request, web_context_of(request).manifest_folder) as form:
         pass
     after = int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004
     try:
-        way = read_way(form)[0]
-        way = replace(way, said=await planner.spoken(chosen, form, way.name))
-        found = await planner.problems(chosen, way)
+        plan_options = read_plan_options(form)[0]
+        plan_options = replace(
+            plan_options, said=await planner.spoken(chosen, form, plan_options.name)
+        )
+        found = await planner.problems(chosen, plan_options)
     except (ManifestError, EngineError) as error:
         return refused(error)
     return render(
@@ -283,48 +282,58 @@ async def _problems(request: Request) -> Response:
 
 async def _start(request: Request) -> Response:
     """Start what a manifest asks for, at the price that its button said."""
-    desk, once, chosen = desk_of(request), once_of(request), _chosen(request)
-    async with received(request, desk.manifest_folder) as form:
+    web, form_tokens, chosen = (
+        web_context_of(request),
+        form_tokens_of(request),
+        _chosen(request),
+    )
+    async with received(request, web.manifest_folder) as form:
         pass
     token = form.text("token")
-    if (address := once.came(token)) is not None:
-        return done("It was started already: this is it.", go=address)
-    way, _ = read_way(form)
+    if (address := form_tokens.came(token)) is not None:
+        return done("Already started.", go=address)
+    plan_options, _ = read_plan_options(form)
     try:
-        way = replace(way, said=await planner_of(request).spoken(chosen, form, way.name))
-        planned = await planner_of(request).plan(chosen, way)
+        plan_options = replace(
+            plan_options, said=await planner_of(request).spoken(chosen, form, plan_options.name)
+        )
+        planned = await planner_of(request).plan(chosen, plan_options)
     except (ManifestError, EngineError) as error:
         return refused(error)
-    runs = desk.goes_on()
-    read = read_wish(form, planned, way.said, runs=runs)
+    runs = web.goes_on()
+    read = read_form(form, planned, plan_options.said, runs=runs)
     if read.problems:
-        return await _form(request, chosen, planned, form, way, read.problems)
+        return await _form(request, chosen, planned, form, plan_options, read.problems)
     notice, agreed = "", form.text("agreed")
     if agreed.rpartition("/")[2] != planned.sha256:
-        notice = f"The file was changed since: {_button(planned)}. Press again if that is right."
+        notice = f"The file has changed since: {_button(planned)}. Press again to confirm."
     elif agreed != _figures(planned)["agreed"]:
-        notice = f"It is something else now: {_button(planned)}. Press again if that is right."
-    elif not once.knows(token):
-        notice = "This form is from before: look at it once more, and send it again."
+        notice = f"The plan has changed since: {_button(planned)}. Press again to confirm."
+    elif not form_tokens.knows(token):
+        notice = "The server was restarted: check the form, and send it again."
     if notice:
-        return await _form(request, chosen, planned, form, way, notice=notice)
+        return await _form(request, chosen, planned, form, plan_options, notice=notice)
     if runs:
-        return await _hand_over(desk, chosen, planned, read.wish)
+        return await _hand_over(web, chosen, planned, read.start_form)
     # a second click may have come while the plan was made; from here on nothing is awaited
-    if (address := once.came(token)) is None:
-        name = read.wish.options.name or planned.plan.batch
+    if (address := form_tokens.came(token)) is None:
+        name = read.start_form.options.name or planned.plan.batch
         address = f"/manifests/{chosen.token}/started/"
         address += started_run(
-            desk, read.wish.command(chosen.path, planned.sha256, desk.download), name
+            web,
+            read.start_form.command(chosen.path, planned.sha256, web.download),
+            name,
         )
-        once.used(token, address)
+        form_tokens.used(token, address)
     return done(f"Started: {_button(planned).partition(': ')[2]}.", go=address)
 
 
-async def _hand_over(desk: Desk, chosen: Chosen, planned: Planned, wish: Wish) -> Response:
-    source = Source(chosen.path, wish.said.reading(), sha256=planned.sha256)
+async def _hand_over(
+    web: WebContext, chosen: Chosen, planned: Planned, start_form: StartForm
+) -> Response:
+    source = Source(chosen.path, start_form.said.reading(), sha256=planned.sha256)
     try:
-        batch, lines = await asyncio.to_thread(hand_over, desk, source, wish)
+        batch, lines = await asyncio.to_thread(hand_over, web, source, start_form)
     except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:
         return refused(error)
     return done("; ".join(lines), go=f"/batches/{batch}")
@@ -332,9 +341,9 @@ async def _hand_over(desk: Desk, chosen: Chosen, planned: Planned, wish: Wish) -
 
 async def _started(request: Request) -> Response:
     """Wait until a process has loaded its batch; then that has a page of its own."""
-    desk, chosen = desk_of(request), _chosen(request)
-    started = desk.launcher.find(request.path_params["started"])
-    batch = _loaded(desk.queries, chosen, None if started is None else started.about)
+    web, chosen = web_context_of(request), _chosen(request)
+    started = web.launcher.find(request.path_params["started"])
+    batch = _loaded(web.queries, chosen, None if started is None else started.about)
     over = started is None or started.code is not None
     if batch is not None and (over or batch.active):
         return moved(request, f"/batches/{batch.id}")
@@ -365,5 +374,5 @@ routes = [
     Route("/manifests/{token:str}/problems", _problems, methods=["GET", "POST"]),
     Route("/manifests/{token:str}/start", _start, methods=["POST"]),
     Route("/manifests/{token:str}/started/{started:str}", _started),
-    *going_on.routes,
+    *resume_batch.routes,
 ]

@@ -12,147 +12,114 @@ from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
 from batchsora.usecases import abandon, pause, retry_cancel_remove
 from batchsora.usecases.resolve import resolve
-from batchsora.web.answers import Said, batch_of, desk_of, done, job_of, refused
+from batchsora.web.answers import (
+    PageInterface,
+    asked,
+    batch_of,
+    done,
+    job_of,
+    refused,
+    web_context_of,
+)
 from batchsora.web.pages.jobs import filter_of
-from batchsora.web.rendering import render
 from jobs.model.errors import EngineError
 from jobs.model.states import JobState
-from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
 from jobs.store import Store
 
 LONGEST_ID: Final = 128
 
 
-async def _told(request: Request, work: Callable[[Store, Said], object]) -> Response:
-    """Do what the command line does, and say on the page what it says in a terminal."""
-    said = Said()
+async def _told(
+    request: Request, work: Callable[[Store, PageInterface], object], go: str | None = None
+) -> Response:
+    """Do what the command line does, and show on the page what it shows in a terminal."""
+    said = PageInterface()
     try:
-        await desk_of(request).with_store(lambda store: work(store, said))
+        await web_context_of(request).with_store(lambda store: work(store, said))
     except (EngineError, SettingsError) as error:
         return refused(error)
-    return done(" ".join([*said.lines, said.text]).strip())
+    return done(" ".join([*said.lines, said.text]).strip(), go=go)
 
 
-def _of_job(job: JobRow) -> Wanted:
+def _of_job(request: Request) -> Wanted:
+    job = job_of(request)
     return Wanted(job.batch, keys=[f"#{job.id}"])
 
 
-async def _retry_job(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
-    return await _told(
-        request,
-        lambda store, said: retry_cancel_remove.retry(
-            _of_job(job), desk.settings, store, said, dry=False, consent=True, clock=desk.clock
-        ),
+def _of_batch(request: Request) -> Wanted:
+    """Read which jobs of a batch an address means."""
+    which, name = filter_of(request.query_params), batch_of(request).name
+    return Wanted(name, kinds=which.kinds, campaigns=which.campaigns, search=which.search)
+
+
+def _retry_of(
+    request: Request, wanted: Wanted, *, dry: bool = False
+) -> Callable[[Store, PageInterface], object]:
+    web, shown = web_context_of(request), None if dry else request.query_params.get("shown")
+    return lambda store, said: retry_cancel_remove.retry(
+        wanted, web.settings, store, said, dry=dry, consent=True, clock=web.clock, shown=shown
     )
+
+
+def _abandon_of(request: Request, *, dry: bool) -> Callable[[Store, PageInterface], object]:
+    wanted, clock = _of_job(request), web_context_of(request).clock
+    return lambda store, said: abandon.abandon(wanted, store, clock, said, dry=dry, consent=True)
+
+
+def _cancel_of(request: Request, wanted: Wanted) -> Callable[[Store, PageInterface], object]:
+    clock = web_context_of(request).clock
+    return lambda store, said: retry_cancel_remove.cancel(wanted, store, clock, said, consent=True)
+
+
+async def _retry_job(request: Request) -> Response:
+    return await _told(request, _retry_of(request, _of_job(request)))
 
 
 async def _ask_abandon(request: Request) -> Response:
     """Show what giving a job's attempt up costs, and ask."""
-    desk, job, said = desk_of(request), job_of(request), Said()
-    await desk.with_store(
-        lambda store: abandon.abandon(_of_job(job), store, desk.clock, said, dry=True, consent=True)
-    )
-    return render(
-        request,
-        "_ask.html",
-        question=said.text,
-        lines=said.lines,
-        action=request.url.path,
-        button="Give it up",
-        possible=bool(said.document["abandoned"]),
-    )
+    said, work = PageInterface(), _abandon_of(request, dry=True)
+    await web_context_of(request).with_store(lambda store: work(store, said))
+    possible = bool(said.document["abandoned"])
+    return asked(request, said.text, said.lines, "Give it up", possible=possible)
 
 
 async def _abandon(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
-    return await _told(
-        request,
-        lambda store, said: abandon.abandon(
-            _of_job(job), store, desk.clock, said, dry=False, consent=True
-        ),
-    )
+    return await _told(request, _abandon_of(request, dry=False))
 
 
 async def _cancel_job(request: Request) -> Response:
-    desk, job = desk_of(request), job_of(request)
-    return await _told(
-        request,
-        lambda store, said: retry_cancel_remove.cancel(
-            _of_job(job), store, desk.clock, said, consent=True
-        ),
-    )
-
-
-def _wanted(request: Request, batch: BatchRow) -> Wanted:
-    """Read which jobs of a batch an address means."""
-    which = filter_of(request.query_params)
-    return Wanted(batch.name, kinds=which.kinds, campaigns=which.campaigns, search=which.search)
+    return await _told(request, _cancel_of(request, _of_job(request)))
 
 
 async def _ask_retry(request: Request) -> Response:
     """Show what a retry would cost, and ask."""
-    desk, batch, said = desk_of(request), batch_of(request), Said()
-    wanted = _wanted(request, batch)
-    await desk.with_store(
-        lambda store: retry_cancel_remove.retry(
-            wanted, desk.settings, store, said, dry=True, consent=True, clock=desk.clock
-        )
-    )
-    return render(
-        request,
-        "_ask.html",
-        question=said.text,
-        lines=said.lines,
-        action=f"{request.url.path}?{request.url.query}&shown="
-        + retry_cancel_remove.digest(said.document["retried"]),
-        button="Buy again",
-        possible=bool(said.document["retried"]),
-    )
+    said, work = PageInterface(), _retry_of(request, _of_batch(request), dry=True)
+    await web_context_of(request).with_store(lambda store: work(store, said))
+    shown = retry_cancel_remove.digest(said.document["retried"])
+    action = f"{request.url.path}?{request.url.query}&shown={shown}"
+    possible = bool(said.document["retried"])
+    return asked(request, said.text, said.lines, "Buy again", possible=possible, action=action)
 
 
 async def _retry(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
-    wanted, shown = _wanted(request, batch), request.query_params.get("shown")
-    return await _told(
-        request,
-        lambda store, said: retry_cancel_remove.retry(
-            wanted,
-            desk.settings,
-            store,
-            said,
-            dry=False,
-            consent=True,
-            clock=desk.clock,
-            shown=shown,
-        ),
-    )
+    return await _told(request, _retry_of(request, _of_batch(request)))
+
+
+def _queued(request: Request) -> tuple[str, int]:
+    """Read a batch's name, and how many of its jobs are queued."""
+    batch = batch_of(request)
+    return batch.name, web_context_of(request).queries.status(batch).jobs[JobState.QUEUED]
 
 
 async def _ask_cancel(request: Request) -> Response:
-    batch = batch_of(request)
-    status = desk_of(request).queries.status(batch)
-    queued = status.jobs[JobState.QUEUED]
-    return render(
-        request,
-        "_ask.html",
-        question=f"Cancel {queued} queued job(s) of {batch.name}? Nothing was paid for them.",
-        lines=[],
-        action=request.url.path,
-        button="Cancel them",
-        possible=queued > 0,
-    )
+    name, queued = _queued(request)
+    question = f"Cancel {queued} queued job(s) of {name}? Nothing was paid for them."
+    return asked(request, question, [], "Cancel them", possible=queued > 0)
 
 
 async def _cancel(request: Request) -> Response:
-    desk, batch = desk_of(request), batch_of(request)
-    return await _told(
-        request,
-        lambda store, said: retry_cancel_remove.cancel(
-            Wanted(batch.name), store, desk.clock, said, consent=True
-        ),
-    )
+    return await _told(request, _cancel_of(request, Wanted(batch_of(request).name)))
 
 
 async def _pause(request: Request) -> Response:
@@ -162,76 +129,54 @@ async def _pause(request: Request) -> Response:
 
 async def _ask_resume(request: Request) -> Response:
     """Show what a run would buy, and ask."""
-    desk, batch = desk_of(request), batch_of(request)
-    found = pause.to_resume(desk.queries, batch)
-    buys = (
-        "The run buys them at once, where there is room."
-        if desk.goes_on()
-        else "The next run buys them."
-    )
-    return render(
-        request,
-        "_ask.html",
-        question=f"Resume {batch.name}? {found.text}.",
-        lines=[*([buys] if found.jobs else []), *found.held],
-        action=f"{request.url.path}?shown={found.digest}",
-        button="Resume",
-        possible=True,
-    )
+    web, batch = web_context_of(request), batch_of(request)
+    found = pause.to_resume(web.queries, batch)
+    buys = "The next run buys them."
+    if web.goes_on():
+        buys = "The active run buys them now, as far as the budget allows."
+    lines = [*([buys] if found.jobs else []), *found.held]
+    action = f"{request.url.path}?shown={found.digest}"
+    return asked(request, f"Resume {batch.name}? {found.text}.", lines, "Resume", action=action)
 
 
 async def _resume(request: Request) -> Response:
-    desk, batch, shown = desk_of(request), batch_of(request), request.query_params.get("shown")
+    web, name = web_context_of(request), batch_of(request).name
+    shown = request.query_params.get("shown")
     return await _told(
         request,
-        lambda store, said: pause.resume(
-            batch.name, desk.settings, store, said, desk.clock, shown=shown
-        ),
+        lambda store, said: pause.resume(name, web.settings, store, said, web.clock, shown=shown),
     )
 
 
 async def _ask_remove(request: Request) -> Response:
-    batch = batch_of(request)
-    status = desk_of(request).queries.status(batch)
-    queued = status.jobs[JobState.QUEUED]
+    name, queued = _queued(request)
     loses = f" and cancel its {queued} queued job(s)" if queued else ""
-    return render(
-        request,
-        "_ask.html",
-        question=f"Take the batch {batch.name} out of the list{loses}?",
-        lines=["Its files stay where they are, and what was paid stays known."],
-        action=request.url.path,
-        button="Remove it",
-        possible=True,
-    )
+    question = f"Remove the batch {name} from the list{loses}?"
+    return asked(request, question, ["Its files and the record of its payments stay."], "Remove it")
 
 
 async def _remove(request: Request) -> Response:
-    desk, batch, said = desk_of(request), batch_of(request), Said()
-    try:
-        await desk.with_store(
-            lambda store: retry_cancel_remove.remove(
-                batch.name, store, desk.clock, said, consent=True
-            )
-        )
-    except EngineError as error:
-        return refused(error)
-    return done(said.text, go="/")
+    name, clock = batch_of(request).name, web_context_of(request).clock
+    return await _told(
+        request,
+        lambda store, said: retry_cancel_remove.remove(name, store, clock, said, consent=True),
+        go="/",
+    )
 
 
 async def _resolve(request: Request) -> Response:
     """Settle a doubt by a person's word: it is this generation, or it was never made."""
-    desk, job = desk_of(request), job_of(request)
+    web, job = web_context_of(request), job_of(request)
     form = await request.form(max_files=0, max_fields=5)
     generation = str(form.get("generation", ""))[:LONGEST_ID]
     force = form.get("force") == "yes"
 
-    def work(store: Store, said: Said) -> None:
+    def work(store: Store, said: PageInterface) -> None:
         said.lines.append(
             resolve(
                 store,
-                desk.settings,
-                desk.clock,
+                web.settings,
+                web.clock,
                 job,
                 generation or None,
                 grace=timedelta(seconds=RunOptions().grace),

@@ -43,7 +43,7 @@
     } catch { return; }
     if (!found.at.length) return;
     const each = found.seconds >= 86400 ? "day" : found.seconds >= 3600 ? "hour" : `${found.seconds / 60} min`;
-    draw("plot-done", `ended in each ${each}`, [
+    draw("plot-done", `finished per ${each}`, [
       { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
       { stroke: colour("bad"), fill: colour("bad"), paths: bars, points: { show: false } },
     ], [found.at, shown(found.completed), shown(found.failed)], [axis(), axis({ size: 44 })], found.seconds);

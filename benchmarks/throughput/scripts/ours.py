@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contest import Watch, body, options
 
-from batchsora.composition.session import Hooks, api_endpoint
+from batchsora.composition.session import RunDependencies, api_endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import kind_of
 from batchsora.usecases.run import run_batches
@@ -50,7 +50,9 @@ if __name__ == "__main__":
         profile = cProfile.Profile() if asked.profile else None
         watch = Watch()
         with profile or nullcontext():
-            result = run_batches(opened, place, run_options, [number], Hooks(quiet=True), print)
+            result = run_batches(
+                opened, place, run_options, [number], RunDependencies(quiet=True), print
+            )
         watch.report()
         done = result.batches[0].jobs[JobState.COMPLETED]
         if result.ending.reason is not Reason.FINISHED or done != asked.jobs:

@@ -62,7 +62,7 @@ def test_no_binding_stands_whose_commit_fails(steps: Steps) -> None:
 
 
 def test_where_it_is_used_and_by_whom_is_kept(steps: Steps) -> None:
-    """What is not said stays as it is."""
+    """What is not said was not changed."""
     control, queries = steps.store.control, steps.store.queries
     control.keep_place("host-a", seal="sealed", bind=(ORIGIN, TOKEN))
     control.keep_place("host-b")

@@ -168,7 +168,7 @@ def test_rows_that_were_held_back_are_asked_for(steps: Steps) -> None:
 
 
 def test_a_reworded_row_asks_for_something_else(mixed: Steps) -> None:
-    """Its manifest's own prompt stays known; what may not be retried stays as it is."""
+    """Its manifest's own prompt stays known; what may not be retried was not changed."""
     numbers = mixed.number("failed", "done")
     moved = mixed.store.control.reword(numbers, "another kite", None)
     assert moved == numbers[:1]

@@ -87,7 +87,7 @@ def test_the_clocks_are_compared_by_acceptances_of_ours(steps: Steps) -> None:
 
 
 def test_a_doubt_that_the_list_shows_is_paid_for(lost: Steps) -> None:
-    """At what it may have cost at most; the other doubt stays as it is."""
+    """At what it may have cost at most; the other doubt was not changed."""
     number = attempt(lost, "a")
     seen = lost.shown("gen-late", "prompt of a")
     done = lost.reconcile(lambda _: Settlement(adopt=[(number, seen)]), seen)

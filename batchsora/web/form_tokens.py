@@ -14,7 +14,7 @@ MOST: Final = 2000
 """Forms that are remembered. One that was forgotten buys nothing: it is shown again."""
 
 
-class Once:
+class FormTokens:
     """Knows which forms were given out, and what came of those that were sent."""
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class Once:
         self._given[token] = address
 
 
-def once_of(request: Request) -> Once:
+def form_tokens_of(request: Request) -> FormTokens:
     """Return the forms of this server."""
     state = request.app.state
-    if not hasattr(state, "once"):
-        state.once = Once()
-    found: Once = state.once
+    if not hasattr(state, "form_tokens"):
+        state.form_tokens = FormTokens()
+    found: FormTokens = state.form_tokens
     return found

@@ -21,11 +21,11 @@ from batchsora.usecases.bought_already import OnExisting
 from batchsora.usecases.hand_over import look_and_hand
 from batchsora.usecases.load import Caps, set_caps
 from batchsora.usecases.retry_cancel_remove import digest
-from batchsora.web.answers import Said, batch_of, desk_of, done, refused
-from batchsora.web.desk import Desk
+from batchsora.web.answers import PageInterface, batch_of, done, refused, web_context_of
 from batchsora.web.rendering import render
 from batchsora.web.starting import in_words, money, started_run, taken_up
 from batchsora.web.uploads import received
+from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
 from jobs.model.provider import ProviderError
 from jobs.model.states import FOUND, NOTHING_FOUND
@@ -38,37 +38,39 @@ async def _ask_run(request: Request) -> Response:
 
 async def _go_on(request: Request) -> Response:
     """Go on with a batch, under its cap or a new one."""
-    desk, batch = desk_of(request), batch_of(request)
-    async with received(request, desk.manifest_folder) as form:
+    web, batch = web_context_of(request), batch_of(request)
+    async with received(request, web.manifest_folder) as form:
         text, shown = form.text("budget"), form.text("shown")
     try:
         budget = money(text)
     except CellError as error:
         return _ask_cap(request, text, {"budget": in_words(error)})
-    left = _left(desk, batch)
+    left = _left(web, batch)
     if left.jobs and left.cap is None and budget is None:
-        return _ask_cap(request, text, {"budget": "It has no cap. Give one."})
+        return _ask_cap(request, text, {"budget": "Set a budget; nothing is bought above it."})
     if shown not in ("", left.digest):
-        return _ask_cap(request, text, {"shown": "The jobs have changed since. Look again."})
+        return _ask_cap(request, text, {"shown": "The jobs have changed since. Check them again."})
     there = f"/batches/{batch.id}"
-    if desk.goes_on():
-        return await _handed(desk, batch.id, left, budget)
-    if any(one.code is None for one in desk.launcher.about(batch.name)):
-        return done("It goes on already.", go=there)
+    if web.goes_on():
+        return await _handed(web, batch.id, left, budget)
+    if any(one.code is None for one in web.launcher.about(batch.name)):
+        return done("Already running.", go=there)
     options = RunOptions(
         batch=batch.name,
         budget=budget,
-        download=desk.download.absolute(),
+        download=web.download.absolute(),
         wait_for_runner=True,
         yes=True,
     )
-    started_run(desk, ["run", *words_of(options)], batch.name)
-    return done(f"{batch.name} goes on.", go=there)
+    started_run(web, ["run", *words_of(options)], batch.name)
+    return done(f"{batch.name} is resumed.", go=there)
 
 
-async def _handed(desk: Desk, batch_id: int, left: "_Left", budget: Decimal | None) -> Response:
+async def _handed(
+    web: WebContext, batch_id: int, left: "_Left", budget: Decimal | None
+) -> Response:
     try:
-        lines = await asyncio.to_thread(_hand_over, desk, batch_id, left, budget)
+        lines = await asyncio.to_thread(_hand_over, web, batch_id, left, budget)
     except (SettingsError, EngineError, ProviderError) as error:
         return refused(error)
     return done("; ".join(lines), go=f"/batches/{batch_id}")
@@ -96,8 +98,8 @@ class _Left:
         return digest(map(str, self.jobs))
 
 
-def _left(desk: Desk, batch: BatchRow) -> _Left:
-    with desk.queries.snapshot() as seen:
+def _left(web: WebContext, batch: BatchRow) -> _Left:
+    with web.queries.snapshot() as seen:
         jobs = seen.queued(batch.id, NOTHING_FOUND)
         price = cost_of_jobs(jobs, seen.prices()).text
         status = seen.status(batch)
@@ -105,7 +107,7 @@ def _left(desk: Desk, batch: BatchRow) -> _Left:
     return _Left([job.id for job in jobs], price, status.money.cap, lines)
 
 
-def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -> list[str]:
+def _hand_over(web: WebContext, batch_id: int, left: _Left, budget: Decimal | None) -> list[str]:
     """Hand what was shown, and nothing else of the batch, to the run that goes on.
 
     First it is looked for, as a run does before it buys: what exists already is not handed over.
@@ -117,23 +119,26 @@ def _hand_over(desk: Desk, batch_id: int, left: _Left, budget: Decimal | None) -
         SettingsError: there is no token.
         jobs.model.provider.ProviderError: it could not be looked for, so nothing was handed over.
     """
-    now, said = desk.clock.now(), Said()
+    now, said = web.clock.now(), PageInterface()
     # a store of its own: other pages' changes don't wait for the look
-    with endpoint(desk.settings) as place, existing_store(desk.settings.database) as store:
+    with (
+        endpoint(web.settings) as place,
+        existing_store(web.settings.database) as store,
+    ):
         notes = set_caps(store, batch_id, Caps(batch=budget), now)
         handed, _ = look_and_hand(
-            store, place, batch_id, OnExisting.ASK, desk.clock, said, jobs=left.jobs
+            store, place, batch_id, OnExisting.ASK, web.clock, said, jobs=left.jobs
         )
     return [*notes, *said.lines, *([] if handed is None else [taken_up(handed)])]
 
 
 def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Response:
     """Ask under which cap a batch goes on, in the dialog, whoever asked."""
-    desk, batch = desk_of(request), batch_of(request)
-    left = _left(desk, batch)
+    web, batch = web_context_of(request), batch_of(request)
+    left = _left(web, batch)
     return render(
         request,
-        "_plan_go_on.html",
+        "_resume_batch.html",
         status_code=422 if problems else 200,
         headers={"HX-Retarget": "#ask", "HX-Reswap": "innerHTML"},
         batch=batch,
@@ -141,7 +146,7 @@ def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Respons
         problems=problems,
         first=next(iter(problems), None),
         left=left,
-        money=desk.queries.status(batch).money,
+        money=web.queries.status(batch).money,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from batchsora.composition.databases import existing_store, made_side_folder, working_store
 from batchsora.composition.known_database import owner_of
-from batchsora.composition.session import Hooks
+from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings
 from batchsora.usecases.load import Caps
 from batchsora.web.launch import Launcher
@@ -36,14 +36,14 @@ class _Kept:
     value: Any
 
 
-class Desk:
+class WebContext:
     """One database and all that the pages need around it.
 
     Args:
         settings: as for every command.
         store: for reading.
         writing: the same database, for writing in a thread.
-        hooks: time and chance.
+        dependencies: time and chance.
         download: the folder of the videos.
         standing: caps that ``run`` would take from environment and configuration.
 
@@ -58,13 +58,13 @@ class Desk:
         settings: Settings,
         store: Store,
         writing: Store,
-        hooks: Hooks,
+        dependencies: RunDependencies,
         download: Path = Path("videos"),
         standing: Caps = NO_CAPS,
     ) -> None:
         self.settings = settings
-        self.hooks = hooks
-        self.clock = hooks.clock
+        self.dependencies = dependencies
+        self.clock = dependencies.clock
         self.download = download
         self.standing = standing
         self._store = store
@@ -149,8 +149,8 @@ MOST_KEPT: Final = 256
 
 @contextmanager
 def opened(
-    settings: Settings, hooks: Hooks, download: Path, standing: Caps = NO_CAPS
-) -> Iterator[Desk]:
+    settings: Settings, dependencies: RunDependencies, download: Path, standing: Caps = NO_CAPS
+) -> Iterator[WebContext]:
     """Open the database, made or brought up to date first where that is needed.
 
     Raises:
@@ -158,7 +158,7 @@ def opened(
         jobs.model.errors.EngineError: it can't be used.
     """
     if schema.version(settings.database) != schema.HEAD:
-        with working_store(settings.database, hooks.clock, lambda: owner_of(settings)):
+        with working_store(settings.database, dependencies.clock, lambda: owner_of(settings)):
             pass
     with existing_store(settings.database) as store, existing_store(settings.database) as writing:
-        yield Desk(settings, store, writing, hooks, download, standing)
+        yield WebContext(settings, store, writing, dependencies, download, standing)

@@ -1,0 +1,20 @@
+"""What use cases need of the command line and of the page: to show and to ask."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class UserInterface(Protocol):
+    """Shows messages and results, and asks questions."""
+
+    def say(self, text: str = "") -> None:
+        """Show a message."""
+
+    def can_ask(self) -> bool:
+        """Return whether a person can answer."""
+
+    def confirm(self, question: str) -> bool:
+        """Ask a question; return whether the answer is yes."""
+
+    def result(self, document: Any, text: Callable[[], str]) -> None:
+        """Show the result: the document to scripts, the text to people."""
