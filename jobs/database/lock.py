@@ -95,7 +95,7 @@ def _fault(lock: Path, error: OSError) -> Fault:
 
 
 def _introduce(database: Path, now: datetime, *, brief: bool) -> None:
-    """Write down who runs; where there is no room for that, whoever ran before is not named."""
+    """Write down who runs; if the disk is full, no name is shown, not an old one."""
     who = {
         "pid": os.getpid(),
         "host": socket.gethostname(),
@@ -117,7 +117,7 @@ def _forget(database: Path) -> None:
 def current_runner(database: Path) -> RunnerInfo | None:
     """Tell who runs on this database, as far as can be seen without touching the lock.
 
-    A runner that was killed leaves its text behind; on this machine its pid tells.
+    A runner that was killed leaves its text behind; on this machine its pid shows that it is gone.
     """
     who = _read(database)
     if who is None or who.host != socket.gethostname():

@@ -7,7 +7,7 @@ from typing import Final
 from ..model.errors import DatabaseFaultError, Fault
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
-"""Linux's own table (proc_pid_mountinfo(5)); where there is none, nothing is looked at."""
+"""Linux's own table (proc_pid_mountinfo(5)); if it is missing, nothing is checked."""
 
 NETWORK: Final = frozenset({
     "9p", "afs", "ceph", "cifs", "coda", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
@@ -23,7 +23,7 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
 def file_system(path: str, mountinfo: str) -> str | None:
-    """Return the type of the file system that a path lies on; None where it can't be told.
+    """Return the type of the file system that a path lies on; None if it is unknown.
 
     The longest mount point that holds the path decides, and of several at one point the last.
 

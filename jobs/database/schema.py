@@ -31,7 +31,7 @@ NEWEST: Final = "newest.sql"
 """
 
 PATIENCE: Final = 2.0
-"""Seconds after which a person is told that an upgrade goes on."""
+"""Seconds after which a person is told that an upgrade is still running."""
 
 _NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
@@ -108,7 +108,7 @@ def check_version(database: Path) -> None:
     """Make sure that this program can read the database as it is.
 
     Raises:
-        DatabaseUnusableError: there is no database yet, or the file is none of ours.
+        DatabaseUnusableError: there is no database yet, or the file is not ours.
         DatabaseVersionError: it is older or newer than this program.
     """
     found = version(database)
@@ -127,7 +127,7 @@ def upgrade(
 
     Args:
         database: the file.
-        tell: hears what it is at, when that takes longer than :data:`PATIENCE`.
+        tell: called with the step that takes longer than :data:`PATIENCE`.
         seal: makes the seal of a new one (:mod:`jobs.database.seal`), kept in the step that makes
             it.
 
@@ -136,7 +136,7 @@ def upgrade(
 
     Raises:
         DatabaseVersionError: it was made by a newer program.
-        DatabaseUnusableError: it can't be written, or is none of ours.
+        DatabaseUnusableError: it can't be written, or is not ours.
         DatabaseAlteredError: another program changed what it is made of.
     """
     found = version(database)
@@ -159,7 +159,7 @@ def upgrade(
 
 @contextmanager
 def _told_when_slow(upgrade: Upgrade, tell: Callable[[Upgrade], object]) -> Iterator[None]:
-    """Tell what takes long, while it goes on."""
+    """Report a step that takes long, while it runs."""
     timer = threading.Timer(PATIENCE, tell, [upgrade])
     timer.daemon = True
     timer.start()

@@ -130,7 +130,7 @@ def refuse_altered(
 
 
 def _drop(known: str) -> str | None:
-    """Return the SQL that removes an object; None where a sender chose what its name says."""
+    """Return the SQL that removes an object; None if a sender chose what its name says."""
     kind, _, name = known.partition(" ")
     return f"DROP {kind.upper()} {name}" if _ADDED.fullmatch(known) else None
 

@@ -43,11 +43,11 @@ class Account(Base, table=True):
     the longest time, in seconds, that the account's list took to show an acceptance of ours. The
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
     (:mod:`jobs.store.quiet`): by our clock and by theirs, with the newest attempt by then and how
-    many there were that may be given back. ``agreed`` is what was charged while quiet readings fell
+    many there were that may be refunded. ``agreed`` is what was charged while quiet readings fell
     by just that, up to ``drift``; ``unsteady`` is by when, by their clock and by ours, something
     had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since fell
     by more than was known. ``cut_off`` is what the first one after our own end showed beside that,
-    until it is found, and the newest attempt then. ``serving``: a runner takes up what is handed.
+    until it is found, and the newest attempt then. ``serving``: a runner takes what is handed over.
     ``seal``: who may take what is kept here for consent (:mod:`jobs.database.seal`).
     """
 
@@ -157,7 +157,7 @@ NAMED = text("named")
 HELD_BACK = text("held_back IS NOT NULL")
 LATER = text("state = 'queued' AND due_at IS NOT NULL")
 UNSETTLED = text("state IN ('open', 'in_doubt')")
-"""Attempts whose generation may be in the account without our knowing its id."""
+"""Attempts whose generation may be in the account under an id we do not know."""
 
 VOID = text("state = 'void'")
 PAID = text("generation_id IS NOT NULL")
@@ -263,7 +263,7 @@ class Attempt(Base, table=True):
     ``fingerprint``, ``request_key`` (:func:`jobs.model.spec.asked_key`) and ``prompt_key``
     (:func:`jobs.model.text.prompt_key`) say what was asked for;
     ``created_at`` is the provider's own time; ``candidates`` are the generations that a doubt can't
-    be told apart from; ``refunded_micros`` counts as given back under the batch's ``refunds``.
+    be told apart from; ``refunded_micros`` counts as refunded under the batch's ``refunds``.
     ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
     its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
     when it went in doubt by the machine's boot clock; ``unproven`` is why the list could not settle

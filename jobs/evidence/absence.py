@@ -118,7 +118,7 @@ def evidence_of(doubt: Suspect, witness: Witness, grace: timedelta) -> Evidence:
 
 
 def proof_of(evidence: Evidence) -> str | None:
-    """Name what proves that a doubt was never made; None where nothing does."""
+    """Name what proves that a doubt was never made; None if nothing does."""
     if evidence.money is not Money.CLEAR or not evidence.money_moves:
         return None
     return next((name for name, holds in PROOFS if holds(evidence)), None)
@@ -140,7 +140,7 @@ def _alike(
 
 
 def _gap(doubt: Suspect, reading: Reading, known: Container[str]) -> str:
-    """Return why a reading can't show that a doubt is absent; empty where it can."""
+    """Return why a reading can't show that a doubt is absent; empty if it can."""
     if not reading.covers(doubt.wide_from):
         return "the list could not be read far enough back"
     if _unreadable(reading.generations, known, doubt.wide_from):

@@ -1,7 +1,7 @@
-"""Whose fault a refused submission is: the row's, or the run's. Pure, but for what it remembers.
+"""Whose fault a refused submission is: the row's or the run's. Pure, except for its memory.
 
 A cause that concerns the account, the run or the network is never booked on rows (docs/money.md).
-One answer alone can't always tell, but several can:
+One answer alone may leave that open, but several can show it:
 
 ========================================  ==========================================================
 the answer                                what it means
@@ -48,7 +48,7 @@ from ..model.provider import (
 from ..model.states import FailureKind
 
 RUNNING = 3
-"""Equal refusals in a row that may not be the rows' fault: then they are not."""
+"""Equal refusals in a row from which on they are not the rows' fault."""
 
 _OF_THE_ACCOUNT = ""
 """Stands for the words of all about access, money and the account: these need not be equal."""
@@ -79,7 +79,7 @@ class Heard(Enum):
 
 
 def open_words(outcome: SubmitOutcome) -> str | None:
-    """Return the words of a refusal that leaves open whose fault it is; None of any other."""
+    """Return the words of a refusal that leaves open whose fault it is, or None."""
     match outcome:
         case Rejected(about=About.UNKNOWN | About.UNCLEAR):
             return outcome.message
@@ -90,7 +90,7 @@ def open_words(outcome: SubmitOutcome) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """An attempt whose row failed, and what the run is refused for where it is not the row's."""
+    """An attempt whose row failed, and the refusal of the run if it was not the row's fault."""
 
     attempt_id: int
     of_the_run: Refused
@@ -123,7 +123,7 @@ class Blame:
         continues.
 
         Args:
-            attempt_id: whose answer it is.
+            attempt_id: of the answer.
             outcome: as the provider gave it.
             request: what it was asked for.
             own_callback: True when the row names its own address for callbacks.
@@ -167,10 +167,9 @@ class Blame:
     def cut_off(self) -> tuple[list[int], Refused | None]:
         """Return, once, the attempts that a run which ends now puts back, and why.
 
-        Nothing that was sent after them was accepted, so that they may have been the first of a
-        streak. They are taken for the rows' own where nothing was accepted before either (a sheet
-        of a row or two), or the row has heard it before: else it would be sent by every run, and
-        never fail.
+        Nothing sent after them was accepted, so they may have been the first of a streak. They
+        count as the rows' own if nothing was accepted before either (a sheet of a row or two), or
+        if the row has heard it before: otherwise every run would send it, and it would never fail.
         """
         left = [
             one
@@ -207,7 +206,7 @@ class Blame:
         return len(self._heard_by) >= RUNNING
 
     def _give_back(self) -> None:
-        """Have the rows put back that failed in the streak."""
+        """Put back the rows that failed in the streak."""
         self._put_back += [earlier.attempt_id for earlier in self._failed]
         self._failed = []
 

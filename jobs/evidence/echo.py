@@ -40,7 +40,7 @@ SHORTEST_CUT: Final = 8
 """Characters below which the beginning of a prompt says nothing of the rest."""
 
 ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3
-"""What a cut leaves at least of which nothing is known."""
+"""The least that an unknown cut leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Echo:
 
     Attributes:
         way: one of :data:`WAYS`.
-        cut: characters after which it cuts them; None where it does not.
+        cut: characters after which it cuts them; None if it does not.
         ending: what it puts there.
     """
 
@@ -94,7 +94,7 @@ def learn_echo(samples: Sequence[tuple[str, str]]) -> Echo | None:
         samples: prompts of ours as they were sent, and as the list shows them.
 
     Returns:
-        What explains every sample; None where nothing does, as when prompts are rewritten.
+        What explains every sample; None if nothing does, as when prompts are rewritten.
     """
     pairs = list(dict.fromkeys(samples))
     for echo in _candidates(pairs):
@@ -107,8 +107,8 @@ def _candidates(pairs: Iterable[tuple[str, str]]) -> Iterable[Echo]:
     for way in WAYS:
         whole = Echo(way)
         yield whole
-        # what is not whole tells where all are cut, or nothing does; white space at the end of a
-        # cut may be gone, so that the longest tell most
+        # a prompt that is not whole shows where all are cut; white space at the end of a
+        # cut may be gone, so the longest show most
         odd = {shown for sent, shown in pairs if not whole.explains(sent, shown)}
         lengths = sorted({len(shown) for shown in odd}, reverse=True)[:LENGTHS]
         for shown in (next(one for one in odd if len(one) == length) for length in lengths):

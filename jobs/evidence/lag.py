@@ -9,7 +9,7 @@ class LagMeter:
 
     Args:
         longest: what earlier runs measured, in seconds; None: nothing yet.
-        coarsest: seconds between two readings beyond which a first sight tells too little.
+        coarsest: seconds between two readings beyond which a first sight is too inexact.
     """
 
     def __init__(self, longest: float | None, coarsest: float) -> None:
@@ -27,7 +27,7 @@ class LagMeter:
         Args:
             began: when it began, by our clock.
             shown: ids of generations of ours that it shows, and when we heard of their acceptance.
-            wrong_by: seconds by which our clock was set back and forth meanwhile.
+            wrong_by: seconds by which our clock was set back and forth in between.
         """
         longest = self.longest
         for name, accepted in shown:

@@ -60,7 +60,7 @@ class SentAttempt(Protocol):
 
     @property
     def idempotency_key(self) -> str:
-        """Empty where it was taken over from the account's list."""
+        """Empty if it was taken over from the account's list."""
 
     @property
     def fingerprint(self) -> str | None:

@@ -76,7 +76,7 @@ class ClockOffset:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """An attempt whose generation may be in the account without our knowing its id.
+    """An attempt whose generation may be in the account under an id we do not know.
 
     Attributes:
         state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).

@@ -35,7 +35,7 @@ class Standing:
     Attributes:
         held_back: no runner buys it, although it is queued.
         in_manifest: its row is still there.
-        live: the state of its attempt that is not settled; None where there is none.
+        live: the state of its attempt that is not settled; None if there is none.
         live_id: that attempt's number.
         accepted_at: when that attempt was accepted.
         paid: what that attempt costs, in micros.
@@ -86,7 +86,7 @@ _GIVEN_UP: Final[Mapping[JobState, WhyNot | None]] = {
 
 
 def why_not_again(job: Standing, give_up: Patience | None = None) -> WhyNot | None:
-    """Return why a job may not be bought again; None where it may.
+    """Return why a job may not be bought again; None if it may.
 
     Args:
         job: as it stands in the transaction that would move it.
@@ -105,7 +105,7 @@ def why_not_again(job: Standing, give_up: Patience | None = None) -> WhyNot | No
 
 
 def why_not_given_up(job: Standing, patience: Patience) -> WhyNot | None:
-    """Return why a job's attempt may not be given up; None where it may.
+    """Return why a job's attempt may not be given up; None if it may.
 
     Only what was accepted and has not ended can be; and only after it was waited for: a video that
     takes its usual time is not bought twice by a person in a hurry.

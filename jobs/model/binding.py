@@ -1,4 +1,4 @@
-"""Whose database it is: the keyed hash of a token, by which only that token is known again."""
+"""The owner of a database: the keyed hash of a token, by which only that token is recognised."""
 
 import hashlib
 import hmac
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Bound(Protocol):
-    """What a database keeps of the token that it is bound to; None while it is nobody's."""
+    """What a database keeps of the token that it is bound to; None while it is not bound."""
 
     @property
     def api_origin(self) -> str | None:
@@ -27,7 +27,7 @@ def token_hash(salt: str, token: str) -> str:
 
 
 def token_matches(account: Bound, origin: str, token: str) -> bool | None:
-    """Check whether a database belongs to that API and token; None while it belongs to nobody."""
+    """Check whether a database belongs to that API and token; None while it is not bound."""
     if account.token_hash is None:
         return None
     return account.api_origin == origin and hmac.compare_digest(

@@ -18,7 +18,7 @@ PRECISION = timedelta(seconds=2)
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOST_APART = timedelta(days=366)
-"""A wall clock that says that more has passed since a doubt was set meanwhile."""
+"""A wall clock that says that more has passed since a doubt was set in between."""
 
 
 def passed_since(
@@ -34,7 +34,7 @@ def passed_since(
         wall_now: the same at the second.
 
     Returns:
-        None where only the wall clock could tell, and it was set meanwhile.
+        None if only the wall clock could show it, and it was set in between.
     """
     if then is not None and now is not None:
         (boot, _, began), (same, _, ends) = then.rpartition(":"), now.rpartition(":")
@@ -57,7 +57,7 @@ class Moment:
     boot: str | None = None
 
     def since(self, wall: datetime, boot: str | None) -> timedelta | None:
-        """Return how much time had passed since another; None where nobody can tell."""
+        """Return how much time had passed since another; None if that is unknown."""
         return passed_since(boot, self.boot, wall, self.wall)
 
 
@@ -75,7 +75,7 @@ class Clock(Protocol):
     def boot(self) -> str | None:
         """Return ``BOOTID:SECONDS``, the seconds since the machine started, asleep or not.
 
-        It outlives a process, and nobody can set it; None where the system has no such clock.
+        It outlives a process, and nobody can set it; None if the system has no such clock.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Days of the daily budget: in whose time zone they are, and the latest that has begun."""
+"""Days of the daily budget: their time zone, and the latest day that has begun."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -7,16 +7,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from .errors import UnknownTimeZoneError
 
 FARTHEST: Final = timedelta(hours=14)
-"""The time zone that is farthest ahead: a day that has begun there is none of the future."""
+"""The time zone that is farthest ahead: a day that has begun there is not in the future."""
 
 
 def latest_begun(now: datetime) -> str:
-    """Name the latest day that has begun anywhere."""
+    """Return the latest day that has begun anywhere."""
     return (now + FARTHEST).date().isoformat()
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone that a database keeps.
+    """Return a time zone by its name.
 
     Raises:
         UnknownTimeZoneError: this machine does not know it.

@@ -87,7 +87,7 @@ class AnotherRunnerError(DatabaseLockedError):
     """Another runner works on the database.
 
     Attributes:
-        runner: names its process and host; empty where that is not known.
+        runner: names its process and host; empty if that is not known.
     """
 
     database: Path
@@ -187,7 +187,7 @@ class DatabaseAlteredError(EngineError):
 
     Attributes:
         known: type and name of what was altered.
-        remove: SQL that takes an addition out again; None where its name is not to be quoted.
+        remove: SQL that takes an addition out again; None if its name is not to be quoted.
     """
 
     database: Path
@@ -237,7 +237,7 @@ class NotInDoubtError(NotAllowedError):
     """The job is not in doubt.
 
     Attributes:
-        state: what it is instead; empty where it was settled meanwhile.
+        state: what it is instead; empty if it was settled meanwhile.
     """
 
     key: str

@@ -195,7 +195,7 @@ def is_foreign(path: Path, found: os.stat_result) -> bool:
 
 
 def _shown_as(folder: Path) -> int | None:
-    """Return which owner a file has that is made in a folder now; None where none can be made."""
+    """Return which owner a file has that is made in a folder now; None if none can be made."""
     probe = folder / f".{secrets.token_hex(16)}.part"
     try:
         number = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)

@@ -20,7 +20,7 @@ class Scope(StrEnum):
     DAY = "day"
     ACCOUNT = "account"
     TWICE = "twice"
-    """No cap: what a batch paid for twice, so that every command can tell it at once."""
+    """No cap: what a batch paid for twice, so that every command can show it at once."""
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Budget:
         cap: None when there is no cap.
         charged: what the provider took, gross over the cap's lifetime.
         held: what open and doubtful attempts may still cost.
-        refunded: what was given back of it, as the batch's policy of refunds says.
+        refunded: the part of it that was refunded, by the batch's refunds setting.
     """
 
     key: str

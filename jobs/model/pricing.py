@@ -23,7 +23,7 @@ class Known:
         last: what was charged last.
         highest: what a submission holds.
         seen_at: since when ``last`` is known.
-        odd: a price far from it that was charged once; None where there is none.
+        odd: a price far from it that was charged once; None if there is none.
         odd_at: when.
     """
 
@@ -46,7 +46,7 @@ def is_far(price: int, known: int) -> bool:
 
 
 def learn(known: Known | None, price: int, now: datetime) -> Known | None:
-    """Return what is known after an answer with this price; None where it told nothing new."""
+    """Return what is known after an answer with this price; None if it shows nothing new."""
     if known is None:
         return Known(price, price, now)
     if is_far(price, known.last):

@@ -109,7 +109,7 @@ class Accepted:
 
 
 class About(StrEnum):
-    """What a refused request is refused for, as far as the provider's words tell."""
+    """What a refused request is refused for, as far as the provider's words show."""
 
     ROW = "row"
     CALLBACK = "callback"
@@ -180,8 +180,8 @@ class Refused:
     account in so many words (suspended, a quota that is used up).
 
     Attributes:
-        sure: False where the status is one for wrong requests too (400, 403, 422): the words may
-            be about this row alone. Of money the balance tells. The run stops only for a sure one.
+        sure: False if the status is one for wrong requests too (400, 403, 422): the words may be
+            about this row alone. For money, the balance decides. The run stops only for a sure one.
     """
 
     cause: RefusalCause

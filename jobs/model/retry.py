@@ -1,4 +1,4 @@
-"""Which failures are tried again by themselves, and when. Pure.
+"""Which failures are retried automatically, and when. Pure.
 
 Only what the provider broke (``system``, ``timeout``) is bought again: a refused prompt or image
 would be refused again, and an overdue generation may still finish (design.md, *Failure kinds*).
@@ -15,12 +15,12 @@ RETRIED = frozenset({FailureKind.SYSTEM, FailureKind.TIMEOUT})
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently.
+    """How often and how patiently to retry.
 
     Attributes:
-        retries: new attempts at most after the first, for one job.
-        base: seconds that the first delay has at most; it doubles each time.
-        ceiling: seconds that a delay has at most.
+        retries: most new attempts after the first, for one job.
+        base: most seconds of the first delay; it doubles each time.
+        ceiling: most seconds of any delay.
     """
 
     retries: int
@@ -30,7 +30,7 @@ class RetryPolicy:
     def decide(
         self, kind: FailureKind, retries_so_far: int, chance: random.Random
     ) -> timedelta | None:
-        """Say after which delay to try again, or None when the failure stands."""
+        """Return the delay after which to try again; None when the failure is final."""
         if kind not in RETRIED or retries_so_far >= self.retries:
             return None
         return timedelta(seconds=full_jitter(self.base, self.ceiling, retries_so_far, chance))

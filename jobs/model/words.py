@@ -1,6 +1,6 @@
-"""What the engine keeps in the job table for people to read: the words are the application's.
+"""What the engine keeps in the job table for people to read; the application supplies the words.
 
-They are kept because others read them later, without the run that knew the facts.
+Texts are kept because people read them later, when the run that knew the facts is gone.
 """
 
 from datetime import datetime
@@ -19,8 +19,8 @@ class Pause(NamedTuple):
 class Words(Protocol):
     """Makes texts of facts.
 
-    Of what a batch waits for, details stand in parentheses at the end: what stands before them
-    tells whether it is still the same (:func:`jobs.store.steering.set_waiting`).
+    For what a batch waits for, details come in parentheses at the end: the text before them
+    shows whether it is still the same (:func:`jobs.store.steering.set_waiting`).
     """
 
     def paused(self, pause: Pause) -> str:
@@ -41,4 +41,4 @@ class Words(Protocol):
         """Return why the run's own address for callbacks is refused."""
 
     def given_up(self, kind: FailureKind, minutes: float, said: str | None) -> str:
-        """Return why a generation is waited for no longer, and what the provider said of it."""
+        """Return why a generation is no longer waited for, and what the provider said of it."""

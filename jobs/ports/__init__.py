@@ -28,7 +28,7 @@ class JobStore(Protocol):
 
     @property
     def account(self) -> AccountStore:
-        """The account: whose generations these are, and its balance."""
+        """The account: its owner and its balance."""
 
     @property
     def adoption(self) -> AdoptionStore:
@@ -36,7 +36,7 @@ class JobStore(Protocol):
 
     @property
     def doubts(self) -> DoubtStore:
-        """Doubts: submissions whose end nobody knows, and how they are settled."""
+        """Doubts: submissions with an unknown outcome, and how they are settled."""
 
     @property
     def events(self) -> EventStore:

@@ -255,7 +255,7 @@ class DoubtStore(Protocol):
         """
 
     def owner_of(self, generation_id: str) -> OwnerJob | None:
-        """Return the job that has a generation; None where no attempt has it."""
+        """Return the job that has a generation; None if no attempt has it."""
 
     def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
         """Settle a doubt on a person's word: this generation is its own.

@@ -82,7 +82,7 @@ class BalanceMonitor:
     def unread(self) -> bool:
         """Check whether it could not be read for longer than the run's patience.
 
-        Nothing is bought meanwhile, though the list and single looks are answered.
+        Until then nothing is bought, although the list and single looks are answered.
         """
         return self._failing.is_over(self._clock.monotonic())
 
@@ -141,7 +141,7 @@ class BalanceMonitor:
         """Check by a reading that begins now whether the money covers all that is held.
 
         Returns:
-            None where the balance can't be read.
+            None if the balance can't be read.
         """
         since = self._clock.monotonic()
         async with self._asking:  # one reading answers all that were refused together

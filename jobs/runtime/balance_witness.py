@@ -1,4 +1,4 @@
-"""Readings of the balance as a witness beside the list, and what each must show at least."""
+"""Readings of the balance as a second witness, and what each must show at least."""
 
 import logging
 from collections import deque
@@ -14,11 +14,11 @@ log = logging.getLogger(__name__)
 class BalanceWitness:
     """Reads the balance, and remembers what had been charged when.
 
-    By the monotonic clock: the times in the database are a wall clock's, which may have been set.
+    Uses the monotonic clock: times in the database are a wall clock's, which may have been set.
 
     Args:
-        account: whose charges they are.
-        provider: whose balance it is.
+        account: of the charges.
+        provider: of the balance.
         clock: for the times.
     """
 
@@ -36,7 +36,7 @@ class BalanceWitness:
         return mark
 
     async def read(self, late: float) -> BalanceReading | None:
-        """Read the balance; None where it can't be had.
+        """Read the balance; None if that fails.
 
         Args:
             late: seconds after which it shows a charge at the latest.

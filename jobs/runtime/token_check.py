@@ -1,4 +1,4 @@
-"""Whether a 403 is the token's: only where a request that should work is refused as well."""
+"""Whether a 403 is about the token: only if a request that should work is refused too."""
 
 import asyncio
 
@@ -6,14 +6,14 @@ from ..model.clock import Clock
 from ..model.provider import ForbiddenError, Provider, ProviderError, TokenRefusedError
 
 ASKED_EVERY = 60.0
-"""Seconds for which what the balance said is believed: 403s come in crowds."""
+"""Seconds for which an answer for the balance is trusted: 403s come in crowds."""
 
 
 class TokenCheck:
     """Asks for the balance, once for a crowd of 403s.
 
     Args:
-        provider: whom to ask.
+        provider: to ask.
         clock: time.
     """
 
@@ -25,7 +25,7 @@ class TokenCheck:
         self._found: ProviderError | None = None
 
     async def check(self, error: ProviderError) -> None:
-        """Take a 401 for the token's refusal, and a 403 only where the balance is refused too.
+        """Treat a 401 as a refused token, and a 403 only if the balance is refused too.
 
         Args:
             error: of one read.

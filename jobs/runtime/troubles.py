@@ -1,7 +1,7 @@
-"""What a failed look at one generation means: its own trouble, everybody's, or the token's.
+"""What a failed look at one generation concerns: only it, every request, or the token.
 
 A generation whose status answers 400, 403, 404, 410, 500, HTML or nonsense is looked for in the
-list instead, and its own looks grow rarer: it slows or stops nobody else (docs/money.md).
+list instead, and its own looks become rarer: it slows or stops no other (docs/money.md).
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ RAREST = 600.0
 """Seconds between two looks at a generation in trouble, and between two tries of a failing list."""
 
 CROWD = 3
-"""Generations that fail in the same way, and none that does not: that is no trouble of one."""
+"""So many generations that fail alike, with no other answer, are not a trouble of one."""
 
 
 class Trouble(StrEnum):
@@ -44,7 +44,7 @@ def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
 
     Args:
         errors: of all looks at single generations that failed just now.
-        answered: True when any other look, or the list, was answered meanwhile.
+        answered: True when any other look, or the list, was answered at the same time.
     """
     if answered or not errors:
         return False

@@ -13,9 +13,9 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        message: the provider's own words, where it refused.
+        message: the provider's own words, if it refused.
         blocked: what blocks the rest, by batch id.
-        breach: what became of the database, where it is no longer this run's.
+        breach: how the run lost its database; None if it did not.
     """
 
     reason: Reason
@@ -85,9 +85,9 @@ def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line 
 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can
-    tell, unless the token is refused, the person stops, nobody answers, or the database is no
+    tell, unless the token is refused, the person stops, nothing is answered, or the database is no
     longer this run's. A batch that was paused
-    is waited for: whoever paused it will let it go on.
+    is waited for: whoever paused it will resume it.
     """
     left = now.outstanding
     if left.sending:

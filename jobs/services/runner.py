@@ -114,7 +114,7 @@ class Runner:
         self._late_look = LateLook(context, self._reconciler)
         self.recovery = Recovery(0, 0)
         self.served: Sequence[int] = ()
-        """Batches that it served, or of which jobs were handed to it; known when it has ended."""
+        """Batches that it served, or with jobs that were handed to it; known when it has ended."""
         self.handed: Sequence[int] = ()
         """Jobs that were handed to it; known when it has ended."""
         self.surplus = 0

@@ -26,7 +26,7 @@ CREATED: Final = (
 ACCEPTED: Final = text(f"attempt.state = '{AttemptState.ACCEPTED}'")
 VOID: Final = text(f"attempt.state = '{AttemptState.VOID}'")
 UNSETTLED: Final = text("attempt.state IN ('open', 'in_doubt')")
-"""Attempts whose generation may be in the account without our knowing its id."""
+"""Attempts whose generation may be in the account under an id we do not know."""
 
 HAS_LIVE: Final = exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
 """Jobs of which an attempt is under way, in doubt, or may still end."""

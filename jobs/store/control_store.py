@@ -62,12 +62,12 @@ def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ce
     """Find what batches, campaigns and the day have in the way of jobs, before anybody waits.
 
     The balance is left out: what is known of it is as old as the runner's last reading, and the
-    runner may wait for money. So is what passes by itself, and what jobs take from each other.
+    runner may wait for money. So is what passes without action, and what jobs take from each other.
 
     Args:
         job_ids: of jobs; one that has left the queue has room.
         now: decides which day's budget counts.
-        ceiling: micros to hold for a kind whose price nobody knows yet.
+        ceiling: micros to hold for a kind without a known price.
     """
     ledger, day = HoldLedger(connection), accounts.current_day(connection, now)
     found = _LIKE.all(connection, jobs=as_list(job_ids))

@@ -99,7 +99,7 @@ def _ledger(connection: Connection, generation_ids: Sequence[str]) -> Ledger:
 
 
 def owner_job(connection: Connection, generation_id: str) -> OwnerJob | None:
-    """Return the job that has a generation; None where no attempt has it."""
+    """Return the job that has a generation; None if no attempt has it."""
     row = views.attempt_of_generation(connection, generation_id)
     return None if row is None else OwnerJob(row.key, row.batch)
 

@@ -122,7 +122,7 @@ def run_started(connection: Connection, now: datetime) -> None:
 
 
 def run_ended(connection: Connection, now: datetime, reason: Reason | None, message: str) -> None:
-    """Write down how a run ended; ``reason`` is None where an error of ours ended it."""
+    """Write down how a run ended; ``reason`` is None if an error of ours ended it."""
     write(connection, now, RunFact.ENDED, reason=reason, message=message)
 
 
@@ -207,7 +207,7 @@ def _read(
 
 
 def _event(row: EventRow) -> Event | None:
-    """Make an event of its row; None where another program wrote what none of ours writes."""
+    """Make an event of its row; None if another program wrote what none of ours writes."""
     try:
         return _made(row)
     except ValueError:

@@ -88,7 +88,7 @@ def as_it_failed(
         now: when it failed, where that is not known.
 
     Returns:
-        What its columns become beside its state, ``failed``; None where it asks for something that
+        What its columns become beside its state, ``failed``; None if it asks for something that
         did not fail last.
     """
     if job.attempt_id is None:

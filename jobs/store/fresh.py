@@ -63,7 +63,7 @@ class FreshRows:
         return found
 
     def take(self, fingerprint: str) -> FreshJob | None:
-        """Return the first that asks for a video, each once; None where none is left."""
+        """Return the first that asks for a video, each once; None if none is left."""
         return self._first(self._by_request.get(fingerprint))
 
     def take_request(self, request: str) -> FreshJob | None:
@@ -98,7 +98,7 @@ class Moves:
         Args:
             job: as it was.
             values: as the manifest has them.
-            followed: False where the row keeps what it has, as that is paid for.
+            followed: False if the row keeps what it has, as that is paid for.
         """
         request = asked_key(asked_in(values))
         if followed:

@@ -1,4 +1,9 @@
-"""Rows that are looked for while a run goes on (:mod:`jobs.evidence.looked_for`)."""
+"""Rows that are looked for during a run (:mod:`jobs.evidence.looked_for`).
+
+A person's word to buy a row counts although the list proves nothing, if it was said for this run.
+Where the list proves something, what was made since the word is found in it. Otherwise a word that
+a backup brought back would cover what was bought after the backup.
+"""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -52,15 +57,15 @@ _NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
 
 
 WITHIN: Final = timedelta(hours=1)
-"""How long a word counts for a run that begins then."""
+"""How long a word counts for a run that begins later."""
 
 
 def words_that_count(connection: Connection, now: datetime, *, in_run: bool = False) -> Words:
-    """Find which words count now: those of the last hour, except those that a run had already.
+    """Return which words count now: those of the last hour, except those an earlier run had.
 
     Args:
         now: by our clock.
-        in_run: a run is at work: what was said for it counts until it ends.
+        in_run: a run is at work: words for it count until it ends.
     """
     began: datetime | None = connection.execute(select(ACCOUNT.c.run_at)).scalar_one_or_none()
     if began is None:
@@ -69,23 +74,23 @@ def words_that_count(connection: Connection, now: datetime, *, in_run: bool = Fa
 
 
 def with_awaiting(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Name rows, and those that wait for a generation of the same prompts: they are compared."""
+    """Return rows, and those that wait for a generation of the same prompts, to compare them."""
     return sorted({*job_ids, *_AWAITING.column(connection, jobs=as_list(job_ids))})
 
 
 def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int]:
-    """Name those of some queued rows that nobody said in this run, or for it, to buy anyway."""
+    """Return those of some queued rows that nobody said to buy anyway in this run, or for it."""
     said = words_that_count(connection, LATEST, in_run=True)
     return _WITHOUT_A_WORD.column(connection, jobs=as_list(job_ids), since=said.since)
 
 
 def voided(connection: Connection, since: datetime) -> list[int]:
-    """Name the rows of which an attempt counts as never made: it may still turn up."""
+    """Return the rows with a void since a time: it may still turn up."""
     return _VOIDED.column(connection, since=since)
 
 
 def typed(connection: Connection, job_ids: Collection[int]) -> dict[int, Wish]:
-    """Return what those of some queued rows ask for that are single videos, handed to a run."""
+    """Return the requests of some queued rows that are single videos handed to a run."""
     rows = _TYPED.all(connection, jobs=as_list(job_ids))
     return {row.id: Wish(row.fingerprint, row.attempt_id) for row in rows}
 

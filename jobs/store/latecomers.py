@@ -209,7 +209,7 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     buys none.
 
     Returns:
-        False where there is none.
+        False if there is none.
     """
     sent = job.attempt_id is not None
     found = _SURPLUS.first(connection, job=job.id, request=asked_key(job.asked)) if sent else None

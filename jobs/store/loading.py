@@ -46,7 +46,7 @@ from .rows import NEW, change_job, is_live, tally_new
 _JSON = ("image", "parameters", "cells")
 _UNBOUGHT = (JobState.QUEUED, JobState.FAILED, JobState.CANCELLED)
 _Becomes = tuple[JobState | None, dict[str, Any]]
-"""The state that a row moves to, None where it stays, and what its other columns become."""
+"""The state that a row moves to, None if it stays, and what its other columns become."""
 
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 

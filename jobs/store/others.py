@@ -42,16 +42,16 @@ _AWAITED = Prepared(  # by batch, for its index
 
 
 def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> str | None:
-    """Hold a job back when somebody else has made its prompt.
+    """Hold a job back if somebody else has bought its prompt.
 
     Args:
         connection: in a writing transaction; no attempt of the prompt is unsettled in it.
         elsewhere: what others were seen to make.
-        job: a queued one; what others had made when a person overruled it is none of it, nor is
-            what an equal row waits for.
+        job: a queued one. What others had made when a person overruled it does not count, nor
+            does what an equal row waits for.
 
     Returns:
-        The generation that is the reason; None where the job is not held back.
+        The generation that is the reason; None if the job is not held back.
     """
     made = elsewhere.made(job.asked.prompt, job.overruled_at)
     theirs = _not_ours(connection, made, asked_key(job.asked))
@@ -173,7 +173,7 @@ def bought_here(
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 
     Returns:
-        What it is to wait for; None where it may be bought.
+        What it is to wait for; None if it may be bought.
     """
     batch = job.batch_id
     since = looked_for.asked(batch, request)

@@ -22,12 +22,12 @@ def known_of(row: PriceRow) -> Known:
 
 
 def hold_of(known: PriceRow | None, limit: int | None, ceiling: int) -> int | None:
-    """Return what to hold for one submission of a kind; None where it may not be bought.
+    """Return what to hold for one submission of a kind; None if it may not be bought.
 
     Args:
-        known: its row of the price table; None where nothing is known of it.
-        limit: the batch's highest price for one video, in micros; None where there is none.
-        ceiling: micros to hold for a kind whose price nobody knows yet.
+        known: its row of the price table; None if nothing is known of it.
+        limit: the batch's highest price for one video, in micros; None if there is none.
+        ceiling: micros to hold for a kind without a known price.
     """
     if known is None:
         price = ceiling if limit is None else limit
@@ -37,7 +37,7 @@ def hold_of(known: PriceRow | None, limit: int | None, ceiling: int) -> int | No
 
 
 def learn(connection: Connection, attempt: AttemptRow, price: int, now: datetime) -> None:
-    """Learn from the price that an answer told.
+    """Learn from the price in an answer.
 
     Args:
         attempt: from :func:`jobs.store.rows.attempt_row`.
@@ -53,7 +53,7 @@ def learn(connection: Connection, attempt: AttemptRow, price: int, now: datetime
     odd = found is not None and known is not None and found.odd_at == now
     if odd and known is not None:
         log.warning(
-            "%s cost $%s, and $%s before: charged, and believed when it is seen again",
+            "%s cost $%s, and $%s before: charged, but trusted only when it is seen again",
             kind,
             usd_text(price),
             usd_text(known.last),
@@ -66,7 +66,7 @@ def learn(connection: Connection, attempt: AttemptRow, price: int, now: datetime
 
 
 def _known_before(attempt: AttemptRow) -> Known | None:
-    """Return what is known of the price of an attempt's kind; None where nothing is."""
+    """Return what is known of the price of an attempt's kind; None if nothing is."""
     last, highest, seen_at = attempt.last_micros, attempt.highest_micros, attempt.price_seen_at
     if last is None or highest is None or seen_at is None:
         return None
@@ -84,7 +84,7 @@ def _values(known: Known) -> dict[str, Any]:
 
 
 def put(connection: Connection, kind: str, price: int, now: datetime) -> None:
-    """Set what a kind costs, in micros, as a person says, until an answer tells otherwise."""
+    """Set what a kind costs, in micros, as a person says, until an answer shows another."""
     values = _values(Known(price, price, now)) | {"source": "set"}
     changed = connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
     if not changed.rowcount:

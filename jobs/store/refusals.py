@@ -1,4 +1,4 @@
-"""What a row has heard before: its earlier attempts are kept with the provider's words."""
+"""What a row has heard before: earlier attempts are kept with the provider's words."""
 
 from datetime import timedelta
 
@@ -11,14 +11,14 @@ from .prepared import Prepared
 from .records.attempts import EarlierRefusal, RefusedAttempt, SentAt
 
 MOST_LOOKED_AT = 50
-"""Earlier attempts of a job that are compared, the newest first."""
+"""Most earlier attempts of a job that are compared, the newest first."""
 
 SAME_NIGHT = timedelta(days=1)
-"""What was accepted so long before a refusal shows that the account took submissions then."""
+"""An acceptance this long before a refusal shows that the account took submissions then."""
 
 LASTING = timedelta(hours=1)
-"""A row that hears the same so long after the first time has not merely met a bad hour of the
-account: rows that are refused and an account that is look the same for a while."""
+"""A row that hears the same this long after the first time did not just meet a bad hour of the
+account: refused rows and a refused account look the same for a while."""
 
 THIS = Prepared(
     select(ATTEMPT.c.job_id, ATTEMPT.c.fingerprint, ATTEMPT.c.intent_at).where(
@@ -40,7 +40,7 @@ _EARLIER = Prepared(
     .limit(MOST_LOOKED_AT),
     EarlierRefusal,
 )
-# what was taken over from the list held nothing, and shows nothing of submissions
+# what was taken over from the list held no money, and shows nothing about submissions
 _TAKEN = select(ATTEMPT.c.id).where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
 _TAKEN_SINCE = Prepared(_TAKEN.where(ATTEMPT.c.id > bindparam("attempt")).limit(1))
 TAKEN_BEFORE = Prepared(

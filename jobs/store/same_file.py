@@ -1,7 +1,7 @@
 """Whether the name of a database still leads to the file that was opened.
 
-SQLite goes on writing into a file that was deleted or replaced, and two names of one file have two
-``-wal`` files: in either case what is bought would be written where no later run reads it.
+SQLite keeps writing into a file that was deleted or replaced, and two names of one file have two
+``-wal`` files: in both cases purchases would be written where no later run reads them.
 """
 
 import os
@@ -13,7 +13,7 @@ from ..ports.purchases import Lost
 
 
 def refuse_second_name(database: Path) -> None:
-    """Check that nobody can run on a database by two names at once: each has a lock of its own.
+    """Check that a database has one name: two runs by two names would have a lock each.
 
     Raises:
         DatabaseUnusableError: it has a second name (a hard link).
@@ -49,7 +49,7 @@ class OpenedFile:
         return cls(path.absolute(), found.st_dev, found.st_ino)
 
     def change(self) -> Lost | None:
-        """Return what became of it; None when all is well or nothing can be seen just now."""
+        """Return how the file was lost; None when all is well or that can't be seen just now."""
         try:
             found = os.stat(self.path)  # noqa: PTH116 - each turn: half the time of Path.stat
         except (FileNotFoundError, NotADirectoryError):

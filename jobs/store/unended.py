@@ -1,7 +1,7 @@
 """Jobs that have failed for us while their generation is still live at the provider.
 
-Our patience ended, not the generation: it is paid, still looked at, and may end after all. Such a
-job is not bought again until its attempt has ended or a person has abandoned it.
+We stopped waiting, but the generation did not end: it is paid for, still polled, and may complete.
+Such a job is not bought again until its attempt has ended or a person has abandoned it.
 """
 
 from datetime import datetime
@@ -33,14 +33,14 @@ _OF_BATCH = Prepared(
 
 
 def any_unended(connection: Connection, batch_id: int) -> bool:
-    """Return whether a batch has such a job, or one that was given up: a run has to look at it."""
+    """Check whether a batch has such a job, or one that was given up: a run must look at it."""
     return _OF_BATCH.first(connection, batch=batch_id) is not None
 
 
 def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
     """Stop waiting for a generation in this run: its job fails, its attempt stays live.
 
-    One that was given up before, and is seen in another way now, is failed by what is seen now.
+    If it was given up before for another reason, the job fails for the latest one.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or row.state != AttemptState.ACCEPTED:
@@ -70,10 +70,10 @@ def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime
 
 
 def fold_ids(connection: Connection) -> int:
-    """Write UUIDs that were kept in capitals as they are compared; returns how many there were.
+    """Fold UUIDs that were kept in capitals, as they are compared; return how many there were.
 
-    One whose folded form another attempt has already is left as it is: they are the same
-    generation, and only a person can say whose.
+    If another attempt has the folded form already, it stays: they are the same generation, and only
+    a person can decide whose.
     """
     capital = select(ATTEMPT.c.id, ATTEMPT.c.generation_id).where(
         ATTEMPT.c.generation_id != func.lower(ATTEMPT.c.generation_id)

@@ -169,7 +169,7 @@ class EarlierRefusal(NamedTuple):
 
 
 class SuspectAttempt(NamedTuple):
-    """An attempt whose generation may be in the account without our knowing its id.
+    """An attempt whose generation may be in the account under an id we do not know.
 
     Attributes:
         request_key: None: it is older than the column, and an upgrade could not tell it.
@@ -315,7 +315,7 @@ class PromptSent(NamedTuple):
 
 
 class MadeFor(NamedTuple):
-    """What an attempt was made for; the key is None where an upgrade could not tell it."""
+    """What an attempt was made for; the key is None if an upgrade could not tell it."""
 
     request_key: str | None
     prompt: str
