@@ -471,7 +471,7 @@ def test_pictures_in_cells_that_are_not_in_the_file(tmp_path: Path) -> None:
     assert "https://ex.am/a.png" in found["Videos!C2"]
     assert found["Videos!C3"] == "the picture is not in the workbook"
     assert found["Videos!C4"] == "the formula returned an error"
-    assert found["Videos!B5"].startswith("contains a picture")
+    assert found["Videos!B5"].startswith("the cell contains a picture")
 
 
 def test_kept_pictures_are_what_their_names_say(tmp_path: Path) -> None:
