@@ -97,7 +97,7 @@ class DownloadPolicy:
         tries: of one file soon after each other; more follow slowly while a run goes on.
         allow_private: take files from loopback and private addresses, as the sandbox's are.
         flat: put the files into the folder itself.
-        rate: bytes a second, for all downloads together; 0 is no limit.
+        rate: bytes per second, for all downloads together; 0 is no limit.
         own: the database is known to be one's own, so that a file at the path that it names is what
             a crash left there; else no file that is there is written over.
     """
@@ -212,7 +212,7 @@ class Downloader:
         return True
 
     def _begin_pass(self) -> bool:
-        """Begin again with the first wanted file; says whether any was still to be tried."""
+        """Start over with the first wanted file; says whether any was still to be tried."""
         left = self._left
         self._after, self._left = (0, 0), False
         return left

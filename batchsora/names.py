@@ -27,7 +27,7 @@ def safe_name(key: str) -> str:
     plain = _sanitized(key)
     if plain == key and _alone(key):
         return plain
-    # a lone surrogate has no UTF-8 of its own, and two such keys must not become the same bytes
+    # a lone surrogate has not UTF-8 of its own, and two such keys must not become the same bytes
     tag = "-" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return _shortened(plain, LONGEST - len(tag)).rstrip(". ") + tag
 

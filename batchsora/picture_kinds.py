@@ -60,7 +60,7 @@ SUFFIXES: Final = tuple(dict.fromkeys(kind.suffix for kind in (*TAKEN, GIF, BMP,
 
 
 def kind_of(head: bytes) -> PictureKind | None:
-    """Return a picture's kind by its first :data:`HEAD` bytes; None: it is no picture we know."""
+    """Return a picture's kind by its first :data:`HEAD` bytes; None: it is not picture we know."""
     found = next((kind for start, kind in _BY_START if head.startswith(start)), None)
     if found is None and head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WEBP

@@ -134,7 +134,7 @@ class ApartError(Exception):
 
 
 def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[int] = ()) -> Spool:
-    """Have a task done in a process apart.
+    """Run a task in a process apart.
 
     Args:
         task: as ``module:function``; see :mod:`batchsora.apart.serving`.

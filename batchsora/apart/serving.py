@@ -51,7 +51,7 @@ def _serve(order: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """Be ended by the system when the input is closed, even inside of a library that never returns.
+    """Let the system end us when the input is closed, even inside a library that never returns.
 
     The parent writes nothing more: a signal of the input means that it is gone.
     """

@@ -1,4 +1,4 @@
-"""So many bytes a second, for all downloads together."""
+"""A limit of bytes per second, for all downloads together."""
 
 import re
 from typing import Final
@@ -40,7 +40,7 @@ class Pace:
     """A token bucket that all downloads share: whoever takes bytes waits until they are paid for.
 
     Args:
-        rate: bytes a second, more than 0.
+        rate: bytes per second, more than 0.
         clock: time.
     """
 

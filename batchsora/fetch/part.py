@@ -194,7 +194,7 @@ class Part:
             os.close(self._handle)
 
     def resume(self) -> None:
-        """Go on with what a mark vouches for."""
+        """Resume from what a mark vouches for."""
         try:
             note: Any = json.loads(read_small(self._note, LARGEST_NOTE))
             version = note["version"]
@@ -254,12 +254,12 @@ class Part:
         return os.pread(self._handle, min(BOX_HEAD, self.size), 0)
 
     def restart(self, version: str = "") -> None:
-        """Begin anew, with a file of this version."""
+        """Start over, with a file of this version."""
         self.forget()
         self.version = version
 
     def forget(self) -> None:
-        """Throw away what is here."""
+        """Discard what is here."""
         self._close_note()
         self._note.unlink(missing_ok=True)
         os.ftruncate(self._handle, 0)

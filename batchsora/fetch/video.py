@@ -283,7 +283,7 @@ async def _read(
     largest: int,
     progress: Callable[[int], None] | None,
 ) -> None:
-    """Bring the answer's body to the part."""
+    """Write the answer's body to the part."""
     buffer = bytearray()
     try:
         async for chunk in body:

@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, told so that a person can mend it: where, what, and how.
+"""What is wrong with a manifest, so that a person can fix it: where, what, and how.
 
 ::
 
@@ -28,21 +28,21 @@ class RowProblem:
 
     Attributes:
         file: the manifest, as its path was given.
-        row: where, as an editor counts (CSV: the header is row 1; YAML: the line); None for a fault
-            of the whole file.
-        column: the header as written, or None.
-        found: what stands there, shortened; None when there is nothing to show.
-        problem: what is wrong with it.
+        problem: what is wrong.
         remedy: what to do about it.
+        row: as an editor counts (CSV: the header is row 1; YAML: the line); None for a fault of the
+            whole file.
+        column: the header as written, or None.
+        found: the text that is there, shortened; None when there is nothing to show.
         cell: of a workbook, the place as people see it, like ``Sheet1!C17``.
     """
 
     file: str
-    row: int | None
-    column: str | None
-    found: str | None
     problem: str
     remedy: str
+    row: int | None = None
+    column: str | None = None
+    found: str | None = None
     cell: str | None = None
 
     def as_json(self) -> dict[str, str | int | None]:
@@ -127,7 +127,7 @@ def refused(
 ) -> ManifestError:
     """Make the error that refuses a whole file."""
     shown = None if found is None else shorten(found)
-    return ManifestError(RowProblem(file, row, column, shown, problem, remedy))
+    return ManifestError(RowProblem(file, problem, remedy, row=row, column=column, found=shown))
 
 
 class CellError(ValueError):

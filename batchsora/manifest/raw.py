@@ -21,7 +21,7 @@ LARGEST_PART: Final = 64 * 1024**2
 
 
 class RawRow(NamedTuple):
-    """One row as it stands in the file.
+    """One row as it is in the file.
 
     Attributes:
         row: its place, as an editor counts.
@@ -130,12 +130,12 @@ class RawTable(Protocol):
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers stand, where they have a place of their own."""
+        """Return where the headers are, where they have a place of their own."""
         ...
 
     @property
     def sheet(self) -> str | None:
-        """Name the workbook's sheet that this is; None where it is no workbook."""
+        """Name the workbook's sheet that this is; None where it is not a workbook."""
         ...
 
     @property
@@ -163,7 +163,7 @@ def embedded_in(table: RawTable) -> tuple[Embedded, ...]:
 
 
 def hidden_in(table: RawTable) -> bool:
-    """Whether a reader left out rows because people don't see them."""
+    """Return whether a reader left out rows because people don't see them."""
     return bool(getattr(table, "hidden", False))
 
 
@@ -179,7 +179,7 @@ class OtherRows:
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers stand."""
+        """Return where the headers are."""
         return self.inner.header_row
 
     @property

@@ -157,14 +157,14 @@ class Manifest:
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers stand, where they have a row of their own."""
+        """Return where the headers are, where they have a row of their own."""
         return self._table.header_row
 
     def rows(self) -> Iterator[JobSpec | RowProblem]:
         """Read the rows in the file's order: a job for each wanted video, or what is wrong.
 
         A row with problems gives one :class:`RowProblem` for each and no job. May be called again;
-        each time files are read anew.
+        each time files are read again.
 
         Raises:
             ManifestError: in the middle, when the file can't be read to its end (damaged quotes,
@@ -389,7 +389,7 @@ def _check_name(path: Path) -> None:
     """Make sure that a path can be kept in the database and shown in JSON.
 
     Raises:
-        ManifestError: it has bytes that are no UTF-8.
+        ManifestError: it has bytes that are not UTF-8.
     """
     try:
         os.fspath(path.absolute()).encode()

@@ -140,7 +140,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _told(key: str, part: str) -> dict[str, Any]:
-    """Return what stands under a key."""
+    """Return what is under a key."""
     if part in {"Manifest", "Campaign"} or key == VALUES:
         return {"description": TOP[key]}
     if key in _FORBIDDEN.get(part, ()):

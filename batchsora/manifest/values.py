@@ -146,7 +146,7 @@ def refuse_formula(text: str) -> None:
         raise CellError(
             "this looks like a formula, and its result is not in the file",
             "Save the table with values instead of formulas; if this is a text, write an "
-            "apostrophe before it: '{word.removeprefix(WRITTEN)[:1]}….",
+            f"apostrophe before it: '{word.removeprefix(WRITTEN)[:1]}….",
         )
     if len(word) <= LONGEST_FAILED and has_failed(word):
         raise CellError(

@@ -72,25 +72,7 @@ def _as(name: str, read: Callable[[str], Any]) -> Callable[[str], dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Rates from 0 to 1, two times in seconds, and manners.
-
-    Attributes:
-        drop: accepted and charged, then the connection drops.
-        lost: the connection drops, and nothing was created.
-        error: accepted and charged, then answered 502.
-        broken: answered 500, and nothing was created.
-        late: accepted and charged, answered after ``late_seconds``.
-        throttle: answered 429 with a Retry-After, and nothing was created.
-        garbled: accepted and charged, answered 201 with a body that can't be read.
-        flaky: reads (status, list, balance) answered 503.
-        foreign: another client of the account makes something at the same time.
-        twin: another client of the account makes the same prompt at the same time.
-        cut: downloads that break off in the middle.
-        fail: generations that fail in the end.
-        late_seconds: how late a late answer is.
-        lag: seconds by which the list is behind.
-        manners: how it answers.
-    """
+    """Rates from 0 to 1, two times in seconds, and manners; :mod:`.table` describes each."""
 
     drop: float = 0.0
     lost: float = 0.0
@@ -121,7 +103,7 @@ class Faults:
         for part in filter(None, (piece.strip() for piece in text.split(","))):
             name, _, value = part.partition("=")
             if name not in READERS:
-                raise ValueError(f"no fault {name!r}; there are {', '.join(READERS)}")
+                raise ValueError(f"unknown fault {name!r}; available: {', '.join(READERS)}")
             try:
                 found |= READERS[name](value)
             except ValueError as error:

@@ -148,4 +148,5 @@ def _read(word: str, arguments: list[str]) -> dict[str, Any]:
         case [_] | [_, _] if word == "frozen":
             return {"frozen": span(arguments)}
     names = ", ".join(dict.fromkeys((*_FLAGS, *_MEASURED, "altered")))
-    raise ValueError(f"no {':'.join([word, *arguments])!r}; there are {names}, and answers")
+    said = ":".join([word, *arguments])
+    raise ValueError(f"unknown word {said!r}; available: {names}, and answers")

@@ -83,7 +83,7 @@ class Outage:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Outage, ...]":
-        """Read ``60:120:posts:502+…``; one without an end is for ever.
+        """Read ``60:120:posts:502+…``; one without an end is forever.
 
         Raises:
             ValueError: one of its parts can't be read.
@@ -177,41 +177,9 @@ class OddPrice:
 class Manners:
     """How the provider answers; by default as docs/api.md says.
 
-    Attributes:
-        listing: the list's manners.
-        echo: how prompts are altered, in list and status alike.
-        failure: words or codes of those that fail, by chance; the usual ones by default.
-        failure_form: in what form they come (``FORMS``).
-        failure_field: in which field they stand.
-        status_pending: the word shown for this state, as for the next ones.
-        status_processing: the same.
-        status_completed: the same.
-        status_failed: the same.
-        status_share: share of generations for which these words are shown.
-        stuck: share of generations that never end.
-        sick: share of generations whose single status answers ``sick_as``.
-        sick_as: the word of an answer.
-        quota: refuses every POST (``REFUSALS``), as do the next ones.
-        no_credit: the same.
-        suspended: the same.
-        html403: the same.
-        throttled: the same.
-        callback_refused: a POST that names a callback is 422.
-        posts: every POST is answered so, as the word of an answer.
-        balance: the same of the balance.
-        balance_late: seconds after which the balance shows a charge.
-        refunds: which failed generations are given back.
-        discount: the share of every price told that the balance does not fall by.
-        reserves: seconds for which purchases that come to nothing are charged; 0: never.
-        outages: times in which nothing works.
-        address: how a file's address is written.
-        expiry: what it answers once it has expired.
-        file: how a file is sent (``FILES``), or the word of an answer.
-        odd_time: of entries.
-        odd_date: of the ``Date`` header.
-        odd_price: charged and told.
-        price: the price that every acceptance tells, whatever it charges; ``none`` for null.
-        upper_ids: statuses and the list write ids in capital letters.
+    The names are those of :mod:`batchsora.sandbox.table`, which describes each, but for ``listing``
+    (``list``), ``expiry`` (``address-expired``) and ``outages``. Words of answers are kept as words
+    (:func:`batchsora.sandbox.answers.answer`); an empty one leaves the usual answer.
     """
 
     listing: Listing = field(default_factory=Listing)

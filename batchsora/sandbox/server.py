@@ -156,7 +156,7 @@ class Sandbox:
         return reply
 
     async def _answer(self, request: web.Request, reply: Reply, fault: Fault) -> web.StreamResponse:
-        """Tell the client of what was created and charged, as well as the fault lets us."""
+        """Report to the client what was created and charged, as well as the fault lets us."""
         if fault is Fault.DROP:
             return hang_up(request)
         if fault is Fault.ERROR:

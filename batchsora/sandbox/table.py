@@ -142,7 +142,7 @@ GROUPS: Final = (
         (
             Row("odd-price=12.0", "each purchase costs this much"),
             Row("odd-price=12.0:once", "the first one does; 3 for the third"),
-            Row("price=0", "each acceptance states this price, whatever it charges (or none)"),
+            Row("price=0", "each acceptance states this price, whatever is charged; or none"),
         ),
     ),
     (

@@ -259,12 +259,10 @@ def check_comments(manifest: Manifest) -> None:
         raise CommentsError(
             RowProblem(
                 str(manifest.path),
-                rows[0],
-                None,
-                None,
                 f"{rows_text(rows)} begin with # or //: they may be comments, or prompts",
                 "Remove them, or use --yes to leave them out; a prompt must start with another "
                 "character.",
+                row=rows[0],
             )
         )
 

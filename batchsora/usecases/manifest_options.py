@@ -88,9 +88,7 @@ def sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         reason = f"the file can't be read: {error.strerror}"
-        raise ManifestError(
-            RowProblem(path.name, None, None, None, reason, "Choose it again.")
-        ) from error
+        raise ManifestError(RowProblem(path.name, reason, "Choose it again.")) from error
 
 
 def _refuse_other_content(path: Path, sha256: str) -> None:
@@ -98,9 +96,6 @@ def _refuse_other_content(path: Path, sha256: str) -> None:
         raise ManifestError(
             RowProblem(
                 path.name,
-                None,
-                None,
-                None,
                 "the file has changed since you agreed to it; nothing was loaded or bought",
                 "Look at its plan again, and start it from there.",
             )

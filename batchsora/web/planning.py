@@ -328,7 +328,7 @@ def _stamp(path: Path) -> tuple[str, int, int, int, int]:
         found = path.stat()
     except OSError as error:
         raise ManifestError(
-            RowProblem(path.name, None, None, None, "the file is gone", "Choose it again.")
+            RowProblem(path.name, "the file is gone", "Choose it again.")
         ) from error
     return str(path), found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns
 

@@ -91,7 +91,7 @@ def area_of(place: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
 
 
 def insert_behind(root: etree._Element, one: etree._Element, before: Collection[str]) -> None:
-    """Put an element into a part behind those that must stand before it."""
+    """Put an element into a part behind those that must come before it."""
     behind = None
     for child in root.iterchildren("{*}*"):
         if etree.QName(child).localname in before:
@@ -141,7 +141,7 @@ class Rows:
 
 
 def cells_of(row: etree._Element) -> list[tuple[int, etree._Element]]:
-    """List a row's cells with their columns; one without a place stands behind the one before."""
+    """List a row's cells with their columns; one without a place comes after the one before."""
     found = []
     column = 0
     for cell in row.iterchildren(tag("c")):

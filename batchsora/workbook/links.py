@@ -17,7 +17,7 @@ _BEFORE_LINKS: Final = (
     "scenarios", "autoFilter", "sortState", "dataConsolidate", "customSheetViews", "mergeCells",
     "phoneticPr", "conditionalFormatting", "dataValidations",
 )  # fmt: skip
-"""What stands before an element in a sheet (ECMA-376, CT_Worksheet)."""
+"""What comes before an element in a sheet (ECMA-376, CT_Worksheet)."""
 
 
 class Links:

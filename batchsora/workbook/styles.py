@@ -15,7 +15,7 @@ BLUE: Final = "FF0563C1"
 DATE_AND_TIME: Final = 22
 """The built-in format of a date with a time, in the order that the reader's country has."""
 
-# in CT_Font a colour and an underline stand before these
+# in CT_Font a colour and an underline come before these
 _AFTER_UNDERLINE: Final = ("vertAlign", "sz", "color", "name", "family", "charset", "scheme")
 _AFTER_COLOUR: Final = ("name", "family", "charset", "scheme")
 

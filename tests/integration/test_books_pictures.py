@@ -79,7 +79,7 @@ def test_a_picture_in_a_cell_is_named_for_what_it_is(
     path = xlsx(tmp_path / "m.xlsx", head + row(2, "a", "A kite", cell, "x"))
     found = faults(path)
     assert list(found) == ["Videos!C2"]
-    assert "picture lies in the cell" in found["Videos!C2"].problem
+    assert "contains a picture" in found["Videos!C2"].problem
 
 
 def test_what_only_looks_like_a_picture_is_read(tmp_path: Path) -> None:
@@ -104,4 +104,4 @@ def test_a_picture_at_no_cell_is_told(tmp_path: Path) -> None:
     book.save(path)
     assert list(seen(path)) == [2, 3, 4]
     (said,) = told(path)
-    assert "1 picture(s) lie on the sheet 'Videos' and at none of its cells" in said
+    assert "1 picture(s) on the sheet 'Videos' belong to none of its cells" in said

@@ -64,7 +64,7 @@ def test_flag_environment_and_file(call: Shell, monkeypatch: pytest.MonkeyPatch)
     ("rate", "words"),
     [
         ("fast", "'fast' is not a rate in bytes per second; write it like 2M or 500K"),
-        ("-5M", "'-5M' is no rate"),
+        ("-5M", "'-5M' is not a rate"),
         ("100", "'100' must be 0 (no limit), or from 1K"),
     ],
 )
@@ -91,8 +91,8 @@ def test_the_file_takes_no_other_kinds(call: Shell) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [
-        ("fast", ValueError, "download_rate: 'fast' is no rate"),
-        (-1, ValueError, "download_rate: -1 is no rate"),
+        ("fast", ValueError, "download_rate: 'fast' is not a rate"),
+        (-1, ValueError, "download_rate: -1 is not a rate"),
         (True, TypeError, "download_rate: write it like"),
         ([], TypeError, "download_rate: write it like"),
     ],

@@ -332,13 +332,13 @@ GIVEN_UP = {
         None,
         UnreachableError("down"),
         ["single", "list", "list"],
-        "asked for a fresh one: down",
+        "asking the API for a new one failed: down",
     ),
     "unnamed": (None, None, ["single", "list", "list"], "gave no new one"),
     "the same": (f"http://videos{OLD}", None, ["single"], "answered 400"),
     "throttled": (None, ThrottledError("slow down"), ["single"], "slow down"),
     "private": ("http://127.0.0.1/v.mp4", None, ["single"], "private network"),
-    "no web": ("file:///etc/passwd", None, ["single"], "no web address"),
+    "no web": ("file:///etc/passwd", None, ["single"], "not a web address"),
 }
 
 
@@ -496,7 +496,7 @@ def test_rates(text: str | float, rate: int) -> None:
 )
 def test_what_is_no_rate(text: str) -> None:
     """It is said what is, and what was found."""
-    with pytest.raises(ValueError, match="bytes a second") as caught:
+    with pytest.raises(ValueError, match="bytes per second") as caught:
         rate_of(text)
     assert repr(text) in str(caught.value)
 

@@ -138,7 +138,7 @@ def test_the_error_without_it_names_it(tmp_path: Path) -> None:
     (problem,) = [str(one) for one in opened(old).rows()]
     assert "Videos!C2" in problem
     assert "Save the workbook as .xlsx" in problem
-    with pytest.raises(ManifestError, match="Say one of"):
+    with pytest.raises(ManifestError, match="Use either"):
         opened(path, Reading(embedded_images=True, ignore_pictures=True))
 
 
@@ -172,7 +172,7 @@ def test_what_two_rows_could_claim_is_refused(tmp_path: Path) -> None:
     path = book(tmp_path / "o.xlsx", 4, {"C2": tall.getvalue()})
     ((cell, problem),) = problems(path).items()
     assert cell == "Videos!C2"
-    assert "over rows 2 to 4, and not mostly" in problem
+    assert "over rows 2 to 4, but not mostly" in problem
     path = book(tmp_path / "p.xlsx", 4, {"C5": tall.getvalue()})
     assert bytes_of(jobs(opened(path))[5]) == tall.getvalue()  # nothing else below it
 
@@ -292,8 +292,8 @@ def test_formats_that_the_provider_does_not_take(tmp_path: Path) -> None:
         assert made.startswith(b"\xff\xd8\xff")
     emf = b"\x01\0\0\0" + bytes(36) + b" EMF" + bytes(80)
     path = replaced(book(tmp_path / "e.xlsx", 1, {"C2": picture()}), emf)
-    assert problems(path) == {"Videos!C2": "the picture is an EMF by its content"}
-    assert problems(path, fit=True) == {"Videos!C2": "the picture is an EMF by its content"}
+    assert problems(path) == {"Videos!C2": "the picture is actually an EMF"}
+    assert problems(path, fit=True) == {"Videos!C2": "the picture is actually an EMF"}
 
 
 def replaced(path: Path, data: bytes, *, old: str = "", new: str = "") -> Path:
@@ -320,7 +320,7 @@ def test_a_picture_that_breaks_off_is_refused(tmp_path: Path) -> None:
     path = replaced(book(tmp_path / "m.xlsx", 1, {"C2": picture()}), picture()[:-6])
     ((cell, problem),) = problems(path).items()
     assert cell == "Videos!C2"
-    assert "breaks off" in problem
+    assert "ends after" in problem
     path = replaced(path, picture() + bytes(11 * 1024**2))
     assert "10 MB" in problems(path)["Videos!C2"]
     path = replaced(path, bytes(65 * 1024**2))
@@ -369,7 +369,7 @@ def test_a_group_of_pictures_is_several(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as package:
         for one, content in parts.items():
             package.writestr(one, content)
-    assert "several pictures lie at one row" in problems(path)["Videos!C2"]
+    assert "several pictures belong to one row" in problems(path)["Videos!C2"]
 
 
 def links(*pairs: tuple[str, str], outside: str = "") -> bytes:
@@ -471,7 +471,7 @@ def test_pictures_in_cells_that_are_not_in_the_file(tmp_path: Path) -> None:
     assert "https://ex.am/a.png" in found["Videos!C2"]
     assert found["Videos!C3"] == "the picture is not in the workbook"
     assert found["Videos!C4"] == "the formula returned an error"
-    assert found["Videos!B5"].startswith("a picture lies in the cell")
+    assert found["Videos!B5"].startswith("the cell contains a picture")
 
 
 def test_kept_pictures_are_what_their_names_say(tmp_path: Path) -> None:
@@ -502,7 +502,7 @@ def test_a_workbook_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> 
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "planted").symlink_to(tmp_path / "elsewhere")
     sha256 = hashlib.sha256(picture(1)).hexdigest()
-    with pytest.raises(ManifestError, match="can't be taken out"):
+    with pytest.raises(ManifestError, match="can't be extracted"):
         take_out(path, tmp_path / "planted", [Embedded(2, 2, one.part, sha256, 100)])
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -518,7 +518,7 @@ def test_a_cell_that_means_a_picture_names_no_file_elsewhere(tmp_path: Path) -> 
     assert again.request == job.request
     table.write_text(f"id,prompt,image\nv1,Idea 1,embedded:{'0' * 64}\n")
     (problem,) = [str(one) for one in opened(table, Reading()).rows()]
-    assert "is not kept beside this database" in problem
+    assert "is not stored with this database" in problem
 
 
 def test_from_a_workbook_with_pictures_to_results_in_it(

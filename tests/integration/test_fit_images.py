@@ -169,7 +169,7 @@ def test_too_large_and_transparent(folder: Path) -> None:
     picture.save(folder / "a.png")
     image, note = fit(folder, "a.png")
     assert image.media_type == "image/jpeg"
-    assert "what was transparent is white" in note
+    assert "transparent parts are white" in note
     assert near(shown(image).getpixel((50, 50)), RED)
     assert near(shown(image).getpixel((1500, 1500)), (255, 255, 255))
 
@@ -355,12 +355,12 @@ def test_damaged_pictures(folder: Path) -> None:
     ("content", "says"),
     [
         (b"", "empty"),
-        (b"hello", "no JPEG, PNG or WEBP"),
+        (b"hello", "not a JPEG, PNG or WEBP"),
         (b"%PDF-1.7", "a PDF"),
         (b"\0\0\0\x20ftypheic\0\0\0\0", "HEIC"),
         (b"\0\0\0\x20ftypisom\0\0\0\0", "video"),
         (b"\0\0\0\x20ftypmif1\0\0\0\0", "damaged, or no AVIF"),
-        (b"%!PS-Adobe", "no JPEG, PNG or WEBP"),
+        (b"%!PS-Adobe", "not a JPEG, PNG or WEBP"),
     ],
 )
 def test_what_is_no_picture_stays_an_error(folder: Path, content: bytes, says: str) -> None:

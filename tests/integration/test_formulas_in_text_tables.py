@@ -45,7 +45,7 @@ def test_a_formula_is_an_error(tmp_path: Path, text: str, name: str) -> None:
     prompts, (problem,) = read(path)
     assert prompts == ["A boat"]
     assert (problem.row, problem.column) == (2, "prompt")
-    assert "formula's result is not in the file" in problem.problem
+    assert "its result is not in the file" in problem.problem
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_what_may_be_a_formula_is_an_error_that_shows_it(
         if cell == text:
             (problem,) = problems
             assert (prompts, problem.column, problem.found) == ([], "prompt", text)
-            assert "formula's result is not in the file" in problem.problem
-            assert f"write an apostrophe: '{text[0]}" in problem.remedy
+            assert "its result is not in the file" in problem.problem
+            assert f"write an apostrophe before it: '{text[0]}" in problem.remedy
         else:
             assert (prompts, problems) == ([text], [])
 

@@ -44,7 +44,7 @@ def test_a_repeated_header_is_no_row(name: str) -> None:
     manifest = open_manifest(DATA / name)
     assert prompts(manifest) == ["A kite", "A heron"]
     assert manifest.left_out.headers == [3]
-    assert manifest.left_out.words() == ["left out: 1 row (3): the header again"]
+    assert manifest.left_out.words() == ["left out: 1 row (3): the header, repeated"]
 
 
 @FORMATS
@@ -140,7 +140,7 @@ def test_an_index_as_pandas_writes_it_is_left_alone(tmp_path: Path, start: int) 
     rows = [["", "prompt"], [str(start), "A kite"], [str(start + 3), "A heron"]]
     manifest = open_manifest(table(tmp_path, rows, ".csv"))
     assert prompts(manifest) == ["A kite", "A heron"]
-    assert "counts the rows" in manifest.left_out.words()[-1]
+    assert "numbers the rows" in manifest.left_out.words()[-1]
 
 
 @pytest.mark.parametrize("numbers", [["5", "6"], ["0", "0"], ["0", "x"], ["1", "10.5"]])

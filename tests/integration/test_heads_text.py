@@ -106,7 +106,7 @@ def test_no_encoding_is_named_for_a_file_that_mixes_two() -> None:
 def test_a_file_that_is_utf_8_is_not_read_as_another(said: str) -> None:
     """It would be read without an error, and each é bought as Ã©."""
     path = DATA / "utf8_said_cp1252.csv"
-    with pytest.raises(ManifestError, match="Leave --encoding out"):
+    with pytest.raises(ManifestError, match="Remove --encoding"):
         open_manifest(path, reading=Reading(encoding=said))
     assert jobs(open_manifest(path))[0].request.prompt == "A kité “red”"
 

@@ -32,7 +32,7 @@ def test_a_prompt_that_a_comment_cuts_is_an_error(tmp_path: Path, text: str) -> 
     """A half of it would be bought; the error says to quote it."""
     (problem,) = read(tmp_path, text)
     assert isinstance(problem, RowProblem)
-    assert "a # behind a space begins a comment" in problem.problem
+    assert "a # after a space begins a comment" in problem.problem
     assert "in quotes" in problem.remedy
     assert problem.found is not None
     assert "#" not in problem.found

@@ -218,7 +218,7 @@ def test_a_trickle_ends_and_is_gone_on_from(tmp_path: Path) -> None:
 
     async def main() -> str:
         async with hosting(trickle) as host:
-            with pytest.raises(FetchError, match="did not come within"):
+            with pytest.raises(FetchError, match="did not arrive within"):
                 await fetched(host.url, tmp_path, allow_private=True, longest=0.3)
         note = (tmp_path / "v.mp4.part.json").read_text()
         rest = reply(video, 'ETag: "v"')

@@ -117,7 +117,7 @@ def test_a_person_says_what_a_column_means(tmp_path: Path) -> None:
     [
         ("Video,prompt", "Vidoe", "Did you mean 'Video'?"),
         ("Video,prompt", "nothing", "There are: 'Video', 'prompt'"),
-        ("video,Video,prompt", "VIDEO", "stands twice"),
+        ("video,Video,prompt", "VIDEO", "duplicate"),
     ],
 )
 def test_a_column_that_is_not_there_is_named(
@@ -195,7 +195,7 @@ def test_a_folder_says_what_it_lacks(tmp_path: Path) -> None:
         one for one in open_manifest(tmp_path, reading=said).rows() if not isinstance(one, JobSpec)
     ]
     assert [(one.found, one.problem) for one in problems] == [
-        ("dog.gif", "the image is a GIF by its content")
+        ("dog.gif", "the image is actually a GIF")
     ]
 
 

@@ -240,7 +240,7 @@ def test_an_empty_sheet_and_one_with_a_header_alone_are_refused(tmp_path: Path) 
     openpyxl.Workbook().save(empty)
     with pytest.raises(ManifestError, match="is empty"):
         open_manifest(empty)
-    with pytest.raises(ManifestError, match="no row below the header"):
+    with pytest.raises(ManifestError, match="no rows below the header"):
         open_manifest(workbook(tmp_path / "header.xlsx", []))
 
 

@@ -125,7 +125,7 @@ def test_quoted_nothing_is_a_text(tmp_path: Path) -> None:
     assert isinstance(second, RowProblem)
     assert "empty" in second.problem
     assert isinstance(third, RowProblem)
-    assert "says nothing" in third.problem
+    assert "only a placeholder" in third.problem
 
 
 def test_anchors_and_merge_keys(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_same_the_other_way_round(tmp_path: Path) -> None:
         ("[a, b]", None, "not a list"),
         ("{prompt: A, duration: 12}", "duration", "no duration"),
         ("{title: A}", "prompt", "empty"),
-        ("{prompt: A, orientation: 969}", "orientation", "took 16:9"),
+        ("{prompt: A, orientation: 969}", "orientation", "turned 16:9"),
         ("1984", None, "bare number"),
         ("007", None, "bare number"),
         (".5", None, "bare number"),
@@ -211,22 +211,22 @@ def test_a_faulty_job_is_named_by_its_line(
     [
         ("", "empty", None),
         ("# nothing\n", "empty", None),
-        ("just a text\n", "no list of jobs", 1),
+        ("just a text\n", "not a list of jobs", 1),
         ("jobs:\n", "no jobs", 1),
         ("jobs: []\n", "no jobs", 1),
         ("jobs: [~]\n", "no column 'prompt'", None),
         ("- title: x\n", "no column 'prompt'", None),
         ("batch: x\n", "no jobs", 1),
         ("jobs: [A]\nbuget: 5\n", "'buget' means nothing", 2),
-        ("jobs: [A]\nbudget: -5\n", "no amount of money", 2),
+        ("jobs: [A]\nbudget: -5\n", "not a valid amount of money", 2),
         ("jobs: [A]\nbudget: [5]\n", "single value", 2),
         ("jobs: [A]\nbudget: {}\n", "single value", 2),
         ("jobs: [A]\nbatch: [x]\n", "single value", 2),
         ('jobs: [A]\nbatch: "a\\nb"\n', "line break", None),
-        ("jobs: [A]\ncampaigns: [x]\n", "a campaign has a budget", 2),
-        ("jobs: [A]\ncampaigns: {x: 5}\n", "a campaign has a budget", 2),
-        ("jobs: [A]\ncampaigns: {x: {bugdet: 5}}\n", "a campaign has a budget", 2),
-        ("jobs: [A]\ncampaigns: {x: {budget: 1e3}}\n", "no amount of money", 2),
+        ("jobs: [A]\ncampaigns: [x]\n", "a campaign can only have a budget", 2),
+        ("jobs: [A]\ncampaigns: {x: 5}\n", "a campaign can only have a budget", 2),
+        ("jobs: [A]\ncampaigns: {x: {bugdet: 5}}\n", "a campaign can only have a budget", 2),
+        ("jobs: [A]\ncampaigns: {x: {budget: 1e3}}\n", "not a valid amount of money", 2),
         ("jobs: [A]\ndefaults: [x]\n", "'defaults' is a mapping", 2),
         ("jobs: [A]\ndefaults: {id: x}\n", "an id can't be the same", 2),
         ("jobs: [A]\ndefaults: {text: x, Text: y}\n", "twice", 2),
@@ -240,11 +240,11 @@ def test_a_faulty_job_is_named_by_its_line(
         ("jobs:\n- *nobody\n", "no anchor", 2),
         ("jobs: &a\n- {prompt: A, all: *a}\n", "no anchor", 2),
         ("jobs:\n- {[a]: b}\n", "key must be a text", 2),
-        ("jobs:\n- {<<: x}\n", "takes a mapping", 2),
-        ("jobs:\n- prompt: A: B\n", "no YAML", 2),
-        ("jobs:\n- prompt: 'A\n", "no YAML", 3),
-        ("jobs:\n\t- A\n", "no YAML", 2),
-        ("jobs: [A\x01]\n", "no YAML", None),
+        ("jobs:\n- {<<: x}\n", "needs a mapping", 2),
+        ("jobs:\n- prompt: A: B\n", "not valid YAML", 2),
+        ("jobs:\n- prompt: 'A\n", "not valid YAML", 3),
+        ("jobs:\n\t- A\n", "not valid YAML", 2),
+        ("jobs: [A\x01]\n", "not valid YAML", None),
         ("jobs: [Ä]\n".encode("latin-1"), "not UTF-8", 1),
         ("- " * 60 + "A", "nested too deep", 1),
         ("[" * 50_000, "nested too deep", 1),

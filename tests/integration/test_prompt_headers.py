@@ -40,7 +40,7 @@ def test_where_there_is_no_other_one_a_person_says_it(tmp_path: Path, header: st
     with pytest.raises(ManifestError, match="there is no column 'prompt'") as error:
         open_manifest(path)
     assert f"--map '{header}=prompt'" in str(error.value)
-    assert "misspelt" not in str(error.value)
+    assert "misspelling" not in str(error.value)
     assert read(path, {header: "prompt"}) == (["A kite"], ())
 
 

@@ -52,7 +52,7 @@ def test_a_row_that_something_else_separates_is_an_error(
     assert prompts == ["A boat over the sea"]
     assert problem.row == 2
     assert "kite" in str(problem.found)
-    assert problem.problem.startswith(f"{words} seems to separate the cells here, and a ")
+    assert f"seem to be separated by {words}, but those of the header by a " in problem.problem
 
 
 @pytest.mark.parametrize(

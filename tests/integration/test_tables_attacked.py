@@ -90,7 +90,7 @@ def test_a_name_that_a_comment_cuts_is_an_error(tmp_path: Path, text: str) -> No
     """``Spring #2`` is ``Spring`` to YAML: another cap."""
     _, rows, problems = read(written(tmp_path, text, "t.yaml"))
     assert rows == []
-    assert "a # behind a space begins a comment" in problems[0].problem
+    assert "a # after a space begins a comment" in problems[0].problem
 
 
 def test_a_default_campaign_that_a_comment_cuts_is_refused(tmp_path: Path) -> None:

@@ -371,7 +371,7 @@ def test_the_guard_compares_what_the_reader_sees(
 
 def test_a_manifest_that_cannot_be_read(write: Write) -> None:
     """The reader's own error, with its place."""
-    with pytest.raises(ManifestError, match="no YAML"):
+    with pytest.raises(ManifestError, match="not valid YAML"):
         write("jobs: [a", {1: [DONE]})
 
 

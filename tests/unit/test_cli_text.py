@@ -26,7 +26,7 @@ def test_a_long_line_goes_on_below_what_stands_behind_its_label() -> None:
     line = "  because      no answer; the generation may still exist"
     assert folded(line, 40).split("\n") == [
         "  because      no answer; the generation",
-        "               may exist all the same",
+        "               may still exist",
     ]
 
 

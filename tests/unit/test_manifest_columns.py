@@ -54,7 +54,7 @@ def test_slips_are_suspicious(header: str, like: str) -> None:
     columns = understand("m.csv", ["prompt", header], 1)
     assert columns.suspicious == (header,)
     assert columns.carried == (0, 1)
-    assert f"looks like a misspelt {like!r}" in columns.warnings[0].problem
+    assert f"looks like a misspelling of {like!r}" in columns.warnings[0].problem
 
 
 def test_what_is_there_was_not_misspelt() -> None:
@@ -73,9 +73,9 @@ def test_honest_headers_are_not_suspicious(header: str) -> None:
 
 def test_a_misspelt_prompt_is_named() -> None:
     """Without a prompt the file is refused, and the likely one is named."""
-    with pytest.raises(ManifestError, match=r"'promt' misspelt\? Call it 'prompt'"):
+    with pytest.raises(ManifestError, match=r"'promt' misspelled\? Rename it to 'prompt'"):
         understand("m.csv", ["id", "promt"], 1)
-    with pytest.raises(ManifestError, match="first row must hold the columns' names"):
+    with pytest.raises(ManifestError, match="first row must contain the column names"):
         understand("m.csv", ["A fox in the snow", "10"], 1)
 
 
@@ -256,5 +256,5 @@ def test_a_column_of_ours_may_be_said_to_be_somebodys_own() -> None:
 
 def test_a_header_that_may_be_the_prompt_is_named() -> None:
     """Without a prompt the file is refused with what to type."""
-    with pytest.raises(ManifestError, match="Say --map 'Your prompt=prompt'"):
+    with pytest.raises(ManifestError, match="Use --map 'Your prompt=prompt'"):
         understand("m.csv", ["id", "Your prompt"], 1)

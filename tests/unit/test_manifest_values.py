@@ -270,7 +270,7 @@ def test_a_duration_of_thousands_is_refused(text: str) -> None:
 )
 def test_failed_formulas_of_any_language_are_errors(text: str) -> None:
     """They are no prompts."""
-    with pytest.raises(CellError, match="formula has failed"):
+    with pytest.raises(CellError, match="formula returned an error"):
         values.refuse_formula(text)
 
 

@@ -287,7 +287,7 @@ def test_an_api_that_goes_on_to_stumble_ends_with_the_time() -> None:
     """The last trouble is the cause, and a Retry-After holds to the very end."""
     time = Time()
     script = Script(answer(503, {}))
-    with pytest.raises(StillRunningError, match="could not be looked at") as caught:
+    with pytest.raises(StillRunningError, match="could not be read") as caught:
         run(script, lambda client: client.wait_for_completion("gen-1", timeout=60), time)
     assert isinstance(caught.value.__cause__, ServerError)
     assert sum(time.slept) == 60
@@ -393,7 +393,7 @@ def test_a_download_that_stumbles_is_tried_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("video", "file", "says"),
     [
-        (FILE, httpx.Response(200, content=b"<html>not what you think</html>"), "no MP4"),
+        (FILE, httpx.Response(200, content=b"<html>not what you think</html>"), "not an MP4"),
         (FILE, answer(404), "answered 404"),
         ("http://127.0.0.1/v.mp4", whole(), "private network"),
         ("https://[::1]/v.mp4", whole(), "private network"),

@@ -432,7 +432,7 @@ def test_faults_are_read_as_they_are_written() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("dorp=0.1", "no fault 'dorp'; there are drop, lost"),
+        ("dorp=0.1", "unknown fault 'dorp'; available: drop, lost"),
         ("drop", "write it like drop=0.1"),
         ("drop=often", "write it like drop=0.1"),
         ("drop=2", "from 0 to 1"),

@@ -308,14 +308,14 @@ def test_all_problems_can_be_seen(http: httpx.Client) -> None:
     ("field", "value", "says"),
     [
         ("budget", "", "Give one"),
-        ("budget", "much", "no amount of money"),
-        ("budget", "-1", "no amount of money"),
+        ("budget", "much", "not a valid amount of money"),
+        ("budget", "-1", "not a valid amount of money"),
         ("name", "x" * 201, "longer than 200"),
         ("name", "adhoc", "single videos"),
         ("first", "0", "from 1"),
         ("first", "few", "whole number"),
         ("in_flight", "1000000", "from 1 to 100000"),
-        ("cap-0", "abc", "no amount of money"),
+        ("cap-0", "abc", "not a valid amount of money"),
     ],
 )
 def test_a_mistake_stands_beside_its_field(

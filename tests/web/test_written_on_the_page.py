@@ -64,7 +64,7 @@ def test_columns_are_said_once_the_letters_are_right(http: httpx.Client) -> None
 def test_what_separates_cells_can_be_said(http: httpx.Client, site: Site) -> None:
     address = upload(http, "m.csv", EITHER)
     refused = http.get(f"{address}?part").text
-    assert "it can't be told whether ',' or ';' separates the cells" in words_of(refused)
+    assert "cannot tell whether ',' or ';' separates the cells" in words_of(refused)
     assert "Delimiter" in refused
     shown, form = said(http, address, delimiter="comma")
     assert 'value="comma" selected' in shown

@@ -33,7 +33,7 @@ def book_of(path: Path) -> Book:
     """Open a workbook by the reader that its content needs.
 
     Raises:
-        ManifestError: it is no workbook, or of another kind than its name says.
+        ManifestError: it is not a workbook, or of another kind than its name says.
     """
     suffix = path.suffix.lower()
     kind = _kind(path)

@@ -25,11 +25,11 @@ def without_headings(
     prompt is the only column of ours, it has to spread over all columns that have a header.
 
     Args:
-        rows: of a sheet, as they stand in the file.
+        rows: of a sheet, as they are in the file.
         merges: its merged areas.
         header: the header's row.
         headers: as written.
-        ours: where our columns stand.
+        ours: where our columns are.
         found: takes the numbers of those that were left out.
     """
     named = {place for place, text in enumerate(headers) if text.strip()}

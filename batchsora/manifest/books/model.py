@@ -73,7 +73,7 @@ class SheetRow(NamedTuple):
 
     @property
     def blank(self) -> bool:
-        """Whether there is nothing to see in it."""
+        """Return whether there is nothing to see in it."""
         return not self.faults and not any(cell and not cell.isspace() for cell in self.cells)
 
 
@@ -150,7 +150,7 @@ class Book(Protocol):
         """Find the picture that lies in a cell, by its key; its place is none.
 
         Returns:
-            None where it is no picture: another error that a spreadsheet writes the same way.
+            None where it is not a picture: another error that a spreadsheet writes the same way.
         """
         ...
 

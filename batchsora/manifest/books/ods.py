@@ -235,7 +235,7 @@ def _forget(row: etree._Element) -> None:
 
 
 def _is_sheet(table: etree._Element) -> bool:
-    """Whether a table is a sheet, and not one in a chart or in another cell."""
+    """Return whether a table is a sheet, and not one in a chart or in another cell."""
     above = table.getparent()
     return above is not None and above.tag == _BODY
 

@@ -77,14 +77,14 @@ def number(text: str, form: str, *, from_1904: bool = False) -> str:
 
 
 def hides(text: str, form: str) -> bool:
-    """Whether a format shows nothing of a number that is not 0, as ``;;;`` does."""
+    """Return whether a format shows nothing of a number that is not 0, as ``;;;`` does."""
     if ";" not in form or is_naught(text):
         return False
     return _understood(_section(form, text)).always == ""
 
 
 def is_naught(text: str) -> bool:
-    """Whether a number is 0."""
+    """Return whether a number is 0."""
     try:
         return float(text) == 0
     except ValueError:

@@ -171,7 +171,7 @@ class Xls:
             found.uncalculated.add((row + 1, column))
 
     def _is_doubtful(self, flags: int, data: bytes) -> bool:
-        """Whether nobody may have calculated a formula whose result is 0."""
+        """Return whether nobody may have calculated a formula whose result is 0."""
         if flags & _ALWAYS:
             return True
         number = gives_number(data) if self._wide else True

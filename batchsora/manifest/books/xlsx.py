@@ -301,7 +301,7 @@ class _Rows:
 
 
 def _is_unseen(row: etree._Element) -> bool:
-    """Whether a row is hidden, also by a height of 0, which openpyxl leaves out as it writes it."""
+    """Return whether a row is hidden, also by a height of 0, which openpyxl leaves out."""
     if _true(row.get("hidden")):
         return True
     height = row.get("ht")

@@ -1,6 +1,6 @@
 """What a sheet of Excel's format has beside its rows: merged cells, totals, pictures.
 
-It stands before and behind the rows in the same part. So that a million rows are not parsed for it,
+It lies before and behind the rows in the same part. So that a million rows are not parsed for it,
 they are cut out of the text first.
 """
 

@@ -50,7 +50,7 @@ class ApartTable:
     Attributes:
         path: as given; so are errors.
         headers: as written.
-        header_row: where they stand, where they have a place of their own.
+        header_row: where they are, where they have a place of their own.
         sheet: of a workbook.
         settings: what the file says beside its rows.
         warnings: what a person should know of what was left out.
@@ -155,7 +155,7 @@ def _told_last(
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
     reason = f"the file can't be read: {error}"
-    return UnreadableError(RowProblem(str(path), None, None, None, reason, _SPLIT))
+    return UnreadableError(RowProblem(str(path), reason, _SPLIT))
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:

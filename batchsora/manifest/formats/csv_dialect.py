@@ -67,14 +67,14 @@ class Dialect:
 def dialect_of(
     path: Path, lines: Iterator[str], encoding: str, delimiter: str | None, suffix: str
 ) -> Dialect:
-    """See what separates cells: what a person or the file says, else what the header has most of.
+    """Find what separates cells: what a person or the file says, else what the header has most of.
 
     Only what is outside quotes and brackets counts. Where the header has several, as in
     ``Prompt, English;Duration, sec``, it is the one that the rows below have as often; of two that
     it has equally often the one that the first of them has so. A header without any is one column.
 
     Raises:
-        ManifestError: it can't be told.
+        ManifestError: it is ambiguous.
     """
     line = next((line for line in lines if line.strip()), "")
     named = _SEPARATOR.fullmatch(line)
@@ -111,7 +111,7 @@ def _that_rows_have(
         present: how often the header has each.
 
     Raises:
-        ManifestError: it can't be told.
+        ManifestError: it is ambiguous.
     """
     most = max(present.values())
     likely = [one for one, times in present.items() if times == most]

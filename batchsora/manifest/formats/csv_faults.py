@@ -21,7 +21,7 @@ _COMMENTS: Final = ("#", "//")
 
 
 def seems_separated(text: str) -> bool:
-    """Whether a text without quotes seems to be several cells, as ``A kite,15`` does."""
+    """Return whether a text without quotes seems to be several cells, as ``A kite,15`` does."""
     if _SEPARATES.search(text) is not None:
         return True
     last = _LAST.search(text)
@@ -66,7 +66,7 @@ def separated_otherwise(
 
 
 def _cuts(text: str, other: str, width: int, *, sure: bool) -> bool:
-    """Whether a separator cuts a text as a header is cut.
+    """Return whether a separator cuts a text as a header is cut.
 
     Args:
         text: a row.
@@ -94,7 +94,7 @@ def _pieces(text: str, separator: str) -> list[str]:
 
 
 def _is_ours(piece: str) -> bool:
-    """Whether a piece is an orientation or a duration."""
+    """Return whether a piece is an orientation or a duration."""
     return bool(piece.strip()) and any(_says(parse, piece) for parse in _OPTIONS)
 
 
@@ -105,11 +105,11 @@ def seemingly_several(file: str, row: int, header: str, text: str) -> RowProblem
     """Make the problem of a text that seems to be several cells, in a table of one column."""
     return RowProblem(
         file,
-        row,
-        header,
-        shorten(text),
         "this looks like several cells, but the header has only one",
         "Put a text that contains a separator in double quotes, or name all columns.",
+        row=row,
+        column=header,
+        found=shorten(text),
     )
 
 
@@ -126,12 +126,11 @@ def another_separator(file: str, row: int, text: str, ours: str, other: str) -> 
     header, here = _SPOKEN.get(ours, repr(ours)), _SPOKEN[other]
     return RowProblem(
         file,
-        row,
-        None,
-        shorten(text.strip()),
         f"the cells here seem to be separated by {here}, but those of the header by {header}",
         f"Use the header's separator; put a text that contains {here} in double quotes, "
         f"followed by {header} for each empty cell.",
+        row=row,
+        found=shorten(text.strip()),
     )
 
 
@@ -139,11 +138,11 @@ def cut_in_quotes(file: str, row: int, header: str | None, text: str) -> RowProb
     """Make the problem of a text that is cut inside quotes."""
     return RowProblem(
         file,
-        row,
-        header,
-        shorten(text.strip()),
         "a quote opens here that does not enclose the whole cell, so the next separator cuts "
         "the text",
         "Put the whole cell in quotes, without a space before them, and write a quote inside it "
         'twice ("").',
+        row=row,
+        column=header,
+        found=shorten(text.strip()),
     )

@@ -17,14 +17,14 @@ from batchsora.manifest.values import WRITTEN
 _SIGNS: Final = "=\uff1d"
 """What a formula begins with; the wide one is East Asia's."""
 _FORMULA: Final = re.compile(rf"\s*[{_SIGNS}][\s+(\-]*(?:[\w\"'$#@\[{{]|\.[0-9])")
-"""It stands before an operand: ``=>``, ``==`` and ``=)`` begin none."""
+"""It comes before an operand: ``=>``, ``==`` and ``=)`` begin none."""
 _TEXT: Final = re.compile(r'\s*=\s*"((?:[^"]|"")*)"\s*')
 """How people keep a spreadsheet from changing a text: ``="007"``."""
 _MARKED: Final = re.compile(rf"'+(?=\s*[{_SIGNS}])")
 
 
 def is_formula(cell: str) -> bool:
-    """Whether a cell has the sign of a formula before what may be one."""
+    """Return whether a cell has the sign of a formula before what may be one."""
     return _FORMULA.match(cell) is not None
 
 
@@ -35,7 +35,7 @@ def calculated(
 
     Args:
         cells: of a row, as they are read.
-        written: the same, as they stand in the file: a text that only looks like a formula has a
+        written: the same, as they are in the file: a text that only looks like a formula has a
             mark there.
         places: of the cells that are looked at; in the others a formula is somebody's own.
     """
@@ -60,7 +60,7 @@ class ToldTable(OtherRows):
     stay as they are: whoever wrote these had read the text already.
 
     Attributes:
-        inner: the table as it stands in the file.
+        inner: the table as it is in the file.
         read: the places of the columns that are read.
         results: the places of the columns of results.
     """

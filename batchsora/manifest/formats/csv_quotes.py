@@ -40,15 +40,15 @@ _ELIDED: Final = re.compile(
     r"(?:[0-9]|(?:tis|twas|til|till|cause|em|n|neath|bout|round|cross|gainst|s|t)\b)",
     re.IGNORECASE,
 )
-"""What stands behind an apostrophe at the beginning of a word: ``'90s``, ``'tis``."""
+"""What comes after an apostrophe at the beginning of a word: ``'90s``, ``'tis``."""
 SPACELESS: Final = "\u2e80"
 """From here on stand letters of East Asia, whose words have no spaces between them."""
 _BEFORE_A_QUOTE: Final = frozenset("([{<-/=:\u2013\u2014\u00a1\u00bf") | _CLOSERS.keys()
-"""Signs that may stand before a mark that opens; white space may, too."""
+"""Signs that may come before a mark that opens; white space may, too."""
 
 
 def may_have_marks(text: str) -> bool:
-    """Whether some mark in a row may open a quote; it is asked of every row."""
+    """Return whether some mark in a row may open a quote; it is asked of every row."""
     if "`" in text or ("'" in text and _BEFORE_A_WORD.search(text) is not None):
         return True
     return not text.isascii() and any(mark in text for mark in _OTHERS)
@@ -95,7 +95,7 @@ def _left_open(cell: str) -> str:
 
 
 def _closes_first(cell: str, opened: str) -> bool | None:
-    """Whether a cell closes a quote before it opens one of its own; None where it does neither."""
+    """Return whether a cell closes a quote before it opens its own; None: it does neither."""
     end = len(cell.rstrip())
     paired = cell.count('"') % 2 == 0
     for found in _MARKS.finditer(cell):
@@ -107,7 +107,7 @@ def _closes_first(cell: str, opened: str) -> bool | None:
 
 
 def _opens_at(cell: str, at: int, end: int) -> bool:
-    """Whether a mark opens a quote: it stands before a word, and not behind one.
+    """Return whether a mark opens a quote: it comes before a word, and not behind one.
 
     Args:
         cell: a text.
@@ -127,7 +127,7 @@ def _opens_at(cell: str, at: int, end: int) -> bool:
 
 
 def _closes_at(cell: str, at: int, opened: str, *, paired: bool) -> bool:
-    """Whether a mark closes a quote that another one has opened; an apostrophe doesn't."""
+    """Return whether a mark closes a quote that another one has opened; an apostrophe doesn't."""
     mark = cell[at]
     if mark not in _CLOSERS[opened]:
         return False
@@ -148,12 +148,12 @@ def _behind_space(delimiter: str) -> re.Pattern[str]:
 
 
 def may_begin_behind_space(line: str, delimiter: str) -> bool:
-    """Whether a line has what would be a cell that begins with spaces and a quote."""
+    """Return whether a line has what would be a cell that begins with spaces and a quote."""
     return ' "' in line and _behind_space(delimiter).search(line) is not None
 
 
 def begins_behind_space(cell: str) -> bool:
-    """Whether a cell that was read as it stands begins with spaces and a quote."""
+    """Return whether a cell that was read as it stands begins with spaces and a quote."""
     return cell[:1] == " " and cell.lstrip(" ")[:1] == '"'
 
 
@@ -228,7 +228,7 @@ def enclosed(cells: Sequence[str], text: str, *, spaced: bool) -> list[bool]:
 
 
 def _is_left_open(cell: str) -> bool:
-    """Whether a cell opens a quote and does not close it; one behind a number is an inch."""
+    """Return whether a cell opens a quote and does not close it; one behind a number is an inch."""
     opened, at = False, cell.find('"')
     while at >= 0:
         opened = not opened and _may_open(cell[at - 1 : at] if at else "", cell[at + 1 : at + 2])
@@ -237,7 +237,7 @@ def _is_left_open(cell: str) -> bool:
 
 
 def _may_open(before: str, after: str) -> bool:
-    """Whether a double quote between two signs may open a quote."""
+    """Return whether a double quote between two signs may open a quote."""
     if before.isalnum() and (before < SPACELESS or before.isnumeric()):
         return not before.isnumeric() and after.isalnum()
     return True

@@ -202,7 +202,7 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
     many cells as the header without it.
 
     Raises:
-        ManifestError: the file can't be read, or it can't be told.
+        ManifestError: the file can't be read, or it is ambiguous.
     """
     if dialect.delimiter != "\t":
         return True
@@ -231,7 +231,7 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
 
 
 def _is_glued(cell: str) -> bool:
-    """Whether a cell has what ends a cell, and what ends a row, and is not surely meant to.
+    """Return whether a cell has what ends a cell, and what ends a row, and is not surely meant to.
 
     A quote in it was written twice, as only programs do that enclose cells.
     """

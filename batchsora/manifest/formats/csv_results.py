@@ -141,7 +141,7 @@ def _copier(row: int, text: str, raw: bytes, encoding: str) -> Callable[[int, in
     """Return what gives the bytes of a piece of a row's text.
 
     Raises:
-        ValueError: it can't be told which they are.
+        ValueError: it is ambiguous which they are.
     """
     if text.encode(encoding, "replace") == raw:
         return lambda begin, end: text[begin:end].encode(encoding)
@@ -245,10 +245,10 @@ def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
 
 
 def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[tuple[int, int]]:
-    """Find where each cell of a row stands in its text, quotes included.
+    """Find where each cell of a row is in its text, quotes included.
 
     Raises:
-        ValueError: that can't be told.
+        ValueError: that is ambiguous.
     """
     delimiter = dialect.delimiter
     spans, place, end = [], 0, len(text.rstrip("\r\n"))

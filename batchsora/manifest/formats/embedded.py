@@ -166,7 +166,9 @@ class EmbeddedTable(OtherRows):
     def _problem(self, one: Embedded, problem: str, remedy: str) -> RowProblem:
         own = self.inner.headers
         header = own[one.column] if one.column < len(own) else None
-        return RowProblem(self.file, one.row, header, None, problem, remedy, self._cell(one))
+        return RowProblem(
+            self.file, problem, remedy, row=one.row, column=header, cell=self._cell(one)
+        )
 
     def _cell(self, one: Embedded) -> str:
         return cell_name(self.sheet or "", one.row, one.column)
@@ -186,12 +188,9 @@ class EmbeddedTable(OtherRows):
             self.own_warnings.append(
                 RowProblem(
                     self.file,
-                    None,
-                    None,
-                    None,
                     f"{many} {where} ({shown}): not sent",
                     "No action is needed if that is intended.",
-                    cells[0],
+                    cell=cells[0],
                 )
             )
 

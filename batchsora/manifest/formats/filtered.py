@@ -169,12 +169,12 @@ class FilteredTable(OtherRows):
     """A table without the rows that are none.
 
     Attributes:
-        inner: the table as it stands in the file; it has a header.
-        known: where our columns stand in it.
-        nameless: where columns without a header stand.
+        inner: the table as it is in the file; it has a header.
+        known: where our columns are in it.
+        nameless: where columns without a header are.
         file: the manifest's path, for messages.
         always: a default stands under an empty prompt, so that a row without ours is a job.
-        left_out: what was left out; made anew each time that rows are read.
+        left_out: what was left out; made again each time that rows are read.
     """
 
     inner: RawTable
@@ -229,7 +229,7 @@ class _Judge:
         self._longest = max(LONGEST_TOTAL, *map(len, self._heads))
 
     def is_plain(self, text: str) -> bool:
-        """Whether a prompt says by itself that its row is one, as nearly all do."""
+        """Return whether a prompt says by itself that its row is one, as nearly all do."""
         if not text or text[0] in "#/\ufeff":
             return False
         if len(text) > self._longest:
@@ -271,7 +271,7 @@ class _Judge:
         )
 
     def _is_another_header(self, filled: Mapping[int, str]) -> bool:
-        """Whether each cell in a column of ours is a name for just that column."""
+        """Return whether each cell in a column of ours is a name for just that column."""
         return _names_prompts(filled.get(self._prompt, "")) and all(
             filled[place] == self._heads[place] or meaning(filled[place]) == name
             for name, place in self._table.known.items()
@@ -306,7 +306,7 @@ class _Judge:
         return first in self._first or (first == 0 and len(filled) == 1)
 
     def _is_total(self, filled: Mapping[int, str]) -> bool:
-        """Whether a row says ``Total``, and else nothing but numbers; no prompt and no id."""
+        """Return whether a row says ``Total`` and else has only numbers; no prompt and no id."""
         named = [place for place, word in filled.items() if _sums_up(word)]
         if len(named) != 1 or filled.keys() & self._first - {named[0]}:
             return False
@@ -319,14 +319,14 @@ class _Judge:
 
 
 def _speaks(low: str) -> bool:
-    """Whether a text in small letters has in it what every name of the column of prompts has."""
+    """Return whether a text in small letters contains what each name for prompts contains."""
     return (
         "prompt" in low or "text" in low or "idea" in low or "scene" in low or "description" in low
     )
 
 
 def _names_prompts(text: str) -> bool:
-    """Whether a cell is a name for the column of prompts: ``Prompts``, ``Text``, ``Video idea``."""
+    """Return whether a cell names the column of prompts: ``Prompts``, ``Text``, ``Video idea``."""
     if len(text) > LONGEST_TOTAL or "\n" in text or not _speaks(text.casefold()):
         return False
     return meaning(text) == "prompt" and (outright(text) or rank(text) != WEAKEST)
@@ -338,7 +338,7 @@ def _plain(text: str) -> str:
 
 
 def _sums_up(text: str) -> bool:
-    """Whether a cell says ``Total``, in one of many languages: ``Grand total: 5``."""
+    """Return whether a cell says ``Total``, in one of many languages: ``Grand total: 5``."""
     if len(text) > LONGEST_TOTAL:
         return False
     bare = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not combining(c))

@@ -73,10 +73,10 @@ def read_document(file: str, text: str, remedy: str) -> Node:
     Args:
         file: the manifest's path, for messages.
         text: with LF as line end.
-        remedy: what to do where it is no JSON.
+        remedy: what to do where it is not JSON.
 
     Raises:
-        ManifestError: it is no JSON, or holds what can't be used: NaN, keys that stand twice,
+        ManifestError: it is not JSON, or holds what can't be used: NaN, keys that stand twice,
             halves of characters, too many values, or too deep ones.
     """
     try:
@@ -93,10 +93,10 @@ def read_line(file: str, number: int, text: str, most: int, remedy: str) -> Any:
         number: the line's, from 1.
         text: the line.
         most: so many values it may have.
-        remedy: what to do where it is no JSON.
+        remedy: what to do where it is not JSON.
 
     Raises:
-        ManifestError: it is no JSON, or holds what can't be used.
+        ManifestError: it is not JSON, or holds what can't be used.
     """
     try:
         with _named_faults(file, number):
@@ -142,7 +142,7 @@ class _Text:
 
         Raises:
             ManifestError: it holds what can't be used.
-            json.JSONDecodeError: it is no JSON.
+            json.JSONDecodeError: it is not JSON.
         """
         with _named_faults(self._file, 1):
             _refuse_many(self._text, MOST_NODES)

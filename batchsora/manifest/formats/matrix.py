@@ -128,11 +128,11 @@ def _key(
 
 
 def read_matrix(file: str, node: Node | None) -> Matrix:
-    """Understand what stands under ``matrix``.
+    """Parse what is under ``matrix``.
 
     Args:
         file: the manifest's path, for messages.
-        node: what stands there; None and nothing are an empty matrix.
+        node: what is there; None and nothing are an empty matrix.
 
     Raises:
         ManifestError: it can't be expanded, or is too much.

@@ -49,7 +49,7 @@ class SheetPictures:
         path: the workbook.
         sheet: its name.
         headers: as seen.
-        ours: where our columns stand.
+        ours: where our columns are.
         found: the pictures that are to be used, and those that can't be; complete when the rows
             were read to their end.
     """
@@ -69,7 +69,7 @@ class SheetPictures:
 
     @property
     def used(self) -> bool:
-        """Whether pictures become images."""
+        """Return whether pictures become images."""
         return bool(self.reading.embedded_images)
 
     @cached_property
@@ -120,7 +120,7 @@ class SheetPictures:
         use = "use it with --embedded-images, " if self.path.suffix.lower() in EMBEDDING else ""
         for place in sorted(over | within):
             if place in over or place not in self.ours.values():
-                yield self._problem(
+                yield self.problem(
                     row.number,
                     place,
                     f"a picture is {'over' if place in over else 'in'} the cell; a video of the "
@@ -140,9 +140,6 @@ class SheetPictures:
         if self.beside.loose and not self.reading.ignore_pictures:
             yield RowProblem(
                 str(self.path),
-                None,
-                None,
-                None,
                 f"{self.beside.loose} picture(s) on the sheet {self.sheet!r} belong to none of "
                 "its cells: no row uses them",
                 "Anchor each to its cell, or write files' names into the column 'image'.",
@@ -178,12 +175,12 @@ class SheetPictures:
                     )
 
     def _is_hidden(self, picture: Picture) -> bool:
-        """Whether a picture lies in a row that is left out, and in no other."""
+        """Return whether a picture lies in a row that is left out, and in no other."""
         seen = [row for row, height in picture.over if height and row not in self._hidden]
         return picture.row in self._hidden and not seen
 
     def _astray(self, picture: Picture) -> str | None:
-        """Return why it can't be told to which row a picture belongs; None where it can."""
+        """Return why it is unclear to which row a picture belongs; None where it is clear."""
         over = dict(picture.over) or {picture.row: 1}
         rows = [row for row, height in over.items() if row in self._rows and height]
         total, own = sum(over.values()), over.get(picture.row, 0)
@@ -226,10 +223,19 @@ class SheetPictures:
     def _refuse(self, picture: Picture, problem: str, remedy: str) -> None:
         self.found.append(Embedded(picture.row, picture.column, None, None, 0, problem, remedy))
 
-    def _problem(self, row: int, place: int, problem: str, remedy: str) -> RowProblem:
-        header = self.headers[place] if place < len(self.headers) else None
-        cell = cell_name(self.sheet, row, place)
-        return RowProblem(str(self.path), row, header, None, problem, remedy, cell)
+    def problem(
+        self, row: int, place: int, problem: str, remedy: str, found: str | None = None
+    ) -> RowProblem:
+        """Return the problem of a cell."""
+        return RowProblem(
+            str(self.path),
+            problem,
+            remedy,
+            row=row,
+            column=self.headers[place] if place < len(self.headers) else None,
+            found=shorten(found) if found else None,
+            cell=cell_name(self.sheet, row, place),
+        )
 
 
 def _looked_at(package: ZipFile, name: str) -> Embedded:

@@ -1,4 +1,4 @@
-"""Reads a workbook's sheet: what people see in each cell, or why that can't be told.
+"""Reads a workbook's sheet: what people see in each cell, or why that is unknown.
 
 An error, a formula that was never calculated, a picture that stands for a value: in a column of
 ours each is a problem of its row, named by its cell. Rows that people don't see are left out, and
@@ -14,7 +14,7 @@ from typing import Any, Final
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered, without_headings
 from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
-from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused, shorten
+from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused
 from batchsora.manifest.formats.sheet_choice import (
     header_of,
     named,
@@ -72,7 +72,7 @@ class SheetTable:
 
     @property
     def hidden(self) -> bool:
-        """Whether rows were left out because people don't see them."""
+        """Return whether rows were left out because people don't see them."""
         return bool(self._hidden)
 
     @property
@@ -96,15 +96,11 @@ class SheetTable:
             except HeaderCoversError as error:
                 raise self._header_covers(error.area) from error
             self._pictures.place()
-        self.warnings.extend(
-            [
-                *self._pictures.loose(),
-                *self._columns_hidden(),
-                *self._rows_hidden(),
-                *self._sheets_left(),
-                *self._told_headings(),
-            ]
-        )
+        self.warnings.extend(self._pictures.loose())
+        self.warnings.extend(self._columns_hidden())
+        self.warnings.extend(self._rows_hidden())
+        self.warnings.extend(self._sheets_left())
+        self.warnings.extend(self._told_headings())
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
         below = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
@@ -115,7 +111,15 @@ class SheetTable:
             if row.number <= self.header_row or row.blank:
                 continue
             if total := self._total(row.number):
-                self.warnings.append(self._left_out(total, row.number))
+                self.warnings.append(
+                    RowProblem(
+                        str(self.path),
+                        "the totals row of a table was left out",
+                        "No action is needed.",
+                        row=row.number,
+                        cell=cell_name(self.sheet, row.number, total.left),
+                    )
+                )
             elif row.hidden and not self._reading.include_hidden:
                 self._hidden.append(row.number)
                 self._pictures.hide(row.number)
@@ -136,16 +140,8 @@ class SheetTable:
                 fault = FAILED
             if fault is not None:
                 remedy = self._pictures.remedy(place, fault)
-                found.append(self._problem(row.number, place, text, fault.problem, remedy))
+                found.append(self._pictures.problem(row.number, place, fault.problem, remedy, text))
         return found
-
-    def _problem(
-        self, row: int, place: int, found: str | None, problem: str, remedy: str
-    ) -> RowProblem:
-        header = self.headers[place] if place < len(self.headers) else None
-        shown = shorten(found) if found else None
-        cell = cell_name(self.sheet, row, place)
-        return RowProblem(str(self.path), row, header, shown, problem, remedy, cell)
 
     def _total(self, number: int) -> Area | None:
         """Find the totals row of a table object that a row is, if the prompts are the table's."""
@@ -157,17 +153,6 @@ class SheetTable:
                 return area
         return None
 
-    def _left_out(self, total: Area, number: int) -> RowProblem:
-        return RowProblem(
-            str(self.path),
-            number,
-            None,
-            None,
-            "the totals row of a table was left out",
-            "No action is needed.",
-            cell_name(self.sheet, number, total.left),
-        )
-
     def _rows_hidden(self) -> Iterator[RowProblem]:
         hidden = self._hidden
         if not hidden:
@@ -176,14 +161,11 @@ class SheetTable:
         one = len(hidden) == 1
         yield RowProblem(
             str(self.path),
-            None,
-            None,
-            None,
             f"{len(hidden)} row{' is' if one else 's are'} hidden and {'was' if one else 'were'} "
             f"left out (row{'' if one else 's'} {rows})",
             f"--include-hidden takes {'it' if one else 'them'}; or show {'it' if one else 'them'}, "
             "and clear the filter if there is one.",
-            cell_name(self.sheet, hidden[0], None),
+            cell=cell_name(self.sheet, hidden[0], None),
         )
 
     def _told_headings(self) -> Iterator[RowProblem]:
@@ -191,24 +173,20 @@ class SheetTable:
             one = len(found) == 1
             yield RowProblem(
                 str(self.path),
-                None,
-                None,
-                None,
                 f"{len(found)} row{' is a heading' if one else 's are headings'} merged over the "
                 f"columns, and {'was' if one else 'were'} left out "
                 f"(row{'' if one else 's'} {_numbers(found)})",
                 f"If {'it is a prompt' if one else 'they are prompts'}, unmerge the cells.",
-                cell_name(self.sheet, found[0], None),
+                cell=cell_name(self.sheet, found[0], None),
             )
 
     def _columns_hidden(self) -> Iterator[RowProblem]:
         for first, last in self._beside.hidden_columns:
             for name, place in self._ours.items():
                 if first <= place <= last:
-                    yield self._problem(
+                    yield self._pictures.problem(
                         self.header_row,
                         place,
-                        None,
                         f"the column is hidden, but still read as {name!r}",
                         "Show it, and check its values.",
                     )
@@ -221,9 +199,6 @@ class SheetTable:
             shown = ", ".join(map(repr, others))
             yield RowProblem(
                 str(self.path),
-                None,
-                None,
-                None,
                 f"only the sheet {self.sheet!r} is read; there are prompts in {shown}, too",
                 f"Each is a separate batch: --sheet {quoted(others[0])}.",
             )
@@ -233,13 +208,11 @@ class SheetTable:
         return ManifestError(
             RowProblem(
                 str(self.path),
-                area.top,
-                None,
-                None,
                 f"the header's cell is merged with rows below it, down to row {area.bottom}, "
                 "but these rows have cells of their own",
                 "Unmerge it: the header must be one row.",
-                cell,
+                row=area.top,
+                cell=cell,
             )
         )
 
@@ -252,7 +225,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
     """Open a workbook, and read the header of one of its sheets.
 
     Raises:
-        ManifestError: it is no workbook, is encrypted or damaged, or has no such sheet.
+        ManifestError: it is not a workbook, is encrypted or damaged, or has no such sheet.
     """
     check_regular(path)
     with understood(path):
@@ -311,12 +284,19 @@ def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
         if place < width:
             found, cell = header.cells[place], cell_name(sheet, header.number, place)
             raise ManifestError(
-                RowProblem(str(path), header.number, None, found, fault.problem, fault.remedy, cell)
+                RowProblem(
+                    str(path),
+                    fault.problem,
+                    fault.remedy,
+                    row=header.number,
+                    found=found,
+                    cell=cell,
+                )
             )
 
 
 def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
-    """Return where our columns stand; what is wrong with the headers is told by who reads them."""
+    """Return where our columns are; what is wrong with the headers is told by who reads them."""
     there = {folded(header) for header in headers}
     said = {header: name for header, name in reading.columns.items() if folded(header) in there}
     try:

@@ -108,7 +108,7 @@ def words_of(value: str) -> tuple[str, bool]:
 
 
 def _counts(sign: str) -> bool:
-    """Whether a sign is a letter, a mark on one, or a digit."""
+    """Return whether a sign is a letter, a mark on one, or a digit."""
     return unicodedata.category(sign)[0] in "LMN"
 
 

@@ -67,7 +67,7 @@ class Scalar:
 
     @property
     def null(self) -> bool:
-        """Whether this is a way to say nothing."""
+        """Return whether this is a way to say nothing."""
         return self.plain and self.text in _NULLS
 
 
@@ -143,7 +143,7 @@ def undecodable(path: Path, encoding: str, line: int | None) -> ManifestError:
 
 
 def blank(node: Node) -> bool:
-    """Whether a node says nothing."""
+    """Return whether a node says nothing."""
     if isinstance(node, Scalar):
         return node.null
     return isinstance(node, Mapping) and not node.entries

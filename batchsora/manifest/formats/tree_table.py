@@ -50,7 +50,7 @@ class TreeTable:
         headers: the same columns as written, in their first spelling.
         settings: what stands beside the jobs.
         jobs: as written.
-        defaults: what stands under them.
+        defaults: what is under them.
         matrix: what is expanded to more jobs, which come behind those written.
     """
 
@@ -111,16 +111,17 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
     """Find what makes a job unreadable: no job, a column given twice, or ours not as a text."""
     if not isinstance(node, Mapping):
         if isinstance(node, Scalar) and node.cut:
-            yield RowProblem(file, node.line, "prompt", shorten(node.text), *CUT)
+            yield RowProblem(file, *CUT, row=node.line, column="prompt", found=shorten(node.text))
         if isinstance(node, Sequence) or (node.plain and LITERAL.fullmatch(node.text)):
             yield RowProblem(
                 file,
-                node.line,
-                None,
-                None if isinstance(node, Sequence) else shorten(node.text),
-                "a job is a prompt or a mapping, not a "
-                + ("list" if isinstance(node, Sequence) else "bare number"),
+                (
+                    "a job is a prompt or a mapping, not a "
+                    + ("list" if isinstance(node, Sequence) else "bare number")
+                ),
                 "Write a prompt in quotes, or keys with values, one of them 'prompt'.",
+                row=node.line,
+                found=None if isinstance(node, Sequence) else shorten(node.text),
             )
         return
     seen: dict[str, str] = {}
@@ -128,37 +129,34 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
         if name in seen:
             yield RowProblem(
                 file,
-                node.line,
-                key.text,
-                None,
                 f"means the same as {seen[name]!r} in the same job",
                 "Remove one of them.",
+                row=node.line,
+                column=key.text,
             )
         seen[name] = key.text
         if name in SYNONYMS and not isinstance(value, Scalar):
             yield RowProblem(
                 file,
-                value.line,
-                key.text,
-                None,
                 "must be a single value",
                 "Write it as one text; for several videos write several jobs.",
+                row=value.line,
+                column=key.text,
             )
         elif name in FREE and isinstance(value, Scalar) and value.cut:
-            yield RowProblem(file, value.line, key.text, shorten(value.text), *CUT)
+            yield RowProblem(file, *CUT, row=value.line, column=key.text, found=shorten(value.text))
         elif value.depth and value.weight > LARGEST_VALUE and folded(key.text) not in _RESULTS:
             yield RowProblem(
                 file,
-                value.line,
-                key.text,
-                None,
                 "is too large to be copied to the export",
                 "Store it elsewhere, and write only its name.",
+                row=value.line,
+                column=key.text,
             )
 
 
 def table_of(path: Path, tree: Node) -> TreeTable:
-    """Understand a tree as a manifest.
+    """Parse a tree as a manifest.
 
     Raises:
         ManifestError: it is none.

@@ -170,7 +170,7 @@ def _removals(
 
 
 def _removed(text: str, key: Place, value: Place, _: Place | None) -> _Edit:
-    """Take a key out of a block: its lines, or when a comment stands behind it only itself."""
+    """Take a key out of a block: its lines, or when a comment comes after it only itself."""
     start, end = key.start - key.column, line_end(text, value.end)
     if text[start : key.start].strip():  # behind the hyphen
         return (key.start, value.end, "")

@@ -148,7 +148,7 @@ class _Builder:
         return self._root
 
     def _is_cut(self, event: yaml.ScalarEvent) -> bool:
-        """Whether a comment begins on the line where a text without quotes ends."""
+        """Return whether a comment begins on the line where a text without quotes ends."""
         end = event.end_mark
         return end is not None and _COMMENT.match(self._text, end.index) is not None
 

@@ -78,7 +78,7 @@ class Fitter:
             path: the resolved file.
 
         Raises:
-            CellError: it is no picture, can't be read or converted, or Pillow is not installed.
+            CellError: it is not a picture, can't be read or converted, or Pillow is not installed.
         """
         with opened(path) as file:
             before = os.fstat(file.fileno())
@@ -121,7 +121,7 @@ def _to_convert(head: bytes, size: int) -> str | None:
     """Return as what Pillow should read a file, or None where it can stay as it is.
 
     Raises:
-        CellError: it is no picture that can be converted.
+        CellError: it is not a picture that can be converted.
     """
     if not size:
         return None
@@ -250,7 +250,7 @@ def _decoded(file: BinaryIO, kind: str) -> tuple["Image", "Image | None", str]:
         if opacity.getextrema() == (255, 255):
             opacity = None
     colours = _in_srgb(image)
-    colours.info.clear()  # what stands there would be written, comments for one
+    colours.info.clear()  # what is there would be written, comments for one
     return colours, opacity, which
 
 

@@ -179,7 +179,7 @@ class Images:
             os.fspath(path).encode()
         except CellError:
             raise
-        except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or no UTF-8
+        except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or not UTF-8
             raise _unreadable(error) from error
         if not self._allow_outside and not path.is_relative_to(folder):
             raise CellError(

@@ -1,4 +1,4 @@
-"""Whether a picture is there to its end, by its structure alone: nothing of it is decoded.
+"""Checks whether a picture is complete, by its structure alone: nothing of it is decoded.
 
 A download or a copy that broke off leaves a file that begins as a picture does. Sent, it would be
 refused by the provider or become half a first frame, and the row be paid for.
@@ -19,7 +19,7 @@ def check_whole(data: bytes, media: str) -> None:
         media: its type, by its first bytes.
 
     Raises:
-        CellError: it does not, or what stands before its end is damaged.
+        CellError: it does not, or what comes before its end is damaged.
     """
     whole = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp}[media]
     if not whole(data):

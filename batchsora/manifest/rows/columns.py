@@ -34,13 +34,13 @@ class Columns:
     """What the headers of one manifest mean.
 
     Attributes:
-        known: where each column of ours stands, by its canonical name.
-        carried: where the columns stand that go into the export, ours and the person's own.
-        nameless: where columns without a header stand.
+        known: where each column of ours is, by its canonical name.
+        carried: where the columns are that go into the export, ours and the person's own.
+        nameless: where columns without a header are.
         warnings: what a person should look at; none of it stops the loading.
         suspicious: the headers that resemble one of ours, as written.
-        own: where the columns stand that a person says are theirs.
-        results: where columns with the name of a result stand.
+        own: where the columns are that a person says are theirs.
+        results: where columns with the name of a result are.
         told: a person says which column has the prompts.
     """
 
@@ -66,10 +66,10 @@ def understand(
     Args:
         file: the manifest's path, for messages.
         headers: as written.
-        row: where they stand, or None.
+        row: where they are, or None.
         said: which column of ours a header means, by the header, because a person says so; ``""``
             for a column of their own.
-        results: where the results of an earlier export stand
+        results: where the results of an earlier export are
             (:mod:`batchsora.manifest.rows.result_columns`).
 
     Raises:
@@ -104,11 +104,10 @@ def understand(
     warnings = [
         RowProblem(
             file,
-            row,
-            headers[index],
-            None,
             f"is not read as {name!r}, because there is a column of that name",
             "It is copied to the export; rename one if that is not what you mean.",
+            row=row,
+            column=headers[index],
         )
         for index, name in shadowed.items()
         if rank(headers[index]) != WEAKEST
@@ -135,14 +134,15 @@ def understand(
     warnings += [
         RowProblem(
             file,
-            row,
-            header,
-            None,
-            f"looks like a misspelling of {like!r}, and is ignored"
-            if slip
-            else f"may mean {like!r}, but is not read as it",
+            (
+                f"looks like a misspelling of {like!r}, and is ignored"
+                if slip
+                else f"may mean {like!r}, but is not read as it"
+            ),
             f"Rename it to {like!r}, or use {way_to_map(header, like)}; if it is your own column, "
             f"{way_to_map(header, '')} keeps it as it is.",
+            row=row,
+            column=header,
         )
         for header, (like, slip) in suspicious.items()
     ]

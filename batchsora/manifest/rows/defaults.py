@@ -16,7 +16,7 @@ class DefaultedTable(OtherRows):
     """A table in which empty cells say the default; columns that it lacks come last.
 
     Attributes:
-        inner: the table as it stands in the file.
+        inner: the table as it is in the file.
         places: where each default goes.
         pictures: where the columns of images stand.
     """
@@ -51,7 +51,7 @@ def with_defaults(
 
     Args:
         table: as read.
-        known: where our columns stand in it.
+        known: where our columns are in it.
         defaults: what an empty cell says, by the name of our column.
     """
     headers = [*table.headers]

@@ -209,12 +209,12 @@ def rank(header: str) -> int:
 
 
 def outright(header: str) -> bool:
-    """Whether a header is a name for a column of ours without any hint."""
+    """Return whether a header is a name for a column of ours without any hint."""
     return folded(header) in _KNOWN
 
 
 def proper(header: str) -> bool:
-    """Whether a header is the proper name of a column of ours, not a synonym."""
+    """Return whether a header is the proper name of a column of ours, not a synonym."""
     return folded(header) in _CANONICAL
 
 
@@ -227,30 +227,30 @@ def _bare(header: str) -> list[str]:
 
 
 def hinted(header: str, words: Collection[str]) -> bool:
-    """Whether a hint has one of some words: ``Duration (min)`` measures something else."""
+    """Return whether a hint has one of some words: ``Duration (min)`` measures something else."""
     text = normalized(header, "NFKC")
     hints = [*HINT.findall(text), *HINT.sub(" ", text).strip().splitlines()[1:]]
     return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
 
 
 def is_doubtful(prompt: str) -> bool:
-    """Whether the header of the prompts does not speak of a prompt, as ``Scene`` and ``Text``."""
+    """Return whether the header of the prompts lacks the word prompt, as ``Scene`` and ``Text``."""
     words = _WORD.findall(_CAMEL.sub(" ", prompt).casefold())
     return {"prompt", "prompts"}.isdisjoint(words)
 
 
 def may_be_prompt(header: str) -> bool:
-    """Whether a header may be that of the prompts where another one does not say so outright."""
+    """Return whether a header may be that of the prompts where another one is doubtful."""
     return folded(header) in _SEEN or meaning(header) == "prompt" or not is_doubtful(header)
 
 
 def is_second_prompt(header: str) -> bool:
-    """Whether a header speaks of a prompt, and may mean the one to buy: ``Prompt v2``."""
+    """Return whether a header speaks of a prompt, and may mean the one to buy: ``Prompt v2``."""
     return not is_doubtful(header) and not _is_of_prompts(header)
 
 
 def _is_of_prompts(header: str) -> bool:
-    """Whether a header is that of the number of a prompt, of its notes, or of another kind."""
+    """Return whether a header is about a prompt (its number, its notes), not the prompt."""
     if _MARKED.search(header) or hinted(header, _OTHER_PROMPTS | _NUMBERS):
         return True
     words = _WORD.findall(_CAMEL.sub(" ", HINT.sub(" ", header)).casefold())

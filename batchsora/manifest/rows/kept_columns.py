@@ -58,7 +58,7 @@ def refuse_gone(file: str, row: int | None, reading: Reading, headers: Sequence[
 
     Args:
         file: the manifest's path, for messages.
-        row: where the headers stand, or None.
+        row: where the headers are, or None.
         reading: what was said, now and before.
         headers: as written.
 

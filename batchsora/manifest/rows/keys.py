@@ -77,7 +77,7 @@ class Keys:
         return self._taken.enter_all(keys, [row << 1 for row in rows])
 
     def of_content(self, key: str, row: int, count: int) -> list[str] | Clash:
-        """Give the keys of a row without; an identical earlier row is counted on from."""
+        """Return the keys of a row without an id; an identical earlier row is counted on from."""
         mark = row << 1 | 1  # odd: a key from content
         names = []
         for _ in range(count):

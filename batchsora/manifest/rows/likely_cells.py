@@ -164,12 +164,12 @@ def seconds(text: str) -> int | None:
 
 
 def may_be_seconds(text: str) -> bool:
-    """Whether a cell says such a duration, or may, if all cells beside it do."""
+    """Return whether a cell says such a duration, or may, if all cells beside it do."""
     return seconds(text) is not None or _UNSURE.fullmatch(_plain(text)) is not None
 
 
 def is_orientation(text: str) -> bool:
-    """Whether a cell says an orientation as it is read."""
+    """Return whether a cell says an orientation as it is read."""
     try:
         values.orientation(text)
     except CellError:
@@ -178,7 +178,7 @@ def is_orientation(text: str) -> bool:
 
 
 def may_be_orientation(text: str) -> bool:
-    """Whether a cell says an orientation, in the words of other languages, too."""
+    """Return whether a cell says an orientation, in the words of other languages, too."""
     return is_orientation(text) or _plain(text) in _LIES
 
 
@@ -188,7 +188,7 @@ def _lies(text: str) -> bool:
 
 
 def is_yes_or_no(text: str) -> bool:
-    """Whether a cell answers a question, or is a checkbox."""
+    """Return whether a cell answers a question, or is a checkbox."""
     return _plain(text).strip(".!") in _YES_OR_NO
 
 

@@ -49,6 +49,8 @@ LONGEST_TREE: Final = 100_000
 """Characters of a mapping that are looked at."""
 LONGEST: Final = 2100
 """Characters of a cell that are looked at."""
+_Said = tuple[str, str, str]
+"""A header, what is wrong, and what to do about it."""
 
 
 def _names_picture(text: str) -> bool:
@@ -102,7 +104,7 @@ class Lookalikes:
         self._others: set[int] = set()
         """Columns some of whose cells are no durations."""
         self._twice: set[int] = set()
-        """Columns in which a duration stands twice, as no number does that counts rows."""
+        """Columns in which a duration occurs twice, as no number does that counts rows."""
         self._seen: set[tuple[int, int]] = set()
         """The durations of each column."""
         self._numbers: int | None = None if columns.told else 0
@@ -205,7 +207,7 @@ class Lookalikes:
                 del self._open[place]
 
     def _mostly(self, place: int, kind: str) -> bool:
-        """Whether most cells of a column are of a kind, and no numbers that count rows."""
+        """Return whether most cells of a column are of a kind, and no numbers that count rows."""
         counts = kind == "duration" and place in self._others and place not in self._twice
         return self._fit[place, kind] > 0 and not counts
 
@@ -217,7 +219,7 @@ class Lookalikes:
         Args:
             file: the manifest's path.
             headers: as written.
-            row: where they stand, or None.
+            row: where they are, or None.
         """
         found = {
             place: fitting[0]
@@ -229,75 +231,65 @@ class Lookalikes:
             for place, kind in self._hinted.items()
             if self._could[place] > 0 and place in self._tells
         }
-        numbers = self._numbers and row is not None  # a job of YAML calls its own prompt so
-        return (
-            ([_only_numbers(file, headers[self._known["prompt"]], row)] if numbers else [])
-            + [
-                _warning(file, headers[p], kind, row)
-                for p, kind in found.items()
-                if p not in hinted
-            ]
-            + [_hint(file, headers[place], kind, row) for place, kind in hinted.items()]
-            + [
-                _warning_within(file, headers[place], name, row)
-                for place, name in self._within.items()
-            ]
-        )
+        said = [
+            *(_warning(headers[p], kind) for p, kind in found.items() if p not in hinted),
+            *(_hint(headers[place], kind) for place, kind in hinted.items()),
+            *(_warning_within(headers[place], name) for place, name in self._within.items()),
+        ]
+        if self._numbers and row is not None:  # a job of YAML calls its own prompt so
+            said.insert(0, _only_numbers(headers[self._known["prompt"]]))
+        return [
+            RowProblem(file, problem, remedy, row=row, column=header)
+            for header, problem, remedy in said
+        ]
 
 
-def _only_numbers(file: str, header: str, row: int | None) -> RowProblem:
-    """Return what is said of prompts that are all numbers."""
-    return RowProblem(
-        file,
-        row,
+def _only_numbers(header: str) -> _Said:
+    return (
         header,
-        None,
         "all prompts are only numbers, like those of a column that numbers the rows",
-        "--map 'Your name=prompt' says which column has the prompts; if it is this one, use "
-        f"{way_to_map(header, 'prompt')}.",
+        (
+            "--map 'Your name=prompt' says which column has the prompts; if it is this one, use "
+            f"{way_to_map(header, 'prompt')}."
+        ),
     )
 
 
-def _hint(file: str, header: str, kind: str, row: int | None) -> RowProblem:
-    """Return what is said of a column whose header may be ours, and whose cells could be."""
+def _hint(header: str, kind: str) -> _Said:
+    """Return the warning about a column whose header may be ours, and whose cells could be."""
     name = NAMES.get(kind, kind)
     way = (
         f"Rename it to {name!r}, or use {way_to_map(header, name)}"
         if kind == name
         else f"Write landscape or portrait into a column {name!r}"
     )
-    return RowProblem(
-        file,
-        row,
+    return (
         header,
-        None,
         f"may mean {name!r}, but is not read as it",
         f"{way}; if it is your own column, {way_to_map(header, '')} keeps it as it is.",
     )
 
 
-def _warning(file: str, header: str, kind: str, row: int | None) -> RowProblem:
-    """Return what is said of a column that holds what one of ours holds."""
+def _warning(header: str, kind: str) -> _Said:
+    """Return the warning about a column with the contents of one of ours."""
     name = _BY_ALL.get(kind, kind)
-    return RowProblem(
-        file,
-        row,
+    return (
         header,
-        None,
-        f"its cells {_WHAT[kind]}, and it is not read as {name!r}",
-        f"Use {way_to_map(header, name)}; if it is your own column, "
-        f"{way_to_map(header, '')} keeps it as it is.",
+        f"its cells {_WHAT[kind]}, but it is not read as {name!r}",
+        (
+            f"Use {way_to_map(header, name)}; if it is your own column, "
+            f"{way_to_map(header, '')} keeps it as it is."
+        ),
     )
 
 
-def _warning_within(file: str, header: str, name: str, row: int | None) -> RowProblem:
-    """Return what is said of a column with a key of ours inside its mappings."""
-    return RowProblem(
-        file,
-        row,
+def _warning_within(header: str, name: str) -> _Said:
+    """Return the warning about a column with a key of ours inside its mappings."""
+    return (
         header,
-        None,
         f"a key inside it means {name!r}, but is not read there",
-        f"Write {name!r} as a key of the job itself; if this is your own column, "
-        f"{way_to_map(header, '')} keeps it as it is.",
+        (
+            f"Write {name!r} as a key of the job itself; if this is your own column, "
+            f"{way_to_map(header, '')} keeps it as it is."
+        ),
     )

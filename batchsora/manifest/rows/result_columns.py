@@ -103,7 +103,7 @@ def _once(headers: Sequence[str], found: Mapping[int, str]) -> dict[int, str]:
     """Keep one column of each result; a person may have another one of that name.
 
     Ours has a longer name where theirs was there first (:func:`result_headers`),
-    and stands before theirs where it came later.
+    and comes before theirs where it came later.
     """
     best: dict[str, int] = {}
     for place, name in found.items():

@@ -24,7 +24,7 @@ class _Faults:
     """Collects what is wrong with one row, so that a person sees all of it at once.
 
     Attributes:
-        image: where the images stand, if there are any.
+        image: where the images are, if there are any.
         drawn: in which column the picture lies that is a row's image, by the row.
     """
 
@@ -52,7 +52,11 @@ class _Faults:
             cell = cell_name(self.sheet or "", self.row, place)
         elif self.sheet is not None:
             cell = cell_name(self.sheet, self.row, place)
-        self.found.append(RowProblem(self.file, self.row, column, shown, problem, remedy, cell))
+        self.found.append(
+            RowProblem(
+                self.file, problem, remedy, row=self.row, column=column, found=shown, cell=cell
+            )
+        )
 
 
 class RowReader:
@@ -72,8 +76,8 @@ class RowReader:
         pick: takes the carried cells out of a row.
         repeating: takes the cells out that repeat themselves.
         width: how many cells a row has.
-        prompt: where the prompts stand.
-        id: where the ids stand, if there are any.
+        prompt: where the prompts are.
+        id: where the ids are, if there are any.
         unusual: where cells are rarely filled.
     """
 
@@ -153,7 +157,7 @@ class RowReader:
         ]
 
     def options(self, cells: Sequence[str]) -> Options | None:
-        """Understand the columns of a row that repeat themselves; None when there are faults."""
+        """Parse the columns of a row that repeat themselves; None when there are faults."""
         self._faults.found = []
         found = self._optional(cells)
         return None if self._faults.found else found

@@ -94,7 +94,7 @@ class ColumnReader:
         ]
 
     def _term(self, row: Sequence[str]) -> Terms | None:
-        """Understand the columns that repeat themselves; None when they are not plain."""
+        """Parse the columns that repeat themselves; None when they are not plain."""
         said = tuple(self._reader.repeating(row))
         if said not in self._terms:
             if len(self._terms) == values.REMEMBERED:

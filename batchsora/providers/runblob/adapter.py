@@ -60,7 +60,7 @@ class RunBlobProvider:
     Args:
         client: opened and closed by the caller.
         patience: seconds that a submission waits at most until other images are gone; more than
-            its intent is good for would send nothing all the same.
+            its intent is good for would send nothing anyway.
     """
 
     list_limit = 100

@@ -35,14 +35,14 @@ from batchsora.providers.runblob.words import LONGEST, clean
 from jobs.model.clock import EARLIEST, LATEST
 
 LONGEST_RETRY_AFTER: Final = 3600.0
-"""Seconds; an API that asks for more is asked again after an hour all the same."""
+"""Seconds; an API that asks for more is asked again after an hour anyway."""
 
 _BY_WORDS: Final = frozenset({400, 402, 403, 422, 429})
 """Statuses of a ``generate``, of those known to have created nothing, whose words may concern the
 account and not the row."""
 
 _MOST_DETAILS = 20
-_LONGEST_DETAIL = 6000  # what stands behind a quoted prompt tells whose fault it is
+_LONGEST_DETAIL = 6000  # what comes after a quoted prompt tells whose fault it is
 _TITLE = re.compile(rb"<title[^<>]*>([^<]*)", re.IGNORECASE)  # no "<": each byte is read once
 _LONGEST_HEAD: Final = 64 * 1024
 """Bytes of an HTML page in which its title is looked for."""
@@ -281,7 +281,7 @@ def _lines(detail: object) -> list[str]:
 def _line(entry: object) -> str:
     """Write one entry of a 422 as ``duration: Input should be 10 or 15``, without its input.
 
-    A code stands behind the words, because it often is what tells most.
+    A code comes after the words, because it often is what tells most.
     """
     if isinstance(entry, str):
         return entry

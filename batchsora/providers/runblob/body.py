@@ -33,9 +33,9 @@ class Body:
     """A request's JSON, made while it is written.
 
     Attributes:
-        head: all of it, or what stands before a picture.
+        head: all of it, or what comes before a picture.
         picture: in the middle.
-        tail: what stands behind it.
+        tail: what comes after it.
     """
 
     head: bytes

@@ -203,18 +203,9 @@ class RunBlobClient:
     ) -> GenerationCreated:
         """Buy one video as :meth:`generate`, unless it becomes too late for it.
 
-        Args:
-            prompt: as there, like the next ones.
-            orientation: the same.
-            duration: the same.
-            image: the same.
-            callback_url: the same.
-            idempotency_key: the same.
-            may_send: asked once, when the connection stands and the request is about to be written;
-                False sends nothing.
-            patience: seconds to wait at most until other images are gone; None waits for ever.
-            model: which one is bought.
-            parameters: of it, sent along as they are.
+        ``may_send`` is asked once, when the connection is made and the request is about to be
+        written; False sends nothing. ``patience`` is the longest wait for other uploads in seconds;
+        None waits forever. ``parameters`` of the ``model`` are sent along as they are.
 
         Raises:
             WithheldError: ``may_send`` said no, or the patience was over.

@@ -54,7 +54,7 @@ async def exchange(
 
 
 def document_of(answer: Answer, *, unique: bool = False) -> Any:
-    """Read an answer's JSON; None when there is none, or ``unique`` and a name stands twice."""
+    """Read an answer's JSON; None when there is none, or ``unique`` and a name occurs twice."""
     try:
         return parsed(answer, unique=unique)
     except ValueError:

@@ -138,7 +138,7 @@ _ILLEGIBLE: Final = re.compile(
     r"(?<!\w)[-\u2010-\u2015][0-9]|"
     r"[^\w\s!-/:-@\[-`{-~\u2010-\u2015\u2018-\u201f\u2022\u2026\u00ab\u00b7\u00bb\u3001\u3002]"
 )
-"""What :func:`spelled` would drop, and may mean something all the same: emoji, a figure's minus."""
+"""What :func:`spelled` would drop, and may mean something anyway: emoji, a figure's minus."""
 
 
 def failure_kind(document: object) -> FailureKind:

@@ -128,7 +128,7 @@ def _file(name: str) -> BinaryIO:
     """Open a file; it stays the same one whatever is put under its name meanwhile."""
     path = Path(name)
     try:
-        if not path.is_file():  # opening a device or a pipe may wait for ever
+        if not path.is_file():  # opening a device or a pipe may wait forever
             raise ImageError(f"there is no image file {_name(name)}")
         return path.open("rb", buffering=0)
     except (OSError, ValueError) as error:

@@ -100,7 +100,7 @@ def told(
         inner += [word for word in beside if meaning(word) != "completed"]
         if not inner:
             strange = len(words) > sum(meaning(word) is not None for word in words)
-            # what is said to be done, or has a video, may be there all the same
+            # what is said to be done, or has a video, may be there anyway
             strange = strange or bool(beside) or any(map(video_address, (document, whole)))
             return Told("failed", said, _failure(found, whole, strange=strange))
         words += inner
