@@ -145,14 +145,14 @@ class Batch:
             EngineError: nothing was loaded.
         """
         said = self._options(options)
-        manifest, dependencies = self._opened(), RunDependencies()
+        manifest, deps = self._opened(), RunDependencies()
         with working_store(
-            self._settings.database, dependencies.clock, lambda: owner_of(self._settings)
+            self._settings.database, deps.clock, lambda: owner_of(self._settings)
         ) as store:
             loading, caps = load_options(said, quiet=True), caps_of(said)
             if is_capped(store, manifest, said.name, caps):
                 loading = replace(loading, held_back=HeldBack.NOT_LOOKED)
-            return load_manifest(store, manifest, loading, caps, dependencies.clock.now())[0]
+            return load_manifest(store, manifest, loading, caps, deps.clock.now())[0]
 
     def run(
         self,
@@ -244,10 +244,10 @@ class Batch:
         batch = None if self._source is not None else self._name
         return run_options(said, name=self._name, batch=batch, sandbox=self._settings.sandbox)
 
-    def _run(self, said: RunKeywords, dependencies: RunDependencies) -> RunReport:
+    def _run(self, said: RunKeywords, deps: RunDependencies) -> RunReport:
         notes, options = _Notes(), self._options(said)
         request = StartRequest(self._source, options, caps_of(options))
-        code = start(request, self._settings, dependencies, notes)
+        code = start(request, self._settings, deps, notes)
         if code is Exit.USAGE and not notes.ended:
             raise NotAllowedError(notes.said[-1])
         return RunReport(int(code), self.status(), tuple(notes.said))
@@ -268,14 +268,14 @@ class _Work(threading.Thread):
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        dependencies = replace(
+        deps = replace(
             RunDependencies(),
             quiet=True,
             switch=self.switch,
             observer=_told(self._batch, self._observer),
         )
         try:
-            self._report = self._batch._run(self._options, dependencies)  # noqa: SLF001 - its other half
+            self._report = self._batch._run(self._options, deps)  # noqa: SLF001 - its other half
         except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
             self._error = error
 

@@ -37,4 +37,4 @@ def command(
 
     wanted = Wanted(batch, keys=job)
     with existing_store(cli.settings().database) as store:
-        return int(abandon(wanted, store, cli.dependencies.clock, cli, dry=dry_run, consent=yes))
+        return int(abandon(wanted, store, cli.deps.clock, cli, dry=dry_run, consent=yes))

@@ -50,4 +50,4 @@ def command(
 
     wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)
     with existing_store(cli.settings().database) as store:
-        return int(cancel(wanted, store, cli.dependencies.clock, cli, consent=yes))
+        return int(cancel(wanted, store, cli.deps.clock, cli, consent=yes))

@@ -31,7 +31,7 @@ class Cli:
     """One invocation: the global options as given anywhere on the line, and its two streams.
 
     Args:
-        dependencies: what tests put in place of time, chance and checkpoints.
+        deps: what tests put in place of time, chance and checkpoints.
 
     Attributes:
         answered: the one JSON document has been given.
@@ -41,8 +41,8 @@ class Cli:
         configuration_error: why it can't be used, where a command goes on all the same.
     """
 
-    def __init__(self, dependencies: "RunDependencies | None" = None) -> None:
-        self._hooks = dependencies
+    def __init__(self, deps: "RunDependencies | None" = None) -> None:
+        self._hooks = deps
         self._options: dict[str, tuple[Any, ParameterSource]] = {}
         self._held_back: list[str] = []
         self.answered = False
@@ -86,14 +86,14 @@ class Cli:
         return bool(self.option("quiet"))
 
     @property
-    def dependencies(self) -> "RunDependencies":
+    def deps(self) -> "RunDependencies":
         """Return time, chance and checkpoints."""
         from dataclasses import replace
 
         from batchsora.composition.session import RunDependencies
 
-        dependencies = RunDependencies() if self._hooks is None else self._hooks
-        return replace(dependencies, quiet=True) if self.quiet else dependencies
+        deps = RunDependencies() if self._hooks is None else self._hooks
+        return replace(deps, quiet=True) if self.quiet else deps
 
     def configure(self, context: click.Context, named: str | None) -> None:
         """Let the configuration file say what is left open on a command's line.

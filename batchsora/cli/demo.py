@@ -30,4 +30,4 @@ def command(cli: Cli, /, manifest: Path | None, folder: Path) -> int:
     from batchsora.usecases.demo import run_demo, sample_manifest
 
     with sample_manifest() if manifest is None else nullcontext(manifest) as chosen:
-        return int(run_demo(chosen, folder, cli.dependencies, cli))
+        return int(run_demo(chosen, folder, cli.deps, cli))

@@ -31,9 +31,7 @@ PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
 @click.command("doctor", short_help="Check the setup and suggest fixes.")
 @click.argument("manifest", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--reset-day",
-    is_flag=True,
-    help="First move spending that is dated in the future to today.",
+    "--reset-day", is_flag=True, help="First move spending that is dated in the future to today."
 )
 @global_options
 @click.pass_obj
@@ -77,10 +75,8 @@ def _reset_day(cli: Cli) -> None:
     from batchsora.composition.known_database import owner_of
 
     settings = cli.settings()
-    with working_store(
-        settings.database, cli.dependencies.clock, lambda: owner_of(settings)
-    ) as store:
-        gone = store.control.reset_day(cli.dependencies.clock.now())
+    with working_store(settings.database, cli.deps.clock, lambda: owner_of(settings)) as store:
+        gone = store.control.reset_day(cli.deps.clock.now())
     cli.say(
         f"what was spent on {', '.join(gone)} now counts today"
         if gone

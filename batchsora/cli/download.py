@@ -39,7 +39,7 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     with endpoint(settings) as place, existing_store(settings.database) as store:
         private = place.private_files
         policy = download_policy(options, options.download or Path(), private_files=private)
-        report = fetch_files(store, place, policy, options.batch, job, cli.dependencies)
+        report = fetch_files(store, place, policy, options.batch, job, cli.deps)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")
     cli.result(

@@ -61,7 +61,7 @@ def command(
     with existing_store(settings.database) as store:
         if target is None:
             own = names_own_files(store, owner_of(settings))
-            done = export_in_place(store, batch, cli.dependencies.clock.now(), own=own)
+            done = export_in_place(store, batch, cli.deps.clock.now(), own=own)
         else:
             done = export(store, target, batch, states)
     for note in done.notes:

@@ -68,8 +68,8 @@ def show(error: BaseException, cli: "Cli") -> None:
     if _exit_of_ours(error) is None:
         click.echo(clean("".join(traceback.format_exception(error))), err=True)
         tell(
-            "That is a bug in batchsora. What was paid for is in the database; run it again to go "
-            "on, and please report the lines above.",
+            "That is a bug in batchsora. What was paid for is in the database; run it again to "
+            "resume, and please report the lines above.",
             bug=error,
         )
         _document(cli, {"problem": f"a bug: {type(error).__name__}"})
@@ -105,7 +105,7 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
     if more > 0:
         tell(f"… and {more} more; 'batchsora plan --json' lists all")
     tell(
-        f"{len(problems)} problem(s); nothing was loaded or bought. Fix the rows, or go on with "
+        f"{len(problems)} problem(s); nothing was loaded or bought. Fix the rows, or buy "
         "the others with --skip-invalid."
     )
 

@@ -58,7 +58,7 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
         wait=flags["wait"] or options.download is not None,
         again=flags["again"],
     )
-    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.dependencies, cli)
+    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.deps, cli)
     cli.result(job_json(job), lambda: line(job))
     return int(code)
 

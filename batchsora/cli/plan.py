@@ -167,7 +167,7 @@ def _money(plan: "Plan") -> Iterator[str]:
         for part in textwrap.wrap(wait_or_take(plan.paid_before), 70):
             yield f"          {part}"
     for line, (said, way_on) in enumerate(waiting(plan.waiting, plan.batch)):
-        yield f"{'' if line else 'waits':<9} {said}"
+        yield f"{'' if line else 'held back':<9} {said}"
         yield f"          {way_on}"
     if plan.gone:
         yield f"removed   {len(plan.gone)} unpaid row(s) left the manifest; the run cancels them:"

@@ -33,7 +33,7 @@ def command(cli: Cli, /, change: tuple[str, ...], *, dry_run: bool, yes: bool) -
     from batchsora.usecases.prices import Change, forget_price, list_prices, set_price
 
     with existing_store(cli.settings().database) as store:
-        terms = Change(store, cli.dependencies.clock, cli, dry=dry_run, consent=yes)
+        terms = Change(store, cli.deps.clock, cli, dry=dry_run, consent=yes)
         match change:
             case ():
                 list_prices(store, cli)

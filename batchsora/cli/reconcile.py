@@ -32,5 +32,5 @@ def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> 
     request = ReconcileRequest(
         grace=grace, poll_interval=min(5.0, grace), wait=not no_wait, adopt=adopt
     )
-    left = reconcile(request, cli.settings(), cli.dependencies, cli)
+    left = reconcile(request, cli.settings(), cli.deps, cli)
     return int(Exit.IN_DOUBT if left else Exit.DONE)

@@ -46,13 +46,13 @@ def command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
     from batchsora.usecases.progress import counted
 
     settings = cli.settings()
-    through = counted("pictures", quiet=cli.dependencies.quiet, unit="pictures")
+    through = counted("pictures", quiet=cli.deps.quiet, unit="pictures")
     with existing_store(settings.database) as store:
         done = write_report(
             store,
             target,
             batch,
-            cli.dependencies.clock.now(),
+            cli.deps.clock.now(),
             unlinked_side_folder(settings.database),
             through,
         )

@@ -60,7 +60,7 @@ def command(
         said = resolve(
             store,
             settings,
-            cli.dependencies.clock,
+            cli.deps.clock,
             found,
             generation,
             grace=timedelta(seconds=options.grace),

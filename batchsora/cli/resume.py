@@ -25,5 +25,5 @@ def command(cli: Cli, /, batch: str) -> int:
 
     settings = cli.settings()
     with existing_store(settings.database) as store:
-        resume(batch, settings, store, cli, cli.dependencies.clock)
+        resume(batch, settings, store, cli, cli.deps.clock)
     return 0

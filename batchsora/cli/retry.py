@@ -81,7 +81,7 @@ def command(
                 prompt=prompt,
                 dry=dry_run,
                 consent=yes,
-                clock=cli.dependencies.clock,
-                give_up=patience(cli.dependencies.clock) if abandon else None,
+                clock=cli.deps.clock,
+                give_up=patience(cli.deps.clock) if abandon else None,
             )
         )

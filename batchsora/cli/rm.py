@@ -27,4 +27,4 @@ def command(cli: Cli, /, batch: str, *, yes: bool) -> int:
     from batchsora.usecases.retry_cancel_remove import remove
 
     with existing_store(cli.settings().database) as store:
-        return int(remove(batch, store, cli.dependencies.clock, cli, consent=yes))
+        return int(remove(batch, store, cli.deps.clock, cli, consent=yes))

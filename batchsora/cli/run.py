@@ -41,4 +41,4 @@ def command(
         options,
         caps_said(click.get_current_context(), options),
     )
-    return int(start(request, settings, cli.dependencies, cli))
+    return int(start(request, settings, cli.deps, cli))

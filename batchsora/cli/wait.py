@@ -32,7 +32,7 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     looking = replace(options, no_download=options.download is None)
     # without a name of a job it was not told which of several is meant
     named = options.batch is not None or not job
-    code, found = wait(job, looking, settings, cli.dependencies, cli)
+    code, found = wait(job, looking, settings, cli.deps, cli)
     cli.result(
         [job_json(one) for one in found], lambda: "\n".join(line(one, batch=named) for one in found)
     )

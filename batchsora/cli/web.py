@@ -88,7 +88,7 @@ def command(
         standing=standing,
         terminal=cli.shows_to_a_terminal(),
     )
-    serve(settings, terms, cli.dependencies, cli.say, cli.show)
+    serve(settings, terms, cli.deps, cli.say, cli.show)
     return 0
 
 

@@ -126,7 +126,7 @@ def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
     _tell(
         f"the secret that marks databases as yours can't be stored ({sealer.problem}), and "
         "there is no token to bind this one to: the next run asks whether it is yours (--moved). "
-        "XDG_STATE_HOME names another folder for the secret"
+        "XDG_STATE_HOME sets another folder for the secret"
     )
 
 

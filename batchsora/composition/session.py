@@ -115,7 +115,7 @@ def api_endpoint(base_url: str, token: str) -> Endpoint:
     """
     if urlsplit(base_url).scheme != "https" and not is_here(base_url):
         log.warning(
-            "%s is not encrypted: whoever is on the way there can read the token and spend with "
+            "%s is not encrypted: others on the network can read the token and spend with "
             "it. Use the https:// address if there is one (--base-url)",
             origin_of(base_url),
         )

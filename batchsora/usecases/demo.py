@@ -45,15 +45,13 @@ class _Beside:
         """Keep quiet: the demonstration has a result of its own."""
 
 
-def run_demo(
-    manifest: Path, folder: Path, dependencies: RunDependencies, ui: UserInterface
-) -> Exit:
+def run_demo(manifest: Path, folder: Path, deps: RunDependencies, ui: UserInterface) -> Exit:
     """Run a manifest on the sandbox, export it, and say where everything is.
 
     Args:
         manifest: what to run.
         folder: where database, videos and table go; made if need be.
-        dependencies: time, chance and checkpoints.
+        deps: time, chance and checkpoints.
         ui: who is told.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +64,7 @@ def run_demo(
         caps=caps_of(options),
     )
     ui.say(f"a demo of {manifest} on the sandbox: real files, no money")
-    code = start(request, settings, dependencies, _Beside(ui))
+    code = start(request, settings, deps, _Beside(ui))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:
         rows = store.queries.batches()

@@ -23,7 +23,7 @@ def fetch_files(
     policy: DownloadPolicy,
     batch: str | None,
     keys: Sequence[str],
-    dependencies: RunDependencies,
+    deps: RunDependencies,
 ) -> DownloadReport:
     """Fetch what is missing; files that are no longer where they were put count as missing.
 
@@ -44,13 +44,7 @@ def fetch_files(
             file_client(TIMEOUT) as http,
         ):
             downloader = Downloader(
-                store.loading,
-                provider,
-                http,
-                policy,
-                dependencies.clock,
-                dependencies.chance,
-                dependencies.checkpoint,
+                store.loading, provider, http, policy, deps.clock, deps.chance, deps.checkpoint
             )
             downloader.finish()
             return await downloader.run(lambda: batch_ids, keys)

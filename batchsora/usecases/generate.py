@@ -71,7 +71,7 @@ class GenerateRequest:
 
 
 def generate(
-    request: GenerateRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
+    request: GenerateRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
 ) -> tuple[Exit, JobRow]:
     """Buy one video.
 
@@ -88,9 +88,9 @@ def generate(
     with endpoint(settings) as place:
         bought: tuple[int, Ending] | None = None
         while bought is None:
-            bought = _try(spec, request, settings, place, dependencies, ui)
+            bought = _try(spec, request, settings, place, deps, ui)
     job_id, ending = bought
-    code, (job,) = conclude(ending, [job_id], request.run, settings, dependencies, flat=True)
+    code, (job,) = conclude(ending, [job_id], request.run, settings, deps, flat=True)
     return code, job
 
 
@@ -99,23 +99,21 @@ def _try(
     request: GenerateRequest,
     settings: Settings,
     place: Endpoint,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
 ) -> tuple[int, Ending] | None:
     """Buy it, or hand it over; None while the runner that is alive still makes its database."""
     try:
-        with working_store(
-            settings.database, dependencies.clock, lambda: place.owner, brief=True
-        ) as store:
+        with working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store:
             _agree(store, spec, request, ui)
-            job_id, notes = _add(store, spec, request, dependencies.clock.now())
+            job_id, notes = _add(store, spec, request, deps.clock.now())
             for note in notes:
                 ui.say(note)
-            return job_id, _buy(store, job_id, place, request, dependencies, ui)
+            return job_id, _buy(store, job_id, place, request, deps, ui)
     except DatabaseLockedError:  # after a while: this does not spin
         if version(settings.database) is None:
             return None
-        return _hand_over(spec, request, settings, dependencies, ui)
+        return _hand_over(spec, request, settings, deps, ui)
 
 
 def _buy(
@@ -123,28 +121,24 @@ def _buy(
     job_id: int,
     place: Endpoint,
     request: GenerateRequest,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
 ) -> Ending:
     """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
     done = over([job_id]) if request.wait else _bought(job_id)
     ending: Ending | None = None
     try:
-        ending = serve(store, [job_id], place, request.run, dependencies, ui, done).ending
+        ending = serve(store, [job_id], place, request.run, deps, ui, done).ending
     finally:
-        _give_up(store, job_id, ending, dependencies, ui)
+        _give_up(store, job_id, ending, deps, ui)
     return ending
 
 
 def _give_up(
-    store: Store,
-    job_id: int,
-    ending: Ending | None,
-    dependencies: RunDependencies,
-    ui: UserInterface,
+    store: Store, job_id: int, ending: Ending | None, deps: RunDependencies, ui: UserInterface
 ) -> None:
     """Cancel what could not be bought, so that no later run buys it; say so where it was."""
-    now = dependencies.clock.now()
+    now = deps.clock.now()
     if store.control.cancel([job_id], now):
         for line in () if ending is None else _why(store, ending):
             ui.say(line)
@@ -162,7 +156,7 @@ def _hand_over(
     spec: JobSpec,
     request: GenerateRequest,
     settings: Settings,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
 ) -> tuple[int, Ending]:
     """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
@@ -171,7 +165,7 @@ def _hand_over(
     slot free. When that runner ends before it has bought it, or takes nothing up, it is bought
     here. What can't be bought is cancelled.
     """
-    now = dependencies.clock.now()
+    now = deps.clock.now()
     with existing_store(settings.database) as store:
         _agree(store, spec, request, ui)
         job_id, notes = _add(store, spec, request, now)
@@ -180,24 +174,24 @@ def _hand_over(
         for note in notes:
             ui.say(note)
         done = over([job_id]) if request.wait else _bought(job_id)
-        hand = _hander(job_id, request, settings, dependencies, ui)
+        hand = _hander(job_id, request, settings, deps, ui)
         enough = None if request.wait else SOON
         ending = finish(
-            [job_id], request.run, settings, dependencies, ui, done=done, hand=hand, enough=enough
+            [job_id], request.run, settings, deps, ui, done=done, hand=hand, enough=enough
         )
         return job_id, ending
     finally:
         with existing_store(settings.database) as store:
             (job,) = store.queries.numbered([job_id])
             if ending is None or ending.reason is not Reason.FINISHED or is_left(job):
-                _give_up(store, job_id, ending, dependencies, ui)
+                _give_up(store, job_id, ending, deps, ui)
 
 
 def _hander(
     job_id: int,
     request: GenerateRequest,
     settings: Settings,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
 ) -> Callable[[Store], Ending | None]:
     """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
@@ -207,7 +201,7 @@ def _hander(
     """
     ceiling = int(PRICE_CEILING)
     told: set[str] = set()
-    until = math.inf if request.wait else dependencies.clock.monotonic() + PATIENT
+    until = math.inf if request.wait else deps.clock.monotonic() + PATIENT
 
     def tell(words: str) -> None:
         if words not in told:
@@ -219,7 +213,7 @@ def _hander(
         if held.reason_of(job) not in (None, HeldBack.UNASKED):
             ui.say(f"{job.key} is {held.words_of(job)}")
             return Ending(Reason.FINISHED)
-        offered = hand_single(store, job_id, dependencies.clock.now(), ceiling)
+        offered = hand_single(store, job_id, deps.clock.now(), ceiling)
         if offered.room.blocked:
             return Ending(Reason.BLOCKED, blocked=offered.room.blocked)
         who = str(current_runner(settings.database) or "just ended")
@@ -228,7 +222,7 @@ def _hander(
             return None
         idle = f"another run uses {settings.database} and takes no new jobs now ({who})"
         tell(f"{idle}: waiting for it")
-        if job.state == JobState.QUEUED and dependencies.clock.monotonic() >= until:
+        if job.state == JobState.QUEUED and deps.clock.monotonic() >= until:
             raise DatabaseLockedError(
                 f"{idle}, so nothing was bought: run this again when it has ended, or use --wait"
             )
@@ -321,7 +315,8 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
         if job.is_unended:
             raise NotAllowedError(
                 f"the same video was paid for, as {job.key} ({job.error_kind}), and may still "
-                f"finish: 'batchsora run' looks again, 'batchsora abandon {job.key}' gives it up, "
+                f"finish: 'batchsora run' checks it again, 'batchsora abandon {job.key}' gives "
+                "it up, "
                 "and --again buys another one"
             )
 

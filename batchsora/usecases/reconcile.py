@@ -42,7 +42,7 @@ class ReconcileRequest:
 
 
 def reconcile(
-    request: ReconcileRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
+    request: ReconcileRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
 ) -> int:
     """Settle what can be settled, and show rows, generations and balance side by side.
 
@@ -55,9 +55,7 @@ def reconcile(
     """
     with (
         endpoint(settings) as place,
-        working_store(
-            settings.database, dependencies.clock, lambda: place.owner, brief=True
-        ) as store,
+        working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store,
     ):
         before = _doubts(store)
         if before and request.wait:
@@ -66,10 +64,10 @@ def reconcile(
                 "stops it"
             )
         before_twice = _twice_micros(store)
-        found = asyncio.run(_reconcile(request, store, place, dependencies))
+        found = asyncio.run(_reconcile(request, store, place, deps))
         if request.adopt:
             batches = [batch.id for batch in store.queries.batches()]
-            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, dependencies.clock, ui)
+            settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, deps.clock, ui)
         left = _doubts(store)
         twice = store.queries.paid_twice() if _twice_micros(store) else []
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
@@ -78,23 +76,17 @@ def reconcile(
 
 
 async def _reconcile(
-    request: ReconcileRequest, store: Store, place: Endpoint, dependencies: RunDependencies
+    request: ReconcileRequest, store: Store, place: Endpoint, deps: RunDependencies
 ) -> Audit:
     async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
         policy = replace(
             run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
         )
         binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
-        parts = (
-            place.owner,
-            policy,
-            dependencies.clock,
-            dependencies.chance,
-            dependencies.checkpoint,
-        )
+        parts = (place.owner, policy, deps.clock, deps.chance, deps.checkpoint)
         runner = Runner(store, provider, *parts, binds=binds)
         await runner.settle(wait=request.wait)
-        return await audit(store, provider, dependencies.clock)
+        return await audit(store, provider, deps.clock)
 
 
 def _twice_micros(store: Store) -> int:

@@ -78,7 +78,7 @@ def run_batches(
     place: Endpoint,
     options: RunOptions,
     batch_ids: list[int],
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     say: Callable[[str], None],
     until: Until | None = None,
     facts: RunFacts = USUAL,
@@ -90,12 +90,12 @@ def run_batches(
         place: where to buy.
         options: of the run.
         batch_ids: which batches.
-        dependencies: time, chance and checkpoints.
+        deps: time, chance and checkpoints.
         say: tells a person something, beside the progress bar.
         until: ends the run earlier, as finished.
         facts: what the run is told besides.
     """
-    return asyncio.run(_run(store, place, options, batch_ids, dependencies, say, until, facts))
+    return asyncio.run(_run(store, place, options, batch_ids, deps, say, until, facts))
 
 
 async def _run(
@@ -103,7 +103,7 @@ async def _run(
     place: Endpoint,
     options: RunOptions,
     batch_ids: list[int],
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     say: Callable[[str], None],
     until: Until | None,
     facts: RunFacts,
@@ -112,43 +112,29 @@ async def _run(
     if policy.buys:
         store.queries.check_zone()
     served = Served(store, batch_ids)
-    began = dependencies.clock.now()
+    began = deps.clock.now()
     async with (
         open_provider(place.token, place.base_url, timeout) as provider,
         file_client(timeout) as http,
     ):
         # who buys was asked before; a look is no consent to what the database keeps
         binds = policy.buys or is_known(store, place.owner)
-        parts = (
-            place.owner,
-            policy,
-            dependencies.clock,
-            dependencies.chance,
-            dependencies.checkpoint,
-        )
+        parts = (place.owner, policy, deps.clock, deps.chance, deps.checkpoint)
         runner = Runner(store, provider, *parts, binds=binds)
-        progress = asyncio.create_task(
-            _progress(store, served, until, dependencies), name="progress"
-        )
+        progress = asyncio.create_task(_progress(store, served, until, deps), name="progress")
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
         if facts.downloads and (folder := options.folder) is not None:
             own, private = names_own_files(store, place.owner), place.private_files
             files = download_policy(options, folder, private_files=private, own=own)
             downloader = Downloader(
-                store.loading,
-                provider,
-                http,
-                files,
-                dependencies.clock,
-                dependencies.chance,
-                dependencies.checkpoint,
+                store.loading, provider, http, files, deps.clock, deps.chance, deps.checkpoint
             )
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(batch_ids), name="runner")
         stopping = None if until is None else asyncio.create_task(_stop(store, runner, until))
         try:
-            with _stoppable(runner, running, downloading, dependencies.switch, above_the_bar(say)):
+            with _stoppable(runner, running, downloading, deps.switch, above_the_bar(say)):
                 ending = await _finish(running, downloading)
                 served.add(runner.served)
                 if stopping is not None and stopping.done():
@@ -251,21 +237,21 @@ async def _cancel(*tasks: "asyncio.Task[object] | None") -> None:
 
 
 async def _progress(
-    store: Store, served: Served, until: Until | None, dependencies: RunDependencies
+    store: Store, served: Served, until: Until | None, deps: RunDependencies
 ) -> None:
-    if dependencies.observer is None:
+    if deps.observer is None:
         look = batches_look(store, served) if until is None else until.look
-        await Progress(look, quiet=dependencies.quiet, news=batches_news(store, served)).run()
+        await Progress(look, quiet=deps.quiet, news=batches_news(store, served)).run()
         return
     mark: int | None = None
     try:
         while True:
             if (found := store.change_mark()) != mark:
                 mark = found
-                dependencies.observer(statuses(store, served()))
+                deps.observer(statuses(store, served()))
             await asyncio.sleep(NAP)
     except asyncio.CancelledError:
-        dependencies.observer(statuses(store, served()))  # how it ended
+        deps.observer(statuses(store, served()))  # how it ended
         raise
 
 

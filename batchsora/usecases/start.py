@@ -101,7 +101,7 @@ class Opened:
 
 
 def start(
-    request: StartRequest, settings: Settings, dependencies: RunDependencies, ui: UserInterface
+    request: StartRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
 ) -> Exit:
     """Run, and say which exit that means.
 
@@ -118,17 +118,15 @@ def start(
     consent = request.options.yes or settings.sandbox
     with (
         endpoint(settings) as place,
-        working_store(
-            settings.database, dependencies.clock, lambda: place.owner, patience
-        ) as store,
+        working_store(settings.database, deps.clock, lambda: place.owner, patience) as store,
     ):
-        settle_place(store, dependencies.clock.now(), ui, place.owner, moved=request.options.moved)
+        settle_place(store, deps.clock.now(), ui, place.owner, moved=request.options.moved)
         skipped: list[RowProblem] = []
         if opened is not None:
             manifest = opened.told(store, settings, request, ui)
-            batch_ids, skipped = _load(store, manifest, request, dependencies, ui, consent=consent)
+            batch_ids, skipped = _load(store, manifest, request, deps, ui, consent=consent)
         else:
-            batch_ids = _resume(store, request, dependencies, ui)
+            batch_ids = _resume(store, request, deps, ui)
         loaded = batch_ids
         batch_ids, paused = _paused(store, batch_ids, ui)
         if not batch_ids:
@@ -141,32 +139,30 @@ def start(
         named = request.source is not None or request.options.batch is not None
         sought = store.loading.note(batch_ids, named=named, pick=pick.chooser)
         looks = request.options.on_existing != OnExisting.BUY
-        looked_at = dependencies.clock.now() if looks else None
+        looked_at = deps.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
             looked_for = settle_earlier(
                 store,
                 place,
                 sought,
                 OnExisting(request.options.on_existing),
-                dependencies.clock,
+                deps.clock,
                 ui,
-                quiet=dependencies.quiet,
+                quiet=deps.quiet,
             ).looked_at
         else:
             looked_for = store.queries.wishes(sought)
         if not consent and not _may_spend(store, sought, request, ui):
             return Exit.USAGE
         # not before what exists is known
-        store.control.ask_for(sought, dependencies.clock.now(), again=not looks)
+        store.control.ask_for(sought, deps.clock.now(), again=not looks)
         facts = RunFacts(
             not_awaited=paused,
             looked_at=looked_at,
             looked_for=looked_for,
             callback_url=announced_at,
         )
-        result = run_batches(
-            store, place, request.options, batch_ids, dependencies, ui.say, facts=facts
-        )
+        result = run_batches(store, place, request.options, batch_ids, deps, ui.say, facts=facts)
         code = exit_of_run(
             result.ending,
             result.judged,
@@ -191,17 +187,15 @@ def _load(
     store: Store,
     manifest: Manifest,
     request: StartRequest,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
     *,
     consent: bool,
 ) -> tuple[list[int], list[RowProblem]]:
-    now = dependencies.clock.now()
+    now = deps.clock.now()
     ask = ui.can_ask() and not request.options.yes
     options = replace(
-        load_options(request.options, quiet=dependencies.quiet),
-        ask_gone=ask,
-        comments=request.options.yes,
+        load_options(request.options, quiet=deps.quiet), ask_gone=ask, comments=request.options.yes
     )
     if not pick_of(request.options).everything:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
@@ -244,7 +238,7 @@ def _loaded(
 
 
 def _resume(
-    store: Store, request: StartRequest, dependencies: RunDependencies, ui: UserInterface
+    store: Store, request: StartRequest, deps: RunDependencies, ui: UserInterface
 ) -> list[int]:
     with store.queries.snapshot() as seen:
         found = seen.batches(request.options.batch)
@@ -263,7 +257,7 @@ def _resume(
                     for line in held.lines(batch):
                         ui.say(line)
     for batch_id in batch_ids:
-        for note in set_caps(store, batch_id, request.caps, dependencies.clock.now()):
+        for note in set_caps(store, batch_id, request.caps, deps.clock.now()):
             ui.say(note)
     return batch_ids
 

@@ -59,7 +59,7 @@ def wait(
     keys: Sequence[str],
     options: RunOptions,
     settings: Settings,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
 ) -> tuple[Exit, list[JobRow]]:
     """Wait for jobs, and buy nothing.
@@ -68,7 +68,7 @@ def wait(
         keys: of jobs; none means all that are under way.
         options: which batch, how often to poll, and where files are downloaded at the end.
         settings: of the command.
-        dependencies: time and chance.
+        deps: time and chance.
         ui: speaks to the person.
 
     Returns:
@@ -82,8 +82,8 @@ def wait(
     if not job_ids:
         ui.say("nothing is under way")
         return Exit.DONE, []
-    ending = finish(job_ids, options, settings, dependencies, ui, buys=False)
-    return conclude(ending, job_ids, options, settings, dependencies)
+    ending = finish(job_ids, options, settings, deps, ui, buys=False)
+    return conclude(ending, job_ids, options, settings, deps)
 
 
 def _chosen(store: Store, keys: Sequence[str], batch: str | None) -> list[int]:
@@ -102,7 +102,7 @@ def finish(
     job_ids: Sequence[int],
     options: RunOptions,
     settings: Settings,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
     *,
     done: Done | None = None,
@@ -116,7 +116,7 @@ def finish(
         job_ids: numbers of jobs.
         options: to run them with.
         settings: of the command.
-        dependencies: time and chance.
+        deps: time and chance.
         ui: speaks to the person.
         done: how far they are waited for; None is to their end.
         hand: hands them to a runner that is alive and serves, or returns why there is no more to
@@ -129,13 +129,11 @@ def finish(
         try:
             with (
                 working_store(
-                    settings.database, dependencies.clock, lambda: owner_of(settings), brief=True
+                    settings.database, deps.clock, lambda: owner_of(settings), brief=True
                 ) as store,
                 endpoint(settings) as place,
             ):
-                return serve(
-                    store, job_ids, place, options, dependencies, ui, done, buys=buys
-                ).ending
+                return serve(store, job_ids, place, options, deps, ui, done, buys=buys).ending
         except DatabaseLockedError:
             with existing_store(settings.database) as store:
                 ending = None if hand is None else hand(store)
@@ -146,7 +144,7 @@ def finish(
                     continue  # that runner takes nothing up: it is tried again, after a while
                 limit = enough if lasting_runner(settings.database) is not None else None
                 try:
-                    watch(store, job_ids, done, settings, quiet=dependencies.quiet, limit=limit)
+                    watch(store, job_ids, done, settings, quiet=deps.quiet, limit=limit)
                 except RunnerGoneError:
                     continue
                 if hand is None or done(store.queries) or not left(store.queries):
@@ -158,7 +156,7 @@ def serve(
     job_ids: Sequence[int],
     place: Endpoint,
     options: RunOptions,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     ui: UserInterface,
     done: Done,
     *,
@@ -173,11 +171,11 @@ def serve(
             on another machine last and nobody said that it was ``moved`` here.
     """
     if buys:
-        settle_place(store, dependencies.clock.now(), ui, place.owner, moved=options.moved)
+        settle_place(store, deps.clock.now(), ui, place.owner, moved=options.moved)
     store.control.hand_over(job_ids)
     until = Until(done, jobs_look(store, job_ids))
     facts = RunFacts(buys=buys, downloads=False)
-    result = run_batches(store, place, options, [], dependencies, ui.say, until, facts)
+    result = run_batches(store, place, options, [], deps, ui.say, until, facts)
     breach = result.ending.breach
     if breach is not None:  # nothing can be read there of what was bought
         raise DatabaseUnusableError(broken(breach))
@@ -234,7 +232,7 @@ def conclude(
     job_ids: Sequence[int],
     options: RunOptions,
     settings: Settings,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     *,
     flat: bool = False,
 ) -> tuple[Exit, list[JobRow]]:
@@ -249,7 +247,7 @@ def conclude(
                 policy = download_policy(options, folder, private_files=private, flat=flat)
                 for batch in {job.batch for job in missing}:
                     names = [job.key for job in missing if job.batch == batch]
-                    fetch_files(store, place, policy, batch, names, dependencies)
+                    fetch_files(store, place, policy, batch, names, deps)
             found = store.queries.numbered(job_ids)
     return exit_of_jobs(ending, found, files_wanted=options.folder is not None), found
 

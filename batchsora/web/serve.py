@@ -83,7 +83,7 @@ class WebTerms:
 def serve(
     settings: Settings,
     terms: WebTerms,
-    dependencies: RunDependencies,
+    deps: RunDependencies,
     say: Callable[[str], None],
     show: Callable[[str], None],
 ) -> None:
@@ -92,7 +92,7 @@ def serve(
     Args:
         settings: whose database and API.
         terms: how to serve.
-        dependencies: time and chance.
+        deps: time and chance.
         say: tells a person something.
         show: shows how the page is opened: always, and in no log.
 
@@ -104,7 +104,7 @@ def serve(
     password = _password(terms)
     _check_password(settings, terms, password)
     with (
-        opened(settings, dependencies, terms.download, terms.standing) as web,
+        opened(settings, deps, terms.download, terms.standing) as web,
         _listening(terms, _port(terms, password)) as listener,
         contextlib.ExitStack() as put_away,
     ):

@@ -43,7 +43,7 @@ class WebContext:
         settings: as for every command.
         store: for reading.
         writing: the same database, for writing in a thread.
-        dependencies: time and chance.
+        deps: time and chance.
         download: the folder of the videos.
         standing: caps that ``run`` would take from environment and configuration.
 
@@ -58,13 +58,13 @@ class WebContext:
         settings: Settings,
         store: Store,
         writing: Store,
-        dependencies: RunDependencies,
+        deps: RunDependencies,
         download: Path = Path("videos"),
         standing: Caps = NO_CAPS,
     ) -> None:
         self.settings = settings
-        self.dependencies = dependencies
-        self.clock = dependencies.clock
+        self.deps = deps
+        self.clock = deps.clock
         self.download = download
         self.standing = standing
         self._store = store
@@ -149,7 +149,7 @@ MOST_KEPT: Final = 256
 
 @contextmanager
 def opened(
-    settings: Settings, dependencies: RunDependencies, download: Path, standing: Caps = NO_CAPS
+    settings: Settings, deps: RunDependencies, download: Path, standing: Caps = NO_CAPS
 ) -> Iterator[WebContext]:
     """Open the database, made or brought up to date first where that is needed.
 
@@ -158,7 +158,7 @@ def opened(
         jobs.model.errors.EngineError: it can't be used.
     """
     if schema.version(settings.database) != schema.HEAD:
-        with working_store(settings.database, dependencies.clock, lambda: owner_of(settings)):
+        with working_store(settings.database, deps.clock, lambda: owner_of(settings)):
             pass
     with existing_store(settings.database) as store, existing_store(settings.database) as writing:
-        yield WebContext(settings, store, writing, dependencies, download, standing)
+        yield WebContext(settings, store, writing, deps, download, standing)

@@ -77,9 +77,9 @@ class WebContext:
             if then is not None:
                 then(name)
 
-        dependencies = RunDependencies(checkpoint=checkpoint, chance=random.Random(3))
+        deps = RunDependencies(checkpoint=checkpoint, chance=random.Random(3))
         with pytest.raises(SystemExit) as ended:
-            main(arguments, Cli(dependencies))
+            main(arguments, Cli(deps))
         found = self.capture.readouterr()
         self.said += [found.out, found.err]
         self.look()

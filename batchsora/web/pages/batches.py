@@ -50,12 +50,7 @@ async def _list(request: Request) -> Response:
     found = web.kept("batches", look)
     part = "_batches.html" if "part" in request.query_params else "batches.html"
     return render(
-        request,
-        part,
-        **found,
-        runner=web.runner(),
-        shares=shares,
-        used_percent=used_percent,
+        request, part, **found, runner=web.runner(), shares=shares, used_percent=used_percent
     )
 
 

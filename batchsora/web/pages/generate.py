@@ -163,14 +163,7 @@ def _remember(request: Request, sent: Sent) -> None:
 
 def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
     newest = web.queries.newest_number()
-    command = [
-        "generate",
-        "--json",
-        "--wait",
-        "--download",
-        str(web.download.absolute()),
-        *words,
-    ]
+    command = ["generate", "--json", "--wait", "--download", str(web.download.absolute()), *words]
     return Sent(web.launcher.start([*command, "--", prompt], "generate", ADHOC), newest, prompt)
 
 

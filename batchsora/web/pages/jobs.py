@@ -57,8 +57,7 @@ async def _list(request: Request) -> Response:
     after, before = number_of(query, "after") or 0, number_of(query, "before")
     key = ("jobs", batch.id, str(which), after, before)
     page = web.kept(
-        key,
-        lambda: web.queries.page(batch.id, which, PAGE, after=after, before=before),
+        key, lambda: web.queries.page(batch.id, which, PAGE, after=after, before=before)
     )
     status = web.kept(("status", batch.id), lambda: web.queries.status(batch))
     here = {"after": after} if after and before is None else {}

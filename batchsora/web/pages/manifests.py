@@ -282,11 +282,7 @@ async def _problems(request: Request) -> Response:
 
 async def _start(request: Request) -> Response:
     """Start what a manifest asks for, at the price that its button said."""
-    web, form_tokens, chosen = (
-        web_context_of(request),
-        form_tokens_of(request),
-        _chosen(request),
-    )
+    web, form_tokens, chosen = (web_context_of(request), form_tokens_of(request), _chosen(request))
     async with received(request, web.manifest_folder) as form:
         pass
     token = form.text("token")
@@ -320,9 +316,7 @@ async def _start(request: Request) -> Response:
         name = read.start_form.options.name or planned.plan.batch
         address = f"/manifests/{chosen.token}/started/"
         address += started_run(
-            web,
-            read.start_form.command(chosen.path, planned.sha256, web.download),
-            name,
+            web, read.start_form.command(chosen.path, planned.sha256, web.download), name
         )
         form_tokens.used(token, address)
     return done(f"Started: {_button(planned).partition(': ')[2]}.", go=address)

@@ -121,10 +121,7 @@ def _hand_over(web: WebContext, batch_id: int, left: _Left, budget: Decimal | No
     """
     now, said = web.clock.now(), PageInterface()
     # a store of its own: other pages' changes don't wait for the look
-    with (
-        endpoint(web.settings) as place,
-        existing_store(web.settings.database) as store,
-    ):
+    with endpoint(web.settings) as place, existing_store(web.settings.database) as store:
         notes = set_caps(store, batch_id, Caps(batch=budget), now)
         handed, _ = look_and_hand(
             store, place, batch_id, OnExisting.ASK, web.clock, said, jobs=left.jobs
