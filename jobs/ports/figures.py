@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ..model.states import HeldBack, JobState
 from .seen import JobRow
@@ -10,12 +11,12 @@ from .seen import JobRow
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some jobs in their order.
+    """A page of jobs in their order.
 
     Attributes:
         jobs: at most as many as were asked for.
         earlier: there are jobs before them.
-        later: there are jobs behind them.
+        later: there are jobs after them.
     """
 
     jobs: Sequence[JobRow]
@@ -25,7 +26,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What ended within a while.
+    """What ended within a span of time.
 
     Attributes:
         at: when it begins.
@@ -57,7 +58,7 @@ class Taken:
 
 @dataclass(slots=True)
 class Part:
-    """How some jobs of a batch stand.
+    """The states of some jobs of a batch.
 
     Attributes:
         jobs: how many are in each state, zeros included.
@@ -78,8 +79,7 @@ class QueuedJob:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationOwner:
+class GenerationOwner(NamedTuple):
     """The attempt that a generation is, with its job's key and its batch's name."""
 
     id: int
@@ -92,9 +92,9 @@ class FileRow:
     """The file of an attempt that was fetched.
 
     Attributes:
-        job_id: of the job that has it; of one that shares another's video, that job's own.
+        job_id: of the job that has it, even if the video is shared with another job.
         path: where it was put.
-        bytes: its size then.
+        bytes: its size at that time.
     """
 
     attempt_id: int
@@ -105,8 +105,7 @@ class FileRow:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class PaidTwice:
+class PaidTwice(NamedTuple):
     """A generation that turned up after its job had been bought again, in micros."""
 
     batch: str

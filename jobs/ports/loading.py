@@ -99,8 +99,7 @@ Place = tuple[int, int]
 """A job's batch and number: files are wanted in this order."""
 
 
-@dataclass(frozen=True, slots=True)
-class WantedFile:
+class WantedFile(NamedTuple):
     """A completed job whose file is not here yet.
 
     Attributes:

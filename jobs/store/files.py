@@ -9,18 +9,17 @@ from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from ..ports.figures import FileRow
 from ..ports.loading import Place, WantedFile
 from .prepared import Prepared, as_list, one_of
-from .records.jobs import UnfiledJob
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
-"""For an equality SQLite would take another index, and read every completed job of the batch."""
+"""With an equality SQLite would use another index, and read every completed job of the batch."""
 
 _WANTED = (
     select(
         JOB.c.batch_id,
-        JOB.c.id,
+        JOB.c.id.label("job_id"),
         JOB.c.attempt_id,
-        BATCH.c.name,
+        BATCH.c.name.label("batch"),
         JOB.c.key,
         JOB.c.video_url,
         ATTEMPT.c.generation_id,
@@ -34,8 +33,8 @@ _WANTED = (
     .order_by(JOB.c.batch_id, JOB.c.id)
     .limit(bindparam("most"))
 )
-_ALL_WANTED = Prepared(_WANTED, UnfiledJob)
-_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))), UnfiledJob)
+_ALL_WANTED = Prepared(_WANTED, WantedFile)
+_SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))), WantedFile)
 
 
 def wanted_files(
@@ -46,14 +45,13 @@ def wanted_files(
     after: Place = (0, 0),
     keys: Sequence[str] = (),
 ) -> list[WantedFile]:
-    """List completed jobs without a file, from a place on."""
+    """List completed jobs without a file, a page at a time."""
     found: list[WantedFile] = []
     statement, values = (_SOME_WANTED, {"keys": as_list(keys)}) if keys else (_ALL_WANTED, {})
     for batch in sorted(number for number in batch_ids if number >= after[0]):
         begin = after[1] if batch == after[0] else 0
         most = limit - len(found)
-        rows = statement.all(connection, batch=batch, after=begin, most=most, **values)
-        found += (WantedFile(*row) for row in rows)
+        found += statement.all(connection, batch=batch, after=begin, most=most, **values)
         if len(found) == limit:
             break
     return found
@@ -130,8 +128,8 @@ def forget_file(connection: Connection, attempt_id: int, job_id: int | None = No
     """Make a file wanted again that is no longer where it was put.
 
     Args:
-        attempt_id: whose file it is.
-        job_id: who shares it, beside the job that paid for it.
+        attempt_id: of the file.
+        job_id: the job that shares it, besides the one that paid for it.
     """
     connection.execute(
         update(ARTIFACT)

@@ -24,17 +24,18 @@ from sqlalchemy import (
 )
 
 from ..database.columns import sql_list
-from ..database.tables import ATTEMPT, BUDGET, JOB, LIVE
+from ..database.tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE
 from ..evidence.suspects import Appeared
 from ..model.ledger import Scope, twice_key
 from ..model.spec import asked_key
 from ..model.states import AttemptState, JobState, sources
+from ..ports.figures import PaidTwice
 from ..ports.seen import SURPLUS
 from ..ports.updates import Due
 from .attempt_states import CREATED, sent_later
 from .prepared import Prepared
 from .records.attempts import AttemptRow, SurplusAttempt
-from .records.jobs import ManifestJob, PaidTwice, QueuedJob
+from .records.jobs import ManifestJob, QueuedJob
 from .rows import (
     ASKED,
     REQUEST,
@@ -103,8 +104,9 @@ _SURPLUS = Prepared(
 )
 """What is paid for twice and no row has, where nothing that was sent later is or may be a video."""
 _PAID_TWICE = Prepared(
-    select(ATTEMPT.c.generation_id, ATTEMPT.c.price_micros, JOB.c.key)
+    select(BATCH.c.name.label("batch"), JOB.c.key, ATTEMPT.c.generation_id, ATTEMPT.c.price_micros)
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
+    .join(BATCH, BATCH.c.id == JOB.c.batch_id)
     .where(JOB.c.batch_id == bindparam("batch"), text(f"attempt.error GLOB '{SURPLUS}*'"))
     .order_by(ATTEMPT.c.id),
     PaidTwice,

@@ -40,15 +40,15 @@ def _integrity(connection: Connection) -> str:
 
 def _owners(connection: Connection, generation_ids: Collection[str]) -> dict[str, GenerationOwner]:
     return {
-        one: GenerationOwner(row.id, row.key, row.batch)
+        one: owner
         for one in generation_ids
-        if (row := views.attempt_of_generation(connection, one)) is not None
+        if (owner := views.attempt_of_generation(connection, one)) is not None
     }
 
 
 def _paid_twice(connection: Connection) -> list[PaidTwice]:
     return [
-        PaidTwice(batch.name, one.key, one.generation_id, one.price_micros)
+        one
         for batch in views.find_batches(connection)
         for one in latecomers.paid_twice(connection, batch.id)
     ]

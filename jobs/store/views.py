@@ -1,65 +1,47 @@
 """The lists of :mod:`jobs.queries` inside a transaction of the store, and more questions beside."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection
+from sqlite3 import Connection as Sqlite
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from ..database.tables import ATTEMPT, BATCH, JOB
-from ..model.ledger import Budget
 from ..model.states import HeldBack, JobState
 from ..model.text import folded_id
-from ..ports.figures import QueuedJob
-from ..ports.seen import AttemptRow, BatchRow, BatchStatus, FailureGroup, JobRow
-from ..ports.selection import EVERYTHING, Wanted
+from ..ports.figures import GenerationOwner, QueuedJob
+from ..ports.seen import BatchStatus
+from ..ports.selection import Wanted
 from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs
 from . import holding
 from .prepared import driver, read
-from .records.jobs import KindJobs, OwnedGeneration, WantedCount
+from .records.jobs import KindJobs, WantedCount
 
 __all__ = ["BatchStatus", "Wanted"]
 
 
-def find_batches(connection: Connection, name: str | None = None) -> list[BatchRow]:
-    """List batches as :func:`jobs.queries.batches.find_batches`."""
-    return plain_batches.find_batches(driver(connection), name)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-def batch_status(connection: Connection, batch: BatchRow) -> BatchStatus:
-    """Sum a batch up as :func:`jobs.queries.batches.batch_status`."""
-    return plain_batches.batch_status(driver(connection), batch)
+def _plain(work: Callable[Concatenate[Sqlite, P], T]) -> Callable[Concatenate[Connection, P], T]:
+    """Make a question of :mod:`jobs.queries` one that is asked inside a transaction."""
+
+    def asked(connection: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(driver(connection), *args, **kwargs)
+
+    return asked
 
 
-def budgets(connection: Connection) -> list[Budget]:
-    """List every budget."""
-    return plain_batches.budgets(driver(connection))
-
-
-def jobs(
-    connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
-) -> Iterator[JobRow]:
-    """Stream jobs as :func:`jobs.queries.jobs.each_job`."""
-    return plain_jobs.each_job(driver(connection), wanted, order)
-
-
-def failures(connection: Connection, wanted: Wanted) -> list[FailureGroup]:
-    """Group failed jobs as :func:`jobs.queries.jobs.failures`."""
-    return plain_jobs.failures(driver(connection), wanted)
-
-
-def find_job(connection: Connection, key: str, batch: str | None = None) -> JobRow:
-    """Find a job as :func:`jobs.queries.jobs.find_job`."""
-    return plain_jobs.find_job(driver(connection), key, batch)
-
-
-def numbered(connection: Connection, job_ids: Sequence[int]) -> list[JobRow]:
-    """Read jobs by their numbers as :func:`jobs.queries.jobs.numbered`."""
-    return plain_jobs.numbered(driver(connection), job_ids)
-
-
-def attempts_of(connection: Connection, job_id: int) -> list[AttemptRow]:
-    """List a job's attempts as :func:`jobs.queries.jobs.attempts_of`."""
-    return plain_jobs.attempts_of(driver(connection), job_id)
+find_batches = _plain(plain_batches.find_batches)
+batch_status = _plain(plain_batches.batch_status)
+budgets = _plain(plain_batches.budgets)
+jobs = _plain(plain_jobs.each_job)
+failures = _plain(plain_jobs.failures)
+find_job = _plain(plain_jobs.find_job)
+numbered = _plain(plain_jobs.numbered)
+attempts_of = _plain(plain_jobs.attempts_of)
 
 
 def campaigns(connection: Connection, batch_id: int) -> list[str]:
@@ -73,7 +55,7 @@ def campaigns(connection: Connection, batch_id: int) -> list[str]:
     return list(found.scalars())
 
 
-def attempt_of_generation(connection: Connection, generation_id: str) -> OwnedGeneration | None:
+def attempt_of_generation(connection: Connection, generation_id: str) -> GenerationOwner | None:
     """Find the attempt that has a generation; None when it is no attempt's."""
     folded = folded_id(generation_id)
     owner = (
@@ -82,7 +64,7 @@ def attempt_of_generation(connection: Connection, generation_id: str) -> OwnedGe
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(ATTEMPT.c.generation_id.in_({generation_id, folded, folded.upper()}))
     )
-    return next(read(connection, owner, OwnedGeneration), None)
+    return next(read(connection, owner, GenerationOwner), None)
 
 
 def queued_by_kind(
@@ -100,7 +82,7 @@ def queued_by_kind(
 
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
-    """Select the jobs of a batch that may be bought where some reasons are overruled."""
+    """Select the jobs of a batch that may be bought if some reasons are overruled."""
     beneath = or_(JOB.c.held_beneath.is_(None), JOB.c.held_beneath.in_(held_back))
     free = or_(JOB.c.held_back.is_(None), and_(JOB.c.held_back.in_(held_back), beneath))
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)

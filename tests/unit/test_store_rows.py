@@ -63,9 +63,9 @@ THERE = {
     ("TimedAttempt", "accepted_at"): "its price was told by an answer",
     ("TimedAttempt", "created_at"): "compared",
     ("PendingCharge", "generation_id"): PAID,
-    ("UnfiledJob", "attempt_id"): "joined by it",
-    ("UnfiledJob", "generation_id"): PAID,
-    ("UnfiledJob", "video_url"): "the CHECK completed_has_url",
+    ("WantedFile", "attempt_id"): "joined by it",
+    ("WantedFile", "generation_id"): PAID,
+    ("WantedFile", "video_url"): "the CHECK completed_has_url",
     ("VoidAttempt", "made_for"): "asked for where it is there",
     ("VoidOnWord", "doubt_since"): "written with the doubt that the void was",
 }

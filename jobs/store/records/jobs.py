@@ -212,20 +212,6 @@ class StandingJob(NamedTuple):
     price_micros: int | None
 
 
-class UnfiledJob(NamedTuple):
-    """A completed job whose file is not here."""
-
-    batch_id: int
-    id: int
-    attempt_id: int
-    name: str
-    key: str
-    video_url: str
-    generation_id: str
-    tries: int
-    path: str | None
-
-
 class WantedCount(NamedTuple):
     """How many jobs of a manifest stand alike."""
 
@@ -234,14 +220,6 @@ class WantedCount(NamedTuple):
     kind: str
     campaign: str | None
     jobs: int
-
-
-class OwnedGeneration(NamedTuple):
-    """The attempt that has a generation, with its job's key and its batch's name."""
-
-    id: int
-    key: str
-    batch: str
 
 
 class EndedCount(NamedTuple):
@@ -279,11 +257,3 @@ class VerdictRow(NamedTuple):
 
     attempt_id: int
     verdict: str
-
-
-class PaidTwice(NamedTuple):
-    """A generation that a batch paid for twice, and its job's key."""
-
-    generation_id: str
-    price_micros: int
-    key: str
