@@ -25,7 +25,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
         (b"%PDF-1.7", "print.xlsx", "a PDF", "save it as .xlsx"),
         (b"PK\x03\x04 cut", "cut.xlsx", "damaged", "Copy it here again"),
         (b"", "none.xlsx", "is empty", "save it as .xlsx"),
-        (b"\0\1\2\3", "noise.ods", "no workbook", "save it as .xlsx"),
+        (b"\0\1\2\3", "noise.ods", "not a workbook", "save it as .xlsx"),
     ],
 )  # fmt: skip
 def test_another_content_is_named(

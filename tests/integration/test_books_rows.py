@@ -201,7 +201,7 @@ def test_a_hidden_column_of_ours_is_read_and_told(tmp_path: Path) -> None:
     whole.save(path)
     assert seen(path)[2][2] == "15"
     (said,) = told(path)
-    assert said.startswith("Videos!C1, column 'duration': the column is hidden; it is read")
+    assert said.startswith("Videos!C1, column 'duration': the column is hidden, but still read")
 
 
 def test_rows_without_numbers_are_counted(tmp_path: Path) -> None:

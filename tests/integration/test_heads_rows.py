@@ -51,7 +51,7 @@ def test_a_repeated_header_is_no_row(name: str) -> None:
 def test_a_header_in_another_order_refuses_the_file(tmp_path: Path, suffix: str) -> None:
     """What stands below it would be read as something else."""
     rows = [["prompt", "note"], ["A kite", "x"], ["note", "prompt"], ["y", "A heron"]]
-    with pytest.raises(ManifestError, match=r"row 3.*in another order.*Make two files"):
+    with pytest.raises(ManifestError, match=r"row 3.*in another order.*Split it into two files"):
         list(open_manifest(table(tmp_path, rows, suffix)).rows())
 
 

@@ -188,7 +188,7 @@ def test_a_folder_says_what_it_lacks(tmp_path: Path) -> None:
         open_manifest(tmp_path)
     (tmp_path / "empty").mkdir()
     said = Reading(defaults={"prompt": "A"})
-    with pytest.raises(ManifestError, match="no picture"):
+    with pytest.raises(ManifestError, match="no pictures"):
         open_manifest(tmp_path / "empty", reading=said)
     written(tmp_path, "dog.gif", b"GIF89a" + b"\0" * 20)
     problems = [

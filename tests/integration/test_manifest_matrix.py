@@ -398,7 +398,7 @@ def test_campaigns_have_defaults(tmp_path: Path) -> None:
         ("x: {defaults: {duration: [5]}}", "single value"),
         ("x: {defaults: {text: a, Text: b}}", "twice"),
         ("x: {default: {}}", "a campaign can only have a budget and defaults"),
-        ("x: {budget: 1}, ' x': {budget: 2}", "'x' stands twice"),
+        ("x: {budget: 1}, ' x': {budget: 2}", "duplicate campaign 'x'"),
     ],
 )
 def test_defaults_of_a_campaign_are_checked(tmp_path: Path, campaign: str, says: str) -> None:

@@ -85,4 +85,4 @@ def test_a_row_that_is_none_is_left_out(tmp_path: Path, row: str) -> None:
 def test_a_table_whose_rows_are_all_comments_says_so(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as refused:
         read(tmp_path, "prompt,duration\n# A kite over the sea,15\n//A boat,15\n")
-    assert "2 rows (2-3): taken for comments" in refused.value.problem.problem
+    assert "2 rows (2-3): comments (they begin with" in refused.value.problem.problem

@@ -236,5 +236,5 @@ def test_what_can_not_be_a_token_is_refused_unseen(tail: bytes, tmp_path: Path) 
 
 def test_a_device_is_no_token_file() -> None:
     """A source without end is read as far as a token may go."""
-    with pytest.raises(SettingsError, match="can't be a token"):
+    with pytest.raises(SettingsError, match="not a valid token"):
         read_token(read_settings(token_file="/dev/zero"), {})
