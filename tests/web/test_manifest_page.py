@@ -179,7 +179,7 @@ def test_the_plan_has_the_figures_of_the_command(http: httpx.Client, site: Site)
     for name, campaign in plan["campaigns"].items():
         assert f"{name} {campaign['jobs']} ${campaign['cost']}" in shown
     assert {kind["price_from"] for kind in plan["cost_by_kind"].values()} == {"paid"}
-    assert "as paid last" in shown
+    assert "last paid" in shown
 
 
 @pytest.mark.parametrize(
@@ -308,14 +308,14 @@ def test_all_problems_can_be_seen(http: httpx.Client) -> None:
     ("field", "value", "says"),
     [
         ("budget", "", "Set a budget"),
-        ("budget", "much", "no amount of money"),
-        ("budget", "-1", "no amount of money"),
+        ("budget", "much", "ot a valid amount of money"),
+        ("budget", "-1", "ot a valid amount of money"),
         ("name", "x" * 201, "longer than 200"),
         ("name", "adhoc", "single videos"),
         ("first", "0", "from 1"),
         ("first", "few", "whole number"),
         ("in_flight", "1000000", "from 1 to 100000"),
-        ("cap-0", "abc", "no amount of money"),
+        ("cap-0", "abc", "ot a valid amount of money"),
     ],
 )
 def test_a_mistake_stands_beside_its_field(
