@@ -325,7 +325,7 @@ def test_a_retry_that_no_run_buys_says_what_is_in_its_way(
     with living(world, api.url) if beside else nullcontext():
         said = call("retry", "r0", "--yes").output
         assert words in said
-        assert "takes it up" not in said
+        assert "takes over" not in said
         assert "buys them" not in said
     assert bought(world) == {"a trial of kite 0": 1}  # a run beside it has ended without it
     reopen()
@@ -365,7 +365,7 @@ def test_a_resume_without_room_says_so(world: World, api: SandboxServer) -> None
         said = call("resume", "trial").stdout
         assert "trial is resumed: 1 video(s) left to buy" in said
         assert NO_ROOM in said
-        assert "takes it up" not in said
+        assert "takes over" not in said
     assert running.returncode == 0
     assert bought(world) == {"a trial of kite 0": 1}
 

@@ -193,7 +193,7 @@ def test_what_is_asked_for_beside_a_run_that_takes_nothing_up_is_not_handed_to_i
         for words in (("retry", "r0", "--yes"), ("pause", "trial"), ("resume", "trial")):
             said = call(*words)
             assert said.exit_code == 0
-            assert "takes it up" not in said.output
+            assert "takes over" not in said.output
             assert ("'batchsora run' buys them" in said.output) == (words[0] != "pause")
         go_on()
         running.communicate(timeout=60)
@@ -266,5 +266,5 @@ def test_a_retry_is_not_handed_to_a_run_that_was_killed(
         assert night.rows("SELECT serving FROM account") == [(1,)]
         said = call("retry", "r0", "--yes")
         assert said.exit_code == 0
-        assert "takes it up" not in said.output
+        assert "takes over" not in said.output
         assert "'batchsora run' buys them" in said.output

@@ -100,7 +100,7 @@ def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
         {"name": "Harbour.xlsx", "mimeType": "application/zip", "buffer": workbook()}
     )
     page.get_by_role("button", name="Show the plan").click()
-    wrong = page.get_by_role("region", name="What is wrong")
+    wrong = page.get_by_role("region", name="Problems")
     expect(wrong).to_contain_text("'Night shift'!B5")
     expect(wrong).to_contain_text("'Night shift'!C5")
     expect(wrong).to_contain_text("1 row can't be bought: 2 problems")
@@ -113,7 +113,7 @@ def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
     start.click()
     expect(page.locator("#budget")).to_be_focused()
     expect(page.locator("#budget")).to_have_attribute("aria-invalid", "true")
-    expect(page.locator("#budget-problem")).to_contain_text("Give one")
+    expect(page.locator("#budget-problem")).to_contain_text("Set a budget")
     expect(page.locator("#skip_invalid-problem")).to_contain_text("Fix them")
     expect(page.get_by_label("Only the first rows")).to_have_value("2")
     page.locator("#budget").fill("1.50")
@@ -132,8 +132,8 @@ def test_a_file_beside_the_database_is_chosen(page: Page) -> None:
     page.goto("/manifests/new")
     page.get_by_role("link", name="prompts.csv").click()
     figures = page.locator("#figures")
-    expect(figures).to_contain_text("loaded already")
-    expect(figures).to_contain_text("paid for already")
+    expect(figures).to_contain_text("already loaded")
+    expect(figures).to_contain_text("already paid for")
     expect(figures).to_contain_text("$5.00, $0.72 used")
     expect(page.locator("#start-button")).to_have_text("Start: nothing left to buy")
 
@@ -172,14 +172,14 @@ def test_the_plan_has_the_figures_of_the_command(http: httpx.Client, site: Site)
     )
     plan = json.loads(said.stdout)
     assert f"of {plan['jobs']} videos to buy, from {plan['rows']} rows" in shown
-    assert f"all of it about ${plan['cost']}" in shown
-    assert f"paid for already {plan['already_done']} jobs" in shown
+    assert f"total about ${plan['cost']}" in shown
+    assert f"already paid for {plan['already_done']} jobs" in shown
     assert f"the rest about ${plan['remaining_cost']}" in shown
     assert f"balance ${plan['balance']}" in shown
     for name, campaign in plan["campaigns"].items():
         assert f"{name} {campaign['jobs']} ${campaign['cost']}" in shown
     assert {kind["price_from"] for kind in plan["cost_by_kind"].values()} == {"paid"}
-    assert "as paid last" in shown
+    assert "last paid" in shown
 
 
 @pytest.mark.parametrize(
@@ -307,15 +307,15 @@ def test_all_problems_can_be_seen(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("budget", "", "Give one"),
-        ("budget", "much", "not a valid amount of money"),
-        ("budget", "-1", "not a valid amount of money"),
+        ("budget", "", "Set a budget"),
+        ("budget", "much", "ot a valid amount of money"),
+        ("budget", "-1", "ot a valid amount of money"),
         ("name", "x" * 201, "longer than 200"),
         ("name", "adhoc", "single videos"),
         ("first", "0", "from 1"),
         ("first", "few", "whole number"),
         ("in_flight", "1000000", "from 1 to 100000"),
-        ("cap-0", "abc", "not a valid amount of money"),
+        ("cap-0", "abc", "ot a valid amount of money"),
     ],
 )
 def test_a_mistake_stands_beside_its_field(
@@ -478,11 +478,11 @@ def test_rows_of_a_paused_batch_are_taken_up_by_nobody(http: httpx.Client, site:
     site.write(lambda c: steering.set_paused(c, batch.id, paused=True))
     answer = http.post(f"/batches/{batch.id}/run", data={"budget": "3"})
     assert answer.status_code == 204
-    assert "takes it up" not in answer.headers["HX-Trigger"]
+    assert "takes over" not in answer.headers["HX-Trigger"]
     assert "m is paused, so nothing of it is bought" in answer.headers["HX-Trigger"]
     site.write(lambda c: steering.set_paused(c, batch.id, paused=False))
     answer = http.post(f"/batches/{batch.id}/run", data={"budget": "0.01"})
-    assert "takes it up" not in answer.headers["HX-Trigger"]
+    assert "takes over" not in answer.headers["HX-Trigger"]
     assert "budget of the batch" in answer.headers["HX-Trigger"]
 
 
@@ -588,7 +588,7 @@ def test_a_run_that_ends_during_the_look_is_handed_nothing(
     monkeypatch.setattr(hand_over, "settle_earlier", long_look)
     with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
-    assert "takes it up" not in answer.headers["HX-Trigger"]
+    assert "takes over" not in answer.headers["HX-Trigger"]
     assert "nothing is bought yet: press Resume again" in answer.headers["HX-Trigger"]
     assert not site.read(handing.anything)
 
@@ -599,7 +599,7 @@ def test_a_batch_is_handed_to_the_run(
     """With its new cap, where one goes on."""
     with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})
-    assert "takes it up" in answer.headers["HX-Trigger"]
+    assert "takes over" in answer.headers["HX-Trigger"]
     batch = batch_named(site, "hills")
     assert batch.active
     assert batch.money.cap == 360_000
