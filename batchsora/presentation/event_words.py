@@ -4,6 +4,9 @@ from jobs.model.money import usd_text
 from jobs.model.states import Reason
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact
 
+LONGEST = 300
+"""Letters that are shown of a message, which is mostly the provider's."""
+
 _ENDED = {
     None: "ended by an error of batchsora",
     Reason.FINISHED: "finished",
@@ -19,11 +22,10 @@ _ENDED = {
     Reason.BLOCKED: "ended: a limit blocks the rest",
     Reason.DATABASE: "ended: the database could not be used any more",
 }
-_RUN = {RunFact.STARTED: "started", RunFact.CUT_OFF: "was killed; the next one took over"}
+_RUN = {RunFact.STARTED: "started", RunFact.CUT_OFF: "was cut off; the next one took over"}
 _BATCH = {
     BatchFact.BUDGET_REACHED: "budget reached; waiting for {}",
     BatchFact.WAITING: "waiting for {}",
-    BatchFact.RESUMED: "no longer waiting",
 }
 _JOB = {
     JobFact.ACCEPTED: "accepted",
@@ -62,4 +64,7 @@ def _job(event: JobEvent) -> str:
 
 
 def _quoted(message: str | None) -> str:
-    return f": {' '.join(message.split())}" if message else ""
+    words = " ".join((message or "")[: 4 * LONGEST].split())
+    if len(words) > LONGEST:
+        words = f"{words[:LONGEST]}…"
+    return f": {words}" if words else ""

@@ -40,11 +40,10 @@ class JobFact(StrEnum):
 
 
 class BatchFact(StrEnum):
-    """What happened to a batch: it waits, at a budget or for something else, or continues."""
+    """What happened to a batch: it waits, at a budget or for something else."""
 
     BUDGET_REACHED = "budget_reached"
     WAITING = "waiting"
-    RESUMED = "resumed"
 
 
 class RunFact(StrEnum):

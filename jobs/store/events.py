@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Text,
     and_,
     bindparam,
     delete,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    type_coerce,
     union_all,
 )
 
@@ -62,6 +64,18 @@ _LAST_OF_RUNS = Prepared(
     .order_by(EVENT.c.id.desc())
     .limit(1)
 )
+_LAST_START = Prepared(
+    select(EVENT.c.id)
+    .where(NOTABLE, EVENT.c.batch_id.is_(None), text("kind = 'run_started'"))
+    .order_by(EVENT.c.id.desc())
+    .limit(1)
+)
+_LAST_WAIT = Prepared(
+    select(EVENT.c.id, EVENT.c.message)
+    .where(NOTABLE, EVENT.c.batch_id == bindparam("batch"), text("kind = 'waiting'"))
+    .order_by(EVENT.c.id.desc())
+    .limit(1)
+)
 
 
 def write(
@@ -96,24 +110,28 @@ def newest(connection: Connection) -> int:
 def batch_waits(
     connection: Connection,
     batch_id: int,
-    waiting_for: str | None,
+    waiting_for: str,
     blocked: Collection[Blocked],
     now: datetime,
 ) -> None:
-    """Write down that a batch waits, or goes on.
+    """Write down that a batch waits: for the same, except for a budget, once a run.
 
     Args:
         connection: in the transaction that has it wait.
-        waiting_for: what for, as people read it; None: for nothing any more.
+        waiting_for: what for, as people read it.
         blocked: what stands in the way of its rest, where its own jobs run into that.
     """
-    fact = BatchFact.WAITING
-    if waiting_for is None:
-        fact = BatchFact.RESUMED
-    elif not CAPS.isdisjoint(blocked):
-        fact = BatchFact.BUDGET_REACHED
-    reason = _JOIN.join(sorted(blocked)) or None
-    write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for or "")
+    fact = BatchFact.WAITING if CAPS.isdisjoint(blocked) else BatchFact.BUDGET_REACHED
+    if fact is BatchFact.WAITING:
+        told = _LAST_WAIT.first(connection, batch=batch_id)
+        if told is not None and told[1] == waiting_for and told[0] > _started(connection):
+            return  # a provider that is out of reach for an hour is one event, not 300
+    reason = _JOIN.join(sorted(one.name for one in blocked)) or None
+    write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for)
+
+
+def _started(connection: Connection) -> int:
+    return int(_LAST_START.scalar(connection) or 0)
 
 
 def run_started(connection: Connection, now: datetime) -> None:
@@ -163,13 +181,13 @@ class EventRow(NamedTuple):
     """An event, with what its batch, job and attempt are called now; None: they are gone."""
 
     id: int
-    at: datetime
-    kind: str
+    at: object
+    kind: object
     batch_id: int | None
     job_id: int | None
     attempt_id: int | None
     reason: str | None
-    message: str | None
+    message: object
     name: str | None
     key: str | None
     row: int | None
@@ -183,7 +201,7 @@ def _read(
     asked = (
         select(
             EVENT.c.id,
-            EVENT.c.at,
+            type_coerce(EVENT.c.at, Text).label("at"),
             EVENT.c.kind,
             EVENT.c.batch_id,
             EVENT.c.job_id,
@@ -210,24 +228,27 @@ def _event(row: EventRow) -> Event | None:
     """Make an event of its row; None if another program wrote what none of ours writes."""
     try:
         return _made(row)
-    except ValueError:
+    except (ValueError, TypeError, KeyError):
         log.warning("event %d is not understood", row.id)
         return None
 
 
 def _made(row: EventRow) -> Event:
-    reason, message = row.reason, row.message or ""
-    if row.kind in _RUN_FACTS:
+    kind, reason, message = row.kind, row.reason, row.message
+    if not (isinstance(kind, str) and isinstance(row.at, str) and isinstance(message, str | None)):
+        raise TypeError
+    at = datetime.fromisoformat(row.at).replace(tzinfo=UTC)
+    if kind in _RUN_FACTS:
         why = None if reason is None else Reason(reason)
-        return RunEvent(row.id, row.at, RunFact(row.kind), why, message)
+        return RunEvent(row.id, at, RunFact(kind), why, message or "")
     batch_id = row.batch_id or 0
-    if row.kind in _BATCH_FACTS:
-        blocked = frozenset(map(Blocked, reason.split(_JOIN) if reason else ()))
-        return BatchEvent(row.id, row.at, BatchFact(row.kind), batch_id, row.name, blocked, message)
+    if kind in _BATCH_FACTS:
+        blocked = frozenset(Blocked[name] for name in (reason.split(_JOIN) if reason else ()))
+        return BatchEvent(row.id, at, BatchFact(kind), batch_id, row.name, blocked, message or "")
     return JobEvent(
         row.id,
-        row.at,
-        JobFact(row.kind),
+        at,
+        JobFact(kind),
         batch_id,
         row.job_id or 0,
         row.name,
@@ -237,7 +258,7 @@ def _made(row: EventRow) -> Event:
         row.generation_id,
         None if row.price_micros is None else Micros(row.price_micros),
         None if reason is None else FailureKind(reason),
-        row.message,
+        message,
     )
 
 

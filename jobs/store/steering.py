@@ -55,7 +55,7 @@ def set_waiting(
         if wanted != row.waiting_for:
             connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
             cause = _cause(wanted)
-            if cause != _cause(row.waiting_for):
+            if cause is not None and cause != _cause(row.waiting_for):
                 events.batch_waits(connection, row.id, cause, blocked.get(row.id, ()), now)
 
 
@@ -63,8 +63,8 @@ _PASSING = {Blocked.LEARNING, Blocked.TWIN}
 
 
 def _cause(waiting_for: str | None) -> str | None:
-    """Return the cause without amounts; None if it is only a short wait for an answer."""
-    cause = (waiting_for or "").partition(" (")[0]
+    """Return the cause without amounts and times; None if it is only a short wait for an answer."""
+    cause = (waiting_for or "").partition(" (")[0].partition(" until ")[0]
     return None if not cause or _PASSING.issuperset(cause.split(", ")) else cause
 
 

@@ -251,3 +251,29 @@ def test_what_another_program_wrote_is_left_out(engine: Engine) -> None:
     rows = [{"at": engine.clock.now(), "batch_id": 1, "job_id": 99} | one for one in odd]
     engine.store.write(lambda c: c.execute(insert(EVENT), rows))
     assert all_events(engine) == before
+
+
+def test_a_provider_out_of_reach_is_one_event_a_run(engine: Engine) -> None:
+    """However often it pauses, and whatever times it names; a budget is told each time."""
+    engine.load([spec("a")])
+    engine.store.purchases.serve([1], engine.clock.now())
+    for minute in range(10, 20):
+        engine.store.purchases.wait(
+            {1: f"the API until 21:{minute}:00 UTC (429)"}, engine.clock.now()
+        )
+        engine.store.purchases.wait({1: None}, engine.clock.now())
+    (told,) = [e for e in all_events(engine) if isinstance(e, BatchEvent)]
+    assert (told.fact, told.waiting_for) == (BatchFact.WAITING, "the API")
+    engine.store.purchases.serve([1], engine.clock.now())
+    engine.store.purchases.wait({1: "the API until 22:00:00 UTC (429)"}, engine.clock.now())
+    assert sum(isinstance(e, BatchEvent) for e in all_events(engine)) == 2
+
+
+@pytest.mark.parametrize("at", [b"\x00", 7, "yesterday", ""])
+def test_an_odd_time_is_left_out(engine: Engine, at: object) -> None:
+    """As whatever another program wrote."""
+    row = "INSERT INTO event (at, kind, batch_id, message) VALUES (?, 'waiting', 1, ?)"
+    engine.store.write(lambda c: c.exec_driver_sql(row, (at, "x")))
+    engine.store.write(lambda c: c.exec_driver_sql(row, ("2026-01-01 00:00:00.000000", b"\x00")))
+    assert all_events(engine) == []
+    assert engine.store.events.notable(1, 9) == []

@@ -114,9 +114,9 @@ def test_an_event_is_a_member_its_words_and_the_line_that_writes_it(
     copy: Path, run: Run, lines: dict[str, str]
 ) -> None:
     """A program that reads events has it, and its words."""
-    insert(copy / "jobs" / "ports" / "events.py", lines["event"], '    RESUMED = "resumed"\n')
+    insert(copy / "jobs" / "ports" / "events.py", lines["event"], '    WAITING = "waiting"\n')
     words = copy / "batchsora" / "presentation" / "event_words.py"
-    insert(words, lines["event-words"], "    BatchFact.RESUMED: ")
+    insert(words, lines["event-words"], "    BatchFact.WAITING: ")
     steering = copy / "jobs" / "store" / "steering.py"
     insert(
         steering, lines["event-written"], "    voids.follow(connection)\n    return len(cancelled)"
@@ -163,7 +163,7 @@ def test_a_model_is_one_entry(copy: Path, run: Run, lines: dict[str, str]) -> No
     asked = {"prompt": "a kite", "orientation": "16:9", "duration": 8, "seed": 7}
     assert json.loads(body) == asked
     assert "price=400000" in accepted
-    assert "veo takes no size" in refused
+    assert "veo does not support size" in refused
     (copy / "m.csv").write_text("id,prompt\none,a red kite\n")
     run("-m", "batchsora", "run", "m.csv", "--sandbox", "--budget", "1", "--no-download")
     ours = ("-m", "batchsora", "--db", "batchsora-sandbox.db", "prices")

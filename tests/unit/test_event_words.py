@@ -42,12 +42,16 @@ def job(fact: JobFact, kind: FailureKind | None = None, error: str | None = None
             ),
             "night: budget reached; waiting for budget of the day",
         ),
-        (BatchEvent(1, AT, BatchFact.RESUMED, 1, None), "a removed batch: no longer waiting"),
+        (
+            BatchEvent(1, AT, BatchFact.WAITING, 1, None, waiting_for="the API"),
+            "a removed batch: waiting for the API",
+        ),
+        (job(JobFact.FAILED, FailureKind.SYSTEM, "x" * 9999), f"r7 failed (system): {'x' * 300}…"),
         (
             RunEvent(1, AT, RunFact.ENDED, Reason.TOKEN, "401"),
             "a run ended: the token was refused: 401",
         ),
-        (RunEvent(1, AT, RunFact.CUT_OFF), "a run was killed; the next one took over"),
+        (RunEvent(1, AT, RunFact.CUT_OFF), "a run was cut off; the next one took over"),
     ],
 )
 def test_an_event_is_one_line(event: Event, words: str) -> None:

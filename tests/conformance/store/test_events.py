@@ -125,13 +125,13 @@ def test_a_run_that_is_refused_before_it_begins_is_told(steps: Steps) -> None:
 
 
 def test_what_batches_wait_for_is_told_once(steps: Steps) -> None:
-    """And that they go on."""
+    """The same wait once a run; a wait that is over is no event."""
     steps.load("a")
     steps.begin()
     for waits in ({1: "balance"}, {1: "balance"}, {}, {}):
         steps.turn(0, decided=Decided(waits))
     found = [one for one in events(steps) if isinstance(one, BatchEvent)]
-    assert [one.waiting_for for one in found] == ["balance", ""]
+    assert [one.waiting_for for one in found] == ["balance"]
     assert {one.batch for one in found} == {"night"}
 
 
