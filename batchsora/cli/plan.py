@@ -191,7 +191,7 @@ def _list(plan: "Plan") -> Iterator[str]:
     from jobs.model.states import HeldBack
 
     if plan.to_buy:
-        yield "list      not checked yet: the run reads the account's list first, and holds back"
+        yield "list      not checked yet: the run reads the account's list and holds back"
         yield "          rows that are in it, or all rows if the list is not reliable"
     if plan.waiting[HeldBack.EXISTS] or plan.waiting[HeldBack.ELSEWHERE]:
         yield (

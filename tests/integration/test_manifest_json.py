@@ -326,7 +326,7 @@ def export(target: Path, manifest: Manifest, found: Iterable[JobSpec]) -> None:
     write_table(target, [*manifest.columns, *RESULT_NAMES], rows)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(rows=st.lists(ROWS, min_size=1, max_size=5, unique_by=lambda row: row["id"] or id(row)))
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 def test_an_export_loaded_again_means_the_same_videos(
@@ -386,6 +386,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(max_examples=25)  # each is read in a process apart; make fuzz goes further
 @given(anything=ANYTHING, text=st.text(max_size=20), lines=st.booleans())
 def test_nothing_crashes_the_reader(
     tmp_path_factory: pytest.TempPathFactory, anything: object, text: str, *, lines: bool

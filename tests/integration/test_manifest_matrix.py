@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsora.manifest.formats.matrix import MOST_EXPANDED
@@ -175,6 +175,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size
 )
 
 
+@settings(max_examples=25)  # each is read in processes apart; make fuzz goes further
 @given(first=st.lists(VALUES, min_size=1, max_size=5, unique=True), second=st.lists(
     VALUES, min_size=1, max_size=3, unique=True))  # fmt: skip
 def test_no_two_jobs_have_one_key(
@@ -191,6 +192,7 @@ def test_no_two_jobs_have_one_key(
     assert len(found) + len({id(fault) for fault in faults}) >= len(first) * len(second)
 
 
+@settings(max_examples=25)
 @given(
     values=st.lists(st.text("abC+# .", min_size=1, max_size=4).filter(str.strip), min_size=2,
                     max_size=6, unique_by=lambda text: text.strip(" .").casefold()),

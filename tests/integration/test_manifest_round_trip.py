@@ -49,7 +49,7 @@ def export(target: Path, manifest: Manifest, found: list[JobSpec]) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json", "xlsx"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=6))
 def test_export_and_load_again(
     tmp_path_factory: pytest.TempPathFactory, suffix: str, rows: list[dict[str, str]]
