@@ -255,7 +255,7 @@ def test_a_plan_says_that_it_looks_at_no_list(account: Account) -> None:
     account.world.add_foreign("heron", datetime.now(UTC))
     account.write("night", rows("heron", "swan"))
     shown = " ".join(account.call("plan", "night.csv").out.split())
-    assert "not checked yet: the run reads the account's list first" in shown
+    assert "not checked yet: the run reads the account's list" in shown
     plan = account.check("night")
     assert plan["to_buy"] == 2
     assert sum(account.spent().values()) == 1
