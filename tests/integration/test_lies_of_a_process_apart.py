@@ -280,5 +280,5 @@ def test_a_copy_that_costs_too_much_is_refused(
     path = tmp_path / "m.yaml"
     path.write_text("- A kite\n" * 50_000)
     told = {"results": [(1, [{"status": "queued"}])], "keys": ["status"]}
-    with pytest.raises(ValueError, match="far more than is usual"):
+    with pytest.raises(ValueError, match="far more than usual"):
         apart_results.write_apart(apart_results.YAML, path, io.BytesIO(), told)
