@@ -275,7 +275,7 @@ def test_where_no_secret_can_be_kept(
     change(database, "UPDATE account SET token_hash = NULL, token_salt = NULL")
     said = person("run", "night.csv", *QUICK)
     assert said.returncode == 5
-    assert "XDG_STATE_HOME names another folder" in said.stderr
+    assert "XDG_STATE_HOME sets another folder" in said.stderr
 
 
 def test_a_secret_that_can_not_be_kept_drives_out_no_other(

@@ -430,7 +430,7 @@ def test_the_last_row_in_words_that_nobody_understands_fails_in_the_second_run(
 
     shop.answer = answer
     assert shop.run("--buy-again", "--max-in-flight", "1", rows=3) == 4
-    assert "can't be told: 1 job(s) stay queued, at no cost" in capsys.readouterr().err
+    assert "the rows or the account: 1 job(s) stay queued, at no cost" in capsys.readouterr().err
     assert "nope" in status()["waiting_for"]
     assert shop.run("--buy-again", rows=3) == 3
     assert status()["failed_kinds"] == {"validation": 1}
