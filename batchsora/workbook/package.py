@@ -204,7 +204,7 @@ def _check_size(package: ZipFile) -> None:
     )
     if steep or len(parts) > MOST_PARTS or sum(part.file_size for part in parts) > LARGEST:
         raise WorkbookError(
-            f"the workbook unpacks to more than {LARGEST // 1024**2} MB, or far more than is usual",
+            f"the workbook unpacks to more than {LARGEST // 1024**2} MB, or far more than usual",
             "Save the part that you need as CSV UTF-8.",
         )
 

@@ -158,7 +158,7 @@ def test_what_is_said_of_hidden_rows_is_kept(
     quick = ("--sandbox", "--yes", "--no-download", "--poll-interval", "0.05", "--rate", "0")
     assert shell("run", "m.xlsx", "--include-hidden", *quick).code == 0
     again = shell("plan", "m.xlsx", "--sandbox").out
-    assert "as before --include-hidden" in again
+    assert "saved     --include-hidden" in again
     assert "m: 2 rows" in again
     assert "m: 1 rows" in shell("plan", "m.xlsx", "--sandbox", "--no-include-hidden").out
 

@@ -117,7 +117,7 @@ def test_a_person_says_what_a_column_means(tmp_path: Path) -> None:
     [
         ("Video,prompt", "Vidoe", "Did you mean 'Video'?"),
         ("Video,prompt", "nothing", "There are: 'Video', 'prompt'"),
-        ("video,Video,prompt", "VIDEO", "duplicate"),
+        ("video,Video,prompt", "VIDEO", "two columns"),
     ],
 )
 def test_a_column_that_is_not_there_is_named(

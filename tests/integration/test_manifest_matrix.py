@@ -396,7 +396,7 @@ def test_campaigns_have_defaults(tmp_path: Path) -> None:
     [
         ("x: {defaults: [5]}", "'campaigns.x.defaults' is a mapping"),
         ("x: {defaults: {id: 5}}", "an id can't be the same"),
-        ("x: {defaults: {campaign: y}}", "is known"),
+        ("x: {defaults: {campaign: y}}", "already have one"),
         ("x: {defaults: {duration: [5]}}", "single value"),
         ("x: {defaults: {text: a, Text: b}}", "twice"),
         ("x: {default: {}}", "a campaign can only have a budget and defaults"),
