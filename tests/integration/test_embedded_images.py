@@ -255,14 +255,14 @@ def test_pictures_of_no_row_are_told(tmp_path: Path) -> None:
     path = book(tmp_path / "m.xlsx", 3, {"A1": picture(1), "C2": picture(2), "B9": picture(3)})
     assert bytes_of(jobs(opened(path))[2]) == picture(2)
     assert told(path) == [
-        "Videos!A1: 2 pictures lie over rows that are not videos (Videos!A1, Videos!B9): not sent"
+        "Videos!A1: 2 pictures are over rows that are not videos (Videos!A1, Videos!B9): not sent"
     ]
     made = openpyxl.load_workbook(path)
     made["Videos"]["B11"] = "An idea far below"
     made.save(path)
     ((cell, problem),) = problems(path).items()
     assert cell == "Videos!B9"
-    assert "no prompt" in problem
+    assert "without a prompt" in problem
 
 
 def test_a_row_that_names_an_image_sends_that(tmp_path: Path) -> None:
