@@ -68,7 +68,7 @@ def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported
             done.notes.append(f"{gone} job(s) are not in it: their rows are no longer there")
         if others:
             done.notes.append(
-                f"{rows_text(others)} were edited after they were bought: no results "
+                f"{rows_text(others)}: edited after the video was bought, so no results "
                 "were written there. 'export -o' with a .csv writes those of all jobs"
             )
         folder = done.target.absolute().parent

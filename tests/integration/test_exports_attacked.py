@@ -207,7 +207,7 @@ def test_results_are_not_written_beside_another_prompt(call: Shell) -> None:
     assert call("run", str(TABLE), *QUICK).code == 2
     said = call("export", "--in-place")
     assert said.code == 0
-    assert "2 rows (3-4) ask for something else now" in said.words
+    assert "2 rows (3-4): edited after the video was bought" in said.words
     assert [row["status"] for row in rows_of(TABLE)] == ["completed", "", "", ""]
 
 
@@ -220,7 +220,7 @@ def test_results_are_not_written_beside_another_picture(call: Shell) -> None:
     assert call("run", str(TABLE), "--budget", "50", *QUICK).code == 0
     TABLE.write_text("id,prompt,image\n1,Animate this,a.png\n2,Animate this,c.png\n")
     said = call("export", "--in-place")
-    assert "1 row (3) ask" in said.words
+    assert "1 row (3): edited after the video was bought" in said.words
     assert [row["status"] for row in rows_of(TABLE)] == ["completed", ""]
 
 

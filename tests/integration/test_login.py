@@ -206,7 +206,7 @@ def test_a_misspelt_name_costs_no_file(call: Call) -> None:
     ("system", "words"),
     [
         (fail.Keyring(), "this system has no keyring"),
-        (null.Keyring(), "keeps nothing"),
+        (null.Keyring(), "does not store anything"),
         (Broken(), "locked"),
     ],
     ids=["none", "null", "locked"],
@@ -214,7 +214,7 @@ def test_a_misspelt_name_costs_no_file(call: Call) -> None:
 def test_without_a_keyring_the_words_name_the_file(
     call: Call, system: keyring.backend.KeyringBackend, words: str
 ) -> None:
-    """No backend, one that keeps nothing, one that is locked: exit 2 with the remedy."""
+    """No backend, one that does not store anything, one that is locked: exit 2 with the remedy."""
     with using(system):
         said = call("login", typed=TOKEN.encode())
         assert said.code == 2
@@ -229,7 +229,7 @@ def test_without_a_keyring_the_words_name_the_file(
 def test_what_the_environment_says_is_told(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kept token that will not be used is a surprise, unless somebody says so."""
     monkeypatch.setenv("RUNBLOB_API_KEY", TOKEN)
-    assert "goes before" in call("login", typed=TOKEN.encode()).words
+    assert "takes precedence" in call("login", typed=TOKEN.encode()).words
     assert "unset RUNBLOB_API_KEY" in call("logout").words
 
 
