@@ -29,8 +29,7 @@ class Moved:
         return (
             f"the batch {self.batch!r} was loaded from the sheet {self.before!r} of this workbook, "
             f"and {self.now!r} is read now; use --sheet {quote(self.before)} to continue with it, "
-            f"or --sheet {quote(self.now)} and a name of its own with --name for a batch of "
-            f"{self.now!r}"
+            f"or --sheet {quote(self.now)} and a new name of a batch for {self.now!r}"
         )
 
 

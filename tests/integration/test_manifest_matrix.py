@@ -289,7 +289,7 @@ VALUED = "values: {a: [x]}"
         ('{prompt: "{a}", values: {a: [x, [y]]}}', "single value"),
         ('{prompt: "{a}", values: {a: [x, ~]}}', "a value is missing"),
         ('{prompt: "{a}", values: {a: [1, "1"]}}', "duplicate"),
-        ('{prompt: "{a}", values: {" ": [1]}}', "no name"),
+        ('{prompt: "{a}", values: {" ": [1]}}', "not a valid name"),
         ('{prompt: "{a}", values: {"a}": [1]}}', "braces"),
         ("{prompt: A, %s}", "'a' are used nowhere"),
         ('{prompt: "{{a}}", %s}', "'a' are used nowhere"),
