@@ -130,7 +130,7 @@ def test_a_second_name_stops_the_run_and_keeps_the_next_one_out(tmp_path: Path) 
             said = ended(running)
         assert running.returncode == 5, said
         assert "a second name" in said
-        assert "is written in batchsora.db" in said
+        assert "is saved in batchsora.db" in said
         bought = len(world.made)
         assert bought < ROWS
         for name in ("batchsora.db", "second.db"):

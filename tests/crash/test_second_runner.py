@@ -15,7 +15,7 @@ from jobs.database.lock import current_runner
 from jobs.store import Store
 
 ROWS = 8
-LOCKED = ("another runner works on", "wait for it, or stop it")
+LOCKED = ("another run is active on", "wait for it, or stop it")
 
 
 class Held(World):

@@ -275,10 +275,10 @@ def test_a_run_does_not_answer_for_the_cap_of_another_batch(
 
 PAUSED = "trial is paused, so nothing of it is bought: 'batchsora resume trial' continues it"
 NO_ROOM = (
-    "in the way of trial: budget of the batch ($0.12 of $0.12 used); raise it to continue: "
+    "trial is blocked by budget of the batch ($0.12 of $0.12 used); raise it to continue: "
     "'batchsora run --batch trial --budget USD'"
 )
-TOO_DEAR = "in the way of trial: price above --max-price"
+TOO_DEAR = "trial is blocked by price above --max-price"
 
 
 def of_the_trial(change: Callable[[Connection], object]) -> None:

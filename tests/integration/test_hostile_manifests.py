@@ -129,7 +129,7 @@ YAMLS = {
     "a long key": (f"? {'k' * 2_000_000}\n: x\njobs: [A]\n", "means nothing"),
     "a long key twice": (
         f"jobs:\n- {{prompt: A, ? {'k' * 50_000} : 1, ? {'k' * 50_000} : 2}}\n",
-        "twice",
+        "duplicate",
     ),
     "a long column": (f"jobs:\n- {{prompt: A, ? {'k' * 50_000} : 1}}\n", "is longer than"),
     "a long default": (

@@ -130,7 +130,7 @@ def test_without_a_token_a_word_needs_force(
     assert call(*RUN, "night.csv").code == 7
     monkeypatch.delenv("RUNBLOB_API_KEY")
     said = call(*NEVER_MADE)
-    assert (said.code, "without a token" in said.words) == (2, True), said.err
+    assert (said.code, "there is no token" in said.words) == (2, True), said.err
     assert call(*NEVER_MADE, "--force").code == 0
 
 

@@ -71,7 +71,7 @@ def test_rows_whose_videos_another_batch_has_are_handed_over(
             found[0].takes = 10.0**6
             words = ("resume", "a") if how == "resumed" else ("retry", "a0", "a1", "a2", "--yes")
             said = call(*words)
-            assert "takes it up" in said.output
+            assert "the active run takes over" in said.output
             open_ones = "SELECT id FROM job WHERE handed AND state NOT IN ('completed', 'failed')"
             running.until(lambda: not night.rows(open_ones))
             found[0].takes = 0.1
@@ -179,7 +179,7 @@ def test_a_row_that_failed_in_the_run_is_retried_with_a_prompt_that_has_a_video(
         said = call("retry", "k0", "--prompt", "a boat", "--yes")
         assert said.exit_code == 0, said.output
         if beside:
-            assert "takes it up" in said.output
+            assert "the active run takes over" in said.output
             moved = (
                 "SELECT id FROM job WHERE key = 'k0' AND (state = 'completed' OR held_back > '')"
             )

@@ -80,7 +80,7 @@ def test_a_paid_row_is_known_under_another_key_by_its_parameters_too(engine: Eng
     engine.run()
     report = loaded(engine, spec("b", **row, **SEED))
     assert (report.unchanged, report.added) == (1, 0)
-    with pytest.raises(LoadError, match="no longer in the manifest"):
+    with pytest.raises(LoadError, match="left the manifest"):
         loaded(engine, spec("c", **row, parameters={"seed": 8}))
 
 

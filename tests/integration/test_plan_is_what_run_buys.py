@@ -243,7 +243,7 @@ def test_a_plan_names_the_options_that_its_figures_need(
     Path("night.csv").write_text(text)
     plan = account.call("plan", "night.csv", "--json").json
     assert (plan["to_buy"], plan["needs"]) == (1, needs)
-    assert f"or say {needs[0]}" in account.call("plan", "night.csv").words
+    assert f"or add {needs[0]}" in account.call("plan", "night.csv").words
     assert account.run("night").code == 2
     assert account.spent() == Counter()
     account.run("night", *needs)

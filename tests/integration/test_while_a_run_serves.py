@@ -117,7 +117,7 @@ def is_refused(
     with night.start("run", "long.csv", *QUICK, *words) as running:
         (item,) = running.until(lambda: [item for item in world.made if item.prompt == LONG])
         item.takes = 10.0**6
-        assert "takes it up" in call("retry", "more", "--yes").output
+        assert "the active run takes over" in call("retry", "more", "--yes").output
         refused = "SELECT id FROM attempt WHERE state = 'rejected' AND error LIKE 'funds: %'"
         running.until(lambda: night.rows(refused))
         yield running, go_on
