@@ -172,7 +172,7 @@ def test_videos_below_failed_rows_that_moved_are_asked_about(engine: Engine) -> 
     """By the ids that the sheet had; with a word for it nothing is bought but the new row."""
     failed(engine, numbered("fine", "x", "boat"), "x")
     moved = numbered("fine", "new", "x", "boat")
-    with refused(LoadError, match=r"what r2 has, r3 asks for: 'boat'"):
+    with refused(LoadError, match=r"r3 wants the video of r2: 'boat'"):
         engine.load(moved)
     engine.load(moved, on_change=OnChange.REDO)
     assert go_on(engine) == {"fine": 1, "new": 1, "x": 1, "boat": 1}

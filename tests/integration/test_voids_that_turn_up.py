@@ -104,7 +104,7 @@ def test_another_row_asks_for_what_an_edited_row_has(engine: Engine) -> None:
     engine.run()
     assert engine.jobs()["a"].state == "completed"
     both = [spec("a", "y"), spec("b", "x", row=1)]
-    with refused(LoadError, match="what a has, b asks for: 'x'"):
+    with refused(LoadError, match="b wants the video of a: 'x'"):
         engine.load(both)
     engine.load(both, on_change=OnChange.REDO)
     engine.store.write(lambda c: past.hold(c, Sought((1,))))
