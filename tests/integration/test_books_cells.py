@@ -111,7 +111,7 @@ def test_a_header_that_failed_refuses_the_file(tmp_path: Path) -> None:
     """The column below it may be one of ours."""
     header = row(1, "prompt", '<c r="B1" t="e"><f>X</f><v>#REF!</v></c>')
     path = xlsx(tmp_path / "m.xlsx", header + row(2, "A fox", 15))
-    with pytest.raises(ManifestError, match=r"Videos!B1.*failed"):
+    with pytest.raises(ManifestError, match=r"Videos!B1.*returned an error"):
         open_manifest(path)
 
 
