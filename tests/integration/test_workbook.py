@@ -309,7 +309,7 @@ def looked_at(path: Path) -> None:
     ("make", "says"),
     [
         (lambda path: path.write_bytes(b"\xd0\xcf\x11\xe0" + b"\0" * 900), "encrypted"),
-        (lambda path: path.write_bytes(b"id,prompt\n"), "no workbook"),
+        (lambda path: path.write_bytes(b"id,prompt\n"), "not a workbook"),
         (bomb, "unpacks to more"),
         (entities, "document type"),
         (strict, "Strict"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.shell import call
 
+from batchsora.presentation.errors import message
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
@@ -44,8 +45,8 @@ def test_nothing_is_bought_until_another_zone_is_said(world: World) -> None:
     for words in (("run", "--budget", "1", *QUICK), ("generate", "a kite", "--budget", "1")):
         said = call(*words)
         assert said.exit_code == 5, (said.output, said.exception)
-        assert UNKNOWN in str(said.exception)
-        assert "run --time-zone" in str(said.exception)
+        assert UNKNOWN in message(said.exception)
+        assert "run --time-zone" in message(said.exception)
     assert not world.made
     assert call("run", "--time-zone", "UTC", "--budget", "1", *QUICK).exit_code == 0
     assert len(world.made) == 1

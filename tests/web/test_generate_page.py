@@ -128,8 +128,8 @@ def test_a_mistake_stands_beside_its_field(page: Page, picture: Path) -> None:
         ("image", "javascript:alert(1)", "not a valid web address"),
         ("image", "/etc/passwd", "not a valid web address"),
         ("image", "file:///etc/passwd", "not a valid web address"),
-        ("budget", "much", "no amount"),
-        ("budget", "-1", "no amount"),
+        ("budget", "much", "not a valid amount"),
+        ("budget", "-1", "not a valid amount"),
         ("campaign", "x" * 300, "campaign"),
     ],
 )

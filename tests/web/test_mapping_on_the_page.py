@@ -306,7 +306,7 @@ def test_a_name_whose_words_do_not_fit_is_refused_with_fields(
     page.locator("#budget").fill("1.25")
     page.locator("#name").press_sequentially("shots")
     refused = page.locator("#reading-form")
-    expect(refused).to_contain_text("There is no column Team any more", timeout=LATE)
+    expect(refused).to_contain_text("No column Team any more", timeout=LATE)
     expect(page.locator("#name")).to_have_value("shots")
     page.get_by_label("Group").select_option("campaign")
     page.get_by_role("button", name="Show the plan").click()
@@ -322,7 +322,7 @@ def test_a_name_whose_words_do_not_fit_is_refused_with_fields(
         ({"column-9999": "prompt"}, "no such column"),
         ({"column-x": "prompt"}, "no such column"),
         ({"column-1": "prompt", "sheet": "0"}, "no such column or sheet"),
-        ({"column-1": "price"}, "can&#39;t be that"),
+        ({"column-1": "price"}, "not a valid choice for a column"),
         ({"column-1": "prompt", "column-0": "prompt"}, "two columns can&#39;t both be"),
         ({"column-1": "prompt", "content": "0" * 64}, "the file has changed since"),
         ({"column-1": "prompt", "default-prompt": "x" * (LONGEST_DEFAULT + 1)}, "too long"),

@@ -150,4 +150,4 @@ def test_what_is_not_there_says_so(http: httpx.Client) -> None:
     for path in ("/batches/99", "/jobs/99", "/batches/99/jobs", "/nothing"):
         answer = http.get(path)
         assert answer.status_code == 404, path
-    assert "no such job" in http.get("/jobs/99").text
+    assert "No such job" in http.get("/jobs/99").text

@@ -140,7 +140,7 @@ def test_a_disk_that_takes_nothing_is_said(tmp_path: Path) -> None:
     with pytest.raises(HTTPException) as caught:
         read(body(part("file", CONTENT, "rows.csv")), tmp_path / "file", lambda form: form)
     assert caught.value.status_code == 507
-    assert "can't be kept" in caught.value.detail
+    assert "can't be saved" in caught.value.detail
 
 
 def test_a_form_without_files(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
         way_in = entrance(process)
         with httpx.Client(base_url=way_in.partition("/enter/")[0]) as http:
             enter(http, way_in)
-            assert "No batch yet" in http.get("/").text
+            assert "No batches yet" in http.get("/").text
             with http.stream("GET", "/events") as events:
                 assert next(events.iter_lines()) == "event: changed"
                 process.send_signal(signal.SIGINT)
