@@ -107,7 +107,7 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
     (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
-    assert "as before --map 'Was man sieht=prompt'" in " ".join(told.split())
+    assert "saved --map 'Was man sieht=prompt'" in " ".join(told.split())
 
 
 def test_another_column_at_the_same_price_is_asked_about(http: httpx.Client, site: Site) -> None:

@@ -48,7 +48,7 @@ def test_a_table_that_excel_saved_is_read_as_a_person_says(http: httpx.Client, s
     (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
-    assert "as before --encoding cp1252" in " ".join(told.split())
+    assert "saved --encoding cp1252" in " ".join(told.split())
 
 
 def test_columns_are_said_once_the_letters_are_right(http: httpx.Client) -> None:
