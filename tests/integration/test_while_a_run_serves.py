@@ -244,7 +244,7 @@ def test_what_a_killed_run_was_sending_is_not_called_done(
         killed(world, night, monkeypatch, lambda: monkeypatch.setattr(world, "page", moment)),
         night.start("run", "other.csv", *words) as other,
     ):
-        until_said(other, "waits until")
+        until_said(other, "waiting for the other run")
         with night.start("generate", "a sunset", "--yes", *QUICK[2:4]) as asking:
             assert moment.came.wait(60)
             said = asking.communicate(timeout=60)
