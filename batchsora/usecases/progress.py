@@ -16,7 +16,7 @@ from batchsora.presentation.json_shapes import said_words
 from batchsora.presentation.terminal_text import clean, state_text
 from jobs.model.money import usd_text
 from jobs.model.states import JobState
-from jobs.ports.events import Event, JobFact, RunEvent
+from jobs.ports.events import EXPECTED, Event, RunEvent
 from jobs.ports.seen import BatchStatus, JobRow
 from jobs.store import Store
 
@@ -124,8 +124,7 @@ def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
 
 def _is_news(event: Event) -> bool:
     """Check whether an event is worth a line beside the counts; the end of a run has its own."""
-    expected = (JobFact.ACCEPTED, JobFact.COMPLETED)
-    return not isinstance(event, RunEvent) and event.fact not in expected
+    return not isinstance(event, RunEvent) and event.fact not in EXPECTED
 
 
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)

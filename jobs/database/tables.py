@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlmodel import Field
 
 from ..model.states import FOUND, LIVE_ATTEMPTS, AttemptState, FailureKind, HeldBack, JobState
+from ..ports.events import EXPECTED
 from .columns import (
     Base,
     added_amount_column,
@@ -162,7 +163,7 @@ UNSETTLED = text("state IN ('open', 'in_doubt')")
 VOID = text("state = 'void'")
 PAID = text("generation_id IS NOT NULL")
 ENDED = text("completed_at IS NOT NULL")
-NOTABLE = text("kind NOT IN ('accepted', 'completed')")
+NOTABLE = text(f"kind NOT IN {sql_list(EXPECTED)}")
 
 UNFILED = text("state = 'completed' AND filed_attempt_id IS NOT attempt_id")
 """Completed jobs whose file is not here."""

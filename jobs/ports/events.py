@@ -39,6 +39,10 @@ class JobFact(StrEnum):
     FAILED = "failed"
 
 
+EXPECTED: Final = (JobFact.ACCEPTED, JobFact.COMPLETED)
+"""What happens where all goes well: neither a log nor a page names each."""
+
+
 class BatchFact(StrEnum):
     """What happened to a batch: it waits, at a budget or for something else."""
 

@@ -21,7 +21,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, EVENT, JOB, NOTABLE
 from ..model.money import Micros
 from ..model.states import Blocked, FailureKind, Reason
@@ -60,7 +59,7 @@ _INSERT = Prepared(
 )
 _LAST_OF_RUNS = Prepared(
     select(EVENT.c.kind)
-    .where(text(f"kind IN {sql_list([*RunFact])}"))
+    .where(NOTABLE, EVENT.c.batch_id.is_(None))  # only those of runs have no batch
     .order_by(EVENT.c.id.desc())
     .limit(1)
 )
