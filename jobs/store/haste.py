@@ -75,7 +75,7 @@ _PASSED = Prepared(
 )
 """The last attempt of another row that heard the same and was accepted later: it had passed."""
 
-_NEXT = (
+_LONGEST = Prepared(
     select(JOB.c.id)
     .where(
         JOB.c.batch_id.in_(select(BATCH.c.id).where(BATCH.c.active)),
@@ -86,12 +86,14 @@ _NEXT = (
     .order_by(JOB.c.due_at)
     .limit(1)
 )
-_LET_FORWARD = Prepared(update(JOB).where(JOB.c.id == _NEXT.scalar_subquery()).values(due_at=None))
+_LET_FORWARD = Prepared(update(JOB).where(JOB.c.id == bindparam("job")).values(due_at=None))
 
 
 def let_forward(connection: Connection) -> None:
     """Move the row that has waited longest to the front once: something was accepted."""
-    _LET_FORWARD.run(connection)
+    job = _LONGEST.scalar(connection)
+    if job is not None:  # rarely: to look alone is cheap
+        _LET_FORWARD.run(connection, job=job)
 
 
 def throttle(connection: Connection, attempt_id: int, words: str, now: datetime) -> None:

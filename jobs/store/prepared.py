@@ -283,7 +283,7 @@ def maker(row: type[N]) -> Callable[[Sequence[Any]], N]:
 
 def driver(connection: Connection) -> Any:
     """Return SQLite's own connection below a SQLAlchemy one."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection
 
 
 def _binder(found: TypeEngine[Any]) -> Process | None:
@@ -304,11 +304,11 @@ def _time_text(value: datetime | None) -> str | None:
         return None
     if value.tzinfo is None:
         raise ValueError("a time without a zone")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:-6]  # without "+00:00"
 
 
 def _time(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
 
 
 def _name(found: ColumnElement[Any]) -> str:
