@@ -36,7 +36,7 @@ from ..ports.events import (
     RunFact,
 )
 from .bound import Bound, reads
-from .prepared import Prepared, read
+from .prepared import Prepared, columns_from, read
 
 log = logging.getLogger(__name__)
 
@@ -57,24 +57,16 @@ _INSERT = Prepared(
         message=bindparam("message"),
     )
 )
-_LAST_OF_RUNS = Prepared(
-    select(EVENT.c.kind)
-    .where(NOTABLE, EVENT.c.batch_id.is_(None))  # only those of runs have no batch
+_LAST = (
+    select(EVENT.c.id, EVENT.c.kind, EVENT.c.message)
+    .where(NOTABLE)
     .order_by(EVENT.c.id.desc())
     .limit(1)
 )
-_LAST_START = Prepared(
-    select(EVENT.c.id)
-    .where(NOTABLE, EVENT.c.batch_id.is_(None), text("kind = 'run_started'"))
-    .order_by(EVENT.c.id.desc())
-    .limit(1)
-)
-_LAST_WAIT = Prepared(
-    select(EVENT.c.id, EVENT.c.message)
-    .where(NOTABLE, EVENT.c.batch_id == bindparam("batch"), text("kind = 'waiting'"))
-    .order_by(EVENT.c.id.desc())
-    .limit(1)
-)
+_OF_RUNS = _LAST.where(EVENT.c.batch_id.is_(None))  # only those of runs have no batch
+_LAST_OF_RUNS = Prepared(_OF_RUNS)
+_LAST_START = Prepared(_OF_RUNS.where(text("kind = 'run_started'")))
+_LAST_WAIT = Prepared(_LAST.where(EVENT.c.batch_id == bindparam("batch"), text("kind = 'waiting'")))
 
 
 def write(
@@ -86,12 +78,9 @@ def write(
     reason: str | None = None,
     message: str = "",
 ) -> None:
-    """Write an event down, in the transaction that it tells of.
+    """Write an event, in the transaction of what happened.
 
     Args:
-        connection: in that transaction.
-        at: the time.
-        fact: what happened.
         batch_id: to which batch; None: to a run.
         reason: why, as a value that programs compare.
         message: why, for people.
@@ -113,24 +102,18 @@ def batch_waits(
     blocked: Collection[Blocked],
     now: datetime,
 ) -> None:
-    """Write down that a batch waits: for the same, except for a budget, once a run.
+    """Write that a batch waits: once a run if for the same, except for a budget.
 
     Args:
-        connection: in the transaction that has it wait.
-        waiting_for: what for, as people read it.
-        blocked: what stands in the way of its rest, where its own jobs run into that.
+        blocked: what stops its rest, where its own jobs run into that.
     """
     fact = BatchFact.WAITING if CAPS.isdisjoint(blocked) else BatchFact.BUDGET_REACHED
     if fact is BatchFact.WAITING:
-        told = _LAST_WAIT.first(connection, batch=batch_id)
-        if told is not None and told[1] == waiting_for and told[0] > _started(connection):
+        number, _, before = _LAST_WAIT.first(connection, batch=batch_id) or (0, None, None)
+        if before == waiting_for and number > (_LAST_START.scalar(connection) or 0):
             return  # a provider that is out of reach for an hour is one event, not 300
     reason = _JOIN.join(sorted(one.name for one in blocked)) or None
     write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for)
-
-
-def _started(connection: Connection) -> int:
-    return int(_LAST_START.scalar(connection) or 0)
 
 
 def run_started(connection: Connection, now: datetime) -> None:
@@ -145,7 +128,8 @@ def run_ended(connection: Connection, now: datetime, reason: Reason | None, mess
 
 def take_over(connection: Connection, now: datetime) -> None:
     """Write down that the last run was killed, if it was, and delete the oldest events."""
-    if _LAST_OF_RUNS.scalar(connection) == RunFact.STARTED:
+    last = _LAST_OF_RUNS.first(connection)
+    if last is not None and last[1] == RunFact.STARTED:
         write(connection, now, RunFact.CUT_OFF)
     connection.execute(delete(EVENT).where(EVENT.c.id <= newest(connection) - KEPT))
 
@@ -197,22 +181,16 @@ class EventRow(NamedTuple):
 def _read(
     connection: Connection, order: ColumnElement[int], *where: ColumnElement[bool], limit: int
 ) -> list[Event]:
+    others = {
+        "at": type_coerce(EVENT.c.at, Text),
+        "name": BATCH.c.name,
+        "key": JOB.c.key,
+        "row": JOB.c.row,
+        "generation_id": ATTEMPT.c.generation_id,
+        "price_micros": ATTEMPT.c.price_micros,
+    }
     asked = (
-        select(
-            EVENT.c.id,
-            type_coerce(EVENT.c.at, Text).label("at"),
-            EVENT.c.kind,
-            EVENT.c.batch_id,
-            EVENT.c.job_id,
-            EVENT.c.attempt_id,
-            EVENT.c.reason,
-            EVENT.c.message,
-            BATCH.c.name,
-            JOB.c.key,
-            JOB.c.row,
-            ATTEMPT.c.generation_id,
-            ATTEMPT.c.price_micros,
-        )
+        select(*columns_from(EVENT, EventRow, **others))
         .outerjoin(BATCH, and_(BATCH.c.id == EVENT.c.batch_id, BATCH.c.removed_at.is_(None)))
         .outerjoin(JOB, JOB.c.id == EVENT.c.job_id)
         .outerjoin(ATTEMPT, ATTEMPT.c.id == EVENT.c.attempt_id)

@@ -32,15 +32,14 @@ from ..model.states import AttemptState, JobState, sources
 from ..ports.figures import PaidTwice
 from ..ports.seen import SURPLUS
 from ..ports.updates import Due
-from .attempt_states import CREATED, sent_later
-from .prepared import Prepared
-from .records.attempts import AttemptRow, SurplusAttempt
-from .records.jobs import ManifestJob, QueuedJob
+from .prepared import Prepared, columns_from
+from .records import AttemptRow, ManifestJob, QueuedJob, SurplusAttempt
 from .rows import (
     ASKED,
-    REQUEST,
+    CREATED,
     attempt_row,
     budgets_of,
+    change,
     ensure_budget,
     estimate,
     is_live,
@@ -48,6 +47,7 @@ from .rows import (
     move_job,
     move_money,
     owner_of,
+    sent_later,
 )
 
 ADOPTED: Final = "turned up after it had counted as never made; its video is the row's"
@@ -81,15 +81,14 @@ _OTHER = Prepared(
     .limit(1)
 )
 _WANTED = Prepared(
-    select(JOB.c.id, JOB.c.manifest_fingerprint, *REQUEST).where(JOB.c.id == bindparam("job")),
-    ManifestJob,
+    select(*columns_from(JOB, ManifestJob)).where(JOB.c.id == bindparam("job")), ManifestJob
 )
 _ASKED = Prepared(select(ATTEMPT.c.request_key).where(ATTEMPT.c.id == _ATTEMPT))
 _TWICE = Prepared(select(func.sum(BUDGET.c.charged_micros)).where(*budgets_of(Scope.TWICE)))
 _SHARING = JOB.alias("sharing")
 _MAY_BE_A_VIDEO = [state for state in CREATED if state != AttemptState.FAILED]
 _SURPLUS = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.price_micros, ATTEMPT.c.video_url)
+    select(*columns_from(ATTEMPT, SurplusAttempt))
     .where(
         ATTEMPT.c.job_id == bindparam("job"),
         ATTEMPT.c.request_key == bindparam("request"),
@@ -113,13 +112,7 @@ _PAID_TWICE = Prepared(
 )
 _GIVEN_UP = Prepared(
     # from the failed jobs on, by their indexes: there is none over attempts that were given up
-    select(
-        ATTEMPT.c.id.label("attempt_id"),
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.accepted_at,
-        true().label("overdue"),
-        false().label("announced"),
-    )
+    select(*columns_from(ATTEMPT, Due, attempt_id=ATTEMPT.c.id, overdue=true(), announced=false()))
     .select_from(JOB)
     .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
     .where(
@@ -190,8 +183,7 @@ def reappear(
         return Appeared.SURPLUS
     if edited and wanted.manifest_fingerprint is None:
         # so that the next load reports a paid row that was edited, and OnChange.REDO buys it
-        of_before = update(JOB).where(JOB.c.id == row.job_id)
-        connection.execute(of_before.values(manifest_fingerprint=row.fingerprint))
+        change(connection, JOB, row.job_id, manifest_fingerprint=row.fingerprint)
     move_job(
         connection,
         row.job_id,
@@ -219,20 +211,17 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
         return False
     # no charge: it was charged when it turned up. Only the total paid for twice becomes less, as
     # tests/integration/test_voids_beside_submissions.py counts
-    values = {"error": ADOPTED}
     if found.state == AttemptState.COMPLETED:
-        connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == found.id).values(values))
+        change(connection, ATTEMPT, found.id, error=ADOPTED)
         done = {"video_url": found.video_url, "completed_at": now}
         move_job(
             connection, job.id, "late", JobState.COMPLETED, attempt_id=found.id, **(_CLEAN | done)
         )
     else:
-        looked = {"next_look_at": now, "ended_at": None}
-        move_attempt(connection, found.id, "regain", AttemptState.ACCEPTED, **values, **looked)
+        looked = {"next_look_at": now, "ended_at": None, "error": ADOPTED}
+        move_attempt(connection, found.id, "regain", AttemptState.ACCEPTED, **looked)
         move_job(connection, job.id, "reappear", JobState.PENDING, attempt_id=found.id, **_CLEAN)
-    less = BUDGET.c.charged_micros - found.price_micros
-    key = BUDGET.c.key == twice_key(job.batch_id)
-    connection.execute(update(BUDGET).where(key).values(charged_micros=less))
+    _add_twice(connection, job.batch_id, -found.price_micros)
     return True
 
 
@@ -248,12 +237,15 @@ def _edited(connection: Connection, attempt: AttemptRow, wanted: ManifestJob) ->
 
 
 def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:
-    key = twice_key(attempt.job_batch_id)  # reported for the batch whose row it is
+    _add_twice(connection, attempt.job_batch_id, charge)  # reported for the batch whose row it is
+    change(connection, JOB, attempt.job_id, charged_micros=JOB.c.charged_micros + charge)
+
+
+def _add_twice(connection: Connection, batch_id: int, micros: int) -> None:
+    key = twice_key(batch_id)
     ensure_budget(connection, key)
-    more = BUDGET.c.charged_micros + charge
+    more = BUDGET.c.charged_micros + micros
     connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(charged_micros=more))
-    charged = JOB.c.charged_micros + charge
-    connection.execute(update(JOB).where(JOB.c.id == attempt.job_id).values(charged_micros=charged))
 
 
 def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: datetime) -> bool:
@@ -274,7 +266,7 @@ def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: d
         return True
     if _edited(connection, attempt, _WANTED.one(connection, job=attempt.job_id)):
         told = told_text(connection, attempt.id, LATE_OF_BEFORE)
-        connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(error=told))
+        change(connection, ATTEMPT, attempt.id, error=told)
         return True
     return move_job(
         connection,

@@ -28,7 +28,7 @@ from ..model.errors import EditedRowsError
 from ..model.spec import JobSpec, SpecRow, asked_in
 from ..model.states import NOTHING_FOUND, HeldBack, JobState
 from ..ports.loading import LoadReport, OnChange, StagedRow
-from . import absent, incoming, voids
+from . import incoming, voids
 from .failed_rows import (
     UNSAID,
     as_it_failed,
@@ -37,10 +37,9 @@ from .failed_rows import (
     came_to_nothing,
     follow_keys,
 )
-from .fresh import FreshRows, Moves
-from .incoming import INCOMING, KindOf
+from .incoming import INCOMING, FreshRows, KindOf, Moves
 from .prepared import beside, columns_from, read_pairs, values_of
-from .records.jobs import FreshJob, KeyedState, LoadedJob
+from .records import FreshJob, LoadedJob
 from .rows import NEW, change_job, is_live, tally_new
 
 _JSON = ("image", "parameters", "cells")
@@ -79,15 +78,12 @@ def merge(
     """Bring what is in the temporary table (:mod:`jobs.store.incoming`) into a batch.
 
     Args:
-        batch_id: from :func:`jobs.store.batches.open_batch`.
-        now: the time to write on new rows.
-        on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
-        held_back: why rows that this load queues or edits are bought by nobody yet; None: they
-            may be.
+        held_back: why rows that this load queues or edits are not bought yet; None: they may be.
 
     Raises:
-        LoadError: a paid row without id vanished while new ones came, which may be an edit.
+        EditedRowsError: a paid row without id vanished while new ones came: it may be an edit.
+        MovedRowsError: a row asks for the video of one that keeps it.
     """
     loader = _Loader(connection, batch_id, now, on_change, held_back)
     loader.take()
@@ -140,7 +136,7 @@ class _Loader:
             select(func.count()).select_from(INCOMING).join(JOB, and_(here, _KNOWN))
         ).scalar_one()
         both = (
-            select(*absent.LOADED, *beside(columns_from(INCOMING, StagedRow)))
+            select(*incoming.LOADED, *beside(columns_from(INCOMING, StagedRow)))
             .join(INCOMING, _KNOWN)
             .where(here, not_(_SAME))
             .order_by(INCOMING.c.row)
@@ -258,12 +254,11 @@ class _Loader:
     def settle_missing(self, *, whole: bool) -> None:
         """Recognise paid rows that came back under another key; stop where a row may be an edit.
 
-        Args:
-            whole: True cancels what is no longer in the manifest and unpaid.
+        If the manifest is whole, what is no longer in it and not paid for is cancelled.
         """
-        missing = self._recognise(absent.missing(self._connection, self._batch_id))
+        missing = self._recognise(incoming.missing(self._connection, self._batch_id))
         if self.report.added:
-            self._recognise(absent.gone(self._connection, self._batch_id, self._fresh.asked))
+            self._recognise(incoming.gone(self._connection, self._batch_id, self._fresh.asked))
         vanished = [job for job in missing if job.paid and job.key_from_content]
         fresh = self._fresh.rows() if vanished else []
         if self._on_change is not OnChange.KEEP:
@@ -311,11 +306,7 @@ class _Loader:
         return same
 
     def _replace(
-        self,
-        job: LoadedJob,
-        fresh: FreshJob,
-        more: dict[str, Any],
-        to: JobState | None = None,
+        self, job: LoadedJob, fresh: FreshJob, more: dict[str, Any], to: JobState | None = None
     ) -> None:
         """Put an older row in the place of a new one, so that its history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
@@ -325,20 +316,18 @@ class _Loader:
         self.report.added -= 1
 
     def _part_with(self, missing: Sequence[LoadedJob]) -> None:
-        waiting = absent.waiting(self._connection, self._batch_id)
+        waiting = incoming.waiting(self._connection, self._batch_id)
         if missing:
             self._connection.execute(
                 update(JOB).where(JOB.c.id == bindparam("gone")).values(in_manifest=False),
                 [{"gone": job.id} for job in missing],
             )
-        left = [*(KeyedState(job.id, job.key, job.state) for job in missing), *waiting]
-        for job in left:
+        for job in (*missing, *waiting):
             if job.state != JobState.QUEUED or is_live(self._connection, job.id):
                 continue
             # what was paid for before and waits for a retry is not bought again either
-            change_job(
-                self._connection, job, {"completed_at": self._now, **UNSAID}, JobState.CANCELLED
-            )
+            left = {"completed_at": self._now, **UNSAID}
+            change_job(self._connection, job, left, JobState.CANCELLED)
             self.report.cancelled.append(job.key)
 
     def _maybe_edits(self, vanished: list[LoadedJob], fresh: Sequence[FreshJob]) -> set[int]:
@@ -366,10 +355,5 @@ class _Loader:
 
 _COPIED = (*SpecRow._fields, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
-_QUEUED = {
-    "retries": 0,
-    "due_at": None,
-    "video_url": None,
-    "completed_at": None,
-}
-"""What failed stays told until the row is bought, so that an edit can be taken back."""
+_QUEUED = {"retries": 0, "due_at": None, "video_url": None, "completed_at": None}
+"""How a row failed is kept until it is bought, so that an edit can be taken back."""

@@ -13,10 +13,9 @@ from ..model.provider import GenerationPhase
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
 from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers
-from .attempt_states import ACCEPTED
-from .prepared import Prepared, as_list, one_of
-from .records.attempts import AttemptRow
-from .rows import attempt_row, move_attempt, move_job, move_money
+from .prepared import Prepared, as_list, columns_from, one_of
+from .records import AttemptRow
+from .rows import ACCEPTED, attempt_row, change, move_attempt, move_job, move_money, settle_attempt
 
 QUEUED_JOB = text("job.state = 'queued'")
 
@@ -24,11 +23,13 @@ QUEUED_JOB = text("job.state = 'queued'")
 _NOW = bindparam("now", type_=UtcDateTime())
 _DUE = Prepared(
     select(
-        ATTEMPT.c.id.label("attempt_id"),
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.accepted_at,
-        ATTEMPT.c.overdue_at.is_not(None).label("overdue"),
-        (ATTEMPT.c.next_look_at == ANNOUNCED).label("announced"),
+        *columns_from(
+            ATTEMPT,
+            Due,
+            attempt_id=ATTEMPT.c.id,
+            overdue=ATTEMPT.c.overdue_at.is_not(None),
+            announced=ATTEMPT.c.next_look_at == ANNOUNCED,
+        )
     )
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
     .order_by(ATTEMPT.c.next_look_at)
@@ -39,21 +40,7 @@ _NEXT_LOOK = Prepared(
     select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
 )
 _PENDING = Prepared(
-    select(
-        ATTEMPT.c.id,
-        ATTEMPT.c.job_id,
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.kind,
-        ATTEMPT.c.accepted_at,
-        ATTEMPT.c.overdue_at,
-        ATTEMPT.c.created_at,
-        ATTEMPT.c.next_look_at,
-        ATTEMPT.c.percent,
-        ATTEMPT.c.queue_position,
-        ATTEMPT.c.said_state,
-        JOB.c.state.label("job_state"),
-        JOB.c.retries,
-    )
+    select(*columns_from(ATTEMPT, UnendedAttempt, job_state=JOB.c.state, retries=JOB.c.retries))
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .where(
         ATTEMPT.c.generation_id.in_(one_of("generations")),
@@ -180,19 +167,17 @@ _PROGRESS = Prepared(
 
 def progress(connection: Connection, found: Sequence[Progress]) -> None:
     """Write down the progress of unfinished generations, in one statement."""
-    _PROGRESS.run_each(
-        connection,
-        [
-            {
-                "attempt": item.attempt.id,
-                "seen_percent": item.seen.percent,
-                "seen_position": item.seen.queue_position,
-                "seen_state": item.seen.said_state,
-                "next_look": item.next_look_at,
-            }
-            for item in found
-        ],
+    seen = (
+        {
+            "attempt": item.attempt.id,
+            "seen_percent": item.seen.percent,
+            "seen_position": item.seen.queue_position,
+            "seen_state": item.seen.said_state,
+            "next_look": item.next_look_at,
+        }
+        for item in found
     )
+    _PROGRESS.run_each(connection, seen)
     for item in found:
         processing = item.seen.phase is GenerationPhase.PROCESSING
         if processing and item.attempt.job_state == JobState.PENDING:
@@ -209,23 +194,15 @@ def complete(
     """Write down a finished video, even if its job or its attempt was given up.
 
     Args:
-        attempt_id: of the generation.
-        video_url: of the video.
-        now: when it was seen.
         created_at: the provider's own time of the generation, if it is to be kept.
     """
-    row = attempt_row(connection, attempt_id)
-    done: dict[str, Any] = {
-        "ended_at": now,
-        "percent": 100,
-        "said_state": None,
-        "video_url": video_url,
-    }
+    done: dict[str, Any] = {"ended_at": now, "percent": 100, "said_state": None}
     if created_at is not None:
         done["created_at"] = created_at
-    if row is None or not move_attempt(
-        connection, attempt_id, "complete", AttemptState.COMPLETED, **done
-    ):
+    row = settle_attempt(
+        connection, attempt_id, "complete", AttemptState.COMPLETED, video_url=video_url, **done
+    )
+    if row is None:
         return False
     if row.state == AttemptState.ABANDONED:
         return latecomers.complete(connection, row, video_url, now)
@@ -308,7 +285,5 @@ def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> N
     if not Refunds(told).covers(kind):
         return
     price = attempt.price_micros or 0
-    connection.execute(
-        update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(refunded_micros=price)
-    )
+    change(connection, ATTEMPT, attempt.id, refunded_micros=price)
     move_money(connection, attempt, held=0, refunded=price)

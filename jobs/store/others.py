@@ -7,7 +7,6 @@ are asked for in the claim itself, each purchase once however it is spelled
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -19,16 +18,14 @@ from ..model.spec import asked_key
 from ..model.states import AttemptState, HeldBack
 from ..model.text import prompt_key
 from . import holding
-from .prepared import Prepared, as_list, one_of
-from .records.attempts import SentSince
-from .records.jobs import AwaitingJob, QueuedJob
-from .rows import REQUEST
+from .prepared import Prepared, as_list, columns_from, one_of
+from .records import AskedJob, PastAttempt, QueuedJob
 from .takeovers import known_ids
 
 _UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
 
 _AWAITED = Prepared(  # by batch, for its index
-    select(JOB.c.held_back_by, *REQUEST).where(
+    select(*columns_from(JOB, AskedJob)).where(
         HELD_BACK,
         QUEUED,
         JOB.c.in_manifest,
@@ -36,7 +33,7 @@ _AWAITED = Prepared(  # by batch, for its index
         JOB.c.held_back == HeldBack.EXISTS,
         JOB.c.held_back_by.in_(one_of("generations")),
     ),
-    AwaitingJob,
+    AskedJob,
 )
 """Generations that a look before buying has matched to a row, which waits for them."""
 
@@ -122,12 +119,12 @@ def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str 
     return next((one for one in theirs if one not in matched), None)
 
 
-def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[AwaitingJob]:
+def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[AskedJob]:
     return _AWAITED.all(connection, generations=as_list(generations))
 
 
 _SINCE = (
-    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.generation_id, ATTEMPT.c.intent_at)
+    select(*columns_from(ATTEMPT, PastAttempt))
     .where(
         ATTEMPT.c.request_key == bindparam("request"),
         ATTEMPT.c.id > bindparam("since"),
@@ -137,23 +134,10 @@ _SINCE = (
     .order_by(ATTEMPT.c.id)
     .limit(1)
 )
-_BOUGHT_SINCE = Prepared(_SINCE.where(PAID), SentSince)
+_BOUGHT_SINCE = Prepared(_SINCE.where(PAID), PastAttempt)
 _SENT_SINCE = Prepared(
-    _SINCE.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")), SentSince
+    _SINCE.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")), PastAttempt
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Meanwhile:
-    """What another batch has sent since the run began.
-
-    Attributes:
-        generation_id: None while it is not known.
-        open: its answer is still to come: the row waits for that.
-    """
-
-    generation_id: str | None
-    open: bool
 
 
 def bought_here(
@@ -163,8 +147,8 @@ def bought_here(
     looked_for: FoundInTurn,
     *,
     unsettled: bool,
-) -> Meanwhile | None:
-    """Find what another batch has bought since the run began that a row asks for.
+) -> PastAttempt | None:
+    """Find what another batch has sent since the run began that a row asks for.
 
     Args:
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
@@ -173,7 +157,7 @@ def bought_here(
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 
     Returns:
-        What it is to wait for; None if it may be bought.
+        What it is to wait for, as its generation or the answer is to come; None: it may be bought.
     """
     batch = job.batch_id
     since = looked_for.asked(batch, request)
@@ -185,14 +169,12 @@ def bought_here(
                 _SENT_SINCE.first(connection, prompt_key=prompt_key(job.asked.prompt), **values)
             )
         first = min((one for one in found if one is not None), key=attrgetter("id"), default=None)
-        if first is None:
-            return None
-        if first.state == AttemptState.OPEN:
-            return Meanwhile(None, open=True)
+        if first is None or first.state == AttemptState.OPEN:
+            return first
         since = first.id
         if looked_for.is_taken(batch, first.id):
             continue
         looked_for.take(batch, first.id)
         looked_for.note_asked(batch, request, first.id)
         if job.overruled_at is None or first.intent_at > job.overruled_at:
-            return Meanwhile(first.generation_id, open=False)
+            return first

@@ -33,11 +33,9 @@ from ..model.states import AttemptState, HeldBack, JobState
 from ..ports.control import Paid, PaidBefore
 from ..ports.selection import Sought
 from . import holding
-from .attempt_states import UNSETTLED
-from .prepared import Prepared, as_list, one_of, read, values_in
-from .records.attempts import OwnVideo, PaidAttempt
-from .records.jobs import AskedJob
-from .rows import ASKED, REQUEST, move_job
+from .prepared import Prepared, as_list, columns_from, one_of, read, values_in
+from .records import AskedJob
+from .rows import ASKED, UNSETTLED, move_job
 
 _NOBODYS_HERE = or_(
     not_(JOB.c.in_manifest),
@@ -105,7 +103,7 @@ def paid_elsewhere(
         asking.c.batch_id == here, asking.c.state == JobState.QUEUED
     )
     bought = (
-        select(*_BOUGHT)
+        select(ATTEMPT.c.request_key, *_BOUGHT)
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
@@ -116,15 +114,12 @@ def paid_elsewhere(
         )
         .order_by(ATTEMPT.c.id)
     )
-    # apart, so that each has its index
-    rows = [
-        row for one in (PAID, UNSETTLED) for row in read(connection, bought.where(one), PaidAttempt)
-    ]
     shared = _shared(connection, here)
     by_request: dict[str, list[Paid]] = {}
-    for row in rows:
-        if row.id not in shared:
-            by_request.setdefault(row.request_key, []).append(_paid(row))
+    for one in (PAID, UNSETTLED):  # apart, so that each has its index
+        for request, *columns in connection.execute(bought.where(one)):
+            if (paid := Paid(*columns)).attempt_id not in shared:
+                by_request.setdefault(request, []).append(paid)
     return {request: Unclaimed(bought) for request, bought in by_request.items()}
 
 
@@ -133,21 +128,15 @@ def _one_of(asked: Select[Any], too: Collection[str]) -> ColumnElement[bool]:
     return or_(same, ATTEMPT.c.request_key.in_(values_in(too))) if too else same
 
 
-_BOUGHT = (
-    ATTEMPT.c.id,
-    ATTEMPT.c.generation_id,
-    ATTEMPT.c.request_key,
-    ATTEMPT.c.intent_at,
-    ATTEMPT.c.video_url,
-    BATCH.c.name,
-    JOB.c.filed_attempt_id,
+# the attempt's own URL: its row may have been edited, redone or swapped since
+_BOUGHT = columns_from(
+    ATTEMPT,
+    Paid,
+    attempt_id=ATTEMPT.c.id,
+    batch=BATCH.c.name,
+    at=ATTEMPT.c.intent_at,
+    filed=JOB.c.filed_attempt_id.is_not_distinct_from(ATTEMPT.c.id),
 )
-
-
-def _paid(row: PaidAttempt | OwnVideo) -> Paid:
-    # the attempt's own URL: its row may have been edited, redone or swapped since
-    filed = row.filed_attempt_id == row.id
-    return Paid(row.id, row.generation_id, row.name, row.intent_at, row.video_url, filed)
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
@@ -231,10 +220,10 @@ def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
     return {row.id for row in waiting if (row.batch_id, asked_key(row.asked)) in asked}
 
 
-_REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST, JOB.c.overruled_at)
-_LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))), AskedJob)
+_ASKED_FOR = select(*columns_from(JOB, AskedJob))
+_LATE = Prepared(_ASKED_FOR.where(JOB.c.id.in_(one_of("jobs"))), AskedJob)
 _WAITING = Prepared(
-    select(*_REQUEST).where(
+    _ASKED_FOR.where(
         HELD_BACK,
         JOB.c.held_back == HeldBack.PAID_BEFORE,
         JOB.c.state == JobState.QUEUED,
@@ -250,7 +239,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
     If another row of the batch has that video by now, it is that row's: equal rows are wanted.
     """
     videos = (
-        select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), JOB.c.fingerprint, *_BOUGHT)
+        select(JOB.c.id, JOB.c.batch_id, JOB.c.fingerprint, *_BOUGHT)
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
@@ -264,11 +253,13 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
         )
         .order_by(ATTEMPT.c.video_url.is_not(None), ATTEMPT.c.id)
     )
-    rows = list(read(connection, videos, OwnVideo))
-    taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
-    own = [row for row in rows if row.id not in taken[row.batch]]
-    found = {row.job: PaidBefore(row.job, row.batch, row.fingerprint, _paid(row)) for row in own}
-    return list(found.values())
+    rows = [
+        PaidBefore(job, batch, fingerprint, Paid(*paid))
+        for job, batch, fingerprint, *paid in connection.execute(videos)
+    ]
+    taken = {batch: _shared(connection, batch) for batch in {row.batch_id for row in rows}}
+    own = [row for row in rows if row.paid.attempt_id not in taken[row.batch_id]]
+    return list({row.job_id: row for row in own}.values())
 
 
 def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterator[AskedJob]:
@@ -278,17 +269,9 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterato
         ATTEMPT.c.fingerprint == JOB.c.fingerprint,
         ATTEMPT.c.state != AttemptState.FAILED,
     )
-    rows = (
-        select(*_REQUEST)
-        .where(
-            QUEUED,
-            *holding.where(sought),
-            JOB.c.batch_id == batch_id,
-            JOB.c.in_manifest,
-            ~own,
-        )
-        .order_by(JOB.c.row, JOB.c.id)
-    )
+    rows = _ASKED_FOR.where(
+        QUEUED, *holding.where(sought), JOB.c.batch_id == batch_id, JOB.c.in_manifest, ~own
+    ).order_by(JOB.c.row, JOB.c.id)
     return read(connection, rows, AskedJob)
 
 

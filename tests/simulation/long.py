@@ -35,7 +35,7 @@ from jobs.model.money import usd_text
 from jobs.model.provider import Generation, GenerationRequest
 from jobs.model.spec import JobSpec
 from jobs.services.runner import Owner, Runner
-from jobs.store import Store, accounts, batches, loading, views
+from jobs.store import Store, accounts, loading, views
 from simulation.world import Account, Client
 
 LIMIT = 100
@@ -114,7 +114,7 @@ class Night:
         now = self.clock.now()
 
         def work(connection: object) -> int:
-            batch = batches.open_batch(connection, "b", "b", None, ["prompt"], now)
+            batch = views.open_batch(connection, "b", "b", None, ["prompt"], now)
             loading.load(connection, batch, self._specs(), lambda r: self.client.kind(r).key, now)
             accounts.set_cap(connection, batch_key(batch), 10**12)
             return batch

@@ -42,7 +42,6 @@ from jobs.services.runner import Owner, Runner
 from jobs.store import (
     Store,
     accounts,
-    batches,
     handing,
     holding,
     loading,
@@ -323,7 +322,7 @@ class Night:
 
     def _load_copy(self, connection: Connection) -> None:
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         chance = random.Random(self.seed + 5)
         specs = [_spelled_otherwise(one, chance) for one in self.specs]
@@ -411,14 +410,14 @@ class Night:
     def _load_second(self, connection: Connection) -> None:
         """Load a batch that no run is for: only what is handed over of it may be bought."""
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         rows = [spec(f"s{n}", f"{SECOND} {n}", row=n) for n in range(4)]
         loading.load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         # an older copy knows rows by ids that the manifest has no longer
         whole = whole or self.outcome.restored > 0

@@ -16,7 +16,7 @@ from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec
 from jobs.model.states import JobState
 from jobs.services.run_outcome import Reason
-from jobs.store import Store, batches, loading
+from jobs.store import Store, loading, views
 from jobs.store.prepared import driver
 
 
@@ -24,7 +24,7 @@ def loaded(store: Store, jobs: int) -> int:
     """Load rows; gives the batch."""
     now = datetime.now(UTC)
     specs = (JobSpec(f"r{i}", False, i, GenerationRequest(**body(i))) for i in range(jobs))
-    batch = store.write(lambda c: batches.open_batch(c, "b", "b", None, ["prompt"], now))
+    batch = store.write(lambda c: views.open_batch(c, "b", "b", None, ["prompt"], now))
     store.write(lambda c: loading.load(c, batch, specs, lambda r: kind_of(r).key, now))
     return batch
 
