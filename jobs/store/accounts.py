@@ -5,25 +5,26 @@ Prices of kinds are learned from answers, or set by a person (:mod:`jobs.model.p
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
+from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE
 from ..evidence.books import BalanceReading
 from ..model import pricing
-from ..model.binding import token_hash
+from ..model.binding import token_hash, token_matches
 from ..model.clock import Moment
 from ..model.days import latest_begun, zone_of
 from ..model.ledger import ACCOUNT_KEY, Scope, day_key
 from ..model.money import usd_text
 from ..model.pricing import Known
-from ..ports.account import BalanceRead
+from ..ports.account import AccountStore, BalanceRead, Listed, Ownership
 from ..ports.seen import PriceRow
-from . import quiet, shown
+from . import doubts, quiet, shown
+from .bound import Bound, commits, reads
 from .prepared import Prepared
 from .records import AccountRow, AttemptRow
 from .rows import budgets_of, ensure_budget, load_budget
@@ -56,12 +57,8 @@ def is_run(connection: Connection, run_id: str) -> bool:
 
 
 def set_time_zone(connection: Connection, zone: str) -> None:
-    """Keep the time zone of the daily budget.
-
-    Raises:
-        zoneinfo.ZoneInfoNotFoundError: there is no such zone.
-    """
-    ZoneInfo(zone)
+    """Keep the time zone of the daily budget."""
+    ZoneInfo(zone)  # raises if there is no such zone
     keep(connection, time_zone=zone)
 
 
@@ -197,11 +194,6 @@ def price_of(connection: Connection, kind: str) -> PriceRow | None:
     return _PRICE.first(connection, kind=kind)
 
 
-def has_unsettled(connection: Connection) -> bool:
-    """Check whether there are attempts whose generation may be in the account unknown to us."""
-    return connection.execute(select(ATTEMPT.c.id).where(UNSETTLED).limit(1)).first() is not None
-
-
 WITNESSES = 3
 """Generations of ours by which a new token may show that it has the same account."""
 
@@ -270,7 +262,6 @@ def hold_of(known: PriceRow | None, limit: int | None, ceiling: int) -> int | No
     """Return what to hold for one submission of a kind; None if it may not be bought.
 
     Args:
-        known: its row of the price table; None if nothing is known of it.
         limit: the batch's highest price for one video, in micros; None if there is none.
         ceiling: micros to hold for a kind without a known price.
     """
@@ -337,3 +328,28 @@ def _put_price(connection: Connection, kind: str, source: str, known: Mapping[st
 def forget_price(connection: Connection, kind: str) -> None:
     """Forget what a kind costs: the next submission of it goes alone."""
     connection.execute(delete(PRICE).where(PRICE.c.kind == kind))
+
+
+def _ownership(connection: Connection, origin: str, token: str) -> Ownership:
+    account = read_account(connection)
+    ours = token_matches(account, origin, token)
+    if ours is not False:
+        return Ownership(ours, account.api_origin)
+    unsettled = doubts.count(connection) > 0
+    return Ownership(ours, account.api_origin, known_generations(connection), unsettled)
+
+
+def _listed(connection: Connection, generation_ids: Sequence[str]) -> Listed:
+    return Listed(doubts.known(connection, generation_ids), doubts.newest_offset(connection))
+
+
+class SqliteAccount(Bound, AccountStore):
+    """What :class:`jobs.ports.account.AccountStore` says."""
+
+    bind = commits(bind)
+    charged = reads(charged_so_far)
+    covers_holds = reads(balance_covers_holds)
+    list_lag = reads(list_lag)
+    listed = reads(_listed)
+    ownership = reads(_ownership)
+    record_balance = commits(record_balance)

@@ -92,7 +92,7 @@ def hold_compared(connection: Connection, comparison: Comparison[F]) -> None:
 def hold_found(connection: Connection, found: Found) -> None:
     """Write down with the rows what must wait, and what need not wait any more."""
     if found.looked_for is not None:
-        holding.looked_for(connection, found.looked_for)
+        holding.release(connection, found.looked_for, [HeldBack.NOT_LOOKED])
     holding.release_rows(connection, found.released)
     holding.hold_matched(connection, found.matches)
     holding.hold_back(connection, dict.fromkeys(found.not_looked), HeldBack.NOT_LOOKED)

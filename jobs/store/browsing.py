@@ -13,7 +13,6 @@ from sqlalchemy import (
     Integer,
     Select,
     TextClause,
-    and_,
     case,
     cast,
     delete,
@@ -32,6 +31,10 @@ from ..ports.selection import NONE, Filter, Shelf, Verdict
 from ..queries.jobs import narrow
 from ..queries.typed import Where
 from . import views
+
+
+def _read(connection: Connection, numbers: Select[Any]) -> list[JobRow]:
+    return views.numbered(connection, list(connection.execute(numbers).scalars()))
 
 
 def _terms(which: Filter) -> TextClause:
@@ -172,19 +175,25 @@ def newest_number(connection: Connection) -> int:
 
 def found_after(connection: Connection, batch: str, number: int, prompt: str) -> JobRow | None:
     """Find the first job of a batch with this prompt and a higher number."""
-    numbers = connection.execute(
+    numbers = (
         select(JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(JOB.c.id > number, BATCH.c.name == batch, JOB.c.prompt == prompt)
         .order_by(JOB.c.id)
         .limit(1)
     )
-    return next(iter(views.numbered(connection, list(numbers.scalars()))), None)
+    return next(iter(_read(connection, numbers)), None)
 
 
 def recent(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
     """List the completed jobs whose files came last, the newest first."""
-    numbers = connection.execute(
+    order = JOB.c.completed_at.desc()
+    return _read(connection, _here(batch_id).order_by(order).limit(limit))
+
+
+def _here(batch_id: int) -> Select[Any]:
+    """Select the completed jobs of a batch whose files are here."""
+    return (
         select(JOB.c.id)
         .join(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
         .where(
@@ -193,15 +202,12 @@ def recent(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
             JOB.c.state == JobState.COMPLETED,
             ARTIFACT.c.sha256.is_not(None),
         )
-        .order_by(JOB.c.completed_at.desc())
-        .limit(limit)
     )
-    return views.numbered(connection, list(numbers.scalars()))
 
 
 def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
     """List the jobs that are paid for and not finished, the most advanced first."""
-    numbers = connection.execute(
+    numbers = (
         select(JOB.c.id)
         .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
         .where(
@@ -215,7 +221,7 @@ def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobRow]
         )
         .limit(limit)
     )
-    return views.numbered(connection, list(numbers.scalars()))
+    return _read(connection, numbers)
 
 
 def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
@@ -241,18 +247,9 @@ def verdicts(connection: Connection, attempt_ids: Sequence[int | None]) -> dict[
 
 def _on(batch_id: int, shelf: Shelf) -> Select[Any]:
     found = (
-        select(JOB.c.id)
-        .join(
-            ARTIFACT,
-            and_(ARTIFACT.c.attempt_id == JOB.c.attempt_id, ARTIFACT.c.sha256.is_not(None)),
-        )
+        _here(batch_id)
         .outerjoin(REVIEW, REVIEW.c.attempt_id == JOB.c.attempt_id)
-        .where(
-            JOB.c.batch_id == batch_id,
-            JOB.c.completed_at.is_not(None),
-            JOB.c.state == JobState.COMPLETED,
-            _terms(shelf.which),
-        )
+        .where(_terms(shelf.which))
     )
     if shelf.verdict == NONE:
         return found.where(REVIEW.c.verdict.is_(None))
@@ -264,10 +261,7 @@ def videos(
 ) -> list[JobRow]:
     """Read some videos that are here."""
     order = (JOB.c.row, JOB.c.id) if shelf.by_row else (JOB.c.completed_at.desc(), JOB.c.id.desc())
-    numbers = connection.execute(
-        _on(batch_id, shelf).order_by(*order).limit(limit).offset(offset)
-    ).scalars()
-    return views.numbered(connection, list(numbers))
+    return _read(connection, _on(batch_id, shelf).order_by(*order).limit(limit).offset(offset))
 
 
 def count_since(connection: Connection, batch_id: int, shelf: Shelf, since: datetime) -> int:

@@ -23,7 +23,7 @@ from ..ports.doubts import (
     Searched,
     Settled,
 )
-from . import accounts, doubts, latecomers, outcomes, quiet, shown, takeovers, views
+from . import accounts, doubts, latecomers, outcomes, quiet, shown, views
 from .bound import Bound, commits, reads, writes
 from .rows import load_budget
 
@@ -86,7 +86,7 @@ def _ledger(connection: Connection, generation_ids: Sequence[str]) -> Ledger:
     budget = load_budget(connection, ACCOUNT_KEY)
     account = accounts.read_account(connection)
     return Ledger(
-        frozenset(takeovers.known_ids(connection, generation_ids)),
+        frozenset(doubts.known(connection, generation_ids)),
         budget.charged,
         budget.held,
         account.first_balance_micros,
@@ -117,7 +117,7 @@ def _snapshot(
         expected = doubts.expected(connection, min(one.id for one in suspects), since)
     books, claimed = None, frozenset[str]()
     if money is not None:
-        claimed = frozenset(takeovers.known_ids(connection, money.strangers))
+        claimed = frozenset(doubts.known(connection, [*money.strangers]))
         books = _books(connection, money, len(money.strangers - claimed) + money.more, now)
     offsets = _offsets(connection, [one.id for one in suspects])
     return DoubtSnapshot(suspects, offsets, ours, expected, books, claimed)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,7 +36,7 @@ from ..ports.events import (
     RunFact,
 )
 from .bound import Bound, reads
-from .prepared import Prepared, columns_from, read
+from .prepared import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -160,37 +160,16 @@ def notable(connection: Connection, batch_id: int, limit: int) -> list[Event]:
     return _read(connection, EVENT.c.id.desc(), EVENT.c.id.in_(select(numbers.c.id)), limit=limit)
 
 
-class EventRow(NamedTuple):
-    """An event, with what its batch, job and attempt are called now; None: they are gone."""
-
-    id: int
-    at: object
-    kind: object
-    batch_id: int | None
-    job_id: int | None
-    attempt_id: int | None
-    reason: str | None
-    message: object
-    name: str | None
-    key: str | None
-    row: int | None
-    generation_id: str | None
-    price_micros: int | None
-
-
 def _read(
     connection: Connection, order: ColumnElement[int], *where: ColumnElement[bool], limit: int
 ) -> list[Event]:
-    others = {
-        "at": type_coerce(EVENT.c.at, Text),
-        "name": BATCH.c.name,
-        "key": JOB.c.key,
-        "row": JOB.c.row,
-        "generation_id": ATTEMPT.c.generation_id,
-        "price_micros": ATTEMPT.c.price_micros,
-    }
+    # with what its batch, job and attempt are called now; None: they are gone
     asked = (
-        select(*columns_from(EVENT, EventRow, **others))
+        select(
+            *(EVENT.c.id, type_coerce(EVENT.c.at, Text), EVENT.c.kind, EVENT.c.reason),
+            *(EVENT.c.message, EVENT.c.batch_id, BATCH.c.name, EVENT.c.job_id, JOB.c.key),
+            *(JOB.c.row, EVENT.c.attempt_id, ATTEMPT.c.generation_id, ATTEMPT.c.price_micros),
+        )
         .outerjoin(BATCH, and_(BATCH.c.id == EVENT.c.batch_id, BATCH.c.removed_at.is_(None)))
         .outerjoin(JOB, JOB.c.id == EVENT.c.job_id)
         .outerjoin(ATTEMPT, ATTEMPT.c.id == EVENT.c.attempt_id)
@@ -198,42 +177,52 @@ def _read(
         .order_by(order)
         .limit(limit)
     )
-    return [event for row in read(connection, asked, EventRow) if (event := _event(row))]
+    found = []
+    for number, *rest in connection.execute(asked):
+        try:
+            found.append(_event(number, *rest))
+        except (ValueError, TypeError, KeyError):  # none of our programs wrote it
+            log.warning("event %d is not understood", number)
+    return found
 
 
-def _event(row: EventRow) -> Event | None:
-    """Make an event of its row; None if another program wrote what none of ours writes."""
-    try:
-        return _made(row)
-    except (ValueError, TypeError, KeyError):
-        log.warning("event %d is not understood", row.id)
-        return None
-
-
-def _made(row: EventRow) -> Event:
-    kind, reason, message = row.kind, row.reason, row.message
-    if not (isinstance(kind, str) and isinstance(row.at, str) and isinstance(message, str | None)):
+def _event(
+    number: int,
+    time: object,
+    kind: object,
+    reason: str | None,
+    message: object,
+    batch_id: int | None,
+    batch: str | None,
+    job_id: int | None,
+    key: str | None,
+    row: int | None,
+    attempt_id: int | None,
+    generation_id: str | None,
+    price: int | None,
+) -> Event:
+    if not (isinstance(kind, str) and isinstance(time, str) and isinstance(message, str | None)):
         raise TypeError
-    at = datetime.fromisoformat(row.at).replace(tzinfo=UTC)
+    at = datetime.fromisoformat(time).replace(tzinfo=UTC)
     if kind in _RUN_FACTS:
         why = None if reason is None else Reason(reason)
-        return RunEvent(row.id, at, RunFact(kind), why, message or "")
-    batch_id = row.batch_id or 0
+        return RunEvent(number, at, RunFact(kind), why, message or "")
     if kind in _BATCH_FACTS:
         blocked = frozenset(Blocked[name] for name in (reason.split(_JOIN) if reason else ()))
-        return BatchEvent(row.id, at, BatchFact(kind), batch_id, row.name, blocked, message or "")
+        fact = BatchFact(kind)
+        return BatchEvent(number, at, fact, batch_id or 0, batch, blocked, message or "")
     return JobEvent(
-        row.id,
+        number,
         at,
         JobFact(kind),
-        batch_id,
-        row.job_id or 0,
-        row.name,
-        row.key,
-        row.row,
-        row.attempt_id,
-        row.generation_id,
-        None if row.price_micros is None else Micros(row.price_micros),
+        batch_id or 0,
+        job_id or 0,
+        batch,
+        key,
+        row,
+        attempt_id,
+        generation_id,
+        None if price is None else Micros(price),
         None if reason is None else FailureKind(reason),
         message,
     )

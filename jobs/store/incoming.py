@@ -5,7 +5,7 @@ however long reading takes: a run in another process continues. It is gone when 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any, Final
@@ -28,15 +28,13 @@ from sqlalchemy import (
 
 from ..database.tables import ATTEMPT, JOB, LIVE, QUEUED
 from ..model.errors import MovedRowsError
-from ..model.provider import GenerationRequest
-from ..model.spec import JobSpec, SpecRow, asked_in, asked_key, spec_row
+from ..model.spec import SpecRow, asked_in, asked_key
 from ..model.states import AttemptState, JobState
 from ..ports.loading import StagedCount, StagedRow
 from .prepared import columns_from, driver, read, values_in
 from .records import FreshJob, LoadedJob
 from .rows import HAS_LIVE
 
-KindOf = Callable[[GenerationRequest], str]
 TOGETHER: Final = 100
 """Rows of one INSERT (docs/performance.md, *Loading*)."""
 
@@ -45,11 +43,6 @@ INCOMING: Final = Table(
     MetaData(schema="temp"),
     *(Column(name, JOB.c[name].type) for name in SpecRow._fields),
 )
-
-
-def of_specs(specs: Iterable[JobSpec], kind_of: KindOf) -> Iterator[SpecRow]:
-    """Write wanted videos as rows of the temporary table."""
-    return (spec_row(spec, kind_of(spec.request)) for spec in specs)
 
 
 _COLUMNS = ", ".join(f'"{name}"' for name in SpecRow._fields)

@@ -3,7 +3,7 @@
 Everything happens in the caller's one transaction: a load that fails leaves nothing behind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from ..database.tables import JOB
 from ..model.errors import EditedRowsError
-from ..model.spec import JobSpec, SpecRow, asked_in
+from ..model.spec import SpecRow, asked_in
 from ..model.states import NOTHING_FOUND, HeldBack, JobState
 from ..ports.loading import LoadReport, OnChange, StagedRow
 from . import incoming, voids
@@ -37,7 +37,7 @@ from .failed_rows import (
     came_to_nothing,
     follow_keys,
 )
-from .incoming import INCOMING, FreshRows, KindOf, Moves
+from .incoming import INCOMING, FreshRows, Moves
 from .prepared import beside, columns_from, read_pairs, values_of
 from .records import FreshJob, LoadedJob
 from .rows import NEW, change_job, is_live, tally_new
@@ -48,22 +48,6 @@ _Becomes = tuple[JobState | None, dict[str, Any]]
 """The state that a row moves to, None if it stays, and what its other columns become."""
 
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-
-
-def load(
-    connection: Connection,
-    batch_id: int,
-    specs: Iterable[JobSpec],
-    kind_of: KindOf,
-    now: datetime,
-    on_change: OnChange = OnChange.STOP,
-    *,
-    whole: bool = True,
-    held_back: HeldBack | None = None,
-) -> LoadReport:
-    """Load a batch's rows: fill the temporary table, and :func:`merge` it."""
-    incoming.fill(connection, incoming.of_specs(specs, kind_of))
-    return merge(connection, batch_id, now, on_change, whole=whole, held_back=held_back)
 
 
 def merge(

@@ -17,10 +17,9 @@ from ..evidence.looked_for import FoundInTurn
 from ..model.spec import asked_key
 from ..model.states import AttemptState, HeldBack
 from ..model.text import prompt_key
-from . import holding
+from . import doubts, holding
 from .prepared import Prepared, as_list, columns_from, one_of
 from .records import AskedJob, PastAttempt, QueuedJob
-from .takeovers import known_ids
 
 _UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
 
@@ -39,16 +38,10 @@ _AWAITED = Prepared(  # by batch, for its index
 
 
 def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> str | None:
-    """Hold a job back if somebody else has bought its prompt.
+    """Hold a queued job back if somebody else has bought its prompt, of which nothing is unsettled.
 
-    Args:
-        connection: in a writing transaction; no attempt of the prompt is unsettled in it.
-        elsewhere: what others were seen to make.
-        job: a queued one. What others had made when a person overruled it does not count, nor
-            does what an equal row waits for.
-
-    Returns:
-        The generation that is the reason; None if the job is not held back.
+    What others had made when a person overruled it does not count, nor does what an equal row waits
+    for. Return the generation that is the reason; None if the job is not held back.
     """
     made = elsewhere.made(job.asked.prompt, job.overruled_at)
     theirs = _not_ours(connection, made, asked_key(job.asked))
@@ -69,7 +62,6 @@ def _is_a_doubts(connection: Connection, elsewhere: Elsewhere, prompt: str) -> b
 
 
 def _unsettled(connection: Connection, elsewhere: Elsewhere) -> set[str]:
-    """Return the keys of unsettled attempts' prompts, as the list shows them."""
     return {elsewhere.echo.key(prompt) for prompt in _UNSETTLED_PROMPTS.column(connection)}
 
 
@@ -92,7 +84,9 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
         return [], {}
     both = elsewhere.both()
     seen = [generation for generation, _ in both.values()]
-    ours = known_ids(connection, seen) | {row.held_back_by for row in _awaited(connection, seen)}
+    ours = doubts.known(connection, seen).keys() | {
+        row.held_back_by for row in _awaited(connection, seen)
+    }
     own = {key: found for key, found in both.items() if found[0] in ours}
     unsettled = _unsettled(connection, elsewhere)
     theirs = {k: found for k, found in both.items() if k not in own and k not in unsettled}
@@ -110,7 +104,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
 
 def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str | None:
     """Return the first generation that is no attempt's, and that no equal row waits for."""
-    ours = known_ids(connection, made) if made else set()
+    ours = doubts.known(connection, made)
     theirs = [one for one in made if one not in ours]
     if not theirs:
         return None
@@ -152,7 +146,6 @@ def bought_here(
 
     Args:
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
-        request: what it asks for (:func:`jobs.model.spec.asked_key`).
         looked_for: remembers up to where other batches were asked, and which rows wait for what.
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 

@@ -13,12 +13,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Select,
     and_,
     bindparam,
     exists,
@@ -46,11 +43,7 @@ _NOBODYS_HERE = or_(
 
 
 class Unclaimed:
-    """Purchases of one request that no row has claimed yet; finished ones come first.
-
-    Args:
-        bought: in any order.
-    """
+    """Purchases of one request that no row has claimed yet; finished ones come first."""
 
     def __init__(self, bought: Iterable[Paid]) -> None:
         # the newest first, so that the oldest is taken from the end
@@ -75,12 +68,8 @@ class Unclaimed:
             left.pop()
 
 
-def paid_elsewhere(
-    connection: Connection,
-    batch_id: int | None,
-    *,
-    only_queued: bool = False,
-    too: Collection[str] = (),
+def _paid_elsewhere(
+    connection: Connection, batch_id: int, too: Collection[str]
 ) -> dict[str, Unclaimed]:
     """Map requests that were paid for, and that no row of a batch has, to what was bought.
 
@@ -89,19 +78,14 @@ def paid_elsewhere(
     nor does what a row of this batch has already.
 
     Args:
-        batch_id: of the batch; None: it is not loaded yet.
-        only_queued: only what its queued rows ask for.
-        too: the requests of rows whose prompts change when they are folded.
-
-    Returns:
-        What was bought, by :func:`jobs.model.spec.asked_key`; by the fingerprint if an upgrade
-        could not determine that.
+        too: what queued rows ask for whose prompts change when they are folded: of the others the
+            fingerprint is the request (:func:`jobs.model.spec.asked_key`).
     """
-    here = -1 if batch_id is None else batch_id
     asking = JOB.alias()
     asked = select(asking.c.fingerprint).where(
-        asking.c.batch_id == here, asking.c.state == JobState.QUEUED
+        asking.c.batch_id == batch_id, asking.c.state == JobState.QUEUED
     )
+    same = ATTEMPT.c.request_key.in_(asked)
     bought = (
         select(ATTEMPT.c.request_key, *_BOUGHT)
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
@@ -109,23 +93,18 @@ def paid_elsewhere(
         .where(
             ATTEMPT.c.request_key.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
-            or_(JOB.c.batch_id != here, _NOBODYS_HERE),
-            *([_one_of(asked, too)] if only_queued else []),
+            or_(JOB.c.batch_id != batch_id, _NOBODYS_HERE),
+            or_(same, ATTEMPT.c.request_key.in_(values_in(too))) if too else same,
         )
         .order_by(ATTEMPT.c.id)
     )
-    shared = _shared(connection, here)
+    shared = _shared(connection, batch_id)
     by_request: dict[str, list[Paid]] = {}
     for one in (PAID, UNSETTLED):  # apart, so that each has its index
         for request, *columns in connection.execute(bought.where(one)):
             if (paid := Paid(*columns)).attempt_id not in shared:
                 by_request.setdefault(request, []).append(paid)
     return {request: Unclaimed(bought) for request, bought in by_request.items()}
-
-
-def _one_of(asked: Select[Any], too: Collection[str]) -> ColumnElement[bool]:
-    same = ATTEMPT.c.request_key.in_(asked)  # a folded prompt's fingerprint
-    return or_(same, ATTEMPT.c.request_key.in_(values_in(too))) if too else same
 
 
 # the attempt's own URL: its row may have been edited, redone or swapped since
@@ -164,27 +143,19 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     If its own generation failed, it is looked for again. A row that was edited, and edited back
     before it was bought, has its video. Single videos are bought as often as they were typed.
     """
-    sought = replace(sought, batch_ids=_of_manifests(connection, sought))
+    which = BATCH.c.id.in_(sought.batch_ids)
+    if sought.jobs is not None:
+        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
+    manifests = select(BATCH.c.id).where(which, BATCH.c.source.is_not(None))
+    sought = replace(sought, batch_ids=list(connection.execute(manifests).scalars()))
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
         asked = _asked_for(connection, batch_id, sought)
         too = {key for row in asked if (key := asked_key(row.asked)) != row.asked.fingerprint}
-        elsewhere = paid_elsewhere(connection, batch_id, only_queued=True, too=too)
+        elsewhere = _paid_elsewhere(connection, batch_id, too)
         if elsewhere:
             found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
     return found
-
-
-def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
-    """Return the batches of manifests whose rows are sought."""
-    which = BATCH.c.id.in_(sought.batch_ids)
-    if sought.jobs is not None:
-        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
-    return list(connection.execute(select(BATCH.c.id).where(which, _MANIFESTS)).scalars())
-
-
-_MANIFESTS = BATCH.c.source.is_not(None)
-"""Batches that were loaded from a file, known by its path; single videos were not."""
 
 
 def hold(connection: Connection, sought: Sought) -> list[PaidBefore]:
@@ -300,8 +271,7 @@ _ASKS = Prepared(
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
     """Complete a queued row with a finished video of the same request, at no charge.
 
-    Returns:
-        False if it did not land, or there is no finished video to share.
+    Return False if it did not land, or there is no finished video to share.
     """
     paid = found.paid
     if paid.video_url is None or not _ASKS.first(

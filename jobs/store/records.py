@@ -33,27 +33,18 @@ class QuietReading:
 
 
 class AccountRow(NamedTuple):
-    """The one row of the account (:class:`jobs.database.tables.Account`)."""
+    """What decisions need of the account's one row (:class:`jobs.database.tables.Account`)."""
 
-    id: int
     api_origin: str | None
     token_salt: str | None
     token_hash: str | None
     floor_micros: int
     balance_micros: int | None
-    balance_at: datetime | None
-    time_zone: str
     first_balance_micros: int | None
-    first_balance_at: datetime | None
     first_charged_micros: int | None
-    host: str | None
-    run_id: str | None
-    run_at: datetime | None
-    list_lag: float | None
     quiet_balance_micros: int | None
     quiet_charged_micros: int | None
     quiet_at: datetime | None
-    serving: bool
     quiet_theirs: datetime | None
     quiet_attempt: int | None
     quiet_mishaps: int | None
@@ -64,7 +55,6 @@ class AccountRow(NamedTuple):
     exceeded: bool
     cut_off_micros: int
     cut_off_attempt: int | None
-    seal: str | None
 
     @property
     def quiet(self) -> QuietReading | None:
@@ -338,13 +328,3 @@ class MovedJob(NamedTuple):
     asked: AskedRow
     left: bool
     absent: bool
-
-
-class WantedCount(NamedTuple):
-    """How many jobs of a manifest have the same state, kind and campaign."""
-
-    state: str
-    held_back: str | None
-    kind: str
-    campaign: str | None
-    jobs: int

@@ -11,7 +11,7 @@ from ..model.states import AttemptState
 from .prepared import Prepared, columns_from
 from .records import AccountRow, UnsettledAttempt
 
-ACCOUNT_ROW = Prepared(select(ACCOUNT), AccountRow)
+ACCOUNT_ROW = Prepared(select(*columns_from(ACCOUNT, AccountRow)), AccountRow)
 _UNSETTLED = Prepared(
     select(*columns_from(ATTEMPT, UnsettledAttempt)).where(UNSETTLED), UnsettledAttempt
 )

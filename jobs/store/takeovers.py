@@ -5,7 +5,7 @@ A person's word to buy a row counts although the list proves nothing, if it was 
 found in it.
 """
 
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,7 +27,7 @@ from ..ports.selection import Sought
 from . import accounts, doubts, holding, latecomers
 from .prepared import Prepared, as_list, columns_from, one_of, read
 from .records import AskedJob, PastAttempt
-from .rows import ASKED, REQUEST, change, move_job, new_attempt
+from .rows import ASKED, REQUEST, change, move_job, new_attempt, owner_of
 
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
@@ -142,16 +142,6 @@ def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> 
     return found
 
 
-_KNOWN = Prepared(
-    select(ATTEMPT.c.generation_id).where(ATTEMPT.c.generation_id.in_(one_of("generations")))
-)
-
-
-def known_ids(connection: Connection, generation_ids: Iterable[str]) -> set[str]:
-    """Find which of some generation ids belong to attempts of ours."""
-    return set(_KNOWN.column(connection, generations=as_list(generation_ids)))
-
-
 def take_over(
     connection: Connection,
     job_id: int,
@@ -171,7 +161,7 @@ def take_over(
     """
     # checked in this transaction: since the list was read, an answer, a settled doubt or a person
     # may have given the generation to another attempt
-    if known_ids(connection, [generation.id]):
+    if owner_of(connection, generation.id) is not None:
         return False
     queued = select(*columns_from(JOB, AskedJob)).where(JOB.c.id == job_id, QUEUED)
     job = next(read(connection, queued, AskedJob), None)

@@ -18,7 +18,6 @@ from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs
 from . import holding
 from .prepared import Prepared, driver, read
-from .records import WantedCount
 from .rows import change
 
 P = ParamSpec("P")
@@ -88,15 +87,17 @@ def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnE
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
 
 
-def wanted_counts(connection: Connection, batch_id: int) -> list[WantedCount]:
+def wanted_counts(
+    connection: Connection, batch_id: int
+) -> Iterable[tuple[str, str | None, str, str | None, int]]:
     """Count the jobs of a batch's manifest by state, reason to hold back, kind and campaign."""
     columns = (JOB.c.state, JOB.c.held_back, JOB.c.kind, JOB.c.campaign)
     counted = (
-        select(*columns, func.count().label("jobs"))
+        select(*columns, func.count())
         .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
         .group_by(*columns)
     )
-    return list(read(connection, counted, WantedCount))
+    return connection.execute(counted).all()
 
 
 def queued_jobs(

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 from support.blank import blank
 from support.engine import spec
+from support.loads import load
 from support.loop import EPOCH
 from support.policies import policy as policy_with
 
@@ -44,7 +45,6 @@ from jobs.store import (
     accounts,
     handing,
     holding,
-    loading,
     past,
     steering,
     takeovers,
@@ -326,7 +326,7 @@ class Night:
         kind = Client(self.account, self.clock).kind
         chance = random.Random(self.seed + 5)
         specs = [_spelled_otherwise(one, chance) for one in self.specs]
-        loading.load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
+        load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
         asked = list(connection.execute(select(JOB).where(JOB.c.batch_id == batch)))
         self.watcher.copies = {row.id for row in asked}
         self.watcher.asked_for = Counter(asked_key(row) for row in asked)
@@ -413,7 +413,7 @@ class Night:
         batch = views.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         rows = [spec(f"s{n}", f"{SECOND} {n}", row=n) for n in range(4)]
-        loading.load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
+        load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
         now = self.clock.now()
@@ -421,7 +421,7 @@ class Night:
         kind = Client(self.account, self.clock).kind
         # an older copy knows rows by ids that the manifest has no longer
         whole = whole or self.outcome.restored > 0
-        return loading.load(
+        return load(
             connection, batch, specs, lambda r: kind(r).key, now, whole=whole, held_back=None
         )
 

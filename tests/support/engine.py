@@ -15,8 +15,9 @@ from jobs.ports.seen import BatchStatus
 from jobs.runtime.run_context import nothing
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Owner, Runner
-from jobs.store import Store, accounts, loading, steering, views
+from jobs.store import Store, accounts, steering, views
 from support.blank import blank, let_agree
+from support.loads import load
 from support.loop import VirtualClock, run_virtual
 from support.policies import policy as policy_with
 from support.provider import ScriptedProvider
@@ -75,7 +76,7 @@ class Engine:
         def work(connection: Connection) -> Any:
             source = f"/m/{batch}.csv"
             batch_id = views.open_batch(connection, None, batch, source, ["id", "prompt"], now)
-            return loading.load(
+            return load(
                 connection,
                 batch_id,
                 specs,
