@@ -321,7 +321,9 @@ class _Picker:
     def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
         # the key of a void, if there is one: if the void was made after all, the provider answers
         # with it instead of making another (test_keys_of_replacements.py)
-        key = replaced_key(self._connection, job) or self._new_key()
+        sent = {"job": job.id, "fingerprint": job.asked.fingerprint}
+        key = job.attempt_id and _REPLACED_KEY.scalar(self._connection, **sent)
+        key = key or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
             self._connection,
@@ -368,21 +370,9 @@ _REPLACED_KEY = Prepared(
     .order_by(text("attempt.state = 'rejected'"), ATTEMPT.c.id.desc())
     .limit(1)
 )
-"""The last void's key comes before a refused attempt's: should the void turn up, the provider
+"""The key of a row's void or unsent attempt; never for another request, nor another spelling of it.
+
+The last void's key comes before a refused attempt's: should the void turn up, the provider
 answers with it, and nothing is paid for twice. A key that made something already is never reused:
 the answer would be that video, and nothing new is bought
 (tests/integration/test_keys_of_replacements.py)."""
-
-
-def replaced_key(connection: Connection, job: QueuedJob) -> str | None:
-    """Return the key of a row's void or unsent attempt; a failed one's successor gets a new one.
-
-    Another request is never sent under an old key, nor is another spelling of it.
-
-    Returns:
-        None if a new key is to be made.
-    """
-    if job.attempt_id is None:
-        return None
-    key = _REPLACED_KEY.scalar(connection, job=job.id, fingerprint=job.asked.fingerprint)
-    return None if key is None else str(key)

@@ -29,10 +29,10 @@ from ..model.states import AttemptState, FailureKind, JobState
 from ..ports.loading import StagedRow
 from .incoming import ABSENT, ASKED_FOR, HAS_VIDEO, INCOMING, LEFT
 from .prepared import Prepared, beside, columns_from, columns_of, maker, read, read_pairs
-from .records import LoadedJob, ManifestJob, MovedJob, PastAttempt
+from .records import AskedJob, LoadedJob, MovedJob, PastAttempt
 from .rows import ASKED
 
-AskedBefore = LoadedJob | ManifestJob | MovedJob
+AskedBefore = LoadedJob | AskedJob | MovedJob
 _SAME_KEY = JOB.c.key == INCOMING.c.key
 
 
@@ -195,7 +195,7 @@ def _free(
 
     Left out are rows that ask for the same under that key already.
     """
-    holders = beside(columns_from(JOB, ManifestJob))
+    holders = beside(columns_from(JOB, AskedJob))
     rows = connection.execute(
         select(*columns_from(INCOMING, StagedRow), *holders)
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
@@ -212,7 +212,7 @@ def _free(
         if request is None:
             continue
         if both[width] is not None:
-            holder = maker(ManifestJob)(both[width:])
+            holder = maker(AskedJob)(both[width:])
         if holder is None or not asks_for_the_same(connection, holder, row.asked):
             held_by = None if holder is None else holder.id
             found.setdefault(request, deque()).append((row.key, held_by))

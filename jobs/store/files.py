@@ -1,6 +1,6 @@
 """The files of completed jobs: which are wanted, and which are there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
@@ -113,25 +113,16 @@ def record_file_error(connection: Connection, wanted: WantedFile, error: str) ->
     _upsert(connection, wanted, error=error, tries=wanted.tries + 1)
 
 
-def forget_file(connection: Connection, attempt_id: int, job_id: int | None = None) -> None:
-    """Make a file wanted again that is gone, also for the job that shares it, if one does."""
-    connection.execute(
-        update(ARTIFACT)
-        .where(ARTIFACT.c.attempt_id == attempt_id)
-        .values(sha256=None, error="the file is no longer where it was put")
-    )
-    owner = connection.execute(
-        select(ARTIFACT.c.job_id).where(ARTIFACT.c.attempt_id == attempt_id)
-    ).scalar()
-    connection.execute(
-        update(JOB)
-        .where(
-            # by their numbers: OR with a subquery reads every job
-            JOB.c.id.in_([number for number in (owner, job_id) if number is not None]),
-            JOB.c.filed_attempt_id == attempt_id,
-        )
-        .values(filed_attempt_id=None)
-    )
+def forget_files(connection: Connection, gone: Iterable[FileRow]) -> None:
+    """Make files wanted again that are gone, also for the jobs that share them."""
+    for one in gone:
+        whose = ARTIFACT.c.attempt_id == one.attempt_id
+        lost = {"sha256": None, "error": "the file is no longer where it was put"}
+        connection.execute(update(ARTIFACT).where(whose).values(lost))
+        owner = connection.execute(select(ARTIFACT.c.job_id).where(whose)).scalar_one()
+        # by their numbers: OR with a subquery reads every job
+        jobs = (JOB.c.id.in_([owner, one.job_id]), JOB.c.filed_attempt_id == one.attempt_id)
+        connection.execute(update(JOB).where(*jobs).values(filed_attempt_id=None))
 
 
 def _upsert(connection: Connection, wanted: WantedFile, **values: object) -> None:

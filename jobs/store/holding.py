@@ -214,7 +214,7 @@ def ask_for(
 def overrule(
     connection: Connection, sought: Sought, now: datetime, reason: HeldBack | None = None
 ) -> None:
-    """Keep that a person wants rows bought, or those held back for a reason, whatever exists by now."""
+    """Keep that a person wants rows bought (or those held for a reason), whatever exists by now."""
     held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
     connection.execute(update(JOB).where(*unchanged(sought), *held).values(overruled_at=now))
 

@@ -32,7 +32,7 @@ from ..model.spec import SpecRow, asked_in, asked_key
 from ..model.states import AttemptState, JobState
 from ..ports.loading import StagedCount, StagedRow
 from .prepared import columns_from, driver, read, values_in
-from .records import FreshJob, LoadedJob
+from .records import LoadedJob
 from .rows import HAS_LIVE
 
 TOGETHER: Final = 100
@@ -119,48 +119,30 @@ ASKED_FOR: Final = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
 ABSENT: Final = JOB.c.key.not_in(select(INCOMING.c.key))
 
 
+def _read(connection: Connection, batch_id: int, *where: ColumnElement[bool]) -> list[LoadedJob]:
+    rows = select(*LOADED).where(JOB.c.batch_id == batch_id, *where).order_by(JOB.c.row, JOB.c.id)
+    return list(read(connection, rows, LoadedJob))
+
+
 def missing(connection: Connection, batch_id: int) -> list[LoadedJob]:
     """List rows that were in the manifest and are not, in its order."""
-    rows = (
-        select(*LOADED)
-        .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest, ABSENT)
-        .order_by(JOB.c.row, JOB.c.id)
-    )
-    return list(read(connection, rows, LoadedJob))
+    return _read(connection, batch_id, JOB.c.in_manifest, ABSENT)
 
 
 def waiting(connection: Connection, batch_id: int) -> list[LoadedJob]:
     """List rows that left the manifest while something was under way, and wait for a retry now."""
-    rows = (
-        select(*LOADED)
-        .where(QUEUED, JOB.c.batch_id == batch_id, not_(JOB.c.in_manifest), ABSENT)
-        .order_by(JOB.c.id)
-    )
-    return list(read(connection, rows, LoadedJob))
+    found = _read(connection, batch_id, and_(QUEUED, not_(JOB.c.in_manifest)), ABSENT)
+    return sorted(found)
 
 
 def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[LoadedJob]:
-    """List rows with a video that an earlier load parted with, and that may be asked for again.
+    """List rows with a video that an earlier load parted with, and whose fingerprint is asked for.
 
-    Args:
-        asked: the fingerprints of what is asked for.
+    A prompt that was given by hand counts too: its manifest's own may be spelled in another way.
     """
-    rows = (
-        select(*LOADED)
-        .where(
-            JOB.c.batch_id == batch_id,
-            not_(JOB.c.in_manifest),
-            ABSENT,
-            HAS_VIDEO,
-            # a prompt that was given by hand: its manifest's own may be spelled in another way
-            or_(ASKED_FOR.in_(asked), JOB.c.manifest_fingerprint.is_not(None)),
-        )
-        .order_by(JOB.c.id)
-    )
-    return list(read(connection, rows, LoadedJob))
-
-
-_FRESH = select(*columns_from(JOB, FreshJob))
+    may_be = or_(ASKED_FOR.in_(asked), JOB.c.manifest_fingerprint.is_not(None))
+    found = _read(connection, batch_id, not_(JOB.c.in_manifest), ABSENT, HAS_VIDEO, may_be)
+    return sorted(found)
 
 
 class FreshRows:
@@ -172,10 +154,9 @@ class FreshRows:
         self._batch_id, self._last = batch_id, last
         self._added = (JOB.c.batch_id == batch_id, JOB.c.id > last)
 
-    def rows(self) -> list[FreshJob]:
+    def rows(self) -> list[LoadedJob]:
         """List those that are still there, in the manifest's order."""
-        rows = _FRESH.where(*self._added).order_by(JOB.c.row, JOB.c.id)
-        return list(read(self._connection, rows, FreshJob))
+        return _read(self._connection, self._batch_id, JOB.c.id > self._last)
 
     @property
     def asked(self) -> Select[Any]:
@@ -204,21 +185,20 @@ class FreshRows:
                 found.setdefault(request, deque()).append(row.id)
         return found
 
-    def take(self, fingerprint: str) -> FreshJob | None:
+    def take(self, fingerprint: str) -> LoadedJob | None:
         """Return the first that asks for a video, each once; None if none is left."""
         return self._first(self._by_request.get(fingerprint))
 
-    def take_request(self, request: str) -> FreshJob | None:
+    def take_request(self, request: str) -> LoadedJob | None:
         """Return the first that asks for a request in any spelling, each once; else None."""
         found = self.take(request)  # folded, that is its fingerprint
         return self._first(self._spelled_otherwise.get(request)) if found is None else found
 
-    def _first(self, ids: deque[int] | None) -> FreshJob | None:
+    def _first(self, ids: deque[int] | None) -> LoadedJob | None:
         while ids:
-            found = _FRESH.where(JOB.c.id == ids.popleft())
-            row = next(read(self._connection, found, FreshJob), None)
-            if row is not None:  # else it was taken under its other name
-                return row
+            found = _read(self._connection, self._batch_id, JOB.c.id == ids.popleft())
+            if found:  # else it was taken under its other name
+                return found[0]
         return None
 
 

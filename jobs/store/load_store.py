@@ -1,6 +1,6 @@
 """Rows, single videos and files, written to SQLite (:class:`jobs.ports.loading.LoadStore`)."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from ..database.tables import BATCH
 from ..model.spec import JobSpec
 from ..ports.control import Terms, TermsKept
-from ..ports.figures import FileRow
 from ..ports.loading import LoadOrder, LoadReport
 from ..ports.queries import QueryStore
 from ..ports.selection import Sought
@@ -74,11 +73,6 @@ def _keep_written(
             rows.change(connection, BATCH, batch.id, reading=reading)
 
 
-def _forget_files(connection: Connection, gone: Iterable[FileRow]) -> None:
-    for one in gone:
-        files.forget_file(connection, one.attempt_id, one.job_id)
-
-
 def rows_sought(
     connection: Connection,
     batch_ids: Sequence[int],
@@ -107,7 +101,7 @@ class Loading(Bound):
     add = writes(_add)
     file_of = reads(files.file_of)
     files_there = reads(files.files_there)
-    forget_files = writes(_forget_files)
+    forget_files = writes(files.forget_files)
     keep_written = writes(_keep_written)
     load = writes(_load)
     note = spools(_note)

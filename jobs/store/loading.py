@@ -39,7 +39,7 @@ from .failed_rows import (
 )
 from .incoming import INCOMING, FreshRows, Moves
 from .prepared import beside, columns_from, read_pairs, values_of
-from .records import FreshJob, LoadedJob
+from .records import LoadedJob
 from .rows import NEW, change_job, is_live, tally_new
 
 _JSON = ("image", "parameters", "cells")
@@ -278,7 +278,7 @@ class _Loader:
             self.report.unchanged += 1
         return left
 
-    def _taker(self, job: LoadedJob) -> FreshJob | None:
+    def _taker(self, job: LoadedJob) -> LoadedJob | None:
         """Return the new row that asks for what the manifest asked for of an older one, or None.
 
         What was bought with a prompt that was given by hand is found in any spelling: by it alone
@@ -290,7 +290,7 @@ class _Loader:
         return same
 
     def _replace(
-        self, job: LoadedJob, fresh: FreshJob, more: dict[str, Any], to: JobState | None = None
+        self, job: LoadedJob, fresh: LoadedJob, more: dict[str, Any], to: JobState | None = None
     ) -> None:
         """Put an older row in the place of a new one, so that its history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
@@ -314,7 +314,7 @@ class _Loader:
             change_job(self._connection, job, left, JobState.CANCELLED)
             self.report.cancelled.append(job.key)
 
-    def _maybe_edits(self, vanished: list[LoadedJob], fresh: Sequence[FreshJob]) -> set[int]:
+    def _maybe_edits(self, vanished: list[LoadedJob], fresh: Sequence[LoadedJob]) -> set[int]:
         """Do what was said about paid rows that vanished while others came; return the redone."""
         if self._on_change is OnChange.STOP:
             vanished = [job for job in vanished if not came_to_nothing(job)]

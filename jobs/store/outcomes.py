@@ -18,6 +18,7 @@ from .rows import (
     ASKED,
     attempt_row,
     estimate,
+    failure,
     move_attempt,
     move_job,
     move_money,
@@ -95,6 +96,7 @@ def _accepted(
     # an unknown price counts as the most it may be: a charge of 0 would let one more video pass
     # the cap (test_an_unreadable_price_counts_as_the_highest_known)
     charge = estimate(row) if price is None else price
+    settled = {"error": None, "candidates": None, "unproven": None}
     landed = move_attempt(
         connection,
         attempt_id,
@@ -105,20 +107,12 @@ def _accepted(
         price_estimated=price is None,
         accepted_at=now,
         next_look_at=now + first_look,
-        error=None,
-        candidates=None,
-        unproven=None,
+        **settled,
     )
     if not landed:
         return False
-    move_job(
-        connection,
-        row.job_id,
-        transition,
-        JobState.PENDING,
-        add={"charged_micros": charge},
-        **ASKED,
-    )
+    add = {"charged_micros": charge}
+    move_job(connection, row.job_id, transition, JobState.PENDING, add, **ASKED)
     # hold out and charge in by one statement: a commit that shows neither would let another row
     # be claimed under the same cap (tests/support/invariants.py looks at each commit)
     move_money(connection, row, held=-row.hold_micros, charged=charge)
@@ -150,14 +144,8 @@ def release(
     )
     if row is None:
         return False
-    move_job(
-        connection,
-        row.job_id,
-        "release",
-        JobState.QUEUED,
-        add={"attempts": -1},  # nothing was bought, and its content was not refused
-        due_at=due_at,
-    )
+    less = {"attempts": -1}  # nothing was bought, and its content was not refused
+    move_job(connection, row.job_id, "release", JobState.QUEUED, less, due_at=due_at)
     move_money(connection, row, held=-row.hold_micros)
     return True
 
@@ -171,16 +159,8 @@ def reject(
     )
     if row is None:
         return False
-    move_job(
-        connection,
-        row.job_id,
-        "reject",
-        JobState.FAILED,
-        error_kind=kind,
-        error=message,
-        completed_at=now,
-        **ASKED,
-    )
+    failed = failure(kind, message, now)
+    move_job(connection, row.job_id, "reject", JobState.FAILED, **failed, **ASKED)
     move_money(connection, row, held=-row.hold_micros)
     return True
 
@@ -200,17 +180,8 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
         and row.source is not None
     ):
         return False
-    return move_job(
-        connection,
-        row.job_id,
-        "put_back",
-        JobState.QUEUED,
-        add={"attempts": -1},
-        error_kind=None,
-        error=None,
-        completed_at=None,
-        due_at=BEHIND,
-    )
+    put = {"error_kind": None, "error": None, "completed_at": None, "due_at": BEHIND}
+    return move_job(connection, row.job_id, "put_back", JobState.QUEUED, {"attempts": -1}, **put)
 
 
 def any_taken(connection: Connection, attempt_ids: Sequence[int]) -> bool:
@@ -278,16 +249,9 @@ def void(
         due_at = voids.due_after(connection, row.job_id, attempt_id, now)
         move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
     else:
-        move_job(
-            connection,
-            row.job_id,
-            "exhaust",
-            JobState.FAILED,
-            error_kind=FailureKind.SYSTEM,
-            error=f"{count} submissions got no answer, and nothing was made of them: no cost",
-            completed_at=now,
-            **ASKED,
-        )
+        words = f"{count} submissions got no answer, and nothing was made of them: no cost"
+        failed = failure(FailureKind.SYSTEM, words, now)
+        move_job(connection, row.job_id, "exhaust", JobState.FAILED, **failed, **ASKED)
     # in this transaction: the next claim may send the row, and must know by then which row has
     # the key (test_two_rows_never_send_one_key)
     voids.follow(connection)

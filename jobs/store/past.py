@@ -32,7 +32,7 @@ from ..ports.selection import Sought
 from . import holding
 from .prepared import Prepared, as_list, columns_from, one_of, read, values_in
 from .records import AskedJob
-from .rows import ASKED, UNSETTLED, move_job
+from .rows import CLEAN, UNSETTLED, move_job
 
 _NOBODYS_HERE = or_(
     not_(JOB.c.in_manifest),
@@ -278,17 +278,11 @@ def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
         connection, job=found.job_id, fingerprint=found.fingerprint
     ):
         return False
-    return move_job(
-        connection,
-        found.job_id,
-        "share",
-        JobState.COMPLETED,
-        attempt_id=paid.attempt_id,
-        video_url=paid.video_url,
-        filed_attempt_id=paid.attempt_id if paid.filed else None,
-        completed_at=now,
-        due_at=None,
-        error_kind=None,
-        error=None,
-        **ASKED,
-    )
+    shared = {
+        **CLEAN,
+        "attempt_id": paid.attempt_id,
+        "video_url": paid.video_url,
+        "filed_attempt_id": paid.attempt_id if paid.filed else None,
+        "completed_at": now,
+    }
+    return move_job(connection, found.job_id, "share", JobState.COMPLETED, **shared)

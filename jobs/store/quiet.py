@@ -152,8 +152,6 @@ def keep(
     changes, and failures since the last quiet reading, count for a day, as charges may be refunded.
 
     Args:
-        reading: of the balance.
-        began: when the reading began.
         theirs: the time by the provider's clock; None: unknown.
         grace: how long a lost submission may still be made, and its charge be late.
     """
@@ -215,7 +213,6 @@ def books_since(
     """Compare a reading of the balance with the last quiet one.
 
     Args:
-        reading: of the balance.
         done: generations that the list, read after the balance, shows as completed.
         strangers: how many generations of others are known, which may be refunded.
         polled: whether unfinished generations are polled at the same time.
@@ -228,9 +225,10 @@ def books_since(
     if quiet is None or quiet.at > now + AHEAD:
         return None
     shown = max(reading.shown or 0, quiet.charged)
+    times = _forgotten_since(quiet)
     unended = [
         row
-        for row in _UNENDED.all(connection, **_forgotten_since(quiet))
+        for row in _UNENDED.all(connection, **times)
         if row.generation_id not in done and not row.forgotten
     ]
     unfinished = sum(row.overdue_at is None for row in unended) if polled else 0
@@ -243,7 +241,9 @@ def books_since(
         UNSTEADY: _is_unsteady(account),
         UNTOLD: len(_untold(connection, account, estimated, live.doubts)),
         EXCEEDED: has_hidden(account) + live.seen_charged,
-        FORGONE: _has_forgone(connection, quiet),
+        # no run polls these any more; their age is known by our clock, and by a later attempt with
+        # an early provider time
+        FORGONE: any(query.first(connection, **times) is not None for query in _FORGONE),
     }
     return Books(
         fell=quiet.balance - reading.balance,
@@ -316,15 +316,6 @@ def _is_unsteady(account: AccountRow) -> bool:
     if theirs is None or ours is None or since is None:
         return True
     return theirs - account.unsteady_at < REFUNDED_WITHIN or ours - since < REFUNDED_WITHIN
-
-
-def _has_forgone(connection: Connection, quiet: QuietReading) -> bool:
-    """Check whether something may be refunded that no run polls any more.
-
-    Its age is known by our clock, and by a later attempt with an early provider time.
-    """
-    times = _forgotten_since(quiet)
-    return any(query.first(connection, **times) is not None for query in _FORGONE)
 
 
 def _forgotten_since(quiet: QuietReading) -> dict[str, datetime]:

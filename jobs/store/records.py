@@ -233,11 +233,16 @@ class QueuedJob(NamedTuple):
 
 
 class AskedJob(NamedTuple):
-    """A queued job, what it asks for, and what was found and said about it."""
+    """A job, what it asks for, and what was found and said about it.
+
+    Attributes:
+        manifest_fingerprint: what its manifest asks for, where that is something else.
+    """
 
     id: int
     batch_id: int
     campaign: str | None
+    manifest_fingerprint: str | None
     asked: AskedRow
     held_back: str | None
     held_back_by: str | None
@@ -288,29 +293,6 @@ class LoadedJob(NamedTuple):
     completed_at: datetime | None
     paid: bool
     left: bool
-
-
-class FreshJob(NamedTuple):
-    """A job that this load added."""
-
-    id: int
-    key: str
-    key_from_content: bool
-    row: int
-    asked: AskedRow
-    campaign: str | None
-    priority: int
-    cells: dict[str, str]
-    manifest_fingerprint: str | None
-    in_manifest: bool
-
-
-class ManifestJob(NamedTuple):
-    """A job, what it asks for now, and what its manifest asks for where that is something else."""
-
-    id: int
-    manifest_fingerprint: str | None
-    asked: AskedRow
 
 
 class MovedJob(NamedTuple):

@@ -1,6 +1,7 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -29,6 +30,7 @@ from ..model.ledger import ACCOUNT_KEY, Budget, Scope, keys_of
 from ..model.spec import AskedRow
 from ..model.states import (
     AttemptState,
+    FailureKind,
     JobState,
     attempt_beginning,
     attempt_sources,
@@ -48,6 +50,15 @@ ASKED: Final[Mapping[str, Any]] = MappingProxyType(
     {"held_back": None, "held_back_by": None, "held_beneath": None}
 )
 """What becomes of holding a job back when a person asks for it, or it leaves the queue for good."""
+
+CLEAN: Final = {"due_at": None, "error_kind": None, "error": None, "completed_at": None, **ASKED}
+"""What remains of earlier failures and waits when a job gets a video that was made before."""
+
+
+def failure(kind: FailureKind, message: str, now: datetime) -> dict[str, Any]:
+    """Return what columns of a job become when it fails."""
+    return {"error_kind": kind, "error": message, "completed_at": now}
+
 
 # Each is written out as SQL with the table's name: SQLite uses a partial index only where a query
 # repeats its predicate to the letter, and a job has a state, too (docs/performance.md)

@@ -28,12 +28,13 @@ from ..model.states import (
 )
 from . import events, handing, holding, voids
 from .prepared import Prepared, as_list, columns_from, one_of, read
-from .records import ManifestJob
+from .records import AskedJob
 from .rows import (
     ASKED,
     HAS_LIVE,
     NEW,
     change,
+    failure,
     move_attempt,
     move_job,
     moving_jobs,
@@ -193,8 +194,8 @@ def reword(
     """
     if not retry(connection, [job_id], give_up):
         return False
-    named = select(*columns_from(JOB, ManifestJob)).where(JOB.c.id == job_id)
-    job = next(read(connection, named, ManifestJob))
+    named = select(*columns_from(JOB, AskedJob)).where(JOB.c.id == job_id)
+    job = next(read(connection, named, AskedJob))
     request = replace(request_of(job.asked), prompt=prompt)
     change(
         connection,
@@ -341,12 +342,5 @@ def _given_up(connection: Connection, job_id: int, job: Standing, patience: Pati
     if job.state is JobState.FAILED:
         failed = update(JOB).where(JOB.c.id == job_id, JOB.c.state == JobState.FAILED)
         return connection.execute(failed.values(error=words)).rowcount == 1
-    return move_job(
-        connection,
-        job_id,
-        "abandon",
-        JobState.FAILED,
-        error_kind=FailureKind.OVERDUE,
-        error=words,
-        completed_at=now,
-    )
+    given_up = failure(FailureKind.OVERDUE, words, now)
+    return move_job(connection, job_id, "abandon", JobState.FAILED, **given_up)

@@ -41,9 +41,8 @@ def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
 
 def count_wanted(connection: Connection, sought: Sought) -> int:
     """Count the queued rows that a run may buy."""
-    return connection.execute(
-        select(func.count()).select_from(JOB).where(*_wanted(sought))
-    ).scalar_one()
+    wanted = select(func.count()).select_from(JOB).where(*_wanted(sought))
+    return connection.execute(wanted).scalar_one()
 
 
 def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
@@ -74,7 +73,6 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     )
     for row in read(connection, listed, AskedJob):
         since, created_since = newest.get((row.id, text_key(row.asked.prompt)), (None, None))
-        found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
             row.id,
             row.asked.prompt,
@@ -82,7 +80,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
             asked_key(row.asked),
             since,
             created_since,
-            found_before,
+            None if row.held_back in NOTHING_FOUND else row.held_back,
             row.held_back_by,
             row.overruled_at,
         )
@@ -128,12 +126,7 @@ def doubtful(connection: Connection) -> dict[str, datetime]:
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
-    """Map shown prompts, folded, to the requests of all rows that they may belong to.
-
-    Args:
-        shown: the prompts.
-        echo: what the list does to prompts.
-    """
+    """Map shown prompts, folded, to the requests of all rows that they may belong to."""
     found: dict[str, set[str]] = {}
     for row in read(connection, select(*REQUEST), AskedRow):
         key = echo.text(row.prompt)
@@ -234,19 +227,9 @@ def _attach(connection: Connection, job: AskedJob, generation: Generation, now: 
             next_look_at=now,
         )
     ).inserted_primary_key[0]  # type: ignore[index]
-    move_job(
-        connection,
-        job.id,
-        "take_over",
-        JobState.PENDING,
-        add={"attempts": 1},
-        attempt_id=attempt_id,
-        submitted_at=now,
-        due_at=None,
-        error_kind=None,
-        error=None,
-        **ASKED,
-    )
+    taken = {"attempt_id": attempt_id, "submitted_at": now, "due_at": None, **ASKED}
+    taken |= {"error_kind": None, "error": None}
+    move_job(connection, job.id, "take_over", JobState.PENDING, {"attempts": 1}, **taken)
 
 
 def waiting(connection: Connection, batch_ids: Sequence[int]) -> list[int]:

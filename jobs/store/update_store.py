@@ -6,7 +6,6 @@ complete. Such a job is not bought again until its attempt has ended or a person
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, update
 
@@ -17,7 +16,7 @@ from ..ports.updates import Completed, Failed, GivenUp, U, UnendedAttempt, Updat
 from . import doubts, looks
 from .bound import Bound, commits, reads
 from .prepared import Prepared
-from .rows import attempt_row, change, move_job, owner_of
+from .rows import attempt_row, change, failure, move_job, owner_of
 
 _OF_BATCH = Prepared(
     select(ATTEMPT.c.id)
@@ -55,19 +54,16 @@ def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime
         next_look_at=why.next_look_at,
         said_state=why.said_state,
     )
-    told: dict[str, Any] = {"error_kind": why.kind, "error": why.message}
-    if row.job_state == JobState.FAILED:
-        connection.execute(
-            update(JOB)
-            .where(
-                JOB.c.id == row.job_id,
-                JOB.c.attempt_id == attempt_id,
-                JOB.c.error_kind.in_(set(UNENDED) - {why.kind}),
-            )
-            .values(told)
-        )
-        return True
-    return move_job(connection, row.job_id, "overdue", JobState.FAILED, completed_at=now, **told)
+    if row.job_state != JobState.FAILED:
+        failed = failure(why.kind, why.message, now)
+        return move_job(connection, row.job_id, "overdue", JobState.FAILED, **failed)
+    for_another = update(JOB).where(
+        JOB.c.id == row.job_id,
+        JOB.c.attempt_id == attempt_id,
+        JOB.c.error_kind.in_(set(UNENDED) - {why.kind}),
+    )
+    connection.execute(for_another.values(error_kind=why.kind, error=why.message))
+    return True
 
 
 def fold_ids(connection: Connection) -> int:
