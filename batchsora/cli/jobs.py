@@ -48,7 +48,7 @@ def command(
     """
     from batchsora.presentation.json_shapes import failure_json, failures_text, job_json, job_line
     from jobs.ports.selection import Wanted
-    from jobs.queries.opened import existing_lists
+    from jobs.queries.lists import existing_lists
 
     wanted = Wanted(batch, states, kinds, campaigns, search=search)
     with existing_lists(cli.settings().database) as lists:

@@ -23,7 +23,7 @@ def command(cli: Cli, /, job: str, batch: str | None) -> int:
       batchsora show sunset-03 --json
     """
     from batchsora.presentation.job_history import story_json, story_text
-    from jobs.queries.opened import existing_lists
+    from jobs.queries.lists import existing_lists
 
     with existing_lists(cli.settings().database) as lists, lists.snapshot() as seen:
         found = seen.job(job, batch)

@@ -22,7 +22,7 @@ def command(cli: Cli, /, batch: str | None) -> int:
     """
     from batchsora.presentation.json_shapes import status_json, status_text
     from jobs.database.lock import current_runner
-    from jobs.queries.opened import existing_lists
+    from jobs.queries.lists import existing_lists
 
     settings = cli.settings()
     with existing_lists(settings.database) as lists, lists.snapshot() as seen:

@@ -73,16 +73,16 @@ def rehearse(
 
 
 def _count(connection: Connection, batch_id: int, seen: Rehearsed, *, paused: bool) -> None:
-    for row in views.wanted_counts(connection, batch_id):
-        reason = _why_it_waits(row.state, row.held_back, paused=paused)
+    for state, held_back, kind, campaign, jobs in views.wanted_counts(connection, batch_id):
+        reason = _why_it_waits(state, held_back, paused=paused)
         if reason is not None:
-            seen.waiting[reason] += row.jobs
-        elif row.state != JobState.QUEUED:
-            seen.done += row.jobs
+            seen.waiting[reason] += jobs
+        elif state != JobState.QUEUED:
+            seen.done += jobs
         else:
-            seen.open[row.kind] += row.jobs
-            if row.campaign is not None:
-                seen.campaigns.setdefault(row.campaign, Counter())[row.kind] += row.jobs
+            seen.open[kind] += jobs
+            if campaign is not None:
+                seen.campaigns.setdefault(campaign, Counter())[kind] += jobs
 
 
 _WAITS: Final = {

@@ -21,7 +21,7 @@ from jobs.model.provider import (
 )
 from jobs.model.states import FailureKind, JobState, Reason
 from jobs.ports.loading import OnChange
-from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering
+from jobs.store import holding, latecomers, looks, outcomes, past, steering
 from jobs.store.latecomers import ADOPTED, LATE_OF_BEFORE, OF_BEFORE, SURPLUS, Appeared
 
 Make = Callable[..., Engine]
@@ -134,7 +134,7 @@ def test_only_what_a_later_attempt_may_have_bought_is_paid_for_twice(
         engine.store.write(lambda c: outcomes.void(c, replacement.id, "said so", now))
     elif later == "abandoned":
         patience = Patience(now, timedelta(0))
-        assert engine.store.write(lambda c: standing.give_up(c, [void.job_id], patience))
+        assert engine.store.write(lambda c: steering.abandon(c, [void.job_id], patience))
     assert engine.attempts()[-1].state == later
     found = engine.store.write(lambda c: latecomers.reappear(c, void.id, "gen-0", now))
     assert found is (Appeared.SURPLUS if twice else Appeared.ADOPTED)
@@ -167,7 +167,7 @@ def overdue(make: Make, takes: float = 10_000.0) -> Engine:
 
 def give_up(engine: Engine) -> list[int]:
     patience = Patience(engine.clock.now(), timedelta(minutes=30))
-    return engine.store.write(lambda c: standing.give_up(c, [1], patience))
+    return engine.store.write(lambda c: steering.abandon(c, [1], patience))
 
 
 def test_what_is_given_up_stays_charged_and_may_be_bought_again(make: Make) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 from support.blank import blank
 from support.engine import spec
+from support.loads import load
 from support.loop import EPOCH
 from support.policies import policy as policy_with
 
@@ -42,10 +43,8 @@ from jobs.services.runner import Owner, Runner
 from jobs.store import (
     Store,
     accounts,
-    batches,
     handing,
     holding,
-    loading,
     past,
     steering,
     takeovers,
@@ -323,11 +322,11 @@ class Night:
 
     def _load_copy(self, connection: Connection) -> None:
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         chance = random.Random(self.seed + 5)
         specs = [_spelled_otherwise(one, chance) for one in self.specs]
-        loading.load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
+        load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
         asked = list(connection.execute(select(JOB).where(JOB.c.batch_id == batch)))
         self.watcher.copies = {row.id for row in asked}
         self.watcher.asked_for = Counter(asked_key(row) for row in asked)
@@ -411,18 +410,18 @@ class Night:
     def _load_second(self, connection: Connection) -> None:
         """Load a batch that no run is for: only what is handed over of it may be bought."""
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         rows = [spec(f"s{n}", f"{SECOND} {n}", row=n) for n in range(4)]
-        loading.load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
+        load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         # an older copy knows rows by ids that the manifest has no longer
         whole = whole or self.outcome.restored > 0
-        return loading.load(
+        return load(
             connection, batch, specs, lambda r: kind(r).key, now, whole=whole, held_back=None
         )
 
