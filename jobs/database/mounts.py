@@ -1,4 +1,4 @@
-"""Which file system a database lies on: SQLite's WAL needs the memory and locks of one machine."""
+"""Which file system a database is on: SQLite's WAL needs the memory and locks of one machine."""
 
 import re
 from pathlib import Path
@@ -23,13 +23,10 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
 def file_system(path: str, mountinfo: str) -> str | None:
-    """Return the type of the file system that a path lies on; None if it is unknown.
+    """Return the type of the file system that an absolute path is on; None if it is unknown.
 
-    The longest mount point that holds the path decides, and of several at one point the last.
-
-    Args:
-        path: absolute and resolved.
-        mountinfo: the text of ``/proc/self/mountinfo``; lines that it can't read are passed over.
+    The longest mount point that holds the path counts, and of several at one point the last. Lines
+    of ``mountinfo`` (``/proc/self/mountinfo``) that can't be parsed are skipped.
     """
     longest, found = -1, None
     for line in mountinfo.splitlines():
@@ -45,7 +42,7 @@ def file_system(path: str, mountinfo: str) -> str | None:
 
 
 def network_drive(database: Path) -> str | None:
-    """Return the type of the network file system that a database lies on; None: on a local one."""
+    """Return the type of the network file system that a database is on; None: a local one."""
     try:
         mountinfo = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -55,10 +52,6 @@ def network_drive(database: Path) -> str | None:
 
 
 def refuse_network_drive(database: Path) -> None:
-    """Check that a database which is to be written lies on a disk of this machine.
-
-    Raises:
-        DatabaseUnusableError: it lies on a network drive.
-    """
+    """Raise DatabaseUnusableError if a database to be written is on a network drive."""
     if (found := network_drive(database)) is not None:
         raise DatabaseFaultError(database, Fault.NETWORK_DRIVE, found)

@@ -1,8 +1,8 @@
 """Files beside a database that another account put there before us.
 
-SQLite takes a ``-wal`` or ``-journal`` for its own whoever made it, and writes into the database
-what stands there. A file with the database's name and no table in it is a new database, whoever can
-write into it. Both must belong to who could change the database anyway (:func:`.files.is_foreign`).
+SQLite trusts a ``-wal`` or ``-journal`` whoever made it, and writes its content into the database.
+An empty file with the database's name is a new database, whoever can write into it. Both must
+belong to somebody who could change the database anyway (:func:`.files.is_foreign`).
 """
 
 import os
@@ -18,11 +18,10 @@ BESIDE: Final = ("-wal", "-shm", "-journal")
 
 
 def refuse_planted_files(database: Path) -> None:
-    """Check that what SQLite would read together with a database is its owner's.
+    """Check that the files SQLite would read with a database are its owner's.
 
-    They may belong to the owner of the database as well, to whom root's SQLite gives them, and to
-    anybody where the database itself can be written by a group: its members leave such files too,
-    and what they bought stands there until the next run.
+    They may also belong to the database's owner, to whom root's SQLite gives them; and to anybody
+    if a group can write the database: its members leave such files, with what they bought.
 
     Raises:
         DatabaseUnusableError: another account made one of them.
@@ -40,11 +39,7 @@ def refuse_planted_files(database: Path) -> None:
 
 
 def refuse_planted_start(database: Path, number: int) -> None:
-    """Check that nobody else can write into what becomes a new database.
-
-    Args:
-        database: its name.
-        number: the descriptor of the file, which has no table yet.
+    """Check that nobody else can write into what becomes a new database (no table yet).
 
     Raises:
         DatabaseUnusableError: it belongs to another account.

@@ -42,11 +42,10 @@ class Money(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BalanceReading:
-    """One reading of the account's balance.
+    """One reading of the account's balance, in micros.
 
     Attributes:
-        balance: in micros.
-        mark: what had been charged in all before its request was made, in micros.
+        mark: what had been charged in all before its request was made.
         shown: the part of it that is old enough that the balance must show it; None: unknown.
     """
 
@@ -57,11 +56,9 @@ class BalanceReading:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the balance has agreed with our charges, from one quiet reading to the next.
+    """How far the balance has agreed with our charges, between quiet readings, in micros.
 
-    Attributes:
-        charged: our charges over the readings that agreed, in micros.
-        drift: by how much more the balance fell, in micros; at most the rounding error.
+    ``drift``: by how much more it fell; at most the rounding error.
     """
 
     charged: int = 0

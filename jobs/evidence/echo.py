@@ -1,7 +1,7 @@
-"""How the account's list echoes prompts: as they were sent, or altered in a way that shows. Pure.
+"""How the account's list shows prompts: as they were sent, or altered in a regular way. Pure.
 
-A provider may cut, escape or lower-case the prompts that its list shows. What it does to the
-generations that we know is what it does to the one that we look for (money.md, *Absence*).
+A provider may cut, escape or lower-case prompts in its list. What it does to generations that we
+know is what it does to the one that we look for (money.md, *Absence*).
 """
 
 import html
@@ -49,7 +49,7 @@ class Echo:
 
     Attributes:
         way: one of :data:`WAYS`.
-        cut: characters after which it cuts them; None if it does not.
+        cut: after how many characters it cuts them; None if it does not.
         ending: what it puts there.
     """
 
@@ -83,19 +83,12 @@ class Echo:
         return prompt_key(self.of(prompt))
 
     def explains(self, sent: str, shown: str) -> bool:
-        """Check whether a prompt that was sent would be shown like this."""
+        """Check whether a sent prompt would be shown like this."""
         return self.text(sent) == text_key(shown)
 
 
 def learn_echo(samples: Sequence[tuple[str, str]]) -> Echo | None:
-    """Find what a list does to prompts.
-
-    Args:
-        samples: prompts of ours as they were sent, and as the list shows them.
-
-    Returns:
-        What explains every sample; None if nothing does, as when prompts are rewritten.
-    """
+    """Find what explains every sample, a prompt as sent and as shown; None if nothing does."""
     pairs = list(dict.fromkeys(samples))
     for echo in _candidates(pairs):
         if all(echo.explains(sent, shown) for sent, shown in pairs):
@@ -118,10 +111,10 @@ def _candidates(pairs: Iterable[tuple[str, str]]) -> Iterable[Echo]:
 
 
 def learn_most(samples: Sequence[tuple[str, str]]) -> Echo | None:
-    """Find what a list does to prompts, but for those that differ in punctuation or case alone.
+    """Find what a list does to prompts, ignoring those that differ only in punctuation or case.
 
-    A list that leaves an emoji out of one prompt rewrites nothing: a prompt whose letters and
-    digits are the same is found by :class:`Likeness`.
+    A list that leaves out an emoji rewrites nothing: :class:`Likeness` finds a prompt with the same
+    letters and digits.
     """
     echo = learn_echo(samples)
     if echo is not None:
@@ -137,11 +130,7 @@ class EchoLearner:
         self._samples: dict[tuple[str, str], None] = {}
 
     def heed(self, samples: Iterable[tuple[str, str]]) -> bool:
-        """Learn from a page; returns whether the list does something else than was known.
-
-        Args:
-            samples: as :func:`learn_echo` takes them; the newest :data:`SAMPLES` are kept.
-        """
+        """Learn from a page; returns whether the list does something else than was known."""
         fresh = [pair for pair in samples if pair not in self._samples]
         if not fresh:
             return False
@@ -160,9 +149,9 @@ LENGTHS: Final = 4
 
 
 def resembles(sent: str, shown: str) -> bool:
-    """Check whether a shown prompt could be a sent one after an alteration nobody has seen yet.
+    """Check whether a shown prompt could be a sent one, altered in an unknown way.
 
-    Compared are letters and digits alone, without case; the shown one may be cut.
+    Only letters and digits are compared, without case; the shown one may be cut.
     """
     ours, theirs = plain(sent), plain(shown)
     if ours == theirs:
@@ -177,15 +166,11 @@ def plain(text: str) -> str:
 
 
 class Likeness:
-    """Finds shown prompts that could be sent ones after an alteration that nobody has seen yet.
+    """Finds shown prompts that could be sent ones, altered in an unknown way.
 
-    As :func:`resembles` says, for many at once; but a cut makes no prompt shorter than others that
-    the same list shows whole.
-
-    Args:
-        shown: prompts of the list.
-        shortest: what a cut leaves at least, in one of these; one that ends in an ellipsis may be
-            shorter.
+    As :func:`resembles`, for many at once; but a cut makes no prompt shorter than others that the
+    same list shows whole: ``shortest`` is the least it leaves in one unit; one that ends in an
+    ellipsis may be shorter.
     """
 
     def __init__(self, shown: Iterable[str], shortest: Sizes = ANY_CUT) -> None:
@@ -229,7 +214,7 @@ class Likeness:
 
 
 def _reaches(text: str, shortest: Sizes, missing: Sizes = (0, 0, 0)) -> bool:
-    """Check whether a cut text is as long as a cut leaves it, as one of them counts."""
+    """Check whether a cut text is as long as a cut leaves it, in one of the units."""
     measured = zip(sizes(text), missing, shortest, strict=True)
     return any(size + less >= least for size, less, least in measured)
 
@@ -239,6 +224,6 @@ _ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?$")
 
 
 def _common(one: str, other: str) -> str:
-    """Return what two texts begin with alike."""
+    """Return the common beginning of two texts."""
     size = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     return one[: min(len(one), len(other)) if size is None else size]

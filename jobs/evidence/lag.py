@@ -5,11 +5,9 @@ from datetime import datetime
 
 
 class LagMeter:
-    """Measures from the readings of one process.
+    """Measures from the readings of one process; ``longest`` is of earlier runs (None: nothing).
 
-    Args:
-        longest: what earlier runs measured, in seconds; None: nothing yet.
-        coarsest: seconds between two readings beyond which a first sight is too inexact.
+    ``coarsest``: seconds between two readings beyond which a first sight is too inexact.
     """
 
     def __init__(self, longest: float | None, coarsest: float) -> None:

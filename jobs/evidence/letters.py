@@ -1,7 +1,7 @@
-"""Letters that are not ASCII: which ones a text has, and how long that makes it. Pure.
+"""Non-ASCII characters: which ones a text has, and its length in several units. Pure.
 
-A list may cut by characters, by UTF-16 units or by bytes, and may show such letters as question
-marks, in another encoding or in other letters, while English prompts are shown as they were sent.
+A list may cut by characters, UTF-16 units or bytes, and may show such characters as question marks,
+in another encoding or as other letters, while it shows English prompts as they were sent.
 """
 
 import codecs
@@ -14,12 +14,9 @@ from ..model.text import text_key, unescaped
 
 
 class Sort(NamedTuple):
-    """A sort of characters that encodings know or don't know together.
+    """A sort of characters that an encoding either has or lacks.
 
-    Attributes:
-        script: of letters, as Unicode names it; empty for other characters.
-        beyond_latin_1: its number is above 255.
-        beyond_16_bits: its number is above 65,535, as most emoji's.
+    ``script`` is that of letters, as Unicode names it, and empty for other characters.
     """
 
     script: str
@@ -28,7 +25,7 @@ class Sort(NamedTuple):
 
 
 def sorts(text: str) -> frozenset[Sort]:
-    """Find which sorts of characters a text has that are not ASCII."""
+    """List the sorts of non-ASCII characters in a text."""
     if text.isascii():
         return frozenset()
     return frozenset(_sort(one) for one in set(text_key(text)) if not one.isascii())
@@ -41,7 +38,7 @@ def _sort(character: str) -> Sort:
 
 
 def readable(texts: Iterable[str]) -> frozenset[Sort]:
-    """Find which sorts some shown texts have, but for those that were read in a wrong encoding."""
+    """List the sorts in some shown texts, except those decoded in a wrong encoding."""
     odd = (one for one in texts if not one.isascii())
     return frozenset().union(*(sorts(one) for one in odd if not _misread(one)))
 
@@ -50,7 +47,7 @@ _WRONG = ("latin-1", "cp1252", "cp1251", "cp866", "koi8-r", "gbk", "shift_jis", 
 
 
 def _misread(text: str) -> bool:
-    """Check whether a text is UTF-8 that was read in another encoding; it may be cut."""
+    """Check whether a text is UTF-8 that was decoded in another encoding; it may be cut."""
     for encoding in _WRONG:
         try:
             codecs.utf_8_decode(text.encode(encoding), "strict", False)
@@ -68,7 +65,7 @@ NOT_WHOLE: Sizes = (0, 1, 3)
 
 
 def sizes(text: str) -> Sizes:
-    """Measure a text by all that a list may cut it by."""
+    """Measure a text in all units that a list may cut it by."""
     if text.isascii():
         return (len(text),) * 3
     beyond = sum(one > "\uffff" for one in text)
@@ -76,12 +73,12 @@ def sizes(text: str) -> Sizes:
 
 
 def start(prompt: str) -> str:
-    """Return what a prompt begins with, up to what is not ASCII: letters and digits alone."""
+    """Return the letters and digits of a prompt before its first non-ASCII character."""
     kept = marks_dropped(prompt)
     return kept[: next((n for n, one in enumerate(kept) if not one.isascii()), None)]
 
 
 def marks_dropped(text: str) -> str:
-    """Return a text without white space, and without the punctuation of ASCII, in one case."""
+    """Return a text in one case without white space and ASCII punctuation."""
     folded = text_key(unescaped(text)).casefold()
     return "".join(one for one in folded if one.isalnum() or not one.isascii())

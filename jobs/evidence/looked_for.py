@@ -1,9 +1,8 @@
 """Which rows a run may buy without looking for them again.
 
-The look before a run finds what exists of the rows that are queued then, in our own past and in the
-account's list. Rows queued later may have been bought without this database knowing (a backup was
-restored), or in another batch: a row whose generation was under way and fails, one
-that a person queues again or gives another prompt, one that is handed over.
+The look before a run covers the rows that are queued then. Rows queued later may have been bought
+without this database knowing (a restored backup), or in another batch: one whose generation failed,
+one that a person queues again or rewords, one that is handed over.
 """
 
 from collections.abc import Collection, Mapping
@@ -158,12 +157,7 @@ class LookedFor:
         return sorted(self._waiting)
 
     def looked(self, jobs: Collection[int], known: Mapping[int, Wish]) -> None:
-        """Remember that rows were looked for: those that must wait are held back by now.
-
-        Args:
-            jobs: the rows that waited.
-            known: the rows that were compared, with their requests.
-        """
+        """Forget rows that waited, as what must wait is held back; keep what was compared."""
         self._known.update(known)
         self._again.difference_update(known)
         self._waiting.difference_update(jobs)
@@ -173,9 +167,6 @@ class FoundInTurn:
     """What a turn of the scheduler finds about rows, beside what its run remembers.
 
     A turn that is rolled back leaves no trace: :class:`LookedFor` changes only when it keeps this.
-
-    Args:
-        before: what the run remembers; only read.
     """
 
     def __init__(self, before: LookedFor) -> None:

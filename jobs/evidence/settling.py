@@ -2,9 +2,9 @@
 
 A generation is a *candidate* for an attempt when no attempt of ours has its id, its prompt is the
 attempt's as the list echoes it, and it was created in the attempt's window. Candidates are matched
-by count (money.md, *Settling doubts*): nothing is adopted that could be
-somebody else's work. Absence counts only if the reading is a witness (:mod:`jobs.evidence.witness`)
-and one line of :data:`jobs.evidence.absence.PROOFS` holds.
+by count (money.md, *Settling doubts*): nothing is adopted that could be somebody else's work.
+Absence counts only if the reading is a witness (:mod:`jobs.evidence.witness`) and a line of
+:data:`jobs.evidence.absence.PROOFS` holds.
 """
 
 from collections.abc import Callable, Container, Sequence
@@ -33,7 +33,6 @@ def settle(
         suspects: every attempt in ``open`` and ``in_doubt``, and the voids that are watched.
         reading: what the list showed; it began before ``suspects`` and ``known`` were read.
         known: the generation ids in it that attempts of ours have.
-        witness: what the reading can prove.
         grace: how long after its request a generation may still be created.
         stable: whether a set of candidates has been in the list for as long as it may lag, so that
             no further one is still to appear.

@@ -70,8 +70,7 @@ def see(
     """Return what a reading can prove.
 
     Args:
-        shown: what it showed, by id.
-        known: those that attempts of ours have.
+        shown: what it showed, by id; ``known``: those that attempts of ours have.
         due: what it must show.
         now: when it began, by our clock.
         lag: measured seconds until the list shows an acceptance; None: not measured yet.
@@ -100,11 +99,6 @@ def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> 
 
     A frozen list lacks the newest entries: so it must show newer purchases of ours, or all that is
     missing must be older than :data:`RECENT`, for which a provider may not keep it.
-
-    Args:
-        sight: of the list.
-        shown: generations of ours that it shows.
-        now: by our clock.
     """
     newest = max((one.accepted_at for one in shown if one.bought), default=now - RECENT)
     kept_from = max(newest, now - RECENT)
@@ -118,8 +112,7 @@ def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> 
 def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> list[tuple[str, str]]:
     """Pair prompts of ours, as they were sent, with what the list shows.
 
-    Prompts that were taken over count only if nothing was bought: a person may have picked
-    another's.
+    Those taken over count only if nothing was bought: a person may have picked another's.
     """
     ours = [(known[one.id], one.prompt) for one in shown if one.id in known and one.prompt]
     bought = [pair for pair in ours if pair[0].bought] or ours
@@ -142,10 +135,7 @@ def _shortest(shown: Iterable[Generation], pairs: Sequence[tuple[str, str]]) -> 
 def _seen(
     shown: Iterable[Generation], pairs: Sequence[tuple[str, str]], echo: Echo | None
 ) -> frozenset[Sort]:
-    """Find which sorts of characters a list shows as they were sent.
-
-    Known from prompts of ours; without any, all that can be read.
-    """
+    """Find which sorts of characters a list shows as sent; all it has if no prompt is ours."""
     if not pairs:
         return readable(one.prompt for one in shown if one.prompt)
     if echo is None:

@@ -30,16 +30,9 @@ class Appeared(StrEnum):
 
 
 def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
-    """Return since when, by our clock, a reading for suspects must show what was sent.
+    """Return since when, by our clock, a reading must show what was sent; None: unknown.
 
     That is a little later than the time back to which the list is read.
-
-    Args:
-        intents: when the suspects' intents were written.
-        now: the time.
-
-    Returns:
-        None if no intent has a usable time.
     """
     times = [intent for intent in intents if intent <= now + AHEAD]
     return min(times) - WIDE + timedelta(minutes=1) if times else None
@@ -51,7 +44,7 @@ class ClockOffset:
 
     Attributes:
         known: False when nothing shows it, and both are mere defaults.
-        measured: True when it comes from our acceptances and the times in the list.
+        measured: it comes from our acceptances and the times in the list.
     """
 
     least: timedelta = timedelta(0)
@@ -87,11 +80,11 @@ class Suspect:
         sent_from: when its intent was written, by our clock.
         sent_until: the last moment at which its request could have been under way, by our clock.
         offset: of the provider's clock at that time.
-        past_grace: True when the reading began after its grace and the longest lag of the list.
-        shown: True when another grace has passed, in which the balance shows what was charged.
-        clean_before: True when an earlier clean reading, a grace ago, did not show it either.
-        clock_skewed: True when its times were written by a clock that was set back since: they
-            prove nothing, and any generation of its prompt may be its own.
+        past_grace: the reading began after its grace and the longest lag of the list.
+        shown: another grace has passed, in which the balance shows what was charged.
+        clean_before: an earlier clean reading, a grace ago, did not show it either.
+        clock_skewed: its times were written by a clock that was set back since: they prove nothing,
+            and any generation of its prompt may be its own.
         price: what it would have cost, in micros, as far as is known; 0: it is not.
         replaced_at: when the intent of a void's replacement was written, by our clock: what was
             created later may be the replacement's, or anybody's.
@@ -119,7 +112,7 @@ class Suspect:
         return self.sent_from + self.offset.least - margin
 
     def fits(self, created_at: datetime, grace: timedelta) -> bool:
-        """Return whether a creation lies in its narrow window.
+        """Check whether a creation is in its narrow window.
 
         A late acceptance may take a grace, and what has been voided is watched for longer.
         """

@@ -68,11 +68,9 @@ def judge(
     """Return what a reading can prove.
 
     Args:
-        reading: of the list.
         known: all generations of ours that it shows.
         expected: all that must be in its range, shown or not.
         tolerance: how long after its acceptance a generation may still be missing.
-        lag: see :class:`Witness`.
     """
     shown = {generation.id: generation.prompt for generation in reading.generations}
     bought = [one for one in known if one.bought]

@@ -1,7 +1,7 @@
 """Which jobs a person may buy again, and which attempts a person may give up. Pure.
 
-The question, the dry run and the deed ask the same functions, so that none promises what another
-refuses (money.md, *Overdue*).
+Question, dry run and deed ask the same functions, so that none promises what another refuses
+(money.md, *Overdue*).
 """
 
 from collections.abc import Mapping
@@ -34,10 +34,7 @@ class Standing:
 
     Attributes:
         held_back: no runner buys it, although it is queued.
-        in_manifest: its row is still there.
-        live: the state of its attempt that is not settled; None if there is none.
-        live_id: that attempt's number.
-        accepted_at: when that attempt was accepted.
+        live: the state of its unsettled attempt, numbered ``live_id``; None if there is none.
         paid: what that attempt costs, in micros.
     """
 
@@ -54,8 +51,7 @@ class Standing:
 class Patience:
     """How long a generation must have been waited for before a person may give it up.
 
-    Attributes:
-        next_step: what its row says of what can be done then; empty: nothing.
+    ``next_step``: what its row then says can be done; empty: nothing.
     """
 
     now: datetime
@@ -88,9 +84,7 @@ _GIVEN_UP: Final[Mapping[JobState, WhyNot | None]] = {
 def why_not_again(job: Standing, give_up: Patience | None = None) -> WhyNot | None:
     """Return why a job may not be bought again; None if it may.
 
-    Args:
-        job: as it stands in the transaction that would move it.
-        give_up: an attempt of it that will not end is given up first, on these terms.
+    ``give_up``: an attempt of it that will not end is given up first, on these terms.
     """
     reason = _AGAIN[job.state]
     if job.state is JobState.QUEUED and job.held_back:
@@ -107,8 +101,8 @@ def why_not_again(job: Standing, give_up: Patience | None = None) -> WhyNot | No
 def why_not_given_up(job: Standing, patience: Patience) -> WhyNot | None:
     """Return why a job's attempt may not be given up; None if it may.
 
-    Only what was accepted and has not ended can be; and only after it was waited for: a video that
-    takes its usual time is not bought twice by a person in a hurry.
+    Only what was accepted and has not ended, and only after waiting: a video that takes its usual
+    time is not bought twice by a person in a hurry.
     """
     reason = _GIVEN_UP[job.state]
     if reason is not None:

@@ -7,17 +7,14 @@
     ├── DatabaseLockedError     another runner works on this database (exit 5)
     ├── DatabaseOwnerError      the database belongs to another account or API (exit 5)
     ├── DatabaseUnusableError   no database, not ours, read-only, disk full (exit 5)
-    ├── DatabaseAlteredError    another program changed what the database is made of (exit 2)
+    ├── DatabaseAlteredError    another program changed the schema of the database (exit 2)
     ├── NotFoundError           no such batch, job or attempt (exit 2)
     ├── NotAllowedError         the command does not fit the state it met (exit 2)
-    └── LoadError               a manifest that can't be loaded as it stands (exit 2)
+    └── LoadError               a manifest that can't be loaded as it is (exit 2)
 
-Below each stands what the engine raises. It holds facts; what a person reads of them, and what to
-type next, is written by :mod:`batchsora.presentation.errors`. The text of such an error is its
-first line and its facts, for a program that prints it.
-
-A refused token, missing funds, doubts and failures are no errors: they are how a run ended
-(:class:`jobs.services.runner.Ending`).
+People read :mod:`batchsora.presentation.errors`; the text of an error, its docstring's first line
+and its facts, is for programs. A refused token, missing funds, doubts and failures are how a run
+ended (:class:`jobs.services.run_outcome.Ending`), not errors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,10 +34,6 @@ class EngineError(Exception):
             return super().__str__()
         what = (type(self).__doc__ or type(self).__name__).partition("\n")[0].removesuffix(".")
         return f"{what} ({', '.join(f'{name}: {fact}' for name, fact in facts.items() if fact)})"
-
-
-class DatabaseVersionError(EngineError):
-    """The database was made by another version of this program."""
 
 
 class DatabaseLockedError(EngineError):
@@ -68,12 +61,10 @@ class LoadError(EngineError):
 
 
 @dataclass(eq=False)
-class OtherVersionError(DatabaseVersionError):
+class DatabaseVersionError(EngineError):
     """The database is of another version.
 
-    Attributes:
-        known: the newest version that this program knows.
-        newer: whether the database is newer than that; else it is older, and can be upgraded.
+    ``newer``: than the newest that this program knows; else it is older, and can be upgraded.
     """
 
     database: Path
@@ -86,8 +77,7 @@ class OtherVersionError(DatabaseVersionError):
 class AnotherRunnerError(DatabaseLockedError):
     """Another runner works on the database.
 
-    Attributes:
-        runner: names its process and host; empty if that is not known.
+    ``runner`` names its process and host; empty if that is not known.
     """
 
     database: Path
@@ -115,8 +105,7 @@ class OtherToken(StrEnum):
 class OtherTokenError(DatabaseOwnerError):
     """The token is not known to be of the database's account.
 
-    Attributes:
-        detail: the generation that a stranger's token does not know, or why nothing could be seen.
+    ``detail``: the generation that a stranger's token does not know, or why nothing could be seen.
     """
 
     database: Path
@@ -185,9 +174,8 @@ class Alteration(StrEnum):
 class DatabaseAlteredError(EngineError):
     """The database holds triggers, views or definitions that are not ours.
 
-    Attributes:
-        known: type and name of what was altered.
-        remove: SQL that takes an addition out again; None if its name is not to be quoted.
+    ``known``: type and name; ``remove``: SQL that drops an addition, None if its name is not to be
+    quoted.
     """
 
     database: Path
@@ -200,8 +188,7 @@ class DatabaseAlteredError(EngineError):
 class NoSuchBatchError(NotFoundError):
     """There is no batch of that name.
 
-    Attributes:
-        known: names of the first batches that there are.
+    ``known``: names of the first batches that there are.
     """
 
     name: str
@@ -236,8 +223,7 @@ class BatchUnderWayError(NotAllowedError):
 class NotInDoubtError(NotAllowedError):
     """The job is not in doubt.
 
-    Attributes:
-        state: what it is instead; empty if it was settled meanwhile.
+    ``state``: what it is instead; empty if it was settled meanwhile.
     """
 
     key: str
@@ -287,11 +273,7 @@ class TooEarlyError(NotAllowedError):
 
 @dataclass(eq=False)
 class CandidatesError(NotAllowedError):
-    """There are generations that an attempt in doubt could be.
-
-    Attributes:
-        candidates: as :attr:`jobs.ports.doubts.JobsDoubt.candidates` has them.
-    """
+    """There are generations that an attempt in doubt could be."""
 
     key: str
     candidates: Sequence[Mapping[str, Any]]
@@ -299,11 +281,7 @@ class CandidatesError(NotAllowedError):
 
 @dataclass(eq=False)
 class UnprovenError(NotAllowedError):
-    """Nothing proves that an attempt in doubt was never made.
-
-    Attributes:
-        trouble: why the account's list proves nothing.
-    """
+    """Nothing proves that an attempt in doubt was never made."""
 
     key: str
     trouble: str
@@ -321,10 +299,8 @@ class NamesakeError(LoadError):
 class MovedRowsError(LoadError):
     """Paid rows ask for other videos, and other rows for theirs.
 
-    Attributes:
-        rows: how many ask for another video now.
-        holder: the row that has a video, and asker the row that asks for it now, of that prompt.
-        under_way: whether one of them can't be changed yet.
+    ``holder`` has a video that ``asker`` asks for now, by this prompt; ``under_way``: one of them
+    can't be changed yet.
     """
 
     rows: int
@@ -338,9 +314,7 @@ class MovedRowsError(LoadError):
 class EditedRowsError(LoadError):
     """Paid rows left the manifest, and new ones came: edits, or other videos.
 
-    Attributes:
-        vanished: how many left; row and prompt are of the first of them.
-        fresh: how many came; new_row and new_prompt are of the first of them.
+    Counts, and row and prompt of the first that left and the first that came.
     """
 
     vanished: int
@@ -355,8 +329,7 @@ class EditedRowsError(LoadError):
 class NoSuchCampaignError(LoadError):
     """No row has the campaign that a budget is for.
 
-    Attributes:
-        known: some that there are.
+    ``known``: some that there are.
     """
 
     name: str

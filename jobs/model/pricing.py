@@ -20,11 +20,9 @@ class Known:
     """What is known of a kind's price, in micros.
 
     Attributes:
-        last: what was charged last.
+        last: what was charged last, known since ``seen_at``.
         highest: what a submission holds.
-        seen_at: since when ``last`` is known.
-        odd: a price far from it that was charged once; None if there is none.
-        odd_at: when.
+        odd: a price far from it that was charged once, at ``odd_at``; None if there is none.
     """
 
     last: int

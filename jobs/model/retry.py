@@ -1,7 +1,7 @@
 """Which failures are retried automatically, and when. Pure.
 
-Only what the provider broke (``system``, ``timeout``) is bought again: a refused prompt or image
-would be refused again, and an overdue generation may still finish (design.md, *Failure kinds*).
+Only what the provider broke is bought again: a refused prompt or image would be refused again, and
+an overdue generation may still finish (design.md, *Failure kinds*).
 """
 
 import random
@@ -15,13 +15,7 @@ RETRIED = frozenset({FailureKind.SYSTEM, FailureKind.TIMEOUT})
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how patiently to retry.
-
-    Attributes:
-        retries: most new attempts after the first, for one job.
-        base: most seconds of the first delay; it doubles each time.
-        ceiling: most seconds of any delay.
-    """
+    """How often to retry a job, and the most seconds of the first delay (doubled) and of any."""
 
     retries: int
     base: float = 30.0
@@ -39,7 +33,7 @@ class RetryPolicy:
 def full_jitter(base: float, ceiling: float, step: int, chance: random.Random) -> float:
     """Draw a delay in seconds: anything up to the doubled base, capped.
 
-    Full jitter spreads the clients that failed together (AWS Architecture Blog, "Exponential
-    Backoff And Jitter").
+    It spreads clients that failed together (AWS Architecture Blog, "Exponential Backoff And
+    Jitter").
     """
     return chance.uniform(0, min(ceiling, base * 2 ** min(step, 32)))

@@ -24,10 +24,8 @@ _FAULTS: Final = {
 def unusable(path: Path, error: BaseException, step: str = "used") -> DatabaseFaultError | None:
     """Return what the file system or a lock did to a database; None for every other error.
 
-    Args:
-        path: the database's file.
-        error: of sqlite3, or SQLAlchemy's around it.
-        step: what can't be done: "read", "written".
+    ``error`` is of sqlite3, or SQLAlchemy's around it; ``step`` says what failed: "read",
+    "written".
     """
     original = getattr(error, "orig", None) or error
     fault = _FAULTS.get(getattr(original, "sqlite_errorcode", -1) & 0xFF)

@@ -18,10 +18,9 @@ class Ownership:
     Attributes:
         ours: None while the store is not bound to any.
         origin: the API that the store is bound to; None while it is not bound.
-        witnesses: our newest generations, the newest first, by which another token may show that
-            it is of the same account; only if ``ours`` is False.
-        unsettled: there are attempts whose generation may be in the account unknown to us; only
-            if ``ours`` is False.
+        witnesses: if ``ours`` is False, our newest generations, newest first: another token that
+            knows them is of the same account.
+        unsettled: if ``ours`` is False, there are attempts whose generation may be unknown to us.
     """
 
     ours: bool | None
@@ -32,12 +31,7 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of generations that the account's list shows.
-
-    Attributes:
-        known: the attempts of ours among them, by generation id.
-        offset: the provider's times against our clock, by the few generations that we bought last.
-    """
+    """Attempts of ours in the list, by generation id; the provider's times against our clock."""
 
     known: Mapping[str, Acceptance]
     offset: ClockOffset
@@ -79,9 +73,8 @@ class AccountStore(Protocol):
     async def record_balance(self, read: BalanceRead) -> bool:
         """Keep a reading of the balance: from now on it limits what is bought.
 
-        Returns:
-            Whether nothing was under way, and nothing was charged, while it was read: then it
-            shows whether an earlier doubt was charged.
+        Returns whether nothing was under way or charged meanwhile: then it shows whether an earlier
+        doubt was charged.
         """
 
     def covers_holds(self) -> bool:

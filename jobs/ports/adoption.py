@@ -1,7 +1,7 @@
 """Looks before buying: videos that rows have already, in the account's list or in our own past.
 
-What a look finds is compared with the rows in one snapshot, and these rows are held back. A person,
-or an option, then decides whether they take it over at no cost or buy it again.
+Such rows are held back. A person, or an option, decides whether they take a video over at no cost
+or buy it again.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -26,9 +26,7 @@ T = TypeVar("T")
 class Words:
     """Which instructions of people count although the list proves nothing, by our clock.
 
-    Attributes:
-        since: earlier ones do not count.
-        until: now; later ones were given while the clock was wrong.
+    Earlier ones than ``since`` do not; later ones than ``until``, now, were given by a wrong clock.
     """
 
     since: datetime
@@ -100,13 +98,7 @@ class RowsSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Generic[T]):
-    """How the rows that are sought are compared with what the account's list showed.
-
-    Attributes:
-        shown: what the list showed; None if none was read.
-        at: the time, by our clock.
-        decide: returns the result.
-    """
+    """How sought rows are compared with what the list showed; None: it was not read."""
 
     sought: Sought
     shown: ListShown | None
@@ -141,15 +133,9 @@ class Found:
     def unchanged(self, now: Mapping[int, Wish]) -> dict[int, Wish]:
         """Return the compared rows that need no other look: nothing that was found holds them back.
 
-        A row that was found, left the queue and came back is not among them, as what held it back
-        is forgotten then.
-
-        Args:
-            now: the requests of rows that nothing was found about, after findings and a person's
-                answers to them were written.
-
-        Returns:
-            Their requests, if these are still what was compared.
+        A row that was found, left the queue and came back is not among them: what held it back is
+        forgotten then. ``now`` has the requests of rows that nothing was found about, after
+        findings and a person's answers were written.
         """
         return {number: wish for number, wish in now.items() if self.looked_at[number] == wish}
 
@@ -169,12 +155,7 @@ class PaidHeld:
 
 @dataclass(frozen=True, slots=True)
 class UnlookedHeld:
-    """Rows for which the list could not be read.
-
-    Attributes:
-        held: how many are held back now.
-        wishes: the requests of the others, which a person said to buy anyway.
-    """
+    """How many unlooked rows are held back, and the requests of those that a person said to buy."""
 
     held: int
     wishes: Mapping[int, Wish]
@@ -198,10 +179,8 @@ class AdoptionStore(Protocol):
     def take_over(self, matches: Iterable[Match], now: datetime, ahead: float) -> int:
         """Make matched generations the jobs' own, at no cost; return how many landed.
 
-        Args:
-            matches: those whose rows are no longer as compared are skipped.
-            now: the time.
-            ahead: seconds by which the provider's clock is ahead of ours, at least.
+        Rows that are no longer as compared are skipped. ``ahead``: seconds by which the provider's
+        clock is ahead of ours, at least.
         """
 
     def take_over_by_word(
@@ -209,8 +188,7 @@ class AdoptionStore(Protocol):
     ) -> OwnerJob | bool:
         """Make a generation a queued job's own, at no cost, on a person's word.
 
-        Returns:
-            Whether it landed, or the job that has the generation already.
+        Returns whether it landed, or the job that has the generation already.
         """
 
     def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:

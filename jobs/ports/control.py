@@ -75,9 +75,7 @@ class Paid:
     Attributes:
         generation_id: None while it is unknown whether there is one.
         batch: its name, also of a removed batch.
-        at: when it was bought.
-        video_url: where the video is, even if the row that paid for it is gone; None if it is not
-            known to be finished.
+        video_url: where it is, even if the row that paid is gone; None: not known to be finished.
         filed: whether its file is here.
     """
 
@@ -91,11 +89,7 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class PaidBefore:
-    """A queued job whose request was paid for under another batch, and the job's own batch.
-
-    Attributes:
-        fingerprint: of the job's request at that time.
-    """
+    """A queued job whose request, by this fingerprint, was paid for under another batch."""
 
     job_id: int
     batch_id: int
@@ -105,12 +99,7 @@ class PaidBefore:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Whether jobs can be bought.
-
-    Attributes:
-        some: True when one of them can, or none is queued any more.
-        blocked: what blocks the others, by batch id, as a run reports it.
-    """
+    """Whether one of the jobs can be bought, or none is queued any more; what blocks the others."""
 
     some: bool
     blocked: Mapping[int, frozenset[Blocked]]
@@ -153,29 +142,21 @@ class ControlStore(Protocol):
     """Changes that a person makes; each method is one transaction, durable on return.
 
     A running runner applies a change within a second. What may be moved is decided inside the
-    transaction, so that a job which something else moved first is left as it is.
+    transaction: a job which something else moved first is left as it is.
     """
 
     def set_terms(self, batch_id: int, said: Terms, now: datetime) -> TermsKept:
-        """Keep what may be spent of a batch and of the account.
-
-        Raises:
-            LoadError: the batch has no such campaign.
-        """
+        """Keep what may be spent of a batch and of the account; LoadError: no such campaign."""
 
     def retry(
         self, job_ids: Sequence[int], give_up: Patience | None, *, now: datetime | None
     ) -> list[int]:
-        """Queue failed and cancelled jobs again, and ask for those that were held back.
+        """Queue failed and cancelled jobs again, and ask for those held back; return those moved.
 
         Args:
-            job_ids: which.
             give_up: attempts that will not end are given up first, on these terms.
             now: what was found about held ones by then is overruled for good; None: until the next
                 look.
-
-        Returns:
-            The jobs that were moved.
         """
 
     def reword(self, job_ids: Sequence[int], prompt: str, give_up: Patience | None) -> list[int]:
@@ -188,10 +169,9 @@ class ControlStore(Protocol):
         """Cancel queued jobs; return those that were queued. What is paid for stays."""
 
     def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        """Give up attempts that will not end; their charges stay, and they are still looked at.
+        """Give up attempts that will not end; return their jobs, which may be bought again.
 
-        Returns:
-            The jobs whose attempts were given up; they have failed, and may be bought again.
+        Their charges stay, and they are still looked at.
         """
 
     def remove(self, batch_id: int, now: datetime) -> int:
@@ -202,28 +182,16 @@ class ControlStore(Protocol):
         """
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
-        """Pause a batch, so that nothing more of it is submitted.
+        """Pause a batch: nothing more of it is submitted. NotFoundError: no such batch.
 
-        Returns:
-            Whether it was not paused before, and its status.
-
-        Raises:
-            NotFoundError: there is no such batch.
+        Returns whether it was not paused before, and its status.
         """
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
-        """Resume a batch.
+        """Resume a batch; return whether it was paused, and what ``agree`` returned.
 
-        Args:
-            name: of the batch.
-            agree: called in the transaction, sees what would be bought; if it raises, the batch
-                stays as it was.
-
-        Returns:
-            Whether it was paused before, and what ``agree`` returned.
-
-        Raises:
-            NotFoundError: there is no such batch.
+        ``agree`` sees in the transaction what would be bought; if it raises, the batch stays as it
+        was. NotFoundError: no such batch.
         """
 
     def offer(self, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int) -> Offered:
@@ -243,22 +211,13 @@ class ControlStore(Protocol):
         """Hand jobs to a run that is about to begin, with the lock held: it buys only these."""
 
     def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
-        """Write down which rows a person has asked for now, and which were left out.
+        """Write down which rows a person has asked for, and which were left out.
 
-        Args:
-            sought: the rows, and which of them were picked.
-            now: what exists of them by then is meant.
-            again: a person said to buy what exists, too.
+        What exists of them by ``now`` is meant; ``again``: a person said to buy what exists, too.
         """
 
     def overrule(self, sought: Sought, now: datetime, reason: HeldBack | None = None) -> None:
-        """Let rows be bought despite what was found about them by now: a person said so.
-
-        Args:
-            sought: the rows.
-            now: what turns up later is not covered.
-            reason: only rows held back for this reason; None: for any finding.
-        """
+        """Let rows be bought despite what was found by ``now``, for a reason or any."""
 
     def buy_unlooked(self, sought: Sought, job_ids: Iterable[int], now: datetime) -> None:
         """Let rows be bought that could not be looked for, those that a person was asked about."""
@@ -270,10 +229,7 @@ class ControlStore(Protocol):
         """Share videos paid for before with rows, at no cost; return how many took one."""
 
     def follow_voids(self) -> None:
-        """Move voids to the rows that ask for the same now (:mod:`jobs.store.voids`).
-
-        To be called before the rows' attempts are noted.
-        """
+        """Move voids to the rows that ask for the same now; before the rows' attempts are noted."""
 
     def judge(self, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
         """Keep what a person thinks of an attempt's video; None forgets it."""
@@ -293,8 +249,8 @@ class ControlStore(Protocol):
     def begin(self) -> None:
         """Begin with no batch served and no run at work, with the runner's lock held.
 
-        A killed runner could not do that itself; a runner that is alive although its lock file was
-        deleted stops because of this transaction, or it would find nothing left to do.
+        A killed runner could not do that itself; one that lives although its lock file was deleted
+        stops because of this transaction, or it would find nothing left to do.
         """
 
     def bind(self, origin: str, token: str) -> None:
@@ -303,19 +259,16 @@ class ControlStore(Protocol):
     def keep_place(
         self, host: str, *, seal: str | None = None, bind: tuple[str, str] | None = None
     ) -> None:
-        """Keep where the database is used, and by whom.
+        """Keep where the database is used, and by whom; None leaves what is kept.
 
         Args:
             host: as :func:`jobs.model.host.this_host` names it.
-            seal: as :class:`jobs.database.seal.Sealer` makes it; None leaves the one that is kept.
-            bind: origin and token, as :meth:`bind`; None leaves what is kept.
+            seal: as :class:`jobs.database.seal.Sealer` makes it.
+            bind: origin and token, as :meth:`bind`.
         """
 
     def look_sooner(self, generation_ids: Sequence[str]) -> int:
-        """Look at generations now, because a callback says that they have ended.
+        """Look at generations now: a callback says that they have ended, and changes nothing else.
 
-        The callback changes nothing else: only the look shows how they ended.
-
-        Returns:
-            How many were ours, unfinished, and not announced already.
+        Returns how many were ours, unfinished, and not announced already.
         """

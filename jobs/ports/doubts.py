@@ -1,7 +1,6 @@
 """Doubts: submissions with an unknown outcome, and how the list, or a person, settles them.
 
-The reconciler reads the suspects, then the account's list, and writes what that settles in one
-transaction. A void, which counts as never made, stays watched: its generation may turn up.
+A void, which counts as never made, stays watched: its generation may turn up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +25,8 @@ class SuspectAttempt:
         request_key: what was asked for, however the prompt is spelled.
         intent_at: when its intent was written, by our clock.
         sent_until: since when its request can't be under way any more, by our clock: when its
-            connection ended; after a crash, when a later runner took the lock, or until when it
-            had to be sent.
+            connection ended; after a crash, when a later runner took the lock, or until when it had
+            to be sent.
         ended_at: when it became a void; None for the others.
         unproven: why the list could not settle it, as it is kept for people.
         price: what it would have cost, in micros, as far as is known; 0: it is not.
@@ -93,8 +92,7 @@ class DoubtDecision:
         settlement: all its fields but ``clean``, ``passing`` and ``unstable`` are written.
         why_void: for people.
         most_voids: a job fails after so many voids.
-        lag: the longest time in seconds that the list took to show an acceptance, to be kept; None:
-            nothing new.
+        lag: most seconds the list took to show an acceptance, to be kept; None: nothing new.
     """
 
     settlement: Settlement
@@ -128,8 +126,7 @@ class JobsDoubt:
         offset: how the clocks stood around it.
         doubt_clock: when it went in doubt, by :meth:`jobs.model.clock.Clock.boot`; None: not known.
         send_before: until when its request had to be sent.
-        candidates: the generations that it could be, as they are kept for people:
-            ``generation_id``, ``status`` and ``created_at``.
+        candidates: what it could be, for people: ``generation_id``, ``status`` and ``created_at``.
     """
 
     attempt: SuspectAttempt
@@ -172,7 +169,6 @@ class Ledger:
 
     Attributes:
         ours: the generations of the list that attempts of ours have.
-        charged: in all.
         held: for submissions with an unknown outcome.
         first_balance: the first reading of the balance; None before that.
         first_charged: what had been charged when that reading began.
@@ -211,13 +207,10 @@ class DoubtStore(Protocol):
         before ``decide`` is called.
 
         Args:
-            reading: of the list.
-            now: the time.
             money: a reading of the balance that began before it; None: it could not be read.
-            decide: decides from what is known in the transaction.
             remember: called once with what was decided and written, as soon as it is durable and
-                before any other task runs, even if the waiting task was cancelled: a video that
-                is paid for twice must be reported.
+                before any other task runs, even if the waiting task was cancelled: a video that is
+                paid for twice must be reported.
         """
 
     async def keep_lag(
@@ -225,14 +218,9 @@ class DoubtStore(Protocol):
         generation_ids: Sequence[str],
         longest: Callable[[Mapping[str, Acceptance]], float | None],
     ) -> Mapping[str, Acceptance]:
-        """Keep how long the list took to show an acceptance at most, by a page of it.
+        """Keep the longest time the list took to show an acceptance; return ours among the ids.
 
-        Args:
-            generation_ids: that the page shows.
-            longest: returns the seconds, from those that attempts of ours have; None: nothing new.
-
-        Returns:
-            Those that attempts of ours have.
+        ``longest`` returns the seconds, from those that attempts of ours have; None: nothing new.
         """
 
     async def note_unproven(self, why: Mapping[int, str]) -> None:
@@ -244,14 +232,9 @@ class DoubtStore(Protocol):
     def search(
         self, attempt_id: int, reading: Reading, candidates: Sequence[Generation], since: datetime
     ) -> Searched:
-        """Keep which generations a doubt could be, for the person who resolves it.
+        """Keep which candidates, without our attempts', a doubt could be, for who resolves it.
 
-        Args:
-            attempt_id: of the doubt.
-            reading: of the list, made for it.
-            candidates: generations in it that the doubt could be; those of our attempts are left
-                out.
-            since: what was sent before need not be shown.
+        What was sent before ``since`` need not be shown by the reading.
         """
 
     def owner_of(self, generation_id: str) -> OwnerJob | None:
@@ -260,8 +243,7 @@ class DoubtStore(Protocol):
     def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
         """Settle a doubt on a person's word: this generation is its own.
 
-        Returns:
-            Whether it landed, or the job that has the generation already.
+        Returns whether it landed, or the job that has the generation already.
         """
 
     def void(self, attempt_id: int, reason: str, now: datetime) -> bool:

@@ -11,13 +11,7 @@ from .seen import JobRow
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of jobs in their order.
-
-    Attributes:
-        jobs: at most as many as were asked for.
-        earlier: there are jobs before them.
-        later: there are jobs after them.
-    """
+    """A page of jobs in their order; whether there are jobs before and after them."""
 
     jobs: Sequence[JobRow]
     earlier: bool
@@ -26,14 +20,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """What ended within a span of time.
-
-    Attributes:
-        at: when it begins.
-        completed: jobs.
-        failed: jobs.
-        charged: micro-dollars of both.
-    """
+    """Jobs that ended within a span that begins at ``at``, and what both charged, in micros."""
 
     at: datetime
     completed: int
@@ -43,13 +30,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How long videos took, from submission to completion.
-
-    Attributes:
-        median: in seconds.
-        longest: in seconds.
-        slowest: the key of the job that took longest.
-    """
+    """How many seconds videos took from submission to completion; the key of the slowest."""
 
     median: float
     longest: float
@@ -89,12 +70,9 @@ class GenerationOwner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """The file of an attempt that was fetched.
+    """A fetched file of an attempt, and the job that has it, even if another job shares the video.
 
-    Attributes:
-        job_id: of the job that has it, even if the video is shared with another job.
-        path: where it was put.
-        bytes: its size at that time.
+    ``path`` and ``bytes`` are where it was put and its size then.
     """
 
     attempt_id: int

@@ -38,7 +38,6 @@ class LoadOrder:
         source: names the manifest, such as its absolute path.
         columns: the manifest's own, for the export.
         reading: where the manifest is and how it was read.
-        on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
         held_back: why the rows that this load queues or edits are not bought yet.
     """
@@ -55,13 +54,13 @@ class LoadOrder:
 
 @dataclass(slots=True)
 class LoadReport:
-    """What a load did.
+    """What a load did, by the keys of rows.
 
     Attributes:
-        edited: keys of paid rows whose edit was *not* followed (:attr:`OnChange.REDO` does).
-        redone: keys of paid rows that are bought again, those that failed among them.
-        busy: keys of edited rows that are under way just now: load again when they are finished.
-        cancelled: keys of unpaid rows that are no longer in the manifest.
+        edited: paid rows whose edit was *not* followed (:attr:`OnChange.REDO` does).
+        redone: paid rows that are bought again, those that failed among them.
+        busy: edited rows that are under way just now: load again when they are finished.
+        cancelled: unpaid rows that are no longer in the manifest.
     """
 
     batch_id: int = 0
@@ -100,12 +99,7 @@ Place = tuple[int, int]
 
 
 class WantedFile(NamedTuple):
-    """A completed job whose file is not here yet.
-
-    Attributes:
-        tries: how often it was tried.
-        path: where it will be, once that is planned.
-    """
+    """A completed job whose file is not here yet; ``path`` is where it will be, once planned."""
 
     batch_id: int
     job_id: int
@@ -126,27 +120,21 @@ class WantedFile(NamedTuple):
 class LoadStore(Protocol):
     """Adds rows, and keeps which files are here.
 
-    A manifest is loaded in two steps: :meth:`stage` reads its rows, however long that takes, into a
-    place that only this store sees, without a lock; :meth:`load` brings them into their batch at
-    once.
+    :meth:`stage` reads a manifest's rows, however long that takes, into a place that only this
+    store sees, without a lock; :meth:`load` brings them into their batch at once.
     """
 
     def stage(self, rows: Iterable[SpecRow]) -> int:
-        """Keep rows for :meth:`load`, in their order, instead of earlier ones; return how many.
+        """Keep rows with distinct keys, in their order, for :meth:`load`; return how many.
 
-        Args:
-            rows: with distinct keys; if reading them raises, what was staged before is kept.
+        They replace earlier ones; if reading them raises, those are kept.
         """
 
     def staged_rows(self) -> list[int]:
         """List the manifest's rows of which something is staged, ascending, each once."""
 
     def staged_counts(self, rows: Collection[int] | None = None) -> list[StagedCount]:
-        """Count what is staged by price kind and campaign, in the order in which they begin.
-
-        Args:
-            rows: count only these; None: all.
-        """
+        """Count what is staged (of some rows) by kind and campaign, as they begin."""
 
     def staged_first(self, most: int, rows: Collection[int] | None = None) -> list[StagedRow]:
         """Read the first of what is staged: of all rows, or of some."""
@@ -160,12 +148,8 @@ class LoadStore(Protocol):
     ) -> tuple[LoadReport, TermsKept]:
         """Bring what is staged into its batch, and keep the terms: all or nothing.
 
-        Args:
-            order: into which batch, and how.
-            said: what may be spent, as the person and the manifest set it.
-            now: the time.
-            agree: called in the transaction with what the load did; if it raises, all is rolled
-                back.
+        ``agree`` is called in the transaction with what the load did; if it raises, all is rolled
+        back.
 
         Raises:
             LoadError: the batch is ambiguous, edits need a decision, or a cap is for a campaign
@@ -187,11 +171,8 @@ class LoadStore(Protocol):
 
         Args:
             batch: its name; it is made if there is none.
-            columns: its own, for the export.
             check: called in the transaction; if it raises, all is rolled back.
             make: makes the job, whose key must be new, and its price kind, from the row number.
-            said: what may be spent of the batch and the account.
-            now: the time.
 
         Returns:
             The job's number, and the effect of the terms.
@@ -207,12 +188,8 @@ class LoadStore(Protocol):
         """Note which rows a run may buy and what they ask for now, in temporary tables.
 
         Between a look and the purchase a person may be asked: a row that is loaded or edited in
-        between was not looked for, and nobody was asked about it. One note at a time.
-
-        Args:
-            batch_ids: whose rows.
-            named: a person named the batches.
-            pick: chooses rows of a batch's manifest; None: all.
+        between was not looked for, and nobody was asked about it. One note at a time. ``pick``
+        chooses rows of a batch's manifest; None: all.
         """
 
     def note_sought(self, sought: Sought) -> Sought:
@@ -221,12 +198,10 @@ class LoadStore(Protocol):
     def keep_written(
         self, batch_ids: Collection[int], name: str, change: Callable[[Any], Any]
     ) -> None:
-        """Keep with batches what was written for them, at once.
+        """Keep with batches what was written for them, one of :data:`WRITTEN`, at once.
 
-        Args:
-            batch_ids: batches that are gone are skipped.
-            name: one of :data:`WRITTEN`.
-            change: maps the kept value to the new one; JSON, or None.
+        Batches that are gone are skipped. ``change`` maps the kept value to the new one; JSON, or
+        None.
         """
 
     def wanted_files(
@@ -237,20 +212,10 @@ class LoadStore(Protocol):
         after: Place = (0, 0),
         keys: Sequence[str] = (),
     ) -> list[WantedFile]:
-        """List completed jobs without a file, a page at a time.
-
-        Args:
-            batch_ids: of the batches.
-            limit: most jobs.
-            after: the place after which to begin.
-            keys: only jobs with these keys, if any are given.
-        """
+        """List completed jobs without a file after a place, of some keys if any are given."""
 
     def files_there(self, batch_ids: Sequence[int]) -> list[FileRow]:
-        """List the fetched files, to check that they are still where they were put.
-
-        A row that shares the video of another batch's row shares its file too.
-        """
+        """List the fetched files, to check them; a row that shares a video shares its file too."""
 
     def file_of(self, attempt_id: int) -> FileRow | None:
         """Read the file of an attempt; None when it was not fetched."""

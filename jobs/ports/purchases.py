@@ -1,11 +1,9 @@
-"""What the engine asks of its store to buy: taking over, turns, answers, and leaving.
+"""What the engine asks of its store to buy; only the run that holds the lock calls it, in order.
 
-The order of calls in a run::
+::
 
-    take_over → follow_voids → serve → turn, turn, … → wait → leave
-                                        └ settle, for each claim of a turn
-
-Only the run that holds the lock calls these.
+    take_over → follow_voids → serve → turn, turn, … → wait → leave └ settle, for each claim of a
+        turn
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -101,11 +99,11 @@ class Claimed:
     Attributes:
         blocked: what blocked the rest, by batch id.
         others: generations of others because of which jobs were held back.
-        crowded: True when paid generations of any batch fill the window, or rows wait for a look at
-            the account's list: a slot will come free.
+        crowded: paid generations of any batch fill the window, or rows wait for a look at the list:
+            a slot will come free.
         found: about the rows that were looked at; to be kept (:meth:`LookedFor.keep`).
-        copies: prompts as the list shows them, each with the purchase of others and our batch, that
-            are handled; to be forgotten (:meth:`Elsewhere.forget`).
+        copies: shown prompts with others' purchase and our batch, handled; to be forgotten
+            (:meth:`Elsewhere.forget`).
     """
 
     claims: Sequence[Claim] = ()
@@ -128,9 +126,9 @@ class Outstanding:
     Attributes:
         ready: something is queued and due.
         paused: something is queued in a batch that a person paused.
-        sending: jobs with an open attempt, at least.
-        pending: jobs that are paid and not finished, at least.
-        in_doubt: jobs that wait for their doubt to be settled, at least.
+        sending: jobs with an open attempt, at least; the next two count at least as well.
+        pending: jobs that are paid and not finished.
+        in_doubt: jobs that wait for their doubt to be settled.
         next_due: when the first job that is queued for later is due; None: there is none.
     """
 
@@ -147,8 +145,6 @@ class TurnTerms:
     """The terms of one turn of the scheduler.
 
     Attributes:
-        now: the time.
-        run_id: of the run, as it took over.
         new_key: makes the idempotency key of a request that is sent for the first time.
         claim: on which terms jobs may be claimed; None: nothing is bought in this turn.
         past_grace: doubts that take no slot of the window: the next purchase may settle them.
@@ -209,10 +205,8 @@ class Answer:
 
     Attributes:
         attempt_id: of an open attempt, or of one in doubt whose answer came after all.
-        outcome: as it is booked.
-        at: when it came.
-        boot: the same by :meth:`jobs.model.clock.Clock.boot`.
-        first_look: how long after ``at`` the generation of an acceptance is looked at first.
+        at: when it came; ``boot`` is the same by :meth:`jobs.model.clock.Clock.boot`.
+        first_look: how long after ``at`` an accepted generation is looked at first.
         put_back: attempts whose rows failed before this answer showed that it was not their fault.
     """
 
@@ -226,13 +220,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """How a run ends.
-
-    Attributes:
-        served: batches that it served, or of which jobs were handed to it.
-        handed: jobs that were handed to it.
-        surplus: how many generations that turned up late are paid for twice.
-    """
+    """What a run served and was handed; ``surplus``: late generations that are paid for twice."""
 
     served: Sequence[int]
     handed: Sequence[int]
@@ -245,8 +233,8 @@ class PurchaseStore(Protocol):
     def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
         """Take the job table over from an earlier run, however it ended; the lock is held.
 
-        In one transaction: every other run stops at its next turn, and submissions that the last
-        one had under way are in doubt.
+        In one transaction: every other run stops at its next turn, and what it was sending is in
+        doubt.
         """
 
     def lost(self, run_id: str) -> Lost | None:
@@ -273,27 +261,19 @@ class PurchaseStore(Protocol):
         """Claim what may be claimed and see what is left, in one transaction; durable on return.
 
         Args:
-            terms: of this turn.
-            decide: called in the transaction with what was claimed and seen; what it returns is
-                written there, so that no job is handed over between the last look and the note
-                that none is taken any more. It must change nothing.
+            decide: called in the transaction; what it returns is written there, so that no job is
+                handed over between the last look and the note that none is taken any more.
             keep: called as soon as the turn is durable, before any other task runs: what the run
-                remembers of its purchases must not be older than a page of the list that is read
-                at the same time.
-
-        Returns:
-            What was claimed and seen, and what was decided on it.
+                remembers of its purchases must not be older than a page of the list that is read at
+                the same time.
         """
 
     async def settle(self, answer: Answer) -> bool:
         """Write an answer down; durable on return, and written even if the caller is cancelled.
 
-        Answers of the same turn of the loop share a transaction; one that can't be written does
-        not affect the others.
-
-        Returns:
-            False for an acceptance that did not land: its attempt was settled already, or another
-            attempt has the generation.
+        Answers of one turn of the loop share a transaction; one that can't be written does not
+        affect the others. Returns False for an acceptance that did not land: its attempt was
+        settled already, or another attempt has the generation.
         """
 
     async def put_back(self, attempt_ids: Sequence[int]) -> int:
@@ -325,9 +305,6 @@ class PurchaseStore(Protocol):
         A run that lost the job table to another one changes nothing.
 
         Args:
-            run_id: of the run.
-            now: the time.
-            boot: the same by :meth:`jobs.model.clock.Clock.boot`.
             turned_up: voids that turned up in this run.
             reason: why it ends; None: by an error of this program.
             message: the provider's words, if these end it.

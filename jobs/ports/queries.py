@@ -24,8 +24,8 @@ from .selection import EVERYTHING, Filter, Shelf, Sought, Wanted
 class QueryStore(Protocol):
     """Answers questions; each on one consistent snapshot, which no writer blocks.
 
-    Inside of :meth:`snapshot` all answers are of one moment. Other roles pass a ``QueryStore`` to
-    callbacks that decide inside a transaction.
+    Inside of :meth:`snapshot` all answers are of one moment; callbacks in a transaction get one
+    too.
     """
 
     def snapshot(self) -> AbstractContextManager["QueryStore"]:
@@ -38,11 +38,7 @@ class QueryStore(Protocol):
         """Read whose database this is, and what was seen of the account."""
 
     def check_zone(self) -> None:
-        """Check that this machine knows the time zone of the daily budget.
-
-        Raises:
-            DatabaseUnusableError: it does not.
-        """
+        """Raise DatabaseUnusableError if this machine does not know the daily budget's zone."""
 
     def future_days(self, now: datetime) -> list[str]:
         """List the days of the daily budget that have not begun anywhere yet, first to last."""
@@ -57,11 +53,7 @@ class QueryStore(Protocol):
         """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: no cap."""
 
     def batches(self, name: str | None = None) -> list[BatchRow]:
-        """List the batches in the order of their loading, or the one of that name.
-
-        Raises:
-            NotFoundError: there is none of that name.
-        """
+        """List the batches in the order of loading, or the one of that name or NotFoundError."""
 
     def batch_of(self, name: str | None, default_name: str, source: str | None) -> BatchRow | None:
         """Find the batch that a load would go into; None when it would make one.
@@ -69,7 +61,6 @@ class QueryStore(Protocol):
         Args:
             name: as the person gave it; None leaves the choice to path and default.
             default_name: the manifest's own name, or its stem.
-            source: names the manifest.
 
         Raises:
             LoadError: another file is loaded under the default name.
@@ -85,25 +76,13 @@ class QueryStore(Protocol):
         """Sum all batches up, or some by their numbers."""
 
     def jobs(self, wanted: Wanted = EVERYTHING, order: str = "row") -> list[JobRow]:
-        """List jobs in an order of :data:`jobs.queries.jobs.ORDERS`.
-
-        Raises:
-            NotFoundError: there is no batch of that name.
-        """
+        """List jobs in one of :data:`jobs.queries.jobs.ORDERS`; NotFoundError: no such batch."""
 
     def each_job(self, wanted: Wanted = EVERYTHING) -> Iterator[JobRow]:
-        """Stream jobs in the order of their rows; inside of :meth:`snapshot` alone.
-
-        Raises:
-            NotFoundError: there is no batch of that name.
-        """
+        """Stream jobs by row, only inside of :meth:`snapshot`; NotFoundError: no such batch."""
 
     def failures(self, wanted: Wanted) -> list[FailureGroup]:
-        """Group failed jobs by kind and words, the most frequent first.
-
-        Raises:
-            NotFoundError: there is no batch of that name.
-        """
+        """Group failed jobs by kind and words, most frequent first; NotFoundError: no batch."""
 
     def job(self, key: str, batch: str | None = None) -> JobRow:
         """Find one job by its key (or its number as ``#12``), within a batch if named.
@@ -155,12 +134,7 @@ class QueryStore(Protocol):
         """List the queued rows that wait because they may be paid for already."""
 
     def wishes(self, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
-        """Read what queued rows ask for, of those that a look must know (jobs.store.takeovers).
-
-        Args:
-            sought: the rows.
-            free: without those that something was found about.
-        """
+        """Read what sought rows ask for that a look must know; ``free``: without findings."""
 
     def any_unended(self, batch_id: int) -> bool:
         """Check whether a job of a batch failed for us, and may still finish at the provider."""
@@ -195,15 +169,7 @@ class QueryStore(Protocol):
         after: int = 0,
         before: int | None = None,
     ) -> Page:
-        """Read a page of a batch's jobs, in the order of their numbers.
-
-        Args:
-            batch_id: of the batch.
-            which: which jobs.
-            limit: most jobs on the page.
-            after: the number of the job before the first one.
-            before: the number of the job after the last one; overrides ``after``.
-        """
+        """Read a page of jobs by number, after one, or before one, which overrides ``after``."""
 
     def newest_number(self) -> int:
         """Return the highest number of a job; 0 if there is none."""

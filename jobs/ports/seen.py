@@ -1,4 +1,4 @@
-"""What the queries answer with: frozen values, so that no row of the database leaves the store."""
+"""What queries return: frozen values, so that no row of the database leaves the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +19,12 @@ class BatchRow:
     """A batch as it is kept.
 
     Attributes:
-        source: names the manifest; None for a batch that has none.
+        source: names the manifest; None: it has none.
         columns: the manifest's own, for exports.
         active: a runner serves it.
         max_price_micros: the most that one video of it may cost; None: no limit.
         refunds: one of :class:`jobs.model.ledger.Refunds`.
-        removed_at: since when it is in no list.
-        reading: where the manifest is and how it was read, and what was written for it
+        reading: how the manifest was read, and what was written
             (:data:`jobs.ports.loading.WRITTEN`).
     """
 
@@ -64,17 +63,14 @@ class DoubtRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """Progress and money of a batch.
+    """Progress and money of a batch, in micros.
 
     Attributes:
         jobs: how many jobs are in each state, zeros included.
-        failed_kinds: how many failed by each kind.
         active: a runner serves it, or has unfinished jobs of it.
         files_missing: completed jobs whose file is not here.
-        twice: what was paid for twice, in micros (:mod:`jobs.store.latecomers`).
-        held_back: queued jobs that no runner buys, by :class:`~jobs.model.states.HeldBack`.
-        money: the batch's budget; refunds beside it.
-        campaigns: each campaign's budget by its name.
+        twice: what was paid for twice (:mod:`jobs.store.latecomers`).
+        held_back: queued jobs that no runner buys, by reason.
         doubts: the attempts in doubt, the oldest first.
     """
 
@@ -249,11 +245,7 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failed jobs of one kind and the same words.
-
-    Attributes:
-        example: the first one's key.
-    """
+    """Failed jobs of one kind and the same words; ``example`` is the first one's key."""
 
     error_kind: str
     error: str | None

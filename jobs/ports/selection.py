@@ -13,10 +13,7 @@ class Wanted:
     """Which jobs are meant; what is empty leaves all.
 
     Attributes:
-        batch: name of a batch.
-        states: of :class:`~jobs.model.states.JobState`.
         kinds: of failure.
-        campaigns: names.
         keys: of jobs, or their numbers as ``#12``.
         search: words of which all stand in prompt, key or error, in any case.
     """
@@ -34,14 +31,7 @@ EVERYTHING: Final = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which jobs of a batch are meant; what is empty leaves all.
-
-    Attributes:
-        states: of :class:`~jobs.model.states.JobState`.
-        kinds: of failure.
-        campaigns: names.
-        search: words of which all stand in prompt, key or error, in any case.
-    """
+    """Which jobs of a batch are meant, as :class:`Wanted`; what is empty leaves all."""
 
     states: Sequence[str] = ()
     kinds: Sequence[str] = ()
@@ -65,10 +55,8 @@ class Shelf:
     """Which videos of a batch are meant, and in which order.
 
     Attributes:
-        which: by campaign and words.
         verdict: of :class:`Verdict`, or :data:`NONE`; empty leaves all.
-        by_row: in the manifest's order, so that variants of a row stand together; else the newest
-            first.
+        by_row: in the manifest's order, variants of a row together; else the newest first.
     """
 
     which: Filter = field(default_factory=Filter)
@@ -78,16 +66,13 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Which queued rows a run may buy, once it is known what there is of them already.
-
-    A look says nothing of other rows, and changes none of them.
+    """Which queued rows a run may buy; a look says nothing of other rows, and changes none of them.
 
     Attributes:
-        batch_ids: whose rows.
-        named: a person named the batches, and so asks for all of them; else only for what was
-            asked for before.
-        rows: of the manifests, by batch, where only some were picked; what was asked for by name
-            is sought all the same.
+        named: a person named the batches, and so asks for all of them; else only for what was asked
+            for before.
+        rows: of the manifests, by batch, where only some were picked; what was asked for by name is
+            sought all the same.
         jobs: by number, where just these are sought, of whatever batch.
         noted: they were noted (:meth:`jobs.ports.loading.LoadStore.note`): what is written concerns
             no row that came or was changed since.
@@ -102,10 +87,7 @@ class Sought:
     def overruled(self, *, again: bool) -> tuple[HeldBack, ...]:
         """List the reasons for holding rows back that a run overrules.
 
-        Who names a batch asks for what was left out of it before, or was loaded and never asked
-        for.
-
-        Args:
-            again: a person said to buy what exists, too.
+        Who names a batch asks for what was left out before, or never asked for; ``again`` for what
+        exists, too.
         """
         return (ASKED_BY_NAME if self.named else ()) + (FOUND if again else ())

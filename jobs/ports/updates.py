@@ -1,7 +1,4 @@
-"""Looks at generations: which are due, and what they showed.
-
-The poller reads what is due, asks the provider, and records the answers.
-"""
+"""Looks at generations: which are due, and what they showed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,8 +35,8 @@ class Places:
     """Where generations of ours are in the account's list.
 
     Attributes:
-        newer: how many generations of ours are newer, by attempt; attempts with more than
-            :data:`FAR` newer ones are left out.
+        newer: how many of ours are newer, by attempt; without those that have more than
+            :data:`FAR`.
         under_way: submissions whose generations may come before all of them.
     """
 
@@ -80,11 +77,7 @@ class UnendedAttempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A generation that is a finished video.
-
-    Attributes:
-        created_at: the provider's own time of it, to be kept; None: not known.
-    """
+    """A finished video; ``created_at``: the provider's time of it, to be kept; None: not known."""
 
     attempt_id: int
     video_url: str
@@ -93,11 +86,9 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A generation that failed.
+    """A generation that failed, in the provider's words.
 
-    Attributes:
-        message: the provider's own reason, for people.
-        retry_after: until its job is queued for a new attempt; None: the job fails.
+    ``retry_after``: until its job is queued for a new attempt; None: the job fails.
     """
 
     attempt_id: int
@@ -110,10 +101,8 @@ class Failed:
 class GivenUp:
     """Why a generation is given up for this run, and when it is looked at again.
 
-    Attributes:
-        kind: one of :data:`jobs.model.states.UNENDED`.
-        message: for people.
-        said_state: the provider's own word for its state, if we do not know it.
+    ``kind`` is one of :data:`jobs.model.states.UNENDED`; ``said_state`` the provider's own word, if
+    we do not know it.
     """
 
     kind: FailureKind
@@ -141,13 +130,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """The results of looks at any number of generations.
+    """The results of looks at any number of generations, by attempt.
 
     Attributes:
         ends: how generations ended, in this order, each attempt once.
         progress: of unfinished ones.
-        created: the provider's own times of generations, to be kept, by attempt.
-        postponed: when those that could not be seen are looked at again, by attempt.
+        created: the provider's own times of generations, to be kept.
+        postponed: when those that could not be seen are looked at again.
     """
 
     ends: Sequence[Completed | Failed | Overdue] = ()
@@ -180,23 +169,11 @@ class UpdateStore(Protocol):
         now: datetime,
         decide: Callable[[Mapping[str, UnendedAttempt]], U],
     ) -> U:
-        """Write down what looks showed, all in one transaction.
+        """Write down what looks showed, in one transaction; return what was decided.
 
-        An end lands only if its attempt has not ended in between.
-
-        Args:
-            generation_ids: that were seen.
-            now: when they were.
-            decide: decides from those that are unended attempts of ours, by generation.
-
-        Returns:
-            What was decided.
+        ``decide`` gets those seen that are unended attempts of ours, by generation. An end lands
+        only if its attempt has not ended in between.
         """
 
     async def bring_back(self, now: datetime, farthest: timedelta) -> None:
-        """Make looks and queued jobs due that lie too far ahead because a clock was set back.
-
-        Args:
-            now: the time.
-            farthest: nothing is planned further ahead.
-        """
+        """Make looks and queued jobs due that lie farther ahead, because a clock was set back."""

@@ -1,8 +1,8 @@
 """Earlier work: rows whose prompts exist in the account already, but not in this database.
 
-A lost database, a restored backup, a run on another machine, videos made by hand: before such rows
-are bought, a person decides whether to take the videos over at no cost, or to buy them again
-(money.md, *Orphans and earlier work*).
+After a lost database, a restored backup, a run on another machine, or videos made by hand, a person
+decides whether to take the videos over at no cost, or to buy them again (money.md, *Orphans and
+earlier work*).
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class ListLook:
 
     Attributes:
         generations: newest first, each once.
-        whole: True when it was read to its end, in pages that join.
+        whole: it was read to its end, in pages that join.
         began: when it was read, by our clock; None if none was read.
         due_by: it need not show what was accepted later; None: it must show everything.
         deleted: generations of ours that it lacks, and that the provider does not know by id.
@@ -88,15 +88,8 @@ async def find_earlier(
 ) -> EarlierWork:
     """Search the account's list for the prompts of rows that may be bought.
 
-    Generations of our attempts are left out, and so are prompts of attempts in doubt: those may be
-    theirs.
-
-    Args:
-        store: the job table.
-        provider: whose list is read.
-        clock: time.
-        sought: the rows that are looked for.
-        seen: called after each page with the number of new generations.
+    Generations of our attempts are left out, and prompts of attempts in doubt: those may be theirs.
+    ``seen`` is called after each page with the number of new generations.
 
     Raises:
         ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
@@ -124,19 +117,9 @@ async def _read_what_is_due(
     seen: Callable[[int], object],
     lag: timedelta,
 ) -> ListLook:
-    """Read the list, and read it again while only the latest purchases are missing: it may be late.
+    """Read the list, again while only the latest purchases are missing, or raise ProviderError.
 
-    Purchases of a run during the reading are not waited for: it keeps buying.
-
-    Args:
-        store: the job table.
-        provider: whose list is read.
-        clock: time.
-        seen: as in :func:`find_earlier`.
-        lag: how long before the first reading a generation must be accepted to be expected.
-
-    Raises:
-        ProviderError: a page can't be read.
+    Purchases during the reading are not waited for; nor what was accepted ``lag`` before it.
     """
     due_by, asked = clock.now() - lag, False
     look, waits = replace(await read_list(provider, clock, seen), due_by=due_by), list(READ_AGAIN)
@@ -290,11 +273,7 @@ def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
 async def read_list(
     provider: Provider, clock: Clock, seen: Callable[[int], object] = lambda _: None
 ) -> ListLook:
-    """Read the account's list to its end.
-
-    Raises:
-        ProviderError: any page can't be read.
-    """
+    """Read the account's list to its end; ProviderError: a page can't be read."""
     walk, whole, began = Walk(provider, clock), True, clock.now()
     for _ in range(MOST_PAGES):
         page = await walk.turn()
@@ -343,13 +322,8 @@ async def deleted_of(
 ) -> frozenset[str]:
     """Look up missing generations by id: a person may delete them, and a provider old ones.
 
-    Args:
-        provider: asked until it knows one of them.
-        lacking: generations of ours that the list may lack because they were deleted.
-        shown: one that the list shows; None if it shows none.
-
-    Returns:
-        All their ids, if the provider knows none of them, and knows the one that is shown.
+    Returns all their ids, if the provider knows none of them, and knows the one that the list shows
+    (None: it shows none).
     """
     if not lacking or (shown is not None and await _exists(provider, shown) is not True):
         return frozenset()

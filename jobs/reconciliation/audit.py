@@ -14,18 +14,16 @@ from ..ports.account import BalanceRead
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found.
+    """What was found; amounts in micros.
 
     Attributes:
         since: when this database first bought something; None: never.
-        charged: what our ledger has charged, in micros.
+        charged: what our ledger has charged; ``charged_since``: since the first reading.
         held: what it holds for submissions with an unknown outcome.
         known: generations of the account that are attempts of ours, since then.
         orphans: those that are not ours, newest first.
-        whole: True when the list was read without a gap.
-        balance: of the account now.
+        whole: the list was read without a gap.
         fell_by: by how much the balance fell since the first reading; None: there was none.
-        charged_since: what was charged since that reading.
     """
 
     since: datetime | None

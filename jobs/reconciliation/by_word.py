@@ -38,14 +38,7 @@ async def resolve_as(
     """Settle a doubt on a person's word: this generation is the job's.
 
     A queued job that waits because the account may have its video takes it over at no cost.
-
-    Args:
-        store: the job table.
-        provider: asked whether the generation exists and carries the prompt.
-        clock: time.
-        job: as it is now.
-        generation_id: as the provider calls it.
-        force: take it although its prompt differs.
+    ``force``: take it although its prompt differs.
 
     Raises:
         NotAllowedError: the job is not in doubt and waits for no video, or the generation is not
@@ -82,11 +75,9 @@ def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What one look at the account's list shows of a doubt.
+    """How many generations a doubt could be, by one look at the list.
 
-    Attributes:
-        found: how many generations the doubt could be.
-        trouble: why the absence of others proves nothing, for people; empty if it does.
+    ``trouble``: why the absence of others proves nothing, for people; empty if it does.
     """
 
     found: int
@@ -98,14 +89,8 @@ async def look_for(
 ) -> Search:
     """Search the account's list once for what a doubt could be, and keep what is found.
 
-    Generations with its prompt that no attempt has count, as far back as the doubt may reach.
-
-    Args:
-        store: the job table.
-        provider: whose list is read.
-        clock: time.
-        job: as it is now.
-        grace: least time that the list may be late.
+    Generations with its prompt that no attempt has count, as far back as the doubt may reach. The
+    list may be late by ``grace``, at least.
 
     Raises:
         NotAllowedError: the job is not in doubt.
@@ -143,10 +128,7 @@ def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedel
 
 
 def could_be(suspect: Suspect, seen: Generation) -> bool:
-    """Return whether a generation could be a doubt's: its prompt, and not older than it.
-
-    A list may alter prompts, so one that resembles it counts as well.
-    """
+    """Check whether a generation could be a doubt's: a prompt that resembles it, and not older."""
     alike = seen.prompt is not None and resembles(suspect.prompt, seen.prompt)
     return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
 
@@ -163,9 +145,6 @@ def resolve_never_made(
     """Settle a doubt on a person's word: nothing was created; the job is queued again.
 
     Args:
-        store: the job table.
-        clock: time.
-        job: as it is now.
         grace: after which nothing turns up any more.
         force: ignore all objections.
         trouble: why a look at the list proves nothing, for people.

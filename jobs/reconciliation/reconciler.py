@@ -1,8 +1,8 @@
 """The reconciler: settles doubts from the account's list.
 
-It reads the account's list at the start and whenever something is in doubt, ever more rarely, and
-writes down what :func:`jobs.evidence.settling.settle` decides. Voids stay watched for a while: one
-that turns up after all is adopted, or written down as paid for twice.
+It reads the list at the start and whenever something is in doubt, ever more rarely, and writes what
+:func:`jobs.evidence.settling.settle` decides. A void stays watched for a while: if it turns up
+after all it is adopted, or written down as paid for twice.
 """
 
 import asyncio
@@ -56,21 +56,14 @@ WHY_VOID = "not in the account's list after the grace, nor in its balance: never
 class _Decided(DoubtDecision):
     """What a reading settles, and what the reconciler has to remember of it.
 
-    Attributes:
-        standing: since when, by the monotonic clock, each set of candidates is unchanged.
+    ``standing``: since when, by the monotonic clock, each set of candidates is unchanged.
     """
 
     standing: dict[frozenset[str], float] = field(default_factory=dict)
 
 
 class Reconciler:
-    """Settles doubts until it is cancelled.
-
-    Checkpoints: ``list-read``, ``doubts-settled``.
-
-    Args:
-        context: of the run.
-    """
+    """Settles doubts until it is cancelled. Checkpoints: ``list-read``, ``doubts-settled``."""
 
     def __init__(self, context: RunContext) -> None:
         self._store = context.store

@@ -23,13 +23,12 @@ MOST_FAILED_READINGS = 3
 
 @dataclass(slots=True)
 class Watch:
-    """What this process knows of one suspect.
+    """What this process knows of one suspect, in seconds of the monotonic clock.
 
     Attributes:
-        since: when it was first seen here, by the monotonic clock.
-        credit: seconds that had passed by then since its request ended, 0 or less. Time before this
-            process began is known by the wall clock alone, which may have been set: it never
-            counts.
+        since: when it was first seen here.
+        credit: how long its request had ended by then, 0 or less: time before this process began is
+            known by the wall clock alone, which may have been set, so it never counts.
         look_at: when the list is to be read for it.
         clean_at: when the first clean reading after its grace began.
         failed_readings: readings past twice the grace period that settled nothing.
@@ -65,12 +64,7 @@ class Standing(NamedTuple):
 
 
 class Watches:
-    """The suspects of one run.
-
-    Args:
-        policy: the run's grace and pace.
-        lag: how late the list was at most.
-    """
+    """The suspects of one run."""
 
     def __init__(self, policy: RunPolicy, lag: LagMeter) -> None:
         self._grace = policy.grace
@@ -88,13 +82,7 @@ class Watches:
         return self._grace + (lag or 0.0)
 
     def heed(self, suspects: Sequence[SuspectAttempt], now: datetime, at: float) -> None:
-        """Take in which suspects there are.
-
-        Args:
-            suspects: from :meth:`jobs.ports.doubts.DoubtStore.suspects`, without those under way.
-            now: the wall-clock time.
-            at: the monotonic clock's.
-        """
+        """Take in which suspects there are, without those under way."""
         for row in suspects:
             if row.id not in self._watches:
                 passed = (now - row.sent_until).total_seconds()
@@ -115,14 +103,10 @@ class Watches:
         return frozenset(number for number, watch in self._watches.items() if watch.hopeless)
 
     def standing(self, number: int, began: float, lag: float | None) -> Standing:
-        """Return how long a suspect has been watched when a reading began.
+        """Return how long a suspect has been watched when a reading began, by the monotonic clock.
 
         The balance may be a grace period late too; so a clean reading counts a grace period later.
-
-        Args:
-            number: the attempt.
-            began: when the reading began, by the monotonic clock.
-            lag: seconds by which the list is late at most, with that reading.
+        ``lag``: most seconds by which the list is late, with that reading.
         """
         watch = self._watches.get(number)
         if watch is None:

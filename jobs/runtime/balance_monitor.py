@@ -29,13 +29,7 @@ TRIES_AFTER_DOUBT = 3
 
 
 class BalanceMonitor:
-    """Keeps the account's budget in step with what the provider says it holds.
-
-    Checkpoint: ``balance-read``.
-
-    Args:
-        context: of the run.
-    """
+    """Keeps the account's budget in step with the balance. Checkpoint: ``balance-read``."""
 
     def __init__(self, context: RunContext) -> None:
         self._account: AccountStore = context.store.account
@@ -59,8 +53,8 @@ class BalanceMonitor:
     def want(self) -> None:
         """Ask for a reading before the next submission, with nothing else under way.
 
-        Only then does the balance show whether a doubt was charged: other purchases may cost less
-        than announced and hide its charge, and what is under way may be charged or not.
+        Only then does it show whether a doubt was charged: other purchases may cost less than
+        announced and hide its charge, and what is under way may be charged or not.
         """
         self._asked, self._refused = self._asked + 1, 0
 
@@ -70,11 +64,9 @@ class BalanceMonitor:
         return self._asked > self._answered
 
     def due(self, interval: float, *, busy: bool) -> bool:
-        """Check whether a reading is due before more is bought, every so many seconds at least.
+        """Check whether a reading is due before more is bought, after ``interval`` seconds.
 
-        Args:
-            interval: the seconds.
-            busy: submissions are under way: after a doubt they are waited for, some seconds.
+        After a doubt, submissions under way (``busy``) are waited for, some seconds.
         """
         return not busy if self.wanted else self.age > interval
 
@@ -138,11 +130,7 @@ class BalanceMonitor:
         return False
 
     async def suffice(self) -> bool | None:
-        """Check by a reading that begins now whether the money covers all that is held.
-
-        Returns:
-            None if the balance can't be read.
-        """
+        """Check whether the money covers all that is held, by a new reading; None: it failed."""
         since = self._clock.monotonic()
         async with self._asking:  # one reading answers all that were refused together
             if self._began_at < since and not await self.refresh():

@@ -14,12 +14,7 @@ log = logging.getLogger(__name__)
 class BalanceWitness:
     """Reads the balance, and remembers what had been charged when.
 
-    Uses the monotonic clock: times in the database are a wall clock's, which may have been set.
-
-    Args:
-        account: of the charges.
-        provider: of the balance.
-        clock: for the times.
+    By the monotonic clock: times in the database are a wall clock's, which may have been set.
     """
 
     def __init__(self, account: AccountStore, provider: Provider, clock: Clock) -> None:
@@ -36,11 +31,7 @@ class BalanceWitness:
         return mark
 
     async def read(self, late: float) -> BalanceReading | None:
-        """Read the balance; None if that fails.
-
-        Args:
-            late: seconds after which it shows a charge at the latest.
-        """
+        """Read the balance, which shows a charge after ``late`` seconds; None if that fails."""
         mark = self.note()
         shown = self._charged_by(self._clock.monotonic() - late)
         try:

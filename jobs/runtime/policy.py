@@ -28,14 +28,12 @@ class RunPolicy:
         grace: seconds for which an attempt in doubt is looked for before it counts as never made.
         price_ceiling: micros to hold where no price is known.
         wait_for_funds: wait for money instead of ending without it.
-        retry: which failures are retried automatically, and when.
-        not_awaited: numbers of batches that were paused when the run began: it does not wait for
-            them to be resumed.
+        not_awaited: batches that were paused when the run began, and need not be resumed for its
+            end.
         buys: False polls and settles what is there, and submits nothing.
         looked_at: when the account's list was searched before this run, if it was.
-        looked_for: what was looked for then (:meth:`jobs.ports.adoption.Found.unchanged`);
-            None: rows of the run's own batches are bought without that.
-        words: makes the texts that are kept for people.
+        looked_for: what was looked for then (:meth:`jobs.ports.adoption.Found.unchanged`); None:
+            rows of the run's own batches are bought without that.
         callback_url: where the provider may announce the ends of rows that name no address.
     """
 

@@ -1,8 +1,8 @@
 """Whether requests of a run may be sent now: stopped, cooling down, or out of reach.
 
-A 429 on one submission cools all of them down; an unreachable provider is asked again ever more
-slowly; a refusal that every request would get ends submissions for good. Submissions in doubt one
-after the other pause them too: an outage must leave a few doubts, not hundreds.
+A 429 on one submission cools all of them down; an unreachable provider is asked ever more slowly; a
+refusal that every request would get ends submissions for good. Submissions in doubt in a row pause
+them too: an outage must leave a few doubts, not hundreds.
 """
 
 import asyncio
@@ -39,11 +39,7 @@ SILENCE = 25.0
 
 
 class Patience:
-    """How long something may fail until a run gives it up.
-
-    Args:
-        seconds: of failing, without a success between.
-    """
+    """How many seconds something may fail, without a success between, until a run gives it up."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -52,12 +48,10 @@ class Patience:
         self._until = 0.0
 
     def failed(self, now: float, asked_until: float = 0.0) -> None:
-        """Note a failure.
+        """Note a failure at a monotonic time.
 
-        Args:
-            now: monotonic.
-            asked_until: when the provider wants to be asked again. One such wait is kept to its
-                end even if it is longer than our patience, and the next request is still sent.
+        ``asked_until``: when the provider wants to be asked again. One such wait is kept to its end
+        even if it is longer than our patience, and the next request is still sent.
         """
         if self.since is None:
             self.since, self._until, self._failures = now, now + self._seconds, 0
@@ -81,11 +75,8 @@ class Patience:
 class ProviderHealth:
     """What a run knows of its provider: shared by scheduler, poller and balance monitor.
 
-    Args:
-        clock: time.
-        chance: randomness, for jitter.
-        patience: seconds without any answer, or without any submission being taken, after which
-            the run ends.
+    ``patience``: seconds without any answer, or without any submission taken, after which the run
+    ends.
     """
 
     def __init__(self, clock: Clock, chance: random.Random, patience: float = 3600.0) -> None:
@@ -149,9 +140,7 @@ class ProviderHealth:
     def doubted(self, words: str, *, gateway: bool) -> float:
         """Note a submission in doubt; returns the seconds for which no other one is sent.
 
-        Args:
-            words: what happened.
-            gateway: something in front of the provider answered: then one alone is a reason.
+        ``gateway``: something in front of the provider answered: then one alone is a reason.
         """
         if self._probe_at > self._clock.monotonic():  # it was under way with those before it
             return self._probe_at - self._clock.monotonic()

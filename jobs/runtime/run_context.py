@@ -70,10 +70,6 @@ class RunContext:
     """What scheduler, poller, reconciler and balance monitor share.
 
     Attributes:
-        store: the job table.
-        provider: where to buy.
-        clock: time.
-        policy: the run's terms.
         health: whether requests may be sent now.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.

@@ -10,12 +10,7 @@ ASKED_EVERY = 60.0
 
 
 class TokenCheck:
-    """Asks for the balance, once for a crowd of 403s.
-
-    Args:
-        provider: to ask.
-        clock: time.
-    """
+    """Asks for the balance, once for a crowd of 403s."""
 
     def __init__(self, provider: Provider, clock: Clock) -> None:
         self._provider = provider
@@ -25,14 +20,7 @@ class TokenCheck:
         self._found: ProviderError | None = None
 
     async def check(self, error: ProviderError) -> None:
-        """Treat a 401 as a refused token, and a 403 only if the balance is refused too.
-
-        Args:
-            error: of one read.
-
-        Raises:
-            TokenRefusedError: the token is refused.
-        """
+        """Raise TokenRefusedError for a 401, and for a 403 only if the balance is refused too."""
         refused: ProviderError | None = error
         if isinstance(error, ForbiddenError):
             refused = await self.refused()

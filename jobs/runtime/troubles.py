@@ -40,11 +40,9 @@ def trouble_of(error: ProviderError) -> Trouble:
 
 
 def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
-    """Check whether looks that failed together are an outage.
+    """Check whether looks at single generations that failed together are an outage.
 
-    Args:
-        errors: of all looks at single generations that failed just now.
-        answered: True when any other look, or the list, was answered at the same time.
+    ``answered``: any other look, or the list, was answered at the same time.
     """
     if answered or not errors:
         return False

@@ -24,12 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Judge:
-    """Decides whether a refused submission is the fault of its row, the run or the token.
-
-    Args:
-        context: of the run.
-        balance: of the account.
-    """
+    """Decides whether a refused submission is the fault of its row, the run or the token."""
 
     def __init__(self, context: RunContext, balance: BalanceMonitor) -> None:
         self._purchases: PurchaseStore = context.store.purchases
@@ -74,12 +69,7 @@ class Judge:
 
 
 class Answers:
-    """Keeps what became of submissions, and what that means for the next ones.
-
-    Args:
-        context: of the run.
-        judge: knows which rows were failed for what is the account's refusal.
-    """
+    """Keeps what became of submissions, and what that means for the next ones."""
 
     def __init__(self, context: RunContext, judge: Judge) -> None:
         self._purchases: PurchaseStore = context.store.purchases
@@ -90,12 +80,7 @@ class Answers:
         self._judge = judge
 
     async def keep(self, claim: Claim, outcome: SubmitOutcome) -> None:
-        """Write an answer down; durable on return.
-
-        Args:
-            claim: what was sent.
-            outcome: what became of it, as it is to be booked.
-        """
+        """Write down an outcome as it is to be booked; durable on return."""
         now = self._clock.now()
         sure = isinstance(outcome, Refused) and outcome.sure
         put_back = self._judge.put_back() if sure else ()

@@ -19,12 +19,7 @@ APART = 30.0
 
 
 class LateLook:
-    """Looks until it is cancelled, whenever a row waits for it.
-
-    Args:
-        context: of the run.
-        reconciler: looks for voids that turned up.
-    """
+    """Looks until it is cancelled, whenever a row waits for it."""
 
     def __init__(self, context: RunContext, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
@@ -79,8 +74,8 @@ class LateLook:
     async def _hold_paid(self, jobs: Collection[int]) -> Sought:
         """Hold back what this database has paid for; return what the list is read for.
 
-        It is remembered before any later turn of the scheduler. A turn in the same transaction may
-        let another row wait for the same purchase, which buys nothing.
+        It is remembered before any later turn; a turn in the same transaction may let another row
+        wait for the same purchase, which buys nothing.
         """
         held = await self._store.adoption.hold_paid(jobs)
         for batch_id, attempt_id in held.taken:

@@ -24,16 +24,13 @@ LIST_FROM = 3
 def next_page(
     places: Mapping[str, int], limit: int, unsure: int = 0, fewest: int = LIST_FROM
 ) -> tuple[int | None, list[str]]:
-    """Return where the page begins that shows the newest of some generations, and which those are.
+    """Return where the page begins that shows the newest of some generations, and its ids of them.
 
     Args:
         places: where in the list each generation is expected, from 0.
         limit: generations on a page.
         unsure: submissions under way, which may have pushed all of them down already.
-        fewest: how many it must be worth reading for.
-
-    Returns:
-        The page's offset, None when it would show too few; and the ids that it would show.
+        fewest: with fewer the page is not worth reading: its offset is None then.
     """
     # the list moves while it is read, and was not made in quite the order of our intents
     margin = limit // 20
@@ -44,12 +41,7 @@ def next_page(
 
 
 class ListLooks:
-    """Reads the list where generations are expected, and no further.
-
-    Args:
-        context: of the run.
-        write: writes down what a page shows.
-    """
+    """Reads the list where generations are expected, and no further; ``write`` keeps a page."""
 
     def __init__(
         self, context: RunContext, write: Callable[[Sequence[Generation]], Awaitable[None]]
@@ -69,12 +61,8 @@ class ListLooks:
     async def look(self, due: Sequence[Due], troubles: Troubles) -> tuple[list[Due], bool]:
         """Read the list where due generations are expected: several at once, and those in trouble.
 
-        If the list fails, what it would have shown is looked at singly, and it is
-        tried again ever more rarely.
-
-        Args:
-            due: generations of ours.
-            troubles: those whose own looks fail.
+        If the list fails, its generations are looked at singly, and it is tried again ever more
+        rarely.
 
         Returns:
             Those not seen there, and whether the list was read.
@@ -108,12 +96,9 @@ class ListLooks:
     async def _search(
         self, missing: dict[str, Due], unmatched: dict[str, Due], fewest: int
     ) -> None:
-        """Read the pages that should show some; the list moves while it is read.
+        """Read the pages that should show at least ``fewest``; the list moves while it is read.
 
-        Args:
-            missing: what is still to be seen; struck off as it is.
-            unmatched: those to look for; their places are computed again before each page.
-            fewest: how many a page must be worth.
+        ``missing`` is struck off as they are seen; places are computed again before each page.
         """
         before = len(missing)
         for _ in range(PASSES):
@@ -127,11 +112,7 @@ class ListLooks:
     async def _pass(
         self, missing: dict[str, Due], listed: dict[str, Due], fewest: int
     ) -> tuple[dict[str, Due], bool]:
-        """Read the pages where some are expected.
-
-        Returns:
-            Those that stood elsewhere, and whether the list ended on the last page.
-        """
+        """Read where some are expected; return those that were elsewhere, and if the list ended."""
         met: list[tuple[int, int]] = []
         unmatched: dict[str, Due] = {}
         ended = False
@@ -175,12 +156,10 @@ class ListLooks:
         return places, found.under_way
 
     def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
-        """See how far what other clients of the account made pushes ours down the list.
+        """Learn how far what other clients of the account made pushes ours down the list.
 
-        Generations of one moment may be in any order, so only the order of places counts.
-
-        Args:
-            met: where generations stood, and where they were expected.
+        ``met``: where generations were, and were expected. Those of one moment may be in any order,
+        so only the order of places counts.
         """
         if met:
             stood, expected = (sorted(places) for places in zip(*met, strict=True))

@@ -1,8 +1,7 @@
 """The poller: looks at every pending generation, by the list where several are due.
 
-One page of the list answers for up to a hundred generations; single looks are for the rest
-(docs/performance.md). It is read where the due ones are expected, and no further. Looks are free,
-so whatever fails is simply looked at again.
+A page of the list answers for up to a hundred; single looks are for the rest (docs/performance.md).
+Looks are free, so whatever fails is simply looked at again.
 """
 
 import asyncio
@@ -65,10 +64,7 @@ FARTHEST = timedelta(hours=1)
 class _Decided(Updates):
     """What looks resulted in, and what the poller has to remember of it.
 
-    Attributes:
-        met: the attempts that have not ended, or could not be seen.
-        durations: including what was seen.
-        announcements: the same.
+    ``met``: the attempts that have not ended, or could not be seen.
     """
 
     ends: list[Completed | Failed | Overdue] = field(default_factory=list)
@@ -81,13 +77,7 @@ class _Decided(Updates):
 
 
 class Poller:
-    """Looks until it is cancelled.
-
-    Checkpoints: ``look-read``, ``look-written``.
-
-    Args:
-        context: of the run.
-    """
+    """Looks until it is cancelled. Checkpoints: ``look-read``, ``look-written``."""
 
     def __init__(self, context: RunContext) -> None:
         self._store = context.store
@@ -185,12 +175,7 @@ class Poller:
         return min(longest, max(wait, self._policy.poll_interval / 4))
 
     async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
-        """Look at each singly; a failure is its own, unless nothing at all is answered.
-
-        Args:
-            due: generations that the list did not show.
-            listed: whether the list was read just now.
-        """
+        """Look at each singly; a failure is its own, unless nothing at all is answered."""
         turns = asyncio.Semaphore(SINGLE_LOOKS)
 
         async def one(item: Due) -> Generation | ProviderError:
@@ -295,8 +280,8 @@ class Poller:
     def _remember(self, decided: _Decided) -> None:
         """Keep what looks showed, once it is durable.
 
-        Only the poller changes what it remembers, and it waits for each recording, so that nothing
-        it decides in between is lost.
+        Only the poller changes this, and it waits for each recording: no decision in between is
+        lost.
         """
         self._durations.take(decided.durations)
         self._announcements = decided.announcements

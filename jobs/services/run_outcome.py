@@ -46,11 +46,11 @@ class Situation:
     Attributes:
         outstanding: read in the same transaction as ``blocked`` was found.
         blocked: what the last try to claim ran into; None when none was made just now.
-        overdue_looks: True while this run has not looked at every overdue generation yet.
-        crowded: True when paid generations of any batch fill the window.
-        waits_for_funds: True when the run waits for money instead of ending without it.
+        overdue_looks: this run has not looked at every overdue generation yet.
+        crowded: paid generations of any batch fill the window.
+        waits_for_funds: the run waits for money instead of ending without it.
         resolvable: attempts in doubt that a look at the list may still settle.
-        out_of_reach: True when the provider did not answer for longer than the run's patience.
+        out_of_reach: the provider did not answer for longer than the run's patience.
         breach: why this run must stop using this database; None while it may.
     """
 
@@ -86,8 +86,7 @@ def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can
     tell, unless the token is refused, the person stops, nothing is answered, or the database is no
-    longer this run's. A batch that was paused
-    is waited for: whoever paused it will resume it.
+    longer this run's. A paused batch is waited for: whoever paused it will resume it.
     """
     left = now.outstanding
     if left.sending:

@@ -53,11 +53,7 @@ class Runner:
     """One run over some batches of a database, and over jobs that are handed to it during the run.
 
     Args:
-        store: the job table.
-        provider: where to buy.
         owner: whom the database must belong to.
-        policy: the run's terms.
-        clock: time.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points (docs/development.md); tests kill the process there.
         binds: the database is known to be the owner's, or a person said so. Otherwise it is not
@@ -195,8 +191,7 @@ class Runner:
     async def settle(self, *, wait: bool) -> None:
         """Settle what is in doubt in any batch, and buy nothing.
 
-        Args:
-            wait: False looks once, and leaves open what needs more time.
+        Without ``wait`` it looks once, and leaves open what needs more time.
 
         Raises:
             DatabaseOwnerError: the database belongs to another account or API.
@@ -308,20 +303,14 @@ async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None
 async def _unless_shown(
     account: AccountStore, provider: Provider, known: Sequence[str]
 ) -> ProviderError | None:
-    """Check whether an account shows any generation of ours; a single one may be gone or refused.
+    """Return why no generation of ours is shown, or None; a single one may be gone or refused.
 
-    =======================================  ===========================================
-    one of the newest is shown by its id     ours
-    one of ours is on the list's first page  ours
-    none of these, and one was 404           another account's, most likely
-    none of these                            unknown
-    =======================================  ===========================================
+    =======================================  =========================================== one of the
+    newest is shown by its id     ours one of ours is on the list's first page  ours none of these,
+    and one was 404           another account's, most likely none of these
+    unknown =======================================  ===========================================
 
-    Returns:
-        Why that is unknown, or a 404; None if the account is ours.
-
-    Raises:
-        TokenRefusedError: the token is refused.
+    Raises TokenRefusedError if the token is refused.
     """
     met: list[ProviderError] = []
     for generation_id in known:

@@ -56,8 +56,6 @@ class _Decision:
     Attributes:
         reads_again: the balance is to be read before the next turn.
         resolvable_of_others: doubts of other batches that a look at the list may still settle.
-        waits: see :class:`jobs.ports.purchases.Decision`.
-        serving: see there.
     """
 
     situation: Situation
@@ -71,11 +69,6 @@ class Scheduler:
     """Submits until the run is over.
 
     Checkpoints: ``intent-written``, ``request-leaving``, ``answer-read``, ``outcome-written``.
-
-    Args:
-        context: of the run.
-        balance: of the account.
-        reconciler: which doubts may still settle by themselves.
     """
 
     def __init__(
