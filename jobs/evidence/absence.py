@@ -74,45 +74,46 @@ def settle_absence(
     result: Settlement,
 ) -> None:
     """Void a doubt that is shown never to have been created; else note what is missing."""
+    number = doubt.attempt.id
     adopted = {generation.id: attempt for attempt, generation in result.adopt}
-    if doubt.attempt_id in adopted.values() or any(g.id in adopted for g in mine):
+    if number in adopted.values() or any(g.id in adopted for g in mine):
         return  # settled, or others of its prompt just were: the next reading decides
     near = [g for g in mine if g.created_at is not None and g.created_at >= doubt.wide_from]
     if near or (near := _alike(doubt, unknown, adopted, grace)):
-        if doubt.past_grace and doubt.attempt_id not in result.unstable:
-            result.contested[doubt.attempt_id] = tuple(near)
+        if doubt.past_grace and number not in result.unstable:
+            result.contested[number] = tuple(near)
         return
     if not doubt.past_grace:
         return
     if doubt.clock_skewed:
-        result.unproven[doubt.attempt_id] = CLOCK_SKEWED
+        result.unproven[number] = CLOCK_SKEWED
         return
     if trouble := witness.trouble or _gap(doubt, reading, known):
-        result.unproven[doubt.attempt_id] = trouble
+        result.unproven[number] = trouble
         return
     evidence = evidence_of(doubt, witness, grace)
     if evidence.money is Money.OPEN:
         why = NO_QUIET if witness.books is None else witness.books.why_open()
-        result.unproven[doubt.attempt_id] = NO_MONEY.format(why)
+        result.unproven[number] = NO_MONEY.format(why)
     elif evidence.money is Money.PASSING or not doubt.shown:
-        result.passing.append(doubt.attempt_id)
-        result.unproven[doubt.attempt_id] = NOT_YET
+        result.passing.append(number)
+        result.unproven[number] = NOT_YET
     elif proof_of(evidence) is not None:
-        result.void.append(doubt.attempt_id)
+        result.void.append(number)
     else:
-        result.clean.append(doubt.attempt_id)
-        result.unproven[doubt.attempt_id] = NO_PROOF
+        result.clean.append(number)
+        result.unproven[number] = NO_PROOF
 
 
 def evidence_of(doubt: Suspect, witness: Witness, grace: timedelta) -> Evidence:
     """Gather what a faithful reading and the balance say about a doubt that is not in the list."""
     newest, books = witness.newest_intent, witness.books
     return Evidence(
-        later_than_grace=newest is not None and newest >= doubt.sent_until + grace,
-        later=witness.newest_attempt > doubt.attempt_id,
+        later_than_grace=newest is not None and newest >= doubt.attempt.sent_until + grace,
+        later=witness.newest_attempt > doubt.attempt.id,
         lag_known=witness.lag is not None,
         clean_twice=doubt.clean_before,
-        money=Money.OPEN if books is None else books.verdict(doubt.price),
+        money=Money.OPEN if books is None else books.verdict(doubt.attempt.price),
         money_moves=books is not None and books.moved,
     )
 
@@ -135,7 +136,7 @@ def _alike(
         and g.created_at is not None
         and g.prompt is not None
         and doubt.fits(g.created_at, grace)
-        and resembles(doubt.prompt, g.prompt)
+        and resembles(doubt.attempt.prompt, g.prompt)
     ]
 
 

@@ -54,7 +54,10 @@ def settle(
         else:
             _settle_group(group, by_key.get(key, []), grace, stable, result)
     for suspect in suspects:
-        if suspect.state == AttemptState.IN_DOUBT and suspect.attempt_id not in result.contested:
+        if (
+            suspect.attempt.state == AttemptState.IN_DOUBT
+            and suspect.attempt.id not in result.contested
+        ):
             mine = by_key.get(suspect.key, ())
             settle_absence(suspect, reading, known, mine, unknown, witness, grace, result)
     return result
@@ -65,8 +68,8 @@ def _leave_open(
 ) -> None:
     """Leave doubts to a person if an entry without a time has their prompt: it may be theirs."""
     for suspect in group:
-        if suspect.state == AttemptState.IN_DOUBT and suspect.past_grace:
-            result.contested[suspect.attempt_id] = tuple(candidates)
+        if suspect.attempt.state == AttemptState.IN_DOUBT and suspect.past_grace:
+            result.contested[suspect.attempt.id] = tuple(candidates)
 
 
 def _contest(
@@ -77,12 +80,12 @@ def _contest(
     It may also be a void's: a list that can't be understood settles nothing.
     """
     for suspect in group:
-        if suspect.state != AttemptState.IN_DOUBT or not suspect.past_grace:
+        if suspect.attempt.state != AttemptState.IN_DOUBT or not suspect.past_grace:
             continue
         times = [g for g in unknown if g.created_at is not None]
         near = [g for g in times if g.created_at and suspect.fits(g.created_at, grace)]
         if near:
-            result.contested[suspect.attempt_id] = tuple(near)
+            result.contested[suspect.attempt.id] = tuple(near)
 
 
 def _settle_group(
@@ -96,12 +99,12 @@ def _settle_group(
     for suspects, candidates in _components(group, found, grace):
         if not candidates:
             continue
-        doubts = [s for s in suspects if s.state == AttemptState.IN_DOUBT]
-        voids = [s for s in suspects if s.state == AttemptState.VOID]
-        if any(s.state == AttemptState.OPEN for s in suspects):
+        doubts = [s for s in suspects if s.attempt.state == AttemptState.IN_DOUBT]
+        voids = [s for s in suspects if s.attempt.state == AttemptState.VOID]
+        if any(s.attempt.state == AttemptState.OPEN for s in suspects):
             # its POST is under way, and a candidate may be its own: settled now, a doubt would get
             # the video that the answer names a moment later. The answer or the next look decides
-            result.unstable += [suspect.attempt_id for suspect in voids]
+            result.unstable += [suspect.attempt.id for suspect in voids]
             continue
         # a void was shown absent: it gets a candidate only if the doubts leave one over
         pairs = _pair(doubts, candidates, grace)
@@ -109,16 +112,16 @@ def _settle_group(
         if len(pairs) < len(candidates):
             claimants = [*doubts, *voids]
             pairs = _pair(claimants, candidates, grace)
-        alike = len({s.request for s in claimants}) == 1
+        alike = len({s.attempt.request_key for s in claimants}) == 1
         clock_skewed = any(doubt.clock_skewed for doubt in doubts)
         if clock_skewed or not alike or len(pairs) < len(candidates):
-            result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}
+            result.contested |= {doubt.attempt.id: tuple(candidates) for doubt in doubts}
         elif not stable(frozenset(g.id for g in candidates)):
-            result.unstable += [suspect.attempt_id for suspect in suspects]
+            result.unstable += [suspect.attempt.id for suspect in suspects]
         else:
             for suspect, generation in pairs:
                 landed = result.adopt if suspect in doubts else result.appeared
-                landed.append((suspect.attempt_id, generation))
+                landed.append((suspect.attempt.id, generation))
 
 
 def _components(
@@ -140,7 +143,7 @@ def _components(
             )
             parts = [part for part in parts if part not in touched] + [merged]
     for suspects, candidates in parts:
-        suspects.sort(key=lambda suspect: suspect.attempt_id)
+        suspects.sort(key=lambda suspect: suspect.attempt.id)
         candidates.sort(key=lambda g: (g.created_at is None, g.created_at, g.id))
     return parts
 

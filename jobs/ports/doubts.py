@@ -10,39 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 from ..evidence.account_list import Reading
 from ..evidence.books import BalanceReading, Books
-from ..evidence.suspects import Appeared, ClockOffset, Settlement
+from ..evidence.suspects import Appeared, ClockOffset, Settlement, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.provider import Generation
-
-
-@dataclass(frozen=True, slots=True)
-class SuspectAttempt:
-    """An attempt whose generation may be in the account under an id we do not know.
-
-    Attributes:
-        state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
-        prompt: as it was sent.
-        request_key: what was asked for, however the prompt is spelled.
-        intent_at: when its intent was written, by our clock.
-        sent_until: since when its request can't be under way any more, by our clock: when its
-            connection ended; after a crash, when a later runner took the lock, or until when it had
-            to be sent.
-        ended_at: when it became a void; None for the others.
-        unproven: why the list could not settle it, as it is kept for people.
-        price: what it would have cost, in micros, as far as is known; 0: it is not.
-        replaced_at: when the intent of a void's replacement was written; None: there is none.
-    """
-
-    id: int
-    state: str
-    prompt: str
-    request_key: str
-    intent_at: datetime
-    sent_until: datetime
-    ended_at: datetime | None = None
-    unproven: str | None = None
-    price: int = 0
-    replaced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

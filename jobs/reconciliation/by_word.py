@@ -99,19 +99,10 @@ async def look_for(
     _must_be_in_doubt(job)
     doubt = store.doubts.of_job(job.id)
     attempt = doubt.attempt
-    suspect = Suspect(
-        attempt_id=attempt.id,
-        state=attempt.state,
-        prompt=attempt.prompt,
-        key=prompt_key(attempt.prompt),
-        request=attempt.request_key,
-        sent_from=attempt.intent_at,
-        sent_until=attempt.sent_until,
-        offset=doubt.offset,
-    )
+    suspect = Suspect(attempt, prompt_key(attempt.prompt), doubt.offset)
     reading = await read_back(provider, clock, suspect.wide_from)
     alike = [one for one in reading.generations if could_be(suspect, one)]
-    since = suspect.sent_from - WIDE + timedelta(minutes=1)
+    since = attempt.intent_at - WIDE + timedelta(minutes=1)
     known = store.doubts.search(attempt.id, reading, alike, since)
     return Search(known.found, _trouble(suspect, reading, known, grace))
 
@@ -129,7 +120,7 @@ def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedel
 
 def could_be(suspect: Suspect, seen: Generation) -> bool:
     """Check whether a generation could be a doubt's: a prompt that resembles it, and not older."""
-    alike = seen.prompt is not None and resembles(suspect.prompt, seen.prompt)
+    alike = seen.prompt is not None and resembles(suspect.attempt.prompt, seen.prompt)
     return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
 
 

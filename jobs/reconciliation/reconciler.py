@@ -17,7 +17,7 @@ from ..evidence.echo import Echo
 from ..evidence.elsewhere import FAR
 from ..evidence.lag import LagMeter
 from ..evidence.settling import settle
-from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect
+from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect, SuspectAttempt
 from ..evidence.witness import Acceptance, judge
 from ..model.clock import PRECISION, JumpWatch
 from ..model.provider import (
@@ -28,7 +28,7 @@ from ..model.provider import (
     TokenRefusedError,
 )
 from ..model.states import AttemptState
-from ..ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled, SuspectAttempt
+from ..ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled
 from ..runtime.balance_witness import BalanceWitness
 from ..runtime.provider_health import Patience
 from ..runtime.run_context import RunContext
@@ -234,28 +234,16 @@ class Reconciler:
     ) -> list[Suspect]:
         """Return what is known of suspects, for :func:`jobs.evidence.settling.settle`."""
         now = self._clock.now()
-        found = []
-        for row in rows:
-            standing = self._watches.standing(row.id, began, lag)
-            found.append(
-                Suspect(
-                    attempt_id=row.id,
-                    state=row.state,
-                    prompt=row.prompt,
-                    key=echo.key(row.prompt),
-                    request=row.request_key,
-                    sent_from=row.intent_at,
-                    sent_until=row.sent_until,
-                    offset=self._offset(offsets[row.id]),
-                    past_grace=standing.past_grace,
-                    shown=standing.shown,
-                    clean_before=standing.clean_before,
-                    clock_skewed=row.intent_at > now + AHEAD,
-                    price=row.price,
-                    replaced_at=row.replaced_at,
-                )
+        return [
+            Suspect(
+                row,
+                echo.key(row.prompt),
+                self._offset(offsets[row.id]),
+                *self._watches.standing(row.id, began, lag),
+                clock_skewed=row.intent_at > now + AHEAD,
             )
-        return found
+            for row in rows
+        ]
 
     def _offset(self, measured: ClockOffset) -> ClockOffset:
         """Combine what shows the offset of the clocks: our acceptances, and the last answer.

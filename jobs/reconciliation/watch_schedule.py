@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..evidence.lag import LagMeter
-from ..evidence.suspects import Settlement
+from ..evidence.suspects import Settlement, SuspectAttempt
 from ..model.states import AttemptState
-from ..ports.doubts import SuspectAttempt
 from ..runtime.policy import RunPolicy
 
 SLOWEST = 60.0

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ..evidence.account_list import Reading
 from ..evidence.books import Books
-from ..evidence.suspects import WATCHED, ClockOffset, shown_since
+from ..evidence.suspects import WATCHED, ClockOffset, SuspectAttempt, shown_since
 from ..evidence.witness import Acceptance
 from ..model.ledger import ACCOUNT_KEY
 from ..model.provider import Generation
@@ -23,7 +23,6 @@ from ..ports.doubts import (
     OwnerJob,
     Searched,
     Settled,
-    SuspectAttempt,
 )
 from ..ports.seen import AttemptRow
 from . import accounts, doubts, latecomers, outcomes, quiet, shown, takeovers, views
