@@ -136,7 +136,7 @@ async def _run(
         try:
             with _stoppable(runner, running, downloading, deps.switch, above_the_bar(say)):
                 ending = await _finish(running, downloading)
-                served.add(runner.served)
+                served.add(runner.left.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
                     if ending.reason is not Reason.DATABASE:
@@ -150,14 +150,14 @@ async def _run(
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
     batches = statuses(store, served())
-    judged = _judged(store, batches, batch_ids, runner.handed)
+    judged = _judged(store, batches, batch_ids, runner.left.handed)
     return RunResult(
         ending,
         batches,
         judged,
         frozenset(batch.id for batch in batches) - frozenset(batch_ids),
         report,
-        runner.surplus,
+        runner.left.surplus,
         runner.reappeared,
         store.queries.odd_prices(began),
     )

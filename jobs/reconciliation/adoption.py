@@ -302,11 +302,6 @@ async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) 
     return replace(work, matches=tuple(await asyncio.gather(*map(looked, work.matches))))
 
 
-def hold_back(store: JobStore, work: EarlierWork) -> None:
-    """Hold back what must wait, and release what need not wait any more, in one transaction."""
-    store.adoption.hold_back(work)
-
-
 def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
     """Make the matched generations the jobs' own, at no cost; return how many landed."""
     takeable = [one for one in work.matches if one.takeable]

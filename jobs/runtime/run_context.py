@@ -1,18 +1,15 @@
 """What the parts of one run share, put together once by the runner."""
 
-import logging
 import random
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ..evidence.elsewhere import Elsewhere, Strangers
 from ..evidence.looked_for import LookedFor
 from ..evidence.sight import samples
 from ..model.clock import Clock
 from ..model.provider import Generation, Provider
-from ..ports.purchases import Breach, Lost
 from ..store import Store
 from .pace import Durations
 from .policy import RunPolicy
@@ -21,43 +18,6 @@ from .token_check import TokenCheck
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a point where a crash must lose nothing; tests kill the process there."""
-
-
-log = logging.getLogger(__name__)
-
-
-class Fence:
-    """Keeps a run from buying with a database that is no longer its own.
-
-    A lock file that somebody deleted, a database that was restored or replaced during a run: each
-    would let one row be bought twice, or write purchases where no later run reads them.
-
-    Args:
-        store: of the run.
-        run_id: a random name of the run in the database.
-    """
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
-        self.run_id = run_id
-
-    def breach(self, lost: Lost) -> Breach:
-        """Return why this run must buy nothing more."""
-        return Breach(self._store.path, lost)
-
-    def rescued(self, lost: Lost, now: datetime) -> Breach:
-        """Return the same, with the place where the purchases are written.
-
-        If the file is gone, its content is copied to a new file next to it.
-        """
-        if lost in (Lost.TAKEN, Lost.LINKED):
-            return self.breach(lost)
-        try:
-            copy = self._store.rescue(f"rescued-{now:%Y%m%d-%H%M%S}")
-        except (OSError, sqlite3.Error) as error:
-            log.exception("the lost database could not be copied")
-            return Breach(self._store.path, lost, trouble=str(error) or type(error).__name__)
-        return Breach(self._store.path, lost, copy)
 
 
 def nothing(name: str) -> None:
@@ -77,7 +37,7 @@ class RunContext:
         durations: how long generations took, as this run saw it.
         elsewhere: what others buy on this account at the same time.
         strangers: their generations that may be refunded.
-        fence: whether the database is still this run's.
+        run_id: a random name of the run in the database: another one there ends this run.
         looked_for: which rows may be bought without another look at the list.
     """
 
@@ -89,7 +49,7 @@ class RunContext:
     chance: random.Random
     checkpoint: Checkpoint
     token: TokenCheck
-    fence: Fence
+    run_id: str
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     strangers: Strangers = field(default_factory=Strangers)

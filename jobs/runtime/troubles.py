@@ -6,37 +6,14 @@ list instead, and its own looks become rarer: it slows or stops no other (docs/m
 
 from collections import Counter
 from collections.abc import Collection
-from enum import StrEnum
 
-from ..model.provider import ProviderError, ThrottledError, TokenRefusedError, UnreachableError
+from ..model.provider import ProviderError, UnreachableError
 
 RAREST = 600.0
 """Seconds between two looks at a generation in trouble, and between two tries of a failing list."""
 
 CROWD = 3
 """So many generations that fail alike, with no other answer, are not a trouble of one."""
-
-
-class Trouble(StrEnum):
-    """Whom a failed look concerns."""
-
-    TOKEN = "token"  # noqa: S105 - a trouble, not a secret
-    EVERYBODY = "everybody"
-    SILENCE = "silence"
-    ITS_OWN = "its own"
-
-
-_TABLE = (
-    (TokenRefusedError, Trouble.TOKEN),  # 401
-    (ThrottledError, Trouble.EVERYBODY),  # 429
-    (UnreachableError, Trouble.SILENCE),  # no answer, 5xx: one's own, if others are answered
-    (ProviderError, Trouble.ITS_OWN),  # 400, 403, 404, 410, 422, HTML, another shape
-)
-
-
-def trouble_of(error: ProviderError) -> Trouble:
-    """Return whom a failed look at one generation concerns."""
-    return next(trouble for kind, trouble in _TABLE if isinstance(error, kind))
 
 
 def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
@@ -46,10 +23,9 @@ def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
     """
     if answered or not errors:
         return False
-    found = {(trouble_of(error), type(error)) for error in errors}
-    if all(trouble is Trouble.SILENCE for trouble, _ in found):
-        return True
-    return len(errors) >= CROWD and len(found) == 1
+    if all(isinstance(error, UnreachableError) for error in errors):
+        return True  # no answer, or a 5xx: one's own only if others are answered
+    return len(errors) >= CROWD and len({type(error) for error in errors}) == 1
 
 
 class Troubles:

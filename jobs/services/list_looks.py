@@ -46,13 +46,7 @@ class ListLooks:
     def __init__(
         self, context: RunContext, write: Callable[[Sequence[Generation]], Awaitable[None]]
     ) -> None:
-        self._store = context.store
-        self._provider = context.provider
-        self._clock = context.clock
-        self._policy = context.policy
-        self._health = context.health
-        self._token = context.token
-        self._note_others = context.note_others
+        self._run = context
         self._write = write
         self._pushed_down = 0
         self._failed = 0
@@ -72,7 +66,7 @@ class ListLooks:
         """
         missing = {item.generation_id: item for item in due}
         read = False
-        if self._clock.monotonic() < self._rests_until:
+        if self._run.clock.monotonic() < self._rests_until:
             return list(missing.values()), False
         try:
             if len(due) >= LIST_FROM:
@@ -84,12 +78,12 @@ class ListLooks:
                 read = True
             self._failed = 0 if read else self._failed
         except ProviderError as error:
-            await self._token.check(error)
+            await self._run.token.check(error)
             self._failed += 1
-            rest = backed_off(self._failed, self._policy.poll_interval)
+            rest = backed_off(self._failed, self._run.policy.poll_interval)
             if isinstance(error, ThrottledError):
                 rest = max(rest, error.retry_after or 0.0)
-            self._rests_until = self._clock.monotonic() + rest
+            self._rests_until = self._run.clock.monotonic() + rest
             log.warning("the list could not be read (%s): single looks for %.0f s", error, rest)
         return list(missing.values()), read
 
@@ -106,7 +100,7 @@ class ListLooks:
                 break
             unmatched, ended = await self._pass(missing, unmatched, fewest)
             if len(missing) == before:  # ever deeper; from the top again when the list has ended
-                deeper = 2 * self._pushed_down + self._provider.list_limit
+                deeper = 2 * self._pushed_down + self._run.provider.list_limit
                 self._pushed_down = 0 if ended or deeper > FAR else deeper
 
     async def _pass(
@@ -118,7 +112,7 @@ class ListLooks:
         ended = False
         while listed and not ended:
             places, unsure = self._places(listed)
-            begin, members = next_page(places, self._provider.list_limit, unsure, fewest)
+            begin, members = next_page(places, self._run.provider.list_limit, unsure, fewest)
             taken = {name: listed.pop(name) for name in members}
             if begin is not None:
                 unmatched |= taken
@@ -134,9 +128,9 @@ class ListLooks:
         met: list[tuple[int, int]],
     ) -> bool:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
-        seen = await self._provider.generations(self._provider.list_limit, offset)
-        self._health.answered()
-        self._note_others(seen)
+        seen = await self._run.provider.generations(self._run.provider.list_limit, offset)
+        self._run.health.answered()
+        self._run.note_others(seen)
         await self._write(seen)
         for place, generation in enumerate(seen, offset):
             if generation.id in places:
@@ -148,7 +142,7 @@ class ListLooks:
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
         """Return where in the list generations are expected now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
-        found = self._store.updates.places(numbers)
+        found = self._run.store.updates.places(numbers)
         places = {
             item.generation_id: found.newer.get(item.attempt_id, FAR) + self._pushed_down
             for item in listed.values()

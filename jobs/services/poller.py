@@ -80,18 +80,10 @@ class Poller:
     """Looks until it is cancelled. Checkpoints: ``look-read``, ``look-written``."""
 
     def __init__(self, context: RunContext) -> None:
-        self._store = context.store
-        self._provider = context.provider
-        self._clock = context.clock
-        self._policy = context.policy
-        self._health = context.health
-        self._chance = context.chance
-        self._checkpoint = context.checkpoint
-        self._durations = context.durations
+        self._run = context
         self._list = ListLooks(context, self._write)
         self._jumps = JumpWatch(context.clock)
         self._known_since: dict[int, float] = {}
-        self._token = context.token
         self._troubles = Troubles()
         self._unseen = Patience(context.policy.unreachable_patience)
         self._announcements = Announcements()
@@ -107,10 +99,10 @@ class Poller:
                 nap = await self.look()
             except ProviderError as error:
                 log.info("looking failed: %s", error)
-                nap = self._health.heed(error)
-                if self._health.refusal is RefusalCause.TOKEN:
+                nap = self._run.health.heed(error)
+                if self._run.health.refusal is RefusalCause.TOKEN:
                     return
-            await self._clock.sleep(nap)
+            await self._run.clock.sleep(nap)
 
     async def look(self) -> float:
         """Look once at everything that is due; returns the seconds until the next look.
@@ -120,17 +112,17 @@ class Poller:
                 unchanged.
         """
         if abs(self._jumps.jump()) > JUMP:
-            farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
-            await self._store.updates.bring_back(self._clock.now(), farthest)
+            farthest = max(FARTHEST, timedelta(seconds=3 * self._run.policy.poll_interval))
+            await self._run.store.updates.bring_back(self._run.clock.now(), farthest)
         # what is due in a moment is looked at now too: one page shows them all
-        soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 4)
-        if self._mark == self._store.change_mark() and not self._is_due(soon):
+        soon = self._run.clock.now() + timedelta(seconds=self._run.policy.poll_interval / 4)
+        if self._mark == self._run.store.change_mark() and not self._is_due(soon):
             return self._nap()
-        window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
-        due = self._rested(self._store.updates.due(soon, window))
+        window = 2 * max(self._run.policy.max_in_flight, self._run.provider.list_limit)
+        due = self._rested(self._run.store.updates.due(soon, window))
         await self._look_at([*due, *self._given_up()])
-        self._mark = self._store.change_mark()
-        self._upcoming = self._store.updates.next_look()
+        self._mark = self._run.store.change_mark()
+        self._upcoming = self._run.store.updates.next_look()
         return self._nap()
 
     async def look_at_given_up(self) -> None:
@@ -145,20 +137,20 @@ class Poller:
         if due:
             missing, listed = await self._list.look(due, self._troubles)
             await self._singly(missing, listed=listed)
-            self._health.wake()
+            self._run.health.wake()
 
     def _given_up(self) -> Sequence[Due]:
         """List what was given up; empty until it is time to look at it again."""
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         if at < self._given_up_at:
             return []
         self._given_up_at = at + OVERDUE_EVERY.total_seconds()
-        return self._store.updates.given_up()
+        return self._run.store.updates.given_up()
 
     def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
         """Leave out what a callback announced within one poll interval of the last look at it."""
-        now = self._clock.monotonic()
-        since = now - self._policy.poll_interval
+        now = self._run.clock.monotonic()
+        since = now - self._run.policy.poll_interval
         self._looked = {number: at for number, at in self._looked.items() if at > since}
         rested = [item for item in due if not (item.announced and item.attempt_id in self._looked)]
         self._looked |= {item.attempt_id: now for item in rested}
@@ -168,11 +160,11 @@ class Poller:
         return self._upcoming is not None and self._upcoming <= soon
 
     def _nap(self) -> float:
-        longest = min(LONGEST_NAP, self._policy.poll_interval)
+        longest = min(LONGEST_NAP, self._run.policy.poll_interval)
         if self._upcoming is None:
             return longest
-        wait = (self._upcoming - self._clock.now()).total_seconds()
-        return min(longest, max(wait, self._policy.poll_interval / 4))
+        wait = (self._upcoming - self._run.clock.now()).total_seconds()
+        return min(longest, max(wait, self._run.policy.poll_interval / 4))
 
     async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
         """Look at each singly; a failure is its own, unless nothing at all is answered."""
@@ -181,7 +173,7 @@ class Poller:
         async def one(item: Due) -> Generation | ProviderError:
             async with turns:
                 try:
-                    return await self._provider.generation(item.generation_id)
+                    return await self._run.provider.generation(item.generation_id)
                 except ProviderError as error:
                     return error
 
@@ -213,7 +205,7 @@ class Poller:
             ProviderError: the failure concerns every request.
         """
         for _, error in failed:
-            await self._token.check(error)
+            await self._run.token.check(error)
         throttled = [error for _, error in failed if isinstance(error, ThrottledError)]
         if throttled:
             raise throttled[0]
@@ -226,27 +218,27 @@ class Poller:
             few = (
                 len(errors) < CROWD
             )  # one generation whose look breaks the server is not an outage
-            answered = few and await self._token.balance_answers()
+            answered = few and await self._run.token.balance_answers()
             if not answered:
-                self._unseen.failed(self._clock.monotonic())
-                if not self._unseen.is_over(self._clock.monotonic()):
+                self._unseen.failed(self._run.clock.monotonic())
+                if not self._unseen.is_over(self._run.clock.monotonic()):
                     raise UnreachableError(str(errors[0]))
                 # other requests are answered, or the run would have ended: the failure is their own
         await self._write((), [item for item, _ in failed])
         if answered:
-            self._health.answered()
+            self._run.health.answered()
 
     async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
-        self._checkpoint("look-read")
-        now = self._clock.now()
+        self._run.checkpoint("look-read")
+        now = self._run.clock.now()
         if seen or unknown:
-            decided = await self._store.updates.record(
+            decided = await self._run.store.updates.record(
                 [generation.id for generation in seen],
                 now,
                 lambda ours: self._decide(ours, seen, unknown, now),
             )
             self._remember(decided)
-        self._checkpoint("look-written")
+        self._run.checkpoint("look-written")
 
     def _decide(
         self,
@@ -257,7 +249,7 @@ class Poller:
     ) -> _Decided:
         """Decide what looks result in; each uses the durations that earlier ones showed."""
         decided = _Decided(
-            durations=self._durations.copy(), announcements=self._announcements.copy()
+            durations=self._run.durations.copy(), announcements=self._announcements.copy()
         )
         for generation in seen:
             attempt = ours.get(generation.id)
@@ -283,9 +275,9 @@ class Poller:
         Only the poller changes this, and it waits for each recording: no decision in between is
         lost.
         """
-        self._durations.take(decided.durations)
+        self._run.durations.take(decided.durations)
         self._announcements = decided.announcements
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         for number in decided.met:
             self._known_since.setdefault(number, at)
 
@@ -303,7 +295,7 @@ class Poller:
             kind = seen.failure or FailureKind.UNKNOWN
             message = seen.message or "the provider gave no reason"
             # random: if the transaction is tried again, another delay is as good
-            delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
+            delay = self._run.policy.retry.decide(kind, attempt.retries, self._run.chance)
             decided.ends.append(Failed(attempt.id, kind, message, delay))
             decided.announcements.found(announced=attempt.announced)
         elif self._is_overdue(attempt, seen, now, decided):
@@ -326,12 +318,14 @@ class Poller:
         """Give a generation up for this run, by where it was seen last; it is still looked at."""
         phase, state = (None, None) if seen is None else (seen.phase, seen.said_state)
         kind = _GIVEN_UP_AS.get(phase, FailureKind.OVERDUE)
-        message = self._policy.words.given_up(kind, self._policy.generation_timeout / 60, state)
+        message = self._run.policy.words.given_up(
+            kind, self._run.policy.generation_timeout / 60, state
+        )
         return Overdue(attempt_id, GivenUp(kind, message, now + OVERDUE_EVERY, state))
 
     @property
     def _patience(self) -> timedelta:
-        return timedelta(seconds=self._policy.generation_timeout)
+        return timedelta(seconds=self._run.policy.generation_timeout)
 
     def _age(
         self, attempt: UnendedAttempt, created_at: datetime | None, now: datetime
@@ -343,7 +337,7 @@ class Poller:
         """
         ours = now - attempt.accepted_at
         known = self._known_for(attempt.id)
-        ahead = self._provider.clock_ahead
+        ahead = self._run.provider.clock_ahead
         if created_at is None or ahead is None:
             return max(known, ours - self._jumps.spread)
         theirs = now + ahead - created_at
@@ -353,13 +347,13 @@ class Poller:
 
     def _known_for(self, attempt_id: int) -> timedelta:
         """Return how long this run has looked at one: its least age by any clock."""
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         return timedelta(seconds=at - self._known_since.get(attempt_id, at))
 
     def _next_look(
         self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
     ) -> datetime:
-        interval = self._policy.poll_interval
+        interval = self._run.policy.poll_interval
         if attempt.announced:  # perhaps after this look was sent, or the answer lags behind
             return now + timedelta(seconds=interval)
         age = (now - attempt.accepted_at).total_seconds()
@@ -371,7 +365,7 @@ class Poller:
 
     def _next_try(self, item: Due, now: datetime) -> datetime:
         """Return when one in trouble is looked at again: ever more rarely."""
-        interval = self._policy.poll_interval
+        interval = self._run.policy.poll_interval
         delay = self._troubles.delay(item.attempt_id, interval)
         next_try = min(now + timedelta(seconds=delay), item.accepted_at + self._patience)
         return max(next_try, now + timedelta(seconds=interval))

@@ -6,6 +6,7 @@ The caller holds the lock (:func:`jobs.database.lock.runner_lock`) and has upgra
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +26,12 @@ from ..model.provider import (
 from ..model.states import Reason
 from ..ports import JobStore
 from ..ports.account import AccountStore
-from ..ports.purchases import PurchaseStore, Recovery
+from ..ports.purchases import Breach, LeftBehind, Lost, PurchaseStore, Recovery
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.policy import RunPolicy
 from ..runtime.provider_health import ProviderHealth
-from ..runtime.run_context import Checkpoint, Fence, RunContext, nothing
+from ..runtime.run_context import Checkpoint, RunContext, nothing
 from ..runtime.token_check import TokenCheck
 from ..store import Store
 from .late_look import LateLook
@@ -84,7 +85,7 @@ class Runner:
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
         token = TokenCheck(provider, clock)
-        self._fence = Fence(store, f"{chance.getrandbits(64):016x}")
+        self._run_id = f"{chance.getrandbits(64):016x}"
         context = RunContext(
             store,
             provider,
@@ -94,7 +95,7 @@ class Runner:
             chance,
             checkpoint,
             token,
-            self._fence,
+            self._run_id,
             elsewhere=elsewhere,
             looked_for=LookedFor(
                 policy.looked_for,
@@ -109,12 +110,8 @@ class Runner:
         self._poller = Poller(context)
         self._late_look = LateLook(context, self._reconciler)
         self.recovery = Recovery(0, 0)
-        self.served: Sequence[int] = ()
-        """Batches that it served, or with jobs that were handed to it; known when it has ended."""
-        self.handed: Sequence[int] = ()
-        """Jobs that were handed to it; known when it has ended."""
-        self.surplus = 0
-        """Generations that turned up too late, and are paid for twice; known when it has ended."""
+        self.left = LeftBehind((), (), 0)
+        """What it served, once it has ended."""
 
     @property
     def reappeared(self) -> int:
@@ -242,25 +239,40 @@ class Runner:
 
     def _take_over(self) -> None:
         now = self._clock.now()
-        self.recovery = self._purchases.take_over(self._fence.run_id, now, self._clock.boot())
+        self.recovery = self._purchases.take_over(self._run_id, now, self._clock.boot())
 
     def _checked(self, ending: Ending) -> Ending:
         """Return how a run really ended: without its own database, it never finished."""
-        lost = self._purchases.lost(self._fence.run_id)
+        lost = self._purchases.lost(self._run_id)
         if lost is None:
             return ending
-        return Ending(Reason.DATABASE, breach=self._fence.rescued(lost, self._clock.now()))
+        return Ending(Reason.DATABASE, breach=self._rescued(lost))
+
+    def _rescued(self, lost: Lost) -> Breach:
+        """Return why the run may buy nothing more; copy the content of a file that is gone.
+
+        A deleted lock, or a database that was restored or replaced during a run, would let a row be
+        bought twice, or write purchases where no later run reads them.
+        """
+        path = self._store.path
+        if lost in (Lost.TAKEN, Lost.LINKED):
+            return Breach(path, lost)
+        try:
+            copy = self._store.rescue(f"rescued-{self._clock.now():%Y%m%d-%H%M%S}")
+        except (OSError, sqlite3.Error) as error:
+            log.exception("the lost database could not be copied")
+            return Breach(path, lost, trouble=str(error) or type(error).__name__)
+        return Breach(path, lost, copy)
 
     def _leave(self, ending: Ending | None) -> None:
-        left = self._purchases.leave(
-            self._fence.run_id,
+        self.left = self._purchases.leave(
+            self._run_id,
             self._clock.now(),
             self._clock.boot(),
             self._reconciler.surplus,
             None if ending is None else ending.reason,
             "" if ending is None else ending.message,
         )
-        self.served, self.handed, self.surplus = left.served, left.handed, left.surplus
 
     def _ending_before_start(self) -> Ending:
         if self.health.stopping:
