@@ -34,10 +34,7 @@ Execute = Callable[[str], Iterable[Any]]
 
 
 def wrong_field(execute: Execute) -> str | None:
-    """Return the name of an invalid column of the account; None if all are valid.
-
-    ``execute`` is on a database of any version whose schema was checked.
-    """
+    """Return the name of an invalid column of the account, of any version; None: all are valid."""
     columns = [(row[1], row[2], row[3]) for row in execute("PRAGMA table_info(account)")]
     start = f"1, {LONGEST + 1}"
     parts = [f"typeof({name}), substr(CAST({name} AS BLOB), {start})" for name, *_ in columns]
@@ -74,11 +71,7 @@ def _wrong_text(texts: dict[str, str]) -> str | None:
 
 
 def refuse_wrong_fields(execute: Execute, database: Path) -> None:
-    """Check the account of a database of this version.
-
-    Raises:
-        DatabaseUnusableError: a field of it is not valid.
-    """
+    """Raise DatabaseUnusableError if a field of a current database's account is not valid."""
     name = wrong_field(execute)
     if name is not None:
         raise DatabaseFaultError(database, Fault.FIELD, name)

@@ -30,15 +30,12 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True)
 class RunnerInfo:
-    """Who runs; not part of the locking.
-
-    ``brief``: it ends with some jobs of its own: what is handed to it may be left over.
-    """
+    """Who runs; not part of the locking."""
 
     pid: int
     host: str
     since: str
-    brief: bool = False
+    brief: bool = False  # ends with some jobs of its own: what is handed to it may be left over
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}, since {self.since}"

@@ -39,11 +39,7 @@ def refuse_planted_files(database: Path) -> None:
 
 
 def refuse_planted_start(database: Path, number: int) -> None:
-    """Check that nobody else can write into what becomes a new database (no table yet).
-
-    Raises:
-        DatabaseUnusableError: it belongs to another account.
-    """
+    """Raise DatabaseUnusableError if another account can write into a new database's empty file."""
     found = os.fstat(number)
     if is_foreign(database, found):
         raise DatabaseFaultError(database, Fault.FOREIGN_START, str(found.st_uid))

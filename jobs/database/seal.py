@@ -27,14 +27,11 @@ _SEAL: Final = re.compile(rf"[0-9a-f]{{32}}(?: [0-9a-f]{{64}}){{0,{MOST}}}")
 
 
 class Sealer:
-    """Makes and recognises the seals of one account of a machine.
-
-    ``problem``: why the secret ``key`` could not be kept, so that the next command has another one.
-    """
+    """Makes and recognises the seals of one account of a machine."""
 
     def __init__(self, key: bytes, problem: str | None = None) -> None:
         self._key = key
-        self.problem = problem
+        self.problem = problem  # why the secret could not be kept for the next command
 
     @classmethod
     def kept_in(cls, folder: Path) -> "Sealer":

@@ -80,11 +80,7 @@ def expected(folder: Path, revision: str | None) -> dict[str, str] | None:
 
 
 def refuse_other_version_table(found: Mapping[str, str], database: Path, folder: Path) -> None:
-    """Check the table that holds the revision, which every version defines alike.
-
-    Raises:
-        DatabaseAlteredError: reading it could do anything.
-    """
+    """Raise DatabaseAlteredError if the table of the revision is not as in every version."""
     changes = json.loads((folder / FILE).read_text("utf-8"))
     if found[VERSION_TABLE] != min(changes.items())[1][VERSION_TABLE]:
         raise DatabaseAlteredError(database, Alteration.REDEFINED, VERSION_TABLE)
@@ -93,11 +89,7 @@ def refuse_other_version_table(found: Mapping[str, str], database: Path, folder:
 def refuse_altered(
     connection: sqlite3.Connection, database: Path, folder: Path, revision: str | None
 ) -> None:
-    """Check that a database has what its revision has and nothing else; unknown ones pass.
-
-    Raises:
-        DatabaseAlteredError: it does not.
-    """
+    """Raise DatabaseAlteredError if a database is not exactly of its (known) revision."""
     wanted = expected(folder, revision)
     if wanted is None:
         return

@@ -56,13 +56,10 @@ class BalanceReading:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the balance has agreed with our charges, between quiet readings, in micros.
-
-    ``drift``: by how much more it fell; at most the rounding error.
-    """
+    """How far the balance has agreed with our charges, between quiet readings, in micros."""
 
     charged: int = 0
-    drift: int = 0
+    drift: int = 0  # by how much more it fell; at most the rounding error
 
     def after(self, fell: int, charged: int) -> "Agreement | None":
         """Return it including another quiet reading; None if that does not agree."""

@@ -14,12 +14,9 @@ from ..model.text import text_key, unescaped
 
 
 class Sort(NamedTuple):
-    """A sort of characters that an encoding either has or lacks.
+    """A sort of characters that an encoding either has or lacks."""
 
-    ``script`` is that of letters, as Unicode names it, and empty for other characters.
-    """
-
-    script: str
+    script: str  # of letters, as Unicode names it; else empty
     beyond_latin_1: bool
     beyond_16_bits: bool
 

@@ -66,10 +66,7 @@ USES: Final[Mapping[GenerationPhase, tuple[Use, Use]]] = {
 
 
 def use_of(generation: Generation, now: datetime) -> Use:
-    """Decide what a generation that no attempt has means for a row with its prompt.
-
-    ``now`` is by the provider's clock.
-    """
+    """Decide what a generation that no attempt has means for a row, by the provider's clock."""
     sound, unsound = USES[generation.phase]
     if generation.phase is GenerationPhase.COMPLETED:
         return sound if generation.video_url else unsound

@@ -110,10 +110,7 @@ def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> 
 
 
 def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> list[tuple[str, str]]:
-    """Pair prompts of ours, as they were sent, with what the list shows.
-
-    Those taken over count only if nothing was bought: a person may have picked another's.
-    """
+    """Pair prompts as sent and shown; those taken over count only if nothing was bought."""
     ours = [(known[one.id], one.prompt) for one in shown if one.id in known and one.prompt]
     bought = [pair for pair in ours if pair[0].bought] or ours
     return [(one.prompt, prompt) for one, prompt in bought]

@@ -49,14 +49,11 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a generation must have been waited for before a person may give it up.
-
-    ``next_step``: what its row then says can be done; empty: nothing.
-    """
+    """How long a generation must have been waited for before a person may give it up."""
 
     now: datetime
     waits: timedelta
-    next_step: str = ""
+    next_step: str = ""  # what its row then says can be done
 
 
 _AGAIN: Final[Mapping[JobState, WhyNot | None]] = {
@@ -82,10 +79,7 @@ _GIVEN_UP: Final[Mapping[JobState, WhyNot | None]] = {
 
 
 def why_not_again(job: Standing, give_up: Patience | None = None) -> WhyNot | None:
-    """Return why a job may not be bought again; None if it may.
-
-    ``give_up``: an attempt of it that will not end is given up first, on these terms.
-    """
+    """Return why a job may not be bought again, after giving its attempt up; None if it may."""
     reason = _AGAIN[job.state]
     if job.state is JobState.QUEUED and job.held_back:
         reason = None

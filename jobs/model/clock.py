@@ -59,10 +59,7 @@ class Clock(Protocol):
         """Return seconds that only move forward, for durations."""
 
     def boot(self) -> str | None:
-        """Return ``BOOTID:SECONDS`` since the machine started, asleep or not; None: no such clock.
-
-        It outlives a process, and nobody can set it.
-        """
+        """Return ``BOOTID:SECONDS`` since the machine started, which nobody can set; None: unknown."""
 
     async def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""

@@ -62,26 +62,20 @@ class LoadError(EngineError):
 
 @dataclass(eq=False)
 class DatabaseVersionError(EngineError):
-    """The database is of another version.
-
-    ``newer``: than the newest that this program knows; else it is older, and can be upgraded.
-    """
+    """The database is of another version."""
 
     database: Path
     version: str
     known: str
-    newer: bool
+    newer: bool  # than this program knows; else it is older, and can be upgraded
 
 
 @dataclass(eq=False)
 class AnotherRunnerError(DatabaseLockedError):
-    """Another runner works on the database.
-
-    ``runner`` names its process and host; empty if that is not known.
-    """
+    """Another runner works on the database."""
 
     database: Path
-    runner: str
+    runner: str  # its process and host; empty if not known
 
 
 @dataclass(eq=False)
@@ -103,14 +97,11 @@ class OtherToken(StrEnum):
 
 @dataclass(eq=False)
 class OtherTokenError(DatabaseOwnerError):
-    """The token is not known to be of the database's account.
-
-    ``detail``: the generation that a stranger's token does not know, or why nothing could be seen.
-    """
+    """The token is not known to be of the database's account."""
 
     database: Path
     cause: OtherToken
-    detail: str = ""
+    detail: str = ""  # a generation unknown to the token, or why nothing could be seen
 
 
 class Fault(StrEnum):
@@ -172,27 +163,20 @@ class Alteration(StrEnum):
 
 @dataclass(eq=False)
 class DatabaseAlteredError(EngineError):
-    """The database holds triggers, views or definitions that are not ours.
-
-    ``known``: type and name; ``remove``: SQL that drops an addition, None if its name is not to be
-    quoted.
-    """
+    """The database holds triggers, views or definitions that are not ours."""
 
     database: Path
     alteration: Alteration
-    known: str
-    remove: str | None = None
+    known: str  # type and name
+    remove: str | None = None  # SQL that drops an addition; None: not to be quoted
 
 
 @dataclass(eq=False)
 class NoSuchBatchError(NotFoundError):
-    """There is no batch of that name.
-
-    ``known``: names of the first batches that there are.
-    """
+    """There is no batch of that name."""
 
     name: str
-    known: Sequence[str]
+    known: Sequence[str]  # the first that there are
 
 
 @dataclass(eq=False)
@@ -221,13 +205,10 @@ class BatchUnderWayError(NotAllowedError):
 
 @dataclass(eq=False)
 class NotInDoubtError(NotAllowedError):
-    """The job is not in doubt.
-
-    ``state``: what it is instead; empty if it was settled meanwhile.
-    """
+    """The job is not in doubt."""
 
     key: str
-    state: str
+    state: str  # empty: it was settled meanwhile
 
 
 class NotIts(StrEnum):
@@ -297,40 +278,30 @@ class NamesakeError(LoadError):
 
 @dataclass(eq=False)
 class MovedRowsError(LoadError):
-    """Paid rows ask for other videos, and other rows for theirs.
-
-    ``holder`` has a video that ``asker`` asks for now, by this prompt; ``under_way``: one of them
-    can't be changed yet.
-    """
+    """Paid rows ask for other videos, and other rows for theirs."""
 
     rows: int
-    holder: str
-    asker: str
+    holder: str  # the row that has the video of this prompt
+    asker: str  # the row that asks for it now
     prompt: str
-    under_way: bool
+    under_way: bool  # one of them can't be changed yet
 
 
 @dataclass(eq=False)
 class EditedRowsError(LoadError):
-    """Paid rows left the manifest, and new ones came: edits, or other videos.
+    """Paid rows left the manifest, and new ones came: edits, or other videos."""
 
-    Counts, and row and prompt of the first that left and the first that came.
-    """
-
-    vanished: int
+    vanished: int  # how many left; then the first of them
     row: int
     prompt: str
-    fresh: int
+    fresh: int  # how many came; then the first of them
     new_row: int
     new_prompt: str
 
 
 @dataclass(eq=False)
 class NoSuchCampaignError(LoadError):
-    """No row has the campaign that a budget is for.
-
-    ``known``: some that there are.
-    """
+    """No row has the campaign that a budget is for."""
 
     name: str
-    known: Sequence[str]
+    known: Sequence[str]  # some that there are

@@ -15,12 +15,7 @@ LARGEST_USD = Decimal(1_000_000_000)
 
 
 def to_micros(usd: Decimal | str | int) -> Micros:
-    """Turn dollars into micros; what is finer is rounded up. A float has already lost the truth.
-
-    Raises:
-        ValueError: it is not a finite number, negative, or absurdly large.
-        TypeError: it is a float.
-    """
+    """Turn dollars into micros; what is finer is rounded up. ValueError: not an amount of money."""
     return _whole(usd, ROUND_CEILING)
 
 

@@ -123,13 +123,10 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Known not created: nothing left this machine, or no connection came to be.
-
-    ``unreachable``: the provider could not be connected to, so that waiting may help.
-    """
+    """Known not created: nothing left this machine, or no connection came to be."""
 
     reason: str
-    unreachable: bool
+    unreachable: bool  # could not be connected to, so that waiting may help
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,12 +252,10 @@ class WrongAddressError(ProviderError):
 
 
 class Provider(Protocol):
-    """A provider of videos; one page of its list has ``list_limit`` generations at most.
-
-    Reads raise :class:`ProviderError`.
-    """
+    """A provider of videos; all reads may raise :class:`ProviderError`."""
 
     list_limit: int
+    """Generations on one page of the list, at most."""
 
     @property
     def clock_ahead(self) -> timedelta | None:

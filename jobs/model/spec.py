@@ -11,19 +11,14 @@ from .text import text_key
 
 
 class AskedRow(NamedTuple):
-    """What a job asks for, as columns of its row; statements that need it have all of them.
-
-    Attributes:
-        kind: the key of its price kind, which names the model.
-        image: the fields of its reference.
-    """
+    """What a job asks for, as columns of its row; statements that need it have all of them."""
 
     fingerprint: str
-    kind: str
+    kind: str  # the key of its price kind, which names the model
     prompt: str
     orientation: str
     duration: int
-    image: dict[str, Any] | None
+    image: dict[str, Any] | None  # the fields of its reference
     callback_url: str | None
     parameters: dict[str, Parameter]
 

@@ -57,8 +57,5 @@ def prompt_key(prompt: str) -> str:
 
 
 def folded_id(generation_id: str) -> str:
-    """Return an id as it is kept and compared: a UUID in lower case, any other as it is.
-
-    Dashes stay as they came: the provider may know it by no other name.
-    """
+    """Return an id as it is kept and compared: a UUID in lower case, its dashes as they came."""
     return generation_id.lower() if _UUID.fullmatch(generation_id) else generation_id

@@ -22,11 +22,7 @@ _FAULTS: Final = {
 
 
 def unusable(path: Path, error: BaseException, step: str = "used") -> DatabaseFaultError | None:
-    """Return what the file system or a lock did to a database; None for every other error.
-
-    ``error`` is of sqlite3, or SQLAlchemy's around it; ``step`` says what failed: "read",
-    "written".
-    """
+    """Return what the file system or a lock did to a database; None for every other error."""
     original = getattr(error, "orig", None) or error
     fault = _FAULTS.get(getattr(original, "sqlite_errorcode", -1) & 0xFF)
     return None if fault is None else DatabaseFaultError(path, fault, str(original), step=step)

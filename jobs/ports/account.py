@@ -71,10 +71,10 @@ class AccountStore(Protocol):
         """Return what was ever charged, in micros: the mark to take before the balance is read."""
 
     async def record_balance(self, read: BalanceRead) -> bool:
-        """Keep a reading of the balance: from now on it limits what is bought.
+        """Keep a reading of the balance, which limits what is bought from now on.
 
-        Returns whether nothing was under way or charged meanwhile: then it shows whether an earlier
-        doubt was charged.
+        Returns whether nothing was under way or charged meanwhile: it then shows if a doubt was
+        charged.
         """
 
     def covers_holds(self) -> bool:

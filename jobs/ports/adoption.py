@@ -1,7 +1,6 @@
 """Looks before buying: videos that rows have already, in the account's list or in our own past.
 
-Such rows are held back. A person, or an option, decides whether they take a video over at no cost
-or buy it again.
+Such rows are held back, until a person or an option takes the video over or buys it again.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -142,15 +141,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class PaidHeld:
-    """What our own past has of rows that are looked for during a run.
+    """What our own past has of rows that are looked for during a run."""
 
-    Attributes:
-        taken: for each row that is held back now, its batch and the attempt that paid for it.
-        sought: the rows for which the list is to be read; they are noted.
-    """
-
-    taken: Sequence[tuple[int, int]]
-    sought: Sought
+    taken: Sequence[tuple[int, int]]  # batch of a row held back now, and the attempt that paid
+    sought: Sought  # for which the list is to be read; noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +180,7 @@ class AdoptionStore(Protocol):
     def take_over_by_word(
         self, job_id: int, generation: Generation, now: datetime, ahead: float
     ) -> OwnerJob | bool:
-        """Make a generation a queued job's own, at no cost, on a person's word.
-
-        Returns whether it landed, or the job that has the generation already.
-        """
+        """Make a generation a queued job's own, on a person's word; return whether, or its owner."""
 
     def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:
         """Return the requests of some jobs that are single videos handed to a run."""

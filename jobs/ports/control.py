@@ -169,23 +169,16 @@ class ControlStore(Protocol):
         """Cancel queued jobs; return those that were queued. What is paid for stays."""
 
     def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        """Give up attempts that will not end; return their jobs, which may be bought again.
-
-        Their charges stay, and they are still looked at.
-        """
+        """Give up attempts that will not end, but are still looked at; return their jobs."""
 
     def remove(self, batch_id: int, now: datetime) -> int:
-        """Remove a batch from all lists and free its name; return how many jobs that cancelled.
+        """Remove a batch from all lists; return how many jobs that cancelled.
 
-        Raises:
-            NotAllowedError: something of it is under way, or in doubt.
+        NotAllowedError: something of it is under way, or in doubt.
         """
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
-        """Pause a batch: nothing more of it is submitted. NotFoundError: no such batch.
-
-        Returns whether it was not paused before, and its status.
-        """
+        """Pause a batch, or raise NotFoundError; return whether it was not paused, and its status."""
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
         """Resume a batch; return whether it was paused, and what ``agree`` returned.
@@ -211,10 +204,7 @@ class ControlStore(Protocol):
         """Hand jobs to a run that is about to begin, with the lock held: it buys only these."""
 
     def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
-        """Write down which rows a person has asked for, and which were left out.
-
-        What exists of them by ``now`` is meant; ``again``: a person said to buy what exists, too.
-        """
+        """Write down which rows a person asked for, existing ones too if ``again``; which not."""
 
     def overrule(self, sought: Sought, now: datetime, reason: HeldBack | None = None) -> None:
         """Let rows be bought despite what was found by ``now``, for a reason or any."""
@@ -268,7 +258,4 @@ class ControlStore(Protocol):
         """
 
     def look_sooner(self, generation_ids: Sequence[str]) -> int:
-        """Look at generations now: a callback says that they have ended, and changes nothing else.
-
-        Returns how many were ours, unfinished, and not announced already.
-        """
+        """Look now at what a callback says has ended; return how many were ours and awaited."""

@@ -188,10 +188,7 @@ class DoubtStore(Protocol):
         generation_ids: Sequence[str],
         longest: Callable[[Mapping[str, Acceptance]], float | None],
     ) -> Mapping[str, Acceptance]:
-        """Keep the longest time the list took to show an acceptance; return ours among the ids.
-
-        ``longest`` returns the seconds, from those that attempts of ours have; None: nothing new.
-        """
+        """Keep the most seconds (None: no news) the list took to show what we bought; return ours."""
 
     async def note_unproven(self, why: Mapping[int, str]) -> None:
         """Keep why doubts could not be settled, by attempt, for people."""
@@ -211,10 +208,7 @@ class DoubtStore(Protocol):
         """Return the job that has a generation; None if no attempt has it."""
 
     def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
-        """Settle a doubt on a person's word: this generation is its own.
-
-        Returns whether it landed, or the job that has the generation already.
-        """
+        """Settle a doubt on a person's word; return whether it landed, or the job that has it."""
 
     def void(self, attempt_id: int, reason: str, now: datetime) -> bool:
         """Settle a doubt on a person's word: nothing was made. Return whether it landed."""

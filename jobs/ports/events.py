@@ -104,18 +104,13 @@ class BatchEvent:
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """Something happened to a run.
-
-    Attributes:
-        reason: why it ended; None: it did not, or by an error of this program.
-        message: the provider's words, where these ended it.
-    """
+    """Something happened to a run."""
 
     number: int
     at: datetime
     fact: RunFact
-    reason: Reason | None = None
-    message: str = ""
+    reason: Reason | None = None  # None: it did not end, or by an error of this program
+    message: str = ""  # the provider's, where it ended the run
 
 
 Event = JobEvent | BatchEvent | RunEvent
@@ -130,10 +125,7 @@ class EventStore(Protocol):
     def since(
         self, number: int, limit: int, batch_ids: Collection[int] | None = None
     ) -> Sequence[Event]:
-        """List the first events behind a number; 0 begins with the oldest kept.
-
-        ``batch_ids``: whose events, and those of runs; None: of all batches.
-        """
+        """List the first events behind a number (0: the oldest kept): of runs, and of batches."""
 
     def notable(self, batch_id: int, limit: int) -> Sequence[Event]:
         """List the newest events of a batch and of runs but :data:`EXPECTED`, the newest first."""

@@ -70,10 +70,7 @@ class GenerationOwner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A fetched file of an attempt, and the job that has it, even if another job shares the video.
-
-    ``path`` and ``bytes`` are where it was put and its size then.
-    """
+    """A fetched file of an attempt, where it was put, and the job that has it."""
 
     attempt_id: int
     job_id: int

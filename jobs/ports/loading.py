@@ -125,10 +125,7 @@ class LoadStore(Protocol):
     """
 
     def stage(self, rows: Iterable[SpecRow]) -> int:
-        """Keep rows with distinct keys, in their order, for :meth:`load`; return how many.
-
-        They replace earlier ones; if reading them raises, those are kept.
-        """
+        """Keep rows with distinct keys for :meth:`load`, in place of earlier ones; count them."""
 
     def staged_rows(self) -> list[int]:
         """List the manifest's rows of which something is staged, ascending, each once."""
@@ -198,11 +195,7 @@ class LoadStore(Protocol):
     def keep_written(
         self, batch_ids: Collection[int], name: str, change: Callable[[Any], Any]
     ) -> None:
-        """Keep with batches what was written for them, one of :data:`WRITTEN`, at once.
-
-        Batches that are gone are skipped. ``change`` maps the kept value to the new one; JSON, or
-        None.
-        """
+        """Change what was written for batches (JSON or None), one of :data:`WRITTEN`, at once."""
 
     def wanted_files(
         self,

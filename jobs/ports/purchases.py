@@ -31,27 +31,17 @@ class Lost(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """How a run lost its database, and where its purchases are written.
-
-    Attributes:
-        copy: a copy of what was written into a file that is gone; None: not copied.
-        trouble: why copying failed; empty if it was not tried.
-    """
+    """How a run lost its database, and where its purchases are written."""
 
     database: Path
     lost: Lost
-    copy: Path | None = None
-    trouble: str = ""
+    copy: Path | None = None  # of what was written into a file that is gone
+    trouble: str = ""  # why copying failed
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What an earlier runner left behind.
-
-    Attributes:
-        doubts: attempts whose submission was under way when it ended, now in doubt.
-        overdue: overdue generations that this run looks at first.
-    """
+    """How many submissions of an earlier runner are in doubt now, and overdue looks come first."""
 
     doubts: int
     overdue: int
@@ -231,10 +221,9 @@ class PurchaseStore(Protocol):
     """The job table, for the run that buys."""
 
     def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
-        """Take the job table over from an earlier run, however it ended; the lock is held.
+        """Take the job table over from an earlier run, with the lock held, in one transaction.
 
-        In one transaction: every other run stops at its next turn, and what it was sending is in
-        doubt.
+        Every other run stops at its next turn, and what it was sending is in doubt.
         """
 
     def lost(self, run_id: str) -> Lost | None:

@@ -22,11 +22,7 @@ from .selection import EVERYTHING, Filter, Shelf, Sought, Wanted
 
 
 class QueryStore(Protocol):
-    """Answers questions; each on one consistent snapshot, which no writer blocks.
-
-    Inside of :meth:`snapshot` all answers are of one moment; callbacks in a transaction get one
-    too.
-    """
+    """Answers questions, each on one consistent snapshot, all in one inside of :meth:`snapshot`."""
 
     def snapshot(self) -> AbstractContextManager["QueryStore"]:
         """Ask several questions about one moment; nothing may be awaited inside."""
@@ -85,11 +81,7 @@ class QueryStore(Protocol):
         """Group failed jobs by kind and words, most frequent first; NotFoundError: no batch."""
 
     def job(self, key: str, batch: str | None = None) -> JobRow:
-        """Find one job by its key (or its number as ``#12``), within a batch if named.
-
-        Raises:
-            NotFoundError: none, or several batches have that key.
-        """
+        """Find one job by key or number (``#12``); NotFoundError: none, or in several batches."""
 
     def numbered(self, job_ids: Sequence[int]) -> list[JobRow]:
         """Read jobs by their numbers, in that order; removed batches' as well."""

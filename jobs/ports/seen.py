@@ -44,21 +44,16 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class DoubtRow:
-    """An attempt with an unknown outcome, and its job's key.
-
-    Attributes:
-        candidates: generations that it can't be told apart from.
-        unproven: why the account's list could not settle it so far.
-    """
+    """An attempt with an unknown outcome, and its job's key."""
 
     job_id: int
     key: str
     intent_at: datetime
     doubt_since: datetime | None
     error: str | None
-    unproven: str | None
+    unproven: str | None  # why the list could not settle it so far
     hold_micros: int
-    candidates: list[dict[str, Any]] | None
+    candidates: list[dict[str, Any]] | None  # what it can't be told apart from
 
 
 @dataclass(frozen=True, slots=True)

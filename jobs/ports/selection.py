@@ -85,9 +85,5 @@ class Sought:
     noted: bool = False
 
     def overruled(self, *, again: bool) -> tuple[HeldBack, ...]:
-        """List the reasons for holding rows back that a run overrules.
-
-        Who names a batch asks for what was left out before, or never asked for; ``again`` for what
-        exists, too.
-        """
+        """List why rows are held back that a run overrules; ``again``: for what exists, too."""
         return (ASKED_BY_NAME if self.named else ()) + (FOUND if again else ())

@@ -16,18 +16,13 @@ FAR: Final = 20_000
 
 
 class Due(NamedTuple):
-    """A generation of ours that is to be looked at.
-
-    Attributes:
-        overdue: it was given up for a run, or by a person, and may still end.
-        announced: a callback said that it has ended.
-    """
+    """A generation of ours that is to be looked at."""
 
     attempt_id: int
     generation_id: str
     accepted_at: datetime
-    overdue: bool
-    announced: bool = False
+    overdue: bool  # given up for a run, or by a person
+    announced: bool = False  # its end, by a callback
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +81,22 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A generation that failed, in the provider's words.
-
-    ``retry_after``: until its job is queued for a new attempt; None: the job fails.
-    """
+    """A generation that failed, in the provider's words."""
 
     attempt_id: int
     kind: FailureKind
     message: str
-    retry_after: timedelta | None
+    retry_after: timedelta | None  # None: the job fails
 
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """Why a generation is given up for this run, and when it is looked at again.
+    """Why a generation is given up for this run, and when it is looked at again."""
 
-    ``kind`` is one of :data:`jobs.model.states.UNENDED`; ``said_state`` the provider's own word, if
-    we do not know it.
-    """
-
-    kind: FailureKind
+    kind: FailureKind  # of :data:`jobs.model.states.UNENDED`
     message: str
     next_look_at: datetime
-    said_state: str | None = None
+    said_state: str | None = None  # the provider's own word, if we do not know it
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,7 @@ class Audit:
 
 
 async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
-    """Compare what we know with what the provider shows.
-
-    Raises:
-        ProviderError: the balance or the list can't be read.
-    """
+    """Compare what we know with what the provider shows, or raise ProviderError."""
     mark = store.account.charged()
     began = Moment(clock.now(), clock.boot())
     balance = await provider.balance()

@@ -75,13 +75,10 @@ def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How many generations a doubt could be, by one look at the list.
-
-    ``trouble``: why the absence of others proves nothing, for people; empty if it does.
-    """
+    """How many generations a doubt could be, by one look at the list."""
 
     found: int
-    trouble: str = ""
+    trouble: str = ""  # why the absence of others proves nothing, for people
 
 
 async def look_for(

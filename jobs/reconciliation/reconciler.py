@@ -53,12 +53,10 @@ WHY_VOID = "not in the account's list after the grace, nor in its balance: never
 
 @dataclass(frozen=True, slots=True)
 class _Decided(DoubtDecision):
-    """What a reading settles, and what the reconciler has to remember of it.
-
-    ``standing``: since when, by the monotonic clock, each set of candidates is unchanged.
-    """
+    """What a reading settles, and what the reconciler has to remember of it."""
 
     standing: dict[frozenset[str], float] = field(default_factory=dict)
+    """Since when, by the monotonic clock, each set of candidates is unchanged."""
 
 
 class Reconciler:
@@ -134,9 +132,6 @@ class Reconciler:
         """Look for the voids of earlier runs, before they are bought again.
 
         One that turned up is adopted once it was in the list for as long as the list may lag.
-
-        Raises:
-            ProviderError: the list can't be read.
         """
         self.notice()
         for _ in range(FIRST_LOOKS):
@@ -150,11 +145,7 @@ class Reconciler:
             )
 
     async def look(self) -> None:
-        """Read the list as far back as the oldest suspect needs, and settle what it proves.
-
-        Raises:
-            ProviderError: the list can't be read.
-        """
+        """Read the list as far back as the oldest suspect needs, and settle what it proves."""
         found = self._suspects()
         if not found:
             return

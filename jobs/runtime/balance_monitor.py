@@ -72,10 +72,7 @@ class BalanceMonitor:
 
     @property
     def unread(self) -> bool:
-        """Check whether it could not be read for longer than the run's patience.
-
-        Until then nothing is bought, although the list and single looks are answered.
-        """
+        """Check whether it was unreadable for longer than the run's patience: then the run ends."""
         return self._failing.is_over(self._run.clock.monotonic())
 
     async def first_reading(self) -> bool:

@@ -17,10 +17,7 @@ CROWD = 3
 
 
 def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
-    """Check whether looks at single generations that failed together are an outage.
-
-    ``answered``: any other look, or the list, was answered at the same time.
-    """
+    """Check whether single looks that failed together, and any other answered, are an outage."""
     if answered or not errors:
         return False
     if all(isinstance(error, UnreachableError) for error in errors):

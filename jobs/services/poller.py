@@ -62,16 +62,13 @@ FARTHEST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class _Decided(Updates):
-    """What looks resulted in, and what the poller has to remember of it.
-
-    ``met``: the attempts that have not ended, or could not be seen.
-    """
+    """What looks resulted in, and what the poller has to remember of it."""
 
     ends: list[Completed | Failed | Overdue] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     created: dict[int, datetime] = field(default_factory=dict)
     postponed: dict[int, datetime] = field(default_factory=dict)
-    met: list[int] = field(default_factory=list)
+    met: list[int] = field(default_factory=list)  # not ended, or not seen
     durations: Durations = field(default_factory=Durations)
     announcements: Announcements = field(default_factory=Announcements)
 
@@ -105,11 +102,9 @@ class Poller:
             await self._run.clock.sleep(nap)
 
     async def look(self) -> float:
-        """Look once at everything that is due; returns the seconds until the next look.
+        """Look once at everything that is due; return the seconds until the next look.
 
-        Raises:
-            ProviderError: the provider did not answer; generations that were not seen are
-                unchanged.
+        A ProviderError leaves generations that were not seen unchanged.
         """
         if abs(self._jumps.jump()) > JUMP:
             farthest = max(FARTHEST, timedelta(seconds=3 * self._run.policy.poll_interval))
@@ -126,11 +121,7 @@ class Poller:
         return self._nap()
 
     async def look_at_given_up(self) -> None:
-        """Look at what people gave up: it is paid for, and may have finished after all.
-
-        Raises:
-            ProviderError: the provider did not answer.
-        """
+        """Look at what people gave up: it is paid for, and may have finished after all."""
         await self._look_at(self._given_up())
 
     async def _look_at(self, due: Sequence[Due]) -> None:
@@ -199,11 +190,7 @@ class Poller:
     async def _heed_failures(
         self, failed: Sequence[tuple[Due, ProviderError]], *, answered: bool
     ) -> None:
-        """Postpone those whose look failed for a reason of their own.
-
-        Raises:
-            ProviderError: the failure concerns every request.
-        """
+        """Postpone those whose look failed for a reason of their own; else raise ProviderError."""
         for _, error in failed:
             await self._run.token.check(error)
         throttled = [error for _, error in failed if isinstance(error, ThrottledError)]

@@ -288,12 +288,7 @@ class Runner:
 
 
 async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None:
-    """Check that a database belongs to this API and account, or to none yet.
-
-    Raises:
-        DatabaseOwnerError: it belongs to another, or that could not be checked.
-        TokenRefusedError: the token is refused.
-    """
+    """Raise DatabaseOwnerError unless a database is of this API and account, or of none yet."""
     held = store.account.ownership(owner.origin, owner.token)
     if held.ours is not False:
         return

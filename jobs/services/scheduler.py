@@ -51,16 +51,11 @@ FRESH = 15.0
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What a turn means for the run.
-
-    Attributes:
-        reads_again: the balance is to be read before the next turn.
-        resolvable_of_others: doubts of other batches that a look at the list may still settle.
-    """
+    """What a turn means for the run."""
 
     situation: Situation
-    reads_again: bool
-    resolvable_of_others: int
+    reads_again: bool  # the balance is to be read before the next turn
+    resolvable_of_others: int  # doubts of other batches that the list may still settle
     waits: Mapping[int, str | None] | None
     serving: bool | None
 
