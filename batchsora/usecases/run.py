@@ -29,9 +29,8 @@ from batchsora.usecases.progress import (
     statuses,
 )
 from jobs.model.states import Reason
-from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchStatus
+from jobs.ports.seen import BatchStatus, Part
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Runner
 from jobs.store import Store

@@ -76,7 +76,6 @@ def runner_lock(
 
 
 def _fault(lock: Path, error: OSError) -> Fault:
-    """Return why a lock can't be taken."""
     if error.errno in _NO_SPACE:
         return Fault.LOCK_FULL
     if lock.is_symlink():

@@ -148,7 +148,6 @@ def upgrade(
 
 @contextmanager
 def _told_when_slow(upgrade: Upgrade, tell: Callable[[Upgrade], object]) -> Iterator[None]:
-    """Report a step that takes long, while it runs."""
     timer = threading.Timer(PATIENCE, tell, [upgrade])
     timer.daemon = True
     timer.start()

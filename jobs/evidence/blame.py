@@ -186,7 +186,6 @@ class Blame:
         return failed.of_the_run
 
     def _third(self, words: str, one: Hashable, *, lasting: bool = False) -> bool:
-        """Check whether this is the third refusal of a streak, or a later one."""
         if words != self._words:
             self._forget(words)
         self._heard_by.add(one)
@@ -194,7 +193,6 @@ class Blame:
         return len(self._heard_by) >= RUNNING
 
     def _give_back(self) -> None:
-        """Put back the rows that failed in the streak."""
         self._put_back += [earlier.attempt_id for earlier in self._failed]
         self._failed = []
 

@@ -1,18 +1,89 @@
 """How the account's list shows prompts: as they were sent, or altered in a regular way. Pure.
 
-A provider may cut, escape or lower-case prompts in its list. What it does to generations that we
-know is what it does to the one that we look for (money.md, *Absence*).
+A provider may lower-case, escape or cut prompts (by characters, UTF-16 units or bytes), or show
+only non-ASCII characters in another way. What it does to generations that we know is what it does
+to the one that we look for (money.md, *Absence*).
 """
 
+import codecs
 import html
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from ..model.text import normalized, prompt_key, text_key, unescaped
-from .letters import NOT_WHOLE, Sizes, sizes
+
+
+class Sort(NamedTuple):
+    """A sort of characters that an encoding either has or lacks."""
+
+    script: str  # of letters, as Unicode names it; else empty
+    beyond_latin_1: bool
+    beyond_16_bits: bool
+
+
+def sorts(text: str) -> frozenset[Sort]:
+    """List the sorts of non-ASCII characters in a text."""
+    if text.isascii():
+        return frozenset()
+    return frozenset(_sort(one) for one in set(text_key(text)) if not one.isascii())
+
+
+@lru_cache(4096)
+def _sort(character: str) -> Sort:
+    name = unicodedata.name(character, "") if character.isalpha() else ""
+    return Sort(name.partition(" ")[0], character > "\xff", character > "\uffff")
+
+
+def readable(texts: Iterable[str]) -> frozenset[Sort]:
+    """List the sorts in some shown texts, except those decoded in a wrong encoding."""
+    odd = (one for one in texts if not one.isascii())
+    return frozenset().union(*(sorts(one) for one in odd if not _misread(one)))
+
+
+_WRONG = ("latin-1", "cp1252", "cp1251", "cp866", "koi8-r", "gbk", "shift_jis", "big5", "euc-kr")
+
+
+def _misread(text: str) -> bool:
+    """Check whether a text is UTF-8 that was decoded in another encoding; it may be cut."""
+    for encoding in _WRONG:
+        try:
+            codecs.utf_8_decode(text.encode(encoding), "strict", False)
+        except UnicodeError:
+            continue
+        return True
+    return False
+
+
+Sizes = tuple[int, int, int]
+"""Characters, UTF-16 units, and bytes in UTF-8."""
+
+NOT_WHOLE: Sizes = (0, 1, 3)
+"""How much less a cut leaves that went through a character, which is left out then."""
+
+
+def sizes(text: str) -> Sizes:
+    """Measure a text in all units that a list may cut it by."""
+    if text.isascii():
+        return (len(text),) * 3
+    beyond = sum(one > "\uffff" for one in text)
+    return len(text), len(text) + beyond, len(text.encode("utf-8", "surrogatepass"))
+
+
+def start(prompt: str) -> str:
+    """Return the letters and digits of a prompt before its first non-ASCII character."""
+    kept = marks_dropped(prompt)
+    return kept[: next((n for n, one in enumerate(kept) if not one.isascii()), None)]
+
+
+def marks_dropped(text: str) -> str:
+    """Return a text in one case without white space and ASCII punctuation."""
+    folded = text_key(unescaped(text)).casefold()
+    return "".join(one for one in folded if one.isalnum() or not one.isascii())
 
 
 def _as_sent(prompt: str) -> str:
@@ -224,6 +295,5 @@ _ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?$")
 
 
 def _common(one: str, other: str) -> str:
-    """Return the common beginning of two texts."""
     size = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     return one[: min(len(one), len(other)) if size is None else size]

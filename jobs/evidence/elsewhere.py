@@ -89,7 +89,6 @@ class Elsewhere:
                 self._compare(key, [one.id])
 
     def _compare(self, key: str, generations: Iterable[str]) -> None:
-        """Remember a shown prompt that both this run and others bought."""
         if key in self._shown:
             for one in generations:
                 self._both[key] = (one, self._shown[key])
@@ -172,7 +171,6 @@ class Strangers:
 
 
 def _is_over(generation: Generation, now: datetime) -> bool:
-    """Check whether a generation can no longer be refunded."""
     failed = generation.phase is GenerationPhase.FAILED
     since = now - (FAILED_WITHIN if failed else GIVEN_UP_WITHIN)
     old = generation.created_at is not None and generation.created_at < since

@@ -15,8 +15,7 @@ from typing import Final
 from ..model.clock import PRECISION, UNMEASURED
 from ..model.provider import Generation, GenerationPhase
 from ..model.text import text_key
-from .echo import ANY_CUT, Echo, Likeness
-from .letters import Sizes, Sort, marks_dropped, sorts, start
+from .echo import ANY_CUT, Echo, Likeness, Sizes, Sort, marks_dropped, sorts, start
 
 STUCK: Final = timedelta(hours=24)
 """A generation that is unfinished for longer will hardly ever complete."""
@@ -261,7 +260,6 @@ MANY: Final = 100
 def _by_key(
     unknown: Iterable[Generation], doubtful: Mapping[str, datetime], clocks: Clocks
 ) -> dict[str, list[Generation]]:
-    """Group generations that may be a row's by their shown prompt."""
     found: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
@@ -280,7 +278,6 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def _order(generation: Generation, now: datetime) -> tuple[bool, datetime]:
-    """Sort what can be taken over first, and the oldest first."""
     return use_of(generation, now) is not Use.TAKEN_OVER, generation.created_at or _LAST
 
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from ..model.provider import Generation, GenerationPhase
 from ..model.text import text_key
-from .echo import ANY_CUT, Echo, learn_most, plain
-from .letters import Sizes, Sort, readable, sizes, sorts
+from .echo import ANY_CUT, Echo, Sizes, Sort, learn_most, plain, readable, sizes, sorts
 from .matching import Shows
 from .witness import Acceptance
 

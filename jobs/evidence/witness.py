@@ -86,7 +86,6 @@ def judge(
 
 
 def _echo(shown: Mapping[str, str | None], known: Sequence[Acceptance]) -> Echo | None:
-    """Learn what the list does to prompts; hidden prompts show nothing."""
     pairs = [(one.prompt, shown[one.generation_id]) for one in known]
     return learn_echo([(sent, prompt) for sent, prompt in pairs if prompt is not None])
 

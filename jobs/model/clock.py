@@ -1,11 +1,14 @@
-"""Time as a constructor argument, so that tests never wait for it."""
+"""Time as a constructor argument, so that tests never wait for it; days of the daily budget."""
 
 import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .errors import UnknownTimeZoneError
 
 UNMEASURED = timedelta(hours=26)
 """By how much two clocks may differ that nothing has compared: a misread zone and more."""
@@ -59,7 +62,7 @@ class Clock(Protocol):
         """Return seconds that only move forward, for durations."""
 
     def boot(self) -> str | None:
-        """Return ``BOOTID:SECONDS`` since the machine started, which nobody can set; None: unknown."""
+        """Return ``BOOTID:SECONDS`` since the machine started, which nobody can set, or None."""
 
     async def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""
@@ -110,3 +113,20 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running event loop."""
         await asyncio.sleep(seconds)
+
+
+FARTHEST: Final = timedelta(hours=14)
+"""The time zone that is farthest ahead: a day that has begun there is not in the future."""
+
+
+def latest_begun(now: datetime) -> str:
+    """Return the latest day that has begun anywhere."""
+    return (now + FARTHEST).date().isoformat()
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone by its name; UnknownTimeZoneError: this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownTimeZoneError(name) from None

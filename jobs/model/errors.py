@@ -17,12 +17,13 @@ and its facts, is for programs. A refused token, missing funds, doubts and failu
 ended (:class:`jobs.services.run_outcome.Ending`), not errors.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 
 class EngineError(Exception):
@@ -305,3 +306,25 @@ class NoSuchCampaignError(LoadError):
 
     name: str
     known: Sequence[str]  # some that there are
+
+
+_FAULTS: Final = {
+    sqlite3.SQLITE_FULL: Fault.FULL,
+    sqlite3.SQLITE_IOERR: Fault.DISK,
+    sqlite3.SQLITE_READONLY: Fault.RIGHTS,
+    sqlite3.SQLITE_PERM: Fault.RIGHTS,
+    sqlite3.SQLITE_CANTOPEN: Fault.RIGHTS,
+    sqlite3.SQLITE_BUSY: Fault.BUSY,
+    sqlite3.SQLITE_LOCKED: Fault.BUSY,
+    sqlite3.SQLITE_PROTOCOL: Fault.BUSY,
+    sqlite3.SQLITE_CORRUPT: Fault.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Fault.DAMAGED,
+}
+"""By SQLite's primary result code; all other codes are bugs of ours."""
+
+
+def unusable(path: Path, error: BaseException, step: str = "used") -> DatabaseFaultError | None:
+    """Return what the file system or a lock did to a database; None for every other error."""
+    original = getattr(error, "orig", None) or error
+    fault = _FAULTS.get(getattr(original, "sqlite_errorcode", -1) & 0xFF)
+    return None if fault is None else DatabaseFaultError(path, fault, str(original), step=step)

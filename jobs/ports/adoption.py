@@ -180,7 +180,7 @@ class AdoptionStore(Protocol):
     def take_over_by_word(
         self, job_id: int, generation: Generation, now: datetime, ahead: float
     ) -> OwnerJob | bool:
-        """Make a generation a queued job's own, on a person's word; return whether, or its owner."""
+        """Make a generation a queued job's own, at no cost; return whether it was, or its job."""
 
     def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:
         """Return the requests of some jobs that are single videos handed to a run."""

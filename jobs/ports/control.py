@@ -178,7 +178,7 @@ class ControlStore(Protocol):
         """
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
-        """Pause a batch, or raise NotFoundError; return whether it was not paused, and its status."""
+        """Pause a batch or raise NotFoundError; return whether that was new, and its status."""
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
         """Resume a batch; return whether it was paused, and what ``agree`` returned.

@@ -188,7 +188,7 @@ class DoubtStore(Protocol):
         generation_ids: Sequence[str],
         longest: Callable[[Mapping[str, Acceptance]], float | None],
     ) -> Mapping[str, Acceptance]:
-        """Keep the most seconds (None: no news) the list took to show what we bought; return ours."""
+        """Keep the longest lag of the list, in seconds (None: no news); return ours on the page."""
 
     async def note_unproven(self, why: Mapping[int, str]) -> None:
         """Keep why doubts could not be settled, by attempt, for people."""

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from ..model.spec import AskedRow, JobSpec, SpecRow
 from ..model.states import HeldBack
 from .control import Terms, TermsKept
-from .figures import FileRow
 from .queries import QueryStore
+from .seen import FileRow
 from .selection import Sought
 
 EXPORTS: Final = "exports"

@@ -2,8 +2,8 @@
 
 ::
 
-    take_over → follow_voids → serve → turn, turn, … → wait → leave └ settle, for each claim of a
-        turn
+    take_over → follow_voids → serve → turn, turn, … → wait → leave
+                                        └ settle, for each claim of a turn
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -8,15 +8,21 @@ from typing import Protocol
 from ..evidence.looked_for import Wish
 from ..model.again import Patience, WhyNot
 from ..model.states import HeldBack
-from .figures import Bucket, GenerationOwner, Page, PaidTwice, Part, QueuedJob, Taken
 from .seen import (
     AccountRow,
     AttemptRow,
     BatchRow,
     BatchStatus,
+    Bucket,
     FailureGroup,
+    GenerationOwner,
     JobRow,
+    Page,
+    PaidTwice,
+    Part,
     PriceRow,
+    QueuedJob,
+    Taken,
 )
 from .selection import EVERYTHING, Filter, Shelf, Sought, Wanted
 

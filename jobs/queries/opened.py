@@ -8,7 +8,7 @@ from sqlite3 import Connection, Error
 from ..database.account_fields import refuse_wrong_fields
 from ..database.owners import refuse_planted_files
 from ..database.schema import check_version, open_file
-from ..model.unusable import unusable
+from ..model.errors import unusable
 from .lists import Lists
 
 

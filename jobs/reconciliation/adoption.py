@@ -146,7 +146,6 @@ NOTHING_SHOWN: Final = ListLook((), whole=True)
 
 
 def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
-    """Return what the store needs of a look at the list; None if no list was read."""
     if look.began is None:
         return None
     created = [one.created_at for one in look.generations if one.created_at]
@@ -161,7 +160,6 @@ def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
 
 
 def _sight(listed: Listed | None, look: ListLook) -> Sight:
-    """Return what a reading can prove."""
     if listed is None or look.began is None:
         return Sight()
     shown = {generation.id: generation for generation in look.generations}

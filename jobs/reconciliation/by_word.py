@@ -160,7 +160,6 @@ def resolve_never_made(
 
 
 def _must_be_in_doubt(job: JobRow) -> int:
-    """Return the attempt that is in doubt."""
     if job.attempt_id is None or job.attempt_state != AttemptState.IN_DOUBT:
         raise NotInDoubtError(job.key, job.state)
     return job.attempt_id

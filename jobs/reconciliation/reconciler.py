@@ -217,7 +217,6 @@ class Reconciler:
         echo: Echo,
         lag: float | None,
     ) -> list[Suspect]:
-        """Return what is known of suspects, for :func:`jobs.evidence.settling.settle`."""
         now = self._run.clock.now()
         return [
             Suspect(
@@ -283,7 +282,6 @@ class Reconciler:
         return stable
 
     def _longer_lag(self, began: datetime, ours: Mapping[str, Acceptance]) -> float | None:
-        """Return the lag of the list in seconds, if a reading shows a longer one than known."""
         spread = self._jumps.spread.total_seconds()
         longest = self._lag.measured(began, _bought(ours), spread)
         return None if longest == self._lag.longest else longest
@@ -291,7 +289,6 @@ class Reconciler:
     def _remember(
         self, decided: _Decided, settled: Settled, reading: Reading, began: float
     ) -> None:
-        """Keep what a reading showed, as soon as what it settles is durable."""
         snapshot, settlement = settled.snapshot, decided.settlement
         spread = self._jumps.spread.total_seconds()
         self._lag.heed(reading.began, _bought(snapshot.ours), spread)

@@ -213,7 +213,6 @@ class Watches:
         return late
 
     def _next_look(self, watch: Watch, at: float, *, unstable: bool, contested: bool) -> float:
-        """Return in how many seconds the list is read again for a doubt: ever more rarely."""
         age = watch.age(at)
         pace = min(max(age / 2, self._poll), SLOWEST)
         if unstable:

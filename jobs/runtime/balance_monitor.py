@@ -72,7 +72,7 @@ class BalanceMonitor:
 
     @property
     def unread(self) -> bool:
-        """Check whether it was unreadable for longer than the run's patience: then the run ends."""
+        """Check whether it was unreadable for longer than the run's patience: it stops buying."""
         return self._failing.is_over(self._run.clock.monotonic())
 
     async def first_reading(self) -> bool:
@@ -165,7 +165,6 @@ class BalanceWitness:
             return None
 
     def _charged_by(self, at: float) -> int | None:
-        """Return what had been charged by a time, as far as is remembered."""
         while len(self._marks) > 1 and self._marks[1][0] <= at:
             self._marks.popleft()
         return self._marks[0][1] if self._marks[0][0] <= at else None

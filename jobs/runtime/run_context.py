@@ -14,7 +14,7 @@ from ..store import Store
 from .pace import Durations
 from .policy import RunPolicy
 from .provider_health import ProviderHealth
-from .token_check import TokenCheck
+from .troubles import TokenCheck
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a point where a crash must lose nothing; tests kill the process there."""

@@ -4,10 +4,18 @@ A generation whose status answers 400, 403, 404, 410, 500, HTML or nonsense is l
 list instead, and its own looks become rarer: it slows or stops no other (docs/money.md).
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection
 
-from ..model.provider import ProviderError, UnreachableError
+from ..model.clock import Clock
+from ..model.provider import (
+    ForbiddenError,
+    Provider,
+    ProviderError,
+    TokenRefusedError,
+    UnreachableError,
+)
 
 RAREST = 600.0
 """Seconds between two looks at a generation in trouble, and between two tries of a failing list."""
@@ -50,3 +58,49 @@ class Troubles:
 def backed_off(failures: int, interval: float) -> float:
     """Return the seconds to wait after so many failures in a row."""
     return min(RAREST, interval * 2.0 ** min(failures, 20))
+
+
+ASKED_EVERY = 60.0
+"""Seconds for which an answer for the balance is trusted: 403s come in crowds."""
+
+
+class TokenCheck:
+    """Asks for the balance, once for a crowd of 403s."""
+
+    def __init__(self, provider: Provider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._found: ProviderError | None = None
+
+    async def check(self, error: ProviderError) -> None:
+        """Raise TokenRefusedError for a 401, and for a 403 only if the balance is refused too."""
+        refused: ProviderError | None = error
+        if isinstance(error, ForbiddenError):
+            refused = await self.refused()
+        if isinstance(refused, TokenRefusedError):
+            raise refused
+
+    async def refused(self) -> TokenRefusedError | None:
+        """Return the balance's own refusal of the token; None when a 403 concerns one request."""
+        found = await self._answer()
+        return found if isinstance(found, TokenRefusedError) else None
+
+    async def balance_answers(self) -> bool:
+        """Check whether the balance can be read while another read fails."""
+        return await self._answer() is None
+
+    async def _answer(self) -> ProviderError | None:
+        async with self._asking:
+            if self._clock.monotonic() - self._asked_at >= ASKED_EVERY:
+                self._found = await self._ask()
+                self._asked_at = self._clock.monotonic()
+        return self._found
+
+    async def _ask(self) -> ProviderError | None:
+        try:
+            await self._provider.balance()
+        except ProviderError as error:
+            return error
+        return None

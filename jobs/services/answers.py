@@ -84,6 +84,5 @@ class Answers:
             )
 
     def _first_look(self, claim: Claim) -> timedelta:
-        """Return how long after its acceptance a generation is looked at first."""
         earliest = self._run.durations.earliest(claim.kind)
         return timedelta(seconds=look_delay(0, self._run.policy.poll_interval, None, earliest))

@@ -140,7 +140,6 @@ class ListLooks:
         return not seen  # a short page is no end
 
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
-        """Return where in the list generations are expected now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
         found = self._run.store.updates.places(numbers)
         places = {

@@ -351,7 +351,6 @@ class Poller:
         return max(next_look_at, now + timedelta(seconds=interval))
 
     def _next_try(self, item: Due, now: datetime) -> datetime:
-        """Return when one in trouble is looked at again: ever more rarely."""
         interval = self._run.policy.poll_interval
         delay = self._troubles.delay(item.attempt_id, interval)
         next_try = min(now + timedelta(seconds=delay), item.accepted_at + self._patience)
@@ -359,7 +358,6 @@ class Poller:
 
 
 def _moved(attempt: UnendedAttempt, seen: Generation) -> bool:
-    """Return whether a look shows something new of an unfinished generation."""
     before = (attempt.percent, attempt.queue_position, attempt.said_state)
     return before != (seen.percent, seen.queue_position, seen.said_state) or (
         seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING

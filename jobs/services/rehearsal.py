@@ -86,7 +86,6 @@ _WAITS: Final = {
 
 
 def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
-    """Return why a job is not and would not be bought; None if it is, or would be."""
     if state != JobState.QUEUED:
         return _WAITS.get(JobState(state))
     if paused and (held_back is None or held_back in ASKED_BY_NAME):

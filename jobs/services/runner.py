@@ -32,7 +32,7 @@ from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.policy import RunPolicy
 from ..runtime.provider_health import ProviderHealth
 from ..runtime.run_context import Checkpoint, RunContext, nothing
-from ..runtime.token_check import TokenCheck
+from ..runtime.troubles import TokenCheck
 from ..store import Store
 from .late_look import LateLook
 from .poller import Poller

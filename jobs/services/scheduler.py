@@ -206,7 +206,6 @@ class Scheduler:
             task.result()  # a bug must end the run, not vanish in a task
 
     async def _turn(self, want: int) -> tuple[Turn, "_Decision"]:
-        """Claim what may be claimed, and see in the same transaction what is left."""
         now = self._run.clock.now()
         claim = ClaimTerms(
             window=self._run.policy.max_in_flight,
@@ -232,7 +231,6 @@ class Scheduler:
         )
 
     def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
-        """Decide what a turn means for the run; changes nothing."""
         health, claimed, left = self._run.health, turn.claimed, turn.left
         lost = turn.lost
         if not self._run.policy.buys:
@@ -336,13 +334,11 @@ class Scheduler:
                 self._run.health.wake()
 
     def _announced(self, request: GenerationRequest) -> GenerationRequest:
-        """Add the run's own callback address, unless the row names one."""
         if self._run.policy.callback_url is None or request.callback_url is not None:
             return request
         return replace(request, callback_url=self._run.policy.callback_url)
 
     def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
-        """Apply what an outcome means for every other submission."""
         match outcome:
             case Throttled(retry_after, words):
                 seconds = self._run.health.throttle(retry_after, words)

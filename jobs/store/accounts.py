@@ -11,8 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
 from ..evidence.books import BalanceReading
 from ..model.binding import token_hash
-from ..model.clock import Moment
-from ..model.days import latest_begun, zone_of
+from ..model.clock import Moment, latest_begun, zone_of
 from ..model.ledger import ACCOUNT_KEY, Scope, day_key
 from ..ports.account import BalanceRead
 from . import quiet, shown

@@ -11,8 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_
 
 from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
 from ..model.states import JobState
-from ..ports.figures import Bucket, Page, Taken
-from ..ports.seen import JobRow
+from ..ports.seen import Bucket, JobRow, Page, Taken
 from ..ports.selection import Filter
 from . import views
 from .prepared import read

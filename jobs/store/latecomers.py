@@ -29,8 +29,7 @@ from ..evidence.suspects import Appeared
 from ..model.ledger import Scope, twice_key
 from ..model.spec import asked_key
 from ..model.states import AttemptState, JobState, sources
-from ..ports.figures import PaidTwice
-from ..ports.seen import SURPLUS
+from ..ports.seen import SURPLUS, PaidTwice
 from ..ports.updates import Due
 from .attempt_states import CREATED, sent_later
 from .prepared import Prepared

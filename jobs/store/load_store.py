@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 
 from ..model.spec import JobSpec
 from ..ports.control import Terms, TermsKept
-from ..ports.figures import FileRow
 from ..ports.loading import (
     LoadOrder,
     LoadReport,
 )
 from ..ports.queries import QueryStore
+from ..ports.seen import FileRow
 from ..ports.selection import Sought
 from . import batches, files, holding, incoming, loading, steering, terms, views
 from .bound import Bound, commits, reads, spools, writes

@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from ..database.tables import ATTEMPT, BATCH, JOB
 from ..model.states import HeldBack, JobState
 from ..model.text import folded_id
-from ..ports.figures import GenerationOwner, QueuedJob
-from ..ports.seen import BatchStatus
+from ..ports.seen import BatchStatus, GenerationOwner, QueuedJob
 from ..ports.selection import Wanted
 from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.evidence.absence import PROOFS, Evidence, proof_of
 from jobs.evidence.account_list import Reading
 from jobs.evidence.books import Agreement, Books, Money
 from jobs.evidence.echo import Echo
-from jobs.evidence.settling import settle
+from jobs.evidence.settling import PROOFS, Evidence, proof_of, settle
 from jobs.evidence.suspects import AHEAD, ClockOffset, Settlement, Suspect, SuspectAttempt
 from jobs.evidence.witness import Witness
 from jobs.model.provider import Generation, GenerationPhase
