@@ -20,13 +20,10 @@ BESIDE: Final = ("-wal", "-shm", "-journal")
 
 
 def refuse_planted_files(database: Path) -> None:
-    """Check that the files SQLite would read with a database are its owner's.
+    """Raise DatabaseUnusableError if a file that SQLite would read with a database is another's.
 
     They may also belong to the database's owner, to whom root's SQLite gives them; and to anybody
     if a group can write the database: its members leave such files, with what they bought.
-
-    Raises:
-        DatabaseUnusableError: another account made one of them.
     """
     real = database.resolve()
     for suffix in BESIDE:

@@ -56,10 +56,8 @@ def migrations_folder() -> Path:
 def version(database: Path) -> str | None:
     """Read the revision of a database file; None for one that is new or empty.
 
-    Raises:
-        DatabaseUnusableError: it is not a SQLite database, not one of ours, or can't be read; or
-            what SQLite keeps beside it is another account's.
-        DatabaseAlteredError: another program changed its schema.
+    DatabaseUnusableError, DatabaseAlteredError: it, or a file beside it, is not ours or can't be
+    read; another program changed its schema.
     """
     refuse_planted_files(database)
     if not database.exists() or database.stat().st_size == 0:
@@ -76,15 +74,10 @@ def version(database: Path) -> str | None:
 
 
 def read_version(file: sqlite3.Connection, database: Path) -> str | None:
-    """Read the revision of an open database; None for one that is empty.
+    """Read the revision of an open database; None if it is empty. It raises as :func:`version`.
 
-    If it is not in :data:`KNOWN`, read nothing else: its definitions are not checked, and may never
+    If it is not in :data:`KNOWN`, read nothing else: its definitions are unchecked, and may never
     end.
-
-    Raises:
-        sqlite3.Error: it can't be read.
-        DatabaseUnusableError: it is not one of ours.
-        DatabaseAlteredError: another program changed its schema.
     """
     names = shape(file)
     if not names:
@@ -99,12 +92,7 @@ def read_version(file: sqlite3.Connection, database: Path) -> str | None:
 
 
 def check_version(database: Path) -> None:
-    """Check that this program can read the database as it is.
-
-    Raises:
-        DatabaseUnusableError: there is no database yet, or the file is not ours.
-        DatabaseVersionError: it is older or newer than this program.
-    """
+    """Raise DatabaseUnusableError or DatabaseVersionError if a database can't be used as is."""
     found = version(database)
     if found is None:
         raise DatabaseFaultError(database, Fault.MISSING)
@@ -119,14 +107,8 @@ def upgrade(
 ) -> Path | None:
     """Create or upgrade the database, with the runner's lock held; return the copy made, or None.
 
-    Args:
-        tell: called with the step that takes longer than :data:`PATIENCE`.
-        seal: makes the seal of a new one (:mod:`jobs.database.seal`), kept in the same step.
-
-    Raises:
-        DatabaseVersionError: it was made by a newer program.
-        DatabaseUnusableError: it can't be written, or is not ours.
-        DatabaseAlteredError: another program changed its schema.
+    ``tell`` is called if it takes longer than :data:`PATIENCE`; ``seal`` makes that of a new one
+    (:mod:`jobs.database.seal`), kept in the same step. It raises as :func:`check_version`.
     """
     found = version(database)
     if found == HEAD:

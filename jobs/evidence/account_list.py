@@ -37,11 +37,9 @@ DISORDER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of the list showed.
+    """What one reading of the list, begun at a time by our clock, showed, newest first, each once.
 
     Attributes:
-        generations: newest first, each once.
-        began: when it began, by our clock.
         whole: the pages join without a gap: what is missing here was not in the list.
         to_the_end: it reached the list's end.
     """

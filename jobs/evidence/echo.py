@@ -116,13 +116,7 @@ ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What a list does to prompts.
-
-    Attributes:
-        way: one of :data:`WAYS`.
-        cut: after how many characters it cuts them; None if it does not.
-        ending: what it puts there.
-    """
+    """What a list does to prompts: one of :data:`WAYS`, and a cut after so many characters."""
 
     way: str = "as they were sent"
     cut: int | None = None

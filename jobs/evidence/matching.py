@@ -98,10 +98,9 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Shows:
-    """How a list shows prompts.
+    """How a list shows prompts, as far as that is known.
 
     Attributes:
-        echo: what it does to them, as far as that is known.
         shortest: the least that an unknown cut leaves, in one of these units.
         seen: sorts of characters that it is known to show as they were sent; None: all.
     """

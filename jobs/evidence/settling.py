@@ -177,10 +177,9 @@ def settle(
     """Decide what one reading of the list settles.
 
     Args:
-        suspects: every attempt in ``open`` and ``in_doubt``, and the voids that are watched.
-        reading: what the list showed; it began before ``suspects`` and ``known`` were read.
+        suspects: every attempt in ``open`` and ``in_doubt``, and the voids that are watched; they
+            and ``known`` were read after the reading began.
         known: the generation ids in it that attempts of ours have.
-        grace: how long after its request a generation may still be created.
         stable: whether a set of candidates has been in the list for as long as it may lag, so that
             no further one is still to appear.
     """

@@ -44,9 +44,7 @@ class Sight:
     """What a reading of the list can prove.
 
     Attributes:
-        trouble: why generations that it does not show may exist, for people; empty if it is
-            trusted.
-        shows: how it shows prompts.
+        trouble: why generations that it does not show may exist; empty if it is trusted.
         readable: False if it is unknown how it alters prompts: equal ones prove nothing.
         young: only acceptances of the last moments are missing: a later reading may show them.
         missing: what has been missing for longer.
@@ -66,13 +64,9 @@ def see(
     now: datetime,
     lag: float | None,
 ) -> Sight:
-    """Return what a reading can prove.
+    """Return what a reading can prove that began at a time by our clock, and must show what is due.
 
-    Args:
-        shown: what it showed, by id; ``known``: those that attempts of ours have.
-        due: what it must show.
-        now: when it began, by our clock.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
+    ``lag``: measured seconds until the list shows an acceptance; None: not measured yet.
     """
     pairs = samples(shown.values(), known)
     echo = learn_most(pairs)

@@ -73,18 +73,15 @@ class SuspectAttempt:
 
     Attributes:
         state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
-        prompt: as it was sent.
-        request_key: what was asked for, however the prompt is spelled; attempts with equal ones may
-            be taken for each other.
-        intent_at: when its intent was written, by our clock.
-        sent_until: since when its request can't be under way any more, by our clock: when its
-            connection ended; after a crash, when a later runner took the lock, or until when it had
-            to be sent.
+        request_key: of what was asked for; attempts with equal ones may be taken for each other.
+        intent_at: when its intent was written, by our clock, as all times here.
+        sent_until: since when its request can't be under way any more: when its connection ended;
+            after a crash, when a later runner took the lock, or until when it had to be sent.
         ended_at: when it became a void; None for the others.
         unproven: why the list could not settle it, as it is kept for people.
-        price: what it would have cost, in micros, as far as is known; 0: it is not.
-        replaced_at: when the intent of a void's replacement was written, by our clock: what was
-            created later may be the replacement's, or anybody's. None: there is none.
+        price: what it would have cost, in micros; 0: not known.
+        replaced_at: when the intent of a void's replacement was written: what was created later may
+            be the replacement's, or anybody's. None: there is none.
     """
 
     id: int

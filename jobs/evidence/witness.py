@@ -40,7 +40,6 @@ class Witness:
         echo: what the list does to prompts; None if that is unknown.
         trouble: why the reading proves no absence, for people; empty if it may.
         newest_attempt: the newest attempt that we bought whose generation it shows; 0: none.
-        newest_intent: when the newest of their intents was written, by our clock.
         lag: measured seconds until the list shows an acceptance; None: not measured yet.
         books: what the balance shows; None if it can't be compared.
     """
@@ -65,12 +64,9 @@ def judge(
     tolerance: timedelta,
     lag: float | None,
 ) -> Witness:
-    """Return what a reading can prove.
+    """Return what a reading can prove that shows what is known, and must show what is expected.
 
-    Args:
-        known: all generations of ours that it shows.
-        expected: all that must be in its range, shown or not.
-        tolerance: how long after its acceptance a generation may still be missing.
+    ``tolerance``: how long after its acceptance a generation may still be missing.
     """
     shown = {generation.id: generation.prompt for generation in reading.generations}
     bought = [one for one in known if one.bought]

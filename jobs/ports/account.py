@@ -16,11 +16,9 @@ class Ownership:
     """Whether the generations that a store holds are those of an API and a token.
 
     Attributes:
-        ours: None while the store is not bound to any.
-        origin: the API that the store is bound to; None while it is not bound.
-        witnesses: if ``ours`` is False, our newest generations, newest first: another token that
-            knows them is of the same account.
-        unsettled: if ``ours`` is False, there are attempts whose generation may be unknown to us.
+        ours: None, as ``origin``, while the store is not bound to any.
+        witnesses: if not, our newest generations: a token that knows them is of the same account.
+        unsettled: if not, there are attempts whose generation may be unknown to us.
     """
 
     ours: bool | None
@@ -39,14 +37,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class BalanceRead:
-    """One answer to a request for the balance.
+    """One answer to a request for the balance, in micros.
 
     Attributes:
-        balance: in micros.
         mark: :meth:`AccountStore.charged` as of just before the request was made.
-        at: when the answer came.
+        at: when the answer came; ``began``: when the request was made; None: at ``at``.
         ahead: by how much the provider's clock is ahead of ours; None: unknown.
-        began: when the request was made; None: at ``at``.
         grace: how long a lost submission may still be made.
     """
 

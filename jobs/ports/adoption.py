@@ -57,12 +57,9 @@ class ListShown:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the store knows about a reading of the list.
+    """What the store knows about a reading of the list: ours in it, and what it must show.
 
-    Attributes:
-        ours: the generations in it that attempts of ours have.
-        must_show: what it must show.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
+    ``lag``: measured seconds until the list shows an acceptance; None: not measured yet.
     """
 
     ours: Mapping[str, Acceptance]

@@ -21,13 +21,9 @@ class Terms:
     """What may be spent, as a person set it; None leaves it as it is. Amounts are in micros.
 
     Attributes:
-        batch: the batch's budget.
-        campaigns: budgets of its campaigns.
         checked: campaigns that must have a row: a misspelt one would cap nothing.
-        day: the budget of the calendar day.
         max_price: the most that one video of the batch may cost.
         floor: minimum balance to leave in the account.
-        time_zone: of the daily budget.
         refunds: which failed generations the provider refunds, from now on.
         begin: ``batch``, ``day``, ``max_price`` and ``min_balance`` that apply only if none is set.
     """
@@ -55,13 +51,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class TermsKept:
-    """The effect of new terms.
-
-    Attributes:
-        replaced: budgets that had another amount before.
-        passed_over: values already set that differ from those in :attr:`Terms.begin`, by name.
-        refunds_before: what was set before, if that changed.
-    """
+    """The effect of new terms: replaced budgets and refunds, and those of ``begin`` already set."""
 
     replaced: Sequence[Replaced] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
@@ -74,9 +64,7 @@ class Paid:
 
     Attributes:
         generation_id: None while it is unknown whether there is one.
-        batch: its name, also of a removed batch.
         video_url: where it is, even if the row that paid is gone; None: not known to be finished.
-        filed: whether its file is here.
     """
 
     attempt_id: int
@@ -153,10 +141,8 @@ class ControlStore(Protocol):
     ) -> list[int]:
         """Queue failed and cancelled jobs again, and ask for those held back; return those moved.
 
-        Args:
-            give_up: attempts that will not end are given up first, on these terms.
-            now: what was found about held ones by then is overruled for good; None: until the next
-                look.
+        Attempts that will not end are given up first. What was found about held ones by ``now`` is
+        overruled for good; None: until the next look.
         """
 
     def reword(self, job_ids: Sequence[int], prompt: str, give_up: Patience | None) -> list[int]:
@@ -192,12 +178,8 @@ class ControlStore(Protocol):
 
         Jobs of a paused batch are handed over when it is resumed; jobs that something was found
         about are never handed over (docs/decisions/0014-consent-is-state-of-the-row.md).
-
-        Args:
-            job_ids: some hundreds at most, so that a runner never waits for long.
-            now: decides which day's budget counts.
-            how: which of them are handed over.
-            ceiling: micros to hold for a kind without a known price.
+        ``job_ids`` are some hundreds at most, so that a runner never waits for long; ``ceiling``:
+        micros to hold for a kind without a known price.
         """
 
     def hand_over(self, job_ids: Collection[int]) -> None:
@@ -249,13 +231,7 @@ class ControlStore(Protocol):
     def keep_place(
         self, host: str, *, seal: str | None = None, bind: tuple[str, str] | None = None
     ) -> None:
-        """Keep where the database is used, and by whom; None leaves what is kept.
-
-        Args:
-            host: as :func:`jobs.model.host.this_host` names it.
-            seal: as :class:`jobs.database.seal.Sealer` makes it.
-            bind: origin and token, as :meth:`bind`.
-        """
+        """Keep the host, the seal and the binding of a database; None leaves what is kept."""
 
     def look_sooner(self, generation_ids: Sequence[str]) -> int:
         """Look now at what a callback says has ended; return how many were ours and awaited."""

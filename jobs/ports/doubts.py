@@ -21,8 +21,7 @@ class MoneyBeside:
 
     Attributes:
         completed: generations that the list, read after the balance, shows as completed.
-        strangers: known generations of others, which may be refunded.
-        more: how many more there are at least.
+        strangers: known generations of others, which may be refunded, and how many more at least.
         polled: unfinished generations are polled at the same time.
     """
 
@@ -39,7 +38,6 @@ class DoubtSnapshot:
 
     Attributes:
         suspects: doubts, submissions under way, and the voids that are watched.
-        offsets: how the clocks stood around each suspect, by attempt.
         ours: the generations in the reading that attempts of ours have.
         expected: the generations of ours that the reading must show.
         books: what the balance shows; None if it was not read, or can't be compared.
@@ -60,7 +58,6 @@ class DoubtDecision:
 
     Attributes:
         settlement: all its fields but ``clean``, ``passing`` and ``unstable`` are written.
-        why_void: for people.
         most_voids: a job fails after so many voids.
         lag: most seconds the list took to show an acceptance, to be kept; None: nothing new.
     """
@@ -73,11 +70,9 @@ class DoubtDecision:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was written of a reading.
+    """What was written of a reading: doubts adopted as generations, or voided.
 
     Attributes:
-        adopted: the doubts that are settled as generations, and these.
-        voided: the doubts that are settled as never made.
         appeared: each void that turned up, its generation, and what that is; None if nothing was
             written: its row is being sent, or it was settled in between.
     """
@@ -93,7 +88,6 @@ class JobsDoubt:
     """The last attempt of a job.
 
     Attributes:
-        offset: how the clocks stood around it.
         doubt_clock: when it went in doubt, by :meth:`jobs.model.clock.Clock.boot`; None: not known.
         send_before: until when its request had to be sent.
         candidates: what it could be, for people: ``generation_id``, ``status`` and ``created_at``.
@@ -112,7 +106,6 @@ class Searched:
 
     Attributes:
         found: how many generations the doubt could be that no attempt has.
-        ours: the generations in the reading that attempts of ours have.
         expected: the generations of ours that the reading must show.
         any_ours: whether any generation is ours at all.
         lag: measured seconds until the list shows an acceptance; None: not measured yet.
@@ -138,7 +131,6 @@ class Ledger:
     """What the store knows, to compare with the account's list; money in micros.
 
     Attributes:
-        ours: the generations of the list that attempts of ours have.
         held: for submissions with an unknown outcome.
         first_balance: the first reading of the balance; None before that.
         first_charged: what had been charged when that reading began.

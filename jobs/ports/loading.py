@@ -35,8 +35,6 @@ class LoadOrder:
     Attributes:
         name: of the batch, as the person gave it; None leaves the choice to path and default.
         default_name: the manifest's own name, or its stem.
-        source: names the manifest, such as its absolute path.
-        columns: the manifest's own, for the export.
         reading: where the manifest is and how it was read.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
         held_back: why the rows that this load queues or edits are not bought yet.
@@ -145,12 +143,9 @@ class LoadStore(Protocol):
     ) -> tuple[LoadReport, TermsKept]:
         """Bring what is staged into its batch, and keep the terms: all or nothing.
 
-        ``agree`` is called in the transaction with what the load did; if it raises, all is rolled
-        back.
-
-        Raises:
-            LoadError: the batch is ambiguous, edits need a decision, or a cap is for a campaign
-                that no row has.
+        If ``agree``, called in the transaction with what the load did, raises, all is rolled back.
+        LoadError: the batch is ambiguous, edits need a decision, or no row has a campaign with a
+        cap.
         """
 
     def add(
@@ -162,17 +157,12 @@ class LoadStore(Protocol):
         said: Terms,
         now: datetime,
     ) -> tuple[int, TermsKept]:
-        """Add one job to a batch of single videos, and keep the terms, at once.
+        """Add one job to a batch of single videos, made if missing, and keep the terms, at once.
 
-        It is unasked: it is bought only while it is handed over, and by no later run.
-
-        Args:
-            batch: its name; it is made if there is none.
-            check: called in the transaction; if it raises, all is rolled back.
-            make: makes the job, whose key must be new, and its price kind, from the row number.
-
-        Returns:
-            The job's number, and the effect of the terms.
+        It is unasked: it is bought only while it is handed over, and by no later run. ``check`` is
+        called in the transaction; if it raises, all is rolled back. ``make`` makes the job, with a
+        new key, and its price kind from the row number. Returns its number, and the effect of the
+        terms.
         """
 
     def note(

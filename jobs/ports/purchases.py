@@ -63,15 +63,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimTerms:
-    """The terms on which jobs may be claimed.
+    """The terms on which jobs may be claimed; what is remembered of rows and others is only read.
 
     Attributes:
         window: unfinished generations at most, over all batches.
         want: claims at most now (what the pace allows).
         ceiling: micros to hold for a kind without a known price.
         patience: how long after the intent its POST may still leave.
-        elsewhere: what others are seen to buy; only read.
-        looked_for: which rows may be bought without looking for them again; only read.
     """
 
     window: int
@@ -116,9 +114,7 @@ class Outstanding:
     Attributes:
         ready: something is queued and due.
         paused: something is queued in a batch that a person paused.
-        sending: jobs with an open attempt, at least; the next two count at least as well.
-        pending: jobs that are paid and not finished.
-        in_doubt: jobs that wait for their doubt to be settled.
+        sending: jobs with an open attempt; this and the next two counts are the least.
         next_due: when the first job that is queued for later is due; None: there is none.
     """
 
@@ -159,7 +155,6 @@ class Turn:
         claimed: empty if the terms allow nothing, or the job table is lost.
         left: what is still to do, after these claims.
         doubts: all attempts in doubt, and whether their job is served.
-        overdue_looks: an overdue generation is to be looked at.
         balance: of the account at the last reading, in micros, if it blocks purchases.
         served: batches that are served, if they were asked for.
         lost: why the run must stop; None while it may continue.
@@ -291,10 +286,6 @@ class PurchaseStore(Protocol):
     ) -> LeftBehind:
         """End a run: what it has under way is in doubt, and nothing is served any more.
 
-        A run that lost the job table to another one changes nothing.
-
-        Args:
-            turned_up: voids that turned up in this run.
-            reason: why it ends; None: by an error of this program.
-            message: the provider's words, if these end it.
+        A run that lost the job table to another one changes nothing. ``turned_up``: voids of this
+        run; ``reason`` None: by an error of this program; ``message``: the provider's words.
         """

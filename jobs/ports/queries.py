@@ -58,14 +58,9 @@ class QueryStore(Protocol):
         """List the batches in the order of loading, or the one of that name or NotFoundError."""
 
     def batch_of(self, name: str | None, default_name: str, source: str | None) -> BatchRow | None:
-        """Find the batch that a load would go into; None when it would make one.
+        """Find the batch that a load goes into (:class:`LoadOrder`); None: it would make one.
 
-        Args:
-            name: as the person gave it; None leaves the choice to path and default.
-            default_name: the manifest's own name, or its stem.
-
-        Raises:
-            LoadError: another file is loaded under the default name.
+        LoadError: another file is loaded under the default name.
         """
 
     def find_batch(self, name: str | None, source: str) -> BatchRow | None:

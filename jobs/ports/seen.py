@@ -20,12 +20,10 @@ class BatchRow:
 
     Attributes:
         source: names the manifest; None: it has none.
-        columns: the manifest's own, for exports.
         active: a runner serves it.
         max_price_micros: the most that one video of it may cost; None: no limit.
         refunds: one of :class:`jobs.model.ledger.Refunds`.
-        reading: how the manifest was read, and what was written
-            (:data:`jobs.ports.loading.WRITTEN`).
+        reading: how it was read, and what was written (:data:`jobs.ports.loading.WRITTEN`).
     """
 
     id: int
@@ -58,10 +56,9 @@ class DoubtRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """Progress and money of a batch, in micros.
+    """Progress and money of a batch, in micros; zero counts of states included.
 
     Attributes:
-        jobs: how many jobs are in each state, zeros included.
         active: a runner serves it, or has unfinished jobs of it.
         files_missing: completed jobs whose file is not here.
         twice: what was paid for twice (:mod:`jobs.store.latecomers`).
@@ -316,12 +313,9 @@ class Taken:
 
 @dataclass(slots=True)
 class Part:
-    """The states of some jobs of a batch.
+    """The states of some jobs of a batch, zeros included.
 
-    Attributes:
-        jobs: how many are in each state, zeros included.
-        held_back: how many of the queued ones no runner buys, by reason.
-        files_missing: how many are completed and have no file here.
+    ``held_back`` counts queued ones that no runner buys; ``files_missing`` completed ones.
     """
 
     jobs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, JobState), 0))

@@ -43,7 +43,6 @@ class UnendedAttempt(NamedTuple):
     """An attempt whose generation has not ended, as far as this database knows.
 
     Attributes:
-        kind: what its price depends on (:attr:`jobs.model.provider.Kind.key`).
         overdue_at: when a run gave it up; None: it did not.
         created_at: the provider's own time of the generation, where it is kept.
         said_state: the provider's own word for its state, if we do not know it.

@@ -38,10 +38,9 @@ FAR_OFF: Final = timedelta(hours=26)
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What was seen of the account's list.
+    """What was seen of the account's list, newest first, each once.
 
     Attributes:
-        generations: newest first, each once.
         whole: it was read to its end, in pages that join.
         began: when it was read, by our clock; None if none was read.
         due_by: it need not show what was accepted later; None: it must show everything.
@@ -57,11 +56,9 @@ class ListLook:
 
 @dataclass(frozen=True, slots=True)
 class EarlierWork(Found):
-    """What was found.
+    """What was found, and how many jobs were looked for among how many generations.
 
     Attributes:
-        jobs: how many jobs were looked for.
-        looked: how many generations the list showed.
         trouble: why the list is not trusted, for people; empty if it is, or was not whole.
         shown: how it shows prompts, for people; empty if it shows them as they were sent.
         ahead: by how much the provider's times are ahead of ours, at least.
@@ -89,10 +86,8 @@ async def find_earlier(
     """Search the account's list for the prompts of rows that may be bought.
 
     Generations of our attempts are left out, and prompts of attempts in doubt: those may be theirs.
-    ``seen`` is called after each page with the number of new generations.
-
-    Raises:
-        ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
+    ``seen`` is called after each page with the number of new generations. After a ProviderError
+    nothing is known, and nothing may be bought.
     """
     jobs = store.adoption.count(sought)
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)

@@ -20,9 +20,7 @@ class Audit:
         since: when this database first bought something; None: never.
         charged: what our ledger has charged; ``charged_since``: since the first reading.
         held: what it holds for submissions with an unknown outcome.
-        known: generations of the account that are attempts of ours, since then.
-        orphans: those that are not ours, newest first.
-        whole: the list was read without a gap.
+        orphans: generations since then that are not ours, newest first.
         fell_by: by how much the balance fell since the first reading; None: there was none.
     """
 

@@ -41,8 +41,7 @@ async def resolve_as(
     ``force``: take it although its prompt differs.
 
     Raises:
-        NotAllowedError: the job is not in doubt and waits for no video, or the generation is not
-            its own.
+        NotAllowedError: the job does not wait for it, or the generation is not its own.
         ProviderError: the provider did not answer.
     """
     waits = job.state == JobState.QUEUED and job.held_back in FOUND
@@ -87,11 +86,7 @@ async def look_for(
     """Search the account's list once for what a doubt could be, and keep what is found.
 
     Generations with its prompt that no attempt has count, as far back as the doubt may reach. The
-    list may be late by ``grace``, at least.
-
-    Raises:
-        NotAllowedError: the job is not in doubt.
-        ProviderError: the list can't be read.
+    list may be late by ``grace``, at least. NotAllowedError: the job is not in doubt.
     """
     _must_be_in_doubt(job)
     doubt = store.doubts.of_job(job.id)
@@ -132,10 +127,8 @@ def resolve_never_made(
 ) -> None:
     """Settle a doubt on a person's word: nothing was created; the job is queued again.
 
-    Args:
-        grace: after which nothing turns up any more.
-        force: ignore all objections.
-        trouble: why a look at the list proves nothing, for people.
+    ``grace``: after which nothing turns up any more; ``trouble``: why a look at the list proves
+    nothing, for people; ``force``: ignore all objections.
 
     Raises:
         NotAllowedError: the job is not in doubt, its grace is not known to be over, there are

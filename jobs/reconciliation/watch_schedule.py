@@ -79,10 +79,8 @@ class LagMeter:
     ) -> float | None:
         """Return the longest lag with another reading, in seconds; it is not remembered.
 
-        Args:
-            began: when it began, by our clock.
-            shown: ids of generations of ours that it shows, and when we heard of their acceptance.
-            wrong_by: seconds by which our clock was set back and forth in between.
+        ``shown``: ids of ours, and when we heard of their acceptance; ``wrong_by``: seconds by
+        which our clock was set back and forth in between.
         """
         longest = self.longest
         for name, accepted in shown:

@@ -158,12 +158,9 @@ class Announcements:
 def look_delay(
     age: float, interval: float, seen: Generation | None = None, earliest: float = 0.0
 ) -> float:
-    """Return how many seconds to let pass before the next look at a generation.
+    """Return how many seconds to let pass before the next look at a generation of that age.
 
-    Args:
-        age: seconds since it was accepted.
-        seen: what the last look showed, if there was one.
-        earliest: the age from which on it may be done (:class:`Durations`).
+    ``earliest``: the age from which on it may be done (:class:`Durations`).
     """
     percent = None if seen is None else seen.percent
     if percent is not None and percent >= NEARLY_DONE:

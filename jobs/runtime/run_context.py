@@ -30,13 +30,9 @@ class RunContext:
     """What scheduler, poller, reconciler and balance monitor share.
 
     Attributes:
-        health: whether requests may be sent now.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.
-        token: whether a 403 is the token's.
-        durations: how long generations took, as this run saw it.
-        elsewhere: what others buy on this account at the same time.
-        strangers: their generations that may be refunded.
+        strangers: generations of others that may be refunded.
         run_id: a random name of the run in the database: another one there ends this run.
         looked_for: which rows may be bought without another look at the list.
     """

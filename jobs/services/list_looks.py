@@ -56,13 +56,8 @@ class ListLooks:
         """Read the list where due generations are expected: several at once, and those in trouble.
 
         If the list fails, its generations are looked at singly, and it is tried again ever more
-        rarely.
-
-        Returns:
-            Those not seen there, and whether the list was read.
-
-        Raises:
-            TokenRefusedError: the token is refused.
+        rarely. Returns those not seen, and whether it was read; a refused token raises
+        TokenRefusedError.
         """
         missing = {item.generation_id: item for item in due}
         read = False

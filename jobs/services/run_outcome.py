@@ -10,13 +10,7 @@ from ..ports.purchases import Breach, Outstanding
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended.
-
-    Attributes:
-        message: the provider's own words, if it refused.
-        blocked: what blocks the rest, by batch id.
-        breach: how the run lost its database; None if it did not.
-    """
+    """How a run ended, in the provider's words if it refused; what blocks the rest, by batch id."""
 
     reason: Reason
     message: str = ""
@@ -48,10 +42,7 @@ class Situation:
         blocked: what the last try to claim ran into; None when none was made just now.
         overdue_looks: this run has not looked at every overdue generation yet.
         crowded: paid generations of any batch fill the window.
-        waits_for_funds: the run waits for money instead of ending without it.
         resolvable: attempts in doubt that a look at the list may still settle.
-        out_of_reach: the provider did not answer for longer than the run's patience.
-        breach: why this run must stop using this database; None while it may.
     """
 
     outstanding: Outstanding

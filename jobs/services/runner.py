@@ -53,12 +53,9 @@ class Owner:
 class Runner:
     """One run over some batches of a database, and over jobs that are handed to it during the run.
 
-    Args:
-        owner: whom the database must belong to.
-        chance: randomness, for keys and jitter.
-        checkpoint: called at named points (docs/development.md); tests kill the process there.
-        binds: the database is known to be the owner's, or a person said so. Otherwise it is not
-            bound to the token, because from then on it would count as the owner's.
+    A ``checkpoint`` is called at named points (docs/development.md). ``binds``: the database is
+    known to be the owner's, or a person said so. Otherwise it is not bound to the token, because
+    from then on it would count as the owner's.
     """
 
     def __init__(
@@ -125,11 +122,8 @@ class Runner:
     async def run(self, batch_ids: Iterable[int]) -> Ending:
         """Serve these batches, and jobs that are handed over during the run, until it is over.
 
-        If it is cancelled, submissions under way are in doubt.
-
-        Raises:
-            DatabaseOwnerError: the database belongs to another account or API.
-            DatabaseUnusableError: the database can't be written any more.
+        If it is cancelled, submissions under way are in doubt. DatabaseOwnerError,
+        DatabaseUnusableError: the database is another account's, or can't be written any more.
         """
         wanted = list(batch_ids)
         self._take_over()
@@ -186,13 +180,9 @@ class Runner:
                 log.info("late arrivals could not be checked: %s", error)
 
     async def settle(self, *, wait: bool) -> None:
-        """Settle what is in doubt in any batch, and buy nothing.
+        """Settle what is in doubt in any batch, and buy nothing; without ``wait`` by one look.
 
-        Without ``wait`` it looks once, and leaves open what needs more time.
-
-        Raises:
-            DatabaseOwnerError: the database belongs to another account or API.
-            ProviderError: the provider does not take the token, or does not answer.
+        DatabaseOwnerError, ProviderError: it is another account's; no token or no answer.
         """
         self._take_over()
         await check_owner(self._store, self._provider, self._owner)
@@ -312,10 +302,12 @@ async def _unless_shown(
 ) -> ProviderError | None:
     """Return why no generation of ours is shown, or None; a single one may be gone or refused.
 
-    =======================================  =========================================== one of the
-    newest is shown by its id     ours one of ours is on the list's first page  ours none of these,
-    and one was 404           another account's, most likely none of these
-    unknown =======================================  ===========================================
+    =======================================  ===========================================
+    one of the newest is shown by its id     ours
+    one of ours is on the list's first page  ours
+    none of these, and one was 404           another account's, most likely
+    none of these                            unknown
+    =======================================  ===========================================
 
     Raises TokenRefusedError if the token is refused.
     """
