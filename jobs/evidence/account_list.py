@@ -37,17 +37,12 @@ DISORDER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of the list, begun at a time by our clock, showed, newest first, each once.
-
-    Attributes:
-        whole: the pages join without a gap: what is missing here was not in the list.
-        to_the_end: it reached the list's end.
-    """
+    """What one reading of the list showed, newest first, each once; by our clock."""
 
     generations: Sequence[Generation]
     began: datetime
-    whole: bool
-    to_the_end: bool
+    whole: bool  # the pages join without a gap: what is missing here was not in the list
+    to_the_end: bool  # it reached the list's end
 
     def covers(self, since: datetime) -> bool:
         """Check whether all that was created since is in it; ``since`` in the provider's time."""

@@ -42,16 +42,11 @@ class Money(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BalanceReading:
-    """One reading of the account's balance, in micros.
-
-    Attributes:
-        mark: what had been charged in all before its request was made.
-        shown: the part of it that is old enough that the balance must show it; None: unknown.
-    """
+    """One reading of the account's balance, in micros."""
 
     balance: int
-    mark: int
-    shown: int | None = None
+    mark: int  # what had been charged in all before its request was made
+    shown: int | None = None  # the part of it that the balance must show by its age; None: unknown
 
 
 @dataclass(frozen=True, slots=True)

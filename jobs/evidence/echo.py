@@ -12,7 +12,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from ..model.text import normalized, prompt_key, text_key, unescaped
@@ -86,18 +86,10 @@ def marks_dropped(text: str) -> str:
     return "".join(one for one in folded if one.isalnum() or not one.isascii())
 
 
-def _as_sent(prompt: str) -> str:
-    return prompt
-
-
-def _escaped_but_quotes(prompt: str) -> str:
-    return html.escape(prompt, quote=False)
-
-
 WAYS: Final[Mapping[str, Callable[[str], str]]] = {
-    "as they were sent": _as_sent,
+    "as they were sent": str,
     "HTML-escaped": html.escape,
-    "HTML-escaped but for quotes": _escaped_but_quotes,
+    "HTML-escaped but for quotes": partial(html.escape, quote=False),
     "HTML-unescaped": unescaped,
     "lower-cased": str.lower,
     "upper-cased": str.upper,

@@ -75,20 +75,14 @@ def use_of(generation: Generation, now: datetime) -> Use:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A queued job, and a generation of the account with its prompt.
-
-    Attributes:
-        fingerprint: of what the row asked for when it was compared.
-        alike: False if other rows with this prompt ask for other videos: it could be any of theirs.
-        sure: False if the prompt is altered in a way that is not known of this list.
-    """
+    """A queued job, and a generation of the account with its prompt."""
 
     job_id: int
-    fingerprint: str
+    fingerprint: str  # of what the row asked for when it was compared
     generation: Generation
     use: Use
-    alike: bool = True
-    sure: bool = True
+    alike: bool = True  # False: rows with this prompt ask for other videos, and it could be theirs
+    sure: bool = True  # False: altered in a way that is not known of this list
 
     @property
     def takeable(self) -> bool:
@@ -98,16 +92,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Shows:
-    """How a list shows prompts, as far as that is known.
-
-    Attributes:
-        shortest: the least that an unknown cut leaves, in one of these units.
-        seen: sorts of characters that it is known to show as they were sent; None: all.
-    """
+    """How a list shows prompts, as far as that is known."""
 
     echo: Echo = field(default_factory=Echo)
-    shortest: Sizes = ANY_CUT
-    seen: frozenset[Sort] | None = None
+    shortest: Sizes = ANY_CUT  # the least that an unknown cut leaves, in one of these units
+    seen: frozenset[Sort] | None = None  # sorts that are known to be shown as sent; None: all
 
     def reads(self, prompt: str) -> bool:
         """Check whether it is known how the list shows the letters of a prompt."""
@@ -143,16 +132,11 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What :func:`match` found.
-
-    Attributes:
-        others: rows without a match that are kept.
-        unread: rows whose letters the list may show in any way, and a generation that may be one.
-    """
+    """What :func:`match` found."""
 
     matches: Sequence[Match]
-    others: Sequence[WantedRow]
-    unread: Sequence[tuple[WantedRow, Generation]] = ()
+    others: Sequence[WantedRow]  # rows without a match that are kept
+    unread: Sequence[tuple[WantedRow, Generation]] = ()  # whose letters may be shown in any way
 
 
 def match(

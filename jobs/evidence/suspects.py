@@ -40,17 +40,12 @@ def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """By how much the provider's clock is ahead of ours, at least and at most.
-
-    Attributes:
-        known: False when nothing shows it, and both are mere defaults.
-        measured: it comes from our acceptances and the times in the list.
-    """
+    """By how much the provider's clock is ahead of ours, at least and at most."""
 
     least: timedelta = timedelta(0)
     most: timedelta = timedelta(0)
-    known: bool = False
-    measured: bool = False
+    known: bool = False  # False when nothing shows it, and both are mere defaults
+    measured: bool = False  # by our acceptances and the times in the list
 
     def at_least(self, ahead: timedelta) -> timedelta:
         """Return the least of what another source says and of what is known here."""

@@ -15,21 +15,15 @@ from .echo import Echo, learn_echo
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A generation of ours that the list must show.
-
-    Attributes:
-        bought: False if it was taken over: then it may be older than its attempt.
-        intent_at: when its intent was written, by our clock, as ``accepted_at``.
-        dated: whether the provider's own time of it is known.
-    """
+    """A generation of ours that the list must show."""
 
     attempt_id: int
     generation_id: str
     prompt: str
-    bought: bool
-    intent_at: datetime
+    bought: bool  # False if it was taken over: then it may be older than its attempt
+    intent_at: datetime  # when its intent was written, by our clock, as accepted_at
     accepted_at: datetime
-    dated: bool = True
+    dated: bool = True  # whether the provider's own time of it is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,19 +132,13 @@ class Fault(StrEnum):
 
 @dataclass(eq=False)
 class DatabaseFaultError(DatabaseUnusableError):
-    """The database can't be used.
-
-    Attributes:
-        detail: what the system said; or the account, file system, field or target that is meant.
-        beside: the file beside the database that is meant.
-        step: what can't be done with it, as "read" or "written".
-    """
+    """The database can't be used."""
 
     database: Path
     fault: Fault
-    detail: str = ""
-    beside: Path | None = None
-    step: str = ""
+    detail: str = ""  # what the system said; or the account, file system, field or target
+    beside: Path | None = None  # the file beside the database that is meant
+    step: str = ""  # what can't be done with it, as "read" or "written"
 
 
 @dataclass(eq=False)

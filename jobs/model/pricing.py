@@ -17,18 +17,12 @@ STEADY: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a kind's price, in micros.
+    """What is known of a kind's price, in micros."""
 
-    Attributes:
-        last: what was charged last, known since ``seen_at``.
-        highest: what a submission holds.
-        odd: a price far from it that was charged once, at ``odd_at``; None if there is none.
-    """
-
-    last: int
-    highest: int
+    last: int  # what was charged last, known since seen_at
+    highest: int  # what a submission holds
     seen_at: datetime
-    odd: int | None = None
+    odd: int | None = None  # a price far from it that was charged once
     odd_at: datetime | None = None
 
     @property

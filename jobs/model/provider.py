@@ -168,16 +168,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Nobody knows whether a generation was created and charged.
-
-    Attributes:
-        cause: why every further submission would fail too, where the provider says so.
-        gateway: something in front of the provider answered (407, 502, 503, 504).
-    """
+    """Nobody knows whether a generation was created and charged."""
 
     reason: str
-    cause: RefusalCause | None = None
-    gateway: bool = False
+    cause: RefusalCause | None = None  # why every further submission would fail too
+    gateway: bool = False  # something in front of the provider answered (407, 502, 503, 504)
 
 
 SubmitOutcome = Accepted | Rejected | Unsent | Throttled | Refused | InDoubt

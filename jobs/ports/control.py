@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from ..model.again import Patience
 from ..model.ledger import Refunds, Scope
+from ..model.retry import Patience
 from ..model.states import Blocked, HeldBack
 from .queries import QueryStore
 from .seen import BatchRow, BatchStatus
@@ -60,18 +60,13 @@ class TermsKept:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A generation that another batch paid for, or a row that is no longer the same.
-
-    Attributes:
-        generation_id: None while it is unknown whether there is one.
-        video_url: where it is, even if the row that paid is gone; None: not known to be finished.
-    """
+    """A generation that another batch paid for, or a row that is no longer the same."""
 
     attempt_id: int
-    generation_id: str | None
+    generation_id: str | None  # None while it is unknown whether there is one
     batch: str
     at: datetime
-    video_url: str | None
+    video_url: str | None  # even if the row that paid is gone; None: not known to be finished
     filed: bool
 
 

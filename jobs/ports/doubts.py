@@ -128,19 +128,13 @@ class OwnerJob:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the store knows, to compare with the account's list; money in micros.
-
-    Attributes:
-        held: for submissions with an unknown outcome.
-        first_balance: the first reading of the balance; None before that.
-        first_charged: what had been charged when that reading began.
-    """
+    """What the store knows, to compare with the account's list; money in micros."""
 
     ours: frozenset[str]
     charged: int
-    held: int
-    first_balance: int | None
-    first_charged: int
+    held: int  # for submissions with an unknown outcome
+    first_balance: int | None  # the first reading of the balance; None before that
+    first_charged: int  # what had been charged when that reading began
 
 
 D = TypeVar("D", bound=DoubtDecision)

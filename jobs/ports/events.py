@@ -85,21 +85,15 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class BatchEvent:
-    """Something happened to a batch.
-
-    Attributes:
-        batch: its name now; None: it is removed.
-        blocked: what stops its remaining jobs.
-        waiting_for: the same for people, or what every batch waits for; empty: nothing.
-    """
+    """Something happened to a batch."""
 
     number: int
     at: datetime
     fact: BatchFact
     batch_id: int
-    batch: str | None
-    blocked: frozenset[Blocked] = frozenset()
-    waiting_for: str = ""
+    batch: str | None  # its name now; None: it is removed
+    blocked: frozenset[Blocked] = frozenset()  # what stops its remaining jobs
+    waiting_for: str = ""  # the same for people, or what every batch waits for
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,16 +169,12 @@ class Turn:
     lost: Lost | None = None
 
 
-class Decision(Protocol):
-    """What a run decides after a turn; it is written in the same transaction."""
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a run decides after a turn, written in the same transaction; None: as it is."""
 
-    @property
-    def waits(self) -> Mapping[int, str | None] | None:
-        """What batches wait for; a served one that is not named waits for nothing. None: as is."""
-
-    @property
-    def serving(self) -> bool | None:
-        """Whether jobs that are handed over from now on are taken. None: unchanged."""
+    waits: Mapping[int, str | None] | None  # a served batch that is not named waits for nothing
+    serving: bool | None  # whether jobs that are handed over from now on are taken
 
 
 D = TypeVar("D", bound=Decision)

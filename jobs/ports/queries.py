@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ..evidence.looked_for import Wish
-from ..model.again import Patience, WhyNot
+from ..model.retry import Patience, WhyNot
 from ..model.states import HeldBack
 from .seen import (
     AccountRow,

@@ -10,20 +10,14 @@ from ..model.states import ASKED_BY_NAME, FOUND, HeldBack
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs are meant; what is empty leaves all.
-
-    Attributes:
-        kinds: of failure.
-        keys: of jobs, or their numbers as ``#12``.
-        search: words of which all stand in prompt, key or error, in any case.
-    """
+    """Which jobs are meant; what is empty leaves all."""
 
     batch: str | None = None
     states: Sequence[str] = ()
-    kinds: Sequence[str] = ()
+    kinds: Sequence[str] = ()  # of failure
     campaigns: Sequence[str] = ()
-    keys: Sequence[str] = ()
-    search: str = ""
+    keys: Sequence[str] = ()  # of jobs, or their numbers as "#12"
+    search: str = ""  # words of which all stand in prompt, key or error, in any case
 
 
 EVERYTHING: Final = Wanted()
@@ -52,16 +46,11 @@ NONE: Final = "none"
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Which videos of a batch are meant, and in which order.
-
-    Attributes:
-        verdict: of :class:`Verdict`, or :data:`NONE`; empty leaves all.
-        by_row: in the manifest's order, variants of a row together; else the newest first.
-    """
+    """Which videos of a batch are meant, and in which order."""
 
     which: Filter = field(default_factory=Filter)
-    verdict: str = ""
-    by_row: bool = False
+    verdict: str = ""  # of Verdict, or NONE; empty leaves all
+    by_row: bool = False  # in the manifest's order, variants of a row together; else newest first
 
 
 @dataclass(frozen=True, slots=True)

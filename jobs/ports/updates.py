@@ -27,16 +27,10 @@ class Due(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where generations of ours are in the account's list.
+    """Where generations of ours are in the account's list."""
 
-    Attributes:
-        newer: how many of ours are newer, by attempt; without those that have more than
-            :data:`FAR`.
-        under_way: submissions whose generations may come before all of them.
-    """
-
-    newer: Mapping[int, int]
-    under_way: int
+    newer: Mapping[int, int]  # how many of ours are newer, by attempt, up to FAR
+    under_way: int  # submissions whose generations may come before all of them
 
 
 class UnendedAttempt(NamedTuple):
@@ -126,10 +120,10 @@ class Updates:
         postponed: when those that could not be seen are looked at again.
     """
 
-    ends: Sequence[Completed | Failed | Overdue] = ()
-    progress: Sequence[Progress] = ()
-    created: Mapping[int, datetime] = field(default_factory=dict)
-    postponed: Mapping[int, datetime] = field(default_factory=dict)
+    ends: list[Completed | Failed | Overdue] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    created: dict[int, datetime] = field(default_factory=dict)
+    postponed: dict[int, datetime] = field(default_factory=dict)
 
 
 U = TypeVar("U", bound=Updates)

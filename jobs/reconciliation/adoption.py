@@ -56,19 +56,13 @@ class ListLook:
 
 @dataclass(frozen=True, slots=True)
 class EarlierWork(Found):
-    """What was found, and how many jobs were looked for among how many generations.
-
-    Attributes:
-        trouble: why the list is not trusted, for people; empty if it is, or was not whole.
-        shown: how it shows prompts, for people; empty if it shows them as they were sent.
-        ahead: by how much the provider's times are ahead of ours, at least.
-    """
+    """What was found, and how many jobs were looked for among how many generations."""
 
     jobs: int = 0
     looked: int = 0
-    trouble: str = ""
-    shown: str = ""
-    ahead: timedelta = timedelta(0)
+    trouble: str = ""  # why the list is not trusted, for people; empty if it is, or was not whole
+    shown: str = ""  # how it shows prompts, for people; empty if it shows them as they were sent
+    ahead: timedelta = timedelta(0)  # of the provider's times over ours, at least
 
     @property
     def finished(self) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..evidence.suspects import Settlement, SuspectAttempt
 from ..model.states import AttemptState
-from ..runtime.policy import RunPolicy
+from ..runtime.run_context import RunPolicy
 
 SLOWEST = 60.0
 """Most seconds between two readings of the list for a doubt that no person has to settle yet."""

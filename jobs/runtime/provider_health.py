@@ -89,7 +89,7 @@ class ProviderHealth:
         self._doubts_in_a_row = 0
         self._answers = Patience(patience)
         self._submissions = Patience(patience)
-        self._why = ""
+        self.words = ""  # the provider's, for the last wait
         self.changed = asyncio.Event()
         self.stopping = False
         self.refusal: RefusalCause | None = None
@@ -124,7 +124,7 @@ class ProviderHealth:
         seconds = min(COOLING_CEILING, grown * self._chance.uniform(0.75, 1.25))
         if retry_after is not None:  # a provider that keeps refusing is asked more rarely still
             seconds = max(seconds, min(retry_after, LONGEST_RETRY_AFTER))
-        self._why = words or "too many requests (429)"
+        self.words = words or "too many requests (429)"
         self._close_for(seconds)
         return seconds
 
@@ -133,7 +133,7 @@ class ProviderHealth:
         self._answers.failed(self._clock.monotonic())
         seconds = 1.0 + full_jitter(2.0, 60.0, self._failed_in_a_row, self._chance)
         self._failed_in_a_row += 1
-        self._why = words or "no answer"
+        self.words = words or "no answer"
         self._close_for(seconds)
         return seconds
 
@@ -150,7 +150,7 @@ class ProviderHealth:
         step = self._doubts_in_a_row - (1 if gateway else STREAK - 1)
         seconds = AFTER_DOUBTS[min(step, len(AFTER_DOUBTS) - 1)] * self._chance.uniform(1.0, 1.2)
         self._probe_at = self._clock.monotonic() + seconds
-        self._why = words
+        self.words = words
         return seconds
 
     def heed(self, error: ProviderError) -> float:
@@ -226,12 +226,7 @@ class ProviderHealth:
         lasting = self._submissions.lasting(self._clock.monotonic())
         if max(closed, lasting) <= SAID_FROM and self.out_of_reach_for < SILENCE:
             return None
-        return Pause(now + timedelta(seconds=closed), self._why)
-
-    @property
-    def words(self) -> str:
-        """Return the provider's words for the last wait."""
-        return self._why
+        return Pause(now + timedelta(seconds=closed), self.words)
 
     async def pause(self, seconds: float) -> bool:
         """Wait that long, or until something changed; returns whether it did."""

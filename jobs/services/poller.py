@@ -64,10 +64,6 @@ FARTHEST = timedelta(hours=1)
 class _Decided(Updates):
     """What looks resulted in, and what the poller has to remember of it."""
 
-    ends: list[Completed | Failed | Overdue] = field(default_factory=list)
-    progress: list[Progress] = field(default_factory=list)
-    created: dict[int, datetime] = field(default_factory=dict)
-    postponed: dict[int, datetime] = field(default_factory=dict)
     met: list[int] = field(default_factory=list)  # not ended, or not seen
     durations: Durations = field(default_factory=Durations)
     announcements: Announcements = field(default_factory=Announcements)

@@ -29,9 +29,8 @@ from ..ports.account import AccountStore
 from ..ports.purchases import Breach, LeftBehind, Lost, PurchaseStore, Recovery
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
-from ..runtime.policy import RunPolicy
 from ..runtime.provider_health import ProviderHealth
-from ..runtime.run_context import Checkpoint, RunContext, nothing
+from ..runtime.run_context import Checkpoint, RunContext, RunPolicy, nothing
 from ..runtime.troubles import TokenCheck
 from ..store import Store
 from .late_look import LateLook

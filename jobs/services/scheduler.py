@@ -19,7 +19,16 @@ from ..model.provider import (
     Unsent,
 )
 from ..model.states import Reason
-from ..ports.purchases import Breach, Claim, Claimed, ClaimTerms, PurchaseStore, Turn, TurnTerms
+from ..ports.purchases import (
+    Breach,
+    Claim,
+    Claimed,
+    ClaimTerms,
+    Decision,
+    PurchaseStore,
+    Turn,
+    TurnTerms,
+)
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.pace import Pacer
@@ -50,14 +59,12 @@ FRESH = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class _Decision(Decision):
     """What a turn means for the run."""
 
     situation: Situation
     reads_again: bool  # the balance is to be read before the next turn
     resolvable_of_others: int  # doubts of other batches that the list may still settle
-    waits: Mapping[int, str | None] | None
-    serving: bool | None
 
 
 class Scheduler:
@@ -255,7 +262,7 @@ class Scheduler:
         again = self._wants_reading(claimed)
         serving = self._run.policy.buys and (again or serves(situation))
         return _Decision(
-            situation,
+            situation=situation,
             reads_again=again,
             resolvable_of_others=resolvable - self._reconciler.resolvable(own),
             waits=self._news_of_waits(turn, want, wait),

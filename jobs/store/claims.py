@@ -1,7 +1,6 @@
 """Claiming: one transaction that picks queued jobs, holds their money and writes their intents.
 
-Everything that may forbid a purchase is looked at here, inside the transaction, because cancel,
-pause, edits and caps come from other processes too.
+What may forbid a purchase is looked at in it: cancel, pause, edits and caps come from others too.
 """
 
 from collections import Counter

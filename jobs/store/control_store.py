@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection, select
 
 from ..database.tables import BATCH, JOB, QUEUED
-from ..model.again import Patience
 from ..model.ledger import ACCOUNT_KEY, keys_of
+from ..model.retry import Patience
 from ..model.states import FOUND, Blocked, HeldBack
 from ..ports.control import ControlStore, Handing, Offered, PaidBefore, Room
 from ..ports.queries import QueryStore

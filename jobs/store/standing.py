@@ -1,6 +1,6 @@
 """Whether jobs may be bought again or given up, and giving them up.
 
-:mod:`jobs.model.again` decides, inside the transaction that moves them.
+:mod:`jobs.model.retry` decides, inside the transaction that moves them.
 """
 
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, select, text, update
 
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, JOB
-from ..model.again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from ..model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from ..model.states import LIVE_ATTEMPTS, AttemptState, FailureKind, JobState
 from .prepared import Prepared, as_list, one_of
 from .records.jobs import StandingJob

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
 
 from ..database.tables import ATTEMPT, BATCH, JOB
-from ..model.again import Patience
 from ..model.errors import BatchUnderWayError
 from ..model.ledger import Refunds
+from ..model.retry import Patience
 from ..model.spec import JobSpec, fingerprint, request_of
 from ..model.states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
 from . import events, handing, holding, standing, voids
@@ -136,7 +136,7 @@ def retry(
 ) -> list[int]:
     """Queue failed jobs for a new attempt, and cancelled ones for theirs; return those that moved.
 
-    What may be moved is decided by :func:`jobs.model.again.why_not_again`, as in the dry run.
+    What may be moved is decided by :func:`jobs.model.retry.why_not_again`, as in the dry run.
     Automatic retries start again from none.
     """
     refusals = standing.may_be_retried(connection, job_ids, give_up)

@@ -10,7 +10,6 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.model.again import Patience
 from jobs.model.provider import (
     Generation,
     GenerationPhase,
@@ -19,6 +18,7 @@ from jobs.model.provider import (
     SubmitOutcome,
     UnreachableError,
 )
+from jobs.model.retry import Patience
 from jobs.model.states import FailureKind, JobState, Reason
 from jobs.ports.loading import OnChange
 from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering

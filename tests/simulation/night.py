@@ -36,7 +36,7 @@ from jobs.model.spec import JobSpec, asked_key
 from jobs.model.states import FailureKind, HeldBack, JobState, Reason
 from jobs.reconciliation.adoption import find_earlier, take_over
 from jobs.reconciliation.by_word import resolve_as, resolve_never_made
-from jobs.runtime.policy import RunPolicy
+from jobs.runtime.run_context import RunPolicy
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Owner, Runner
 from jobs.store import (

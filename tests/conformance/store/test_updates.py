@@ -7,9 +7,9 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.model.again import Patience, WhyNot
 from jobs.model.ledger import Refunds
 from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.retry import Patience, WhyNot
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.updates import (
     ANNOUNCED,
