@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -85,15 +85,11 @@ def _fault(lock: Path, error: OSError) -> Fault:
 
 def _introduce(database: Path, now: datetime, *, brief: bool) -> None:
     """Write down who runs; if the disk is full, no name is shown rather than an old one."""
-    who = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": now.isoformat(timespec="seconds"),
-        "brief": brief,
-    }
+    since = now.isoformat(timespec="seconds")
+    who = RunnerInfo(os.getpid(), socket.gethostname(), since, brief=brief)
     try:
         with replaced(_beside(database, ".runner")) as draft:
-            draft.write_text(json.dumps(who))
+            draft.write_text(json.dumps(asdict(who)))
     except OSError:
         _forget(database)
 

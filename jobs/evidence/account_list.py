@@ -7,6 +7,7 @@ overlap, and a reading knows whether it can prove that something is absent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from ..model.clock import Clock
 from ..model.provider import (
@@ -239,9 +240,7 @@ def _past(generations: Sequence[Generation], since: datetime) -> bool:
 
 
 def _in_order(generations: Sequence[Generation]) -> bool:
-    earliest: datetime | None = None
-    for created in (g.created_at for g in generations if g.created_at is not None):
-        if earliest is not None and created > earliest + DISORDER:
-            return False
-        earliest = created if earliest is None else min(earliest, created)
-    return True
+    times = [g.created_at for g in generations if g.created_at is not None]
+    return all(
+        a <= least + DISORDER for a, least in zip(times[1:], accumulate(times, min), strict=False)
+    )

@@ -24,23 +24,14 @@ from .witness import Witness
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a doubt's absence, if a faithful reading past its grace does not show it.
+    """What speaks for a doubt's absence, if a faithful reading past its grace does not show it."""
 
-    Attributes:
-        later_than_grace: the list shows a purchase of ours that was sent a grace after the doubt.
-        later: it shows one that was sent after the doubt.
-        lag_known: how long the list takes to show an acceptance was measured, and has passed.
-        clean_twice: two such readings, a grace apart, did not show it.
-        money: what the balance says.
-        money_moves: the balance has shown a charge of ours since its last quiet reading.
-    """
-
-    later_than_grace: bool
-    later: bool
-    lag_known: bool
-    clean_twice: bool
-    money: Money
-    money_moves: bool
+    later_than_grace: bool  # the list shows a purchase of ours sent a grace after the doubt
+    later: bool  # it shows one that was sent after the doubt
+    lag_known: bool  # how long the list takes to show an acceptance was measured, and has passed
+    clean_twice: bool  # two such readings, a grace apart, did not show it
+    money: Money  # what the balance says
+    money_moves: bool  # the balance has shown a charge of ours since its last quiet reading
 
 
 PROOFS: Final[tuple[tuple[str, Callable[[Evidence], bool]], ...]] = (

@@ -41,20 +41,13 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a reading of the list can prove.
+    """What a reading of the list can prove."""
 
-    Attributes:
-        trouble: why generations that it does not show may exist; empty if it is trusted.
-        readable: False if it is unknown how it alters prompts: equal ones prove nothing.
-        young: only acceptances of the last moments are missing: a later reading may show them.
-        missing: what has been missing for longer.
-    """
-
-    trouble: str = ""
+    trouble: str = ""  # why generations that it does not show may exist; empty if it is trusted
     shows: Shows = field(default_factory=Shows)
-    readable: bool = True
-    young: bool = False
-    missing: Sequence[Bought] = ()
+    readable: bool = True  # False if it is unknown how it alters prompts: equal ones prove nothing
+    young: bool = False  # only the last acceptances are missing: a later reading may show them
+    missing: Sequence[Bought] = ()  # what has been missing for longer
 
 
 def see(

@@ -28,22 +28,14 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What a reading can prove.
+    """What a reading can prove."""
 
-    Attributes:
-        echo: what the list does to prompts; None if that is unknown.
-        trouble: why the reading proves no absence, for people; empty if it may.
-        newest_attempt: the newest attempt that we bought whose generation it shows; 0: none.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
-        books: what the balance shows; None if it can't be compared.
-    """
-
-    echo: Echo | None = field(default_factory=Echo)
-    trouble: str = ""
-    newest_attempt: int = 0
+    echo: Echo | None = field(default_factory=Echo)  # what it does to prompts; None: not known
+    trouble: str = ""  # why the reading proves no absence, for people; empty if it may
+    newest_attempt: int = 0  # the newest attempt that we bought whose generation it shows; 0: none
     newest_intent: datetime | None = None
-    lag: float | None = None
-    books: Books | None = None
+    lag: float | None = None  # seconds until it shows an acceptance; None: not measured yet
+    books: Books | None = None  # what the balance shows; None if it can't be compared
 
     @property
     def faithful(self) -> bool:

@@ -24,20 +24,13 @@ class Scope(StrEnum):
 
 @dataclass(slots=True)
 class Budget:
-    """The running totals of one cap, in micros.
-
-    Attributes:
-        cap: None when there is no cap.
-        charged: what the provider took, gross over the cap's lifetime.
-        held: what open and doubtful attempts may still cost.
-        refunded: the part of ``charged`` that was refunded, by the batch's refunds setting.
-    """
+    """The running totals of one cap, in micros."""
 
     key: str
-    cap: int | None
-    charged: int
-    held: int
-    refunded: int = 0
+    cap: int | None  # None when there is no cap
+    charged: int  # what the provider took, gross over the cap's lifetime
+    held: int  # what open and doubtful attempts may still cost
+    refunded: int = 0  # the part of charged that was refunded, by the batch's refunds setting
 
     @property
     def used(self) -> int:

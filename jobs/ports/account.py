@@ -13,18 +13,12 @@ from ..model.clock import Moment
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whether the generations that a store holds are those of an API and a token.
+    """Whether the generations that a store holds are those of an API and a token."""
 
-    Attributes:
-        ours: None, as ``origin``, while the store is not bound to any.
-        witnesses: if not, our newest generations: a token that knows them is of the same account.
-        unsettled: if not, there are attempts whose generation may be unknown to us.
-    """
-
-    ours: bool | None
+    ours: bool | None  # None, as origin, while the store is not bound to any
     origin: str | None
-    witnesses: Sequence[str] = ()
-    unsettled: bool = False
+    witnesses: Sequence[str] = ()  # our newest: a token of the same account knows one
+    unsettled: bool = False  # if not ours: attempts may have generations unknown to us
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +31,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class BalanceRead:
-    """One answer to a request for the balance, in micros.
-
-    Attributes:
-        mark: :meth:`AccountStore.charged` as of just before the request was made.
-        at: when the answer came; ``began``: when the request was made; None: at ``at``.
-        ahead: by how much the provider's clock is ahead of ours; None: unknown.
-        grace: how long a lost submission may still be made.
-    """
+    """One answer to a request for the balance, in micros."""
 
     balance: int
-    mark: int
-    at: datetime
-    ahead: timedelta | None = None
-    began: Moment | None = None
-    grace: timedelta = SHOWN_WITHIN
+    mark: int  # AccountStore.charged just before the request was made
+    at: datetime  # when the answer came
+    ahead: timedelta | None = None  # of the provider's clock over ours; None: unknown
+    began: Moment | None = None  # when the request was made; None: when the answer came
+    grace: timedelta = SHOWN_WITHIN  # how long a lost submission may still be made
 
 
 class AccountStore(Protocol):

@@ -15,7 +15,7 @@ from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset
 from ..evidence.witness import Acceptance
 from ..model.provider import Generation
-from .doubts import OwnerJob
+from .seen import GenerationOwner
 from .selection import Sought
 
 T = TypeVar("T")
@@ -38,21 +38,13 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class ListShown:
-    """What the store needs of a reading of the list, to add what it knows.
+    """What the store needs of a reading of the list, to add what it knows."""
 
-    Attributes:
-        generation_ids: that it shows.
-        accepted_since: it must show all of ours that were accepted later, by our clock;
-        created_since: all that were created later, by the provider's;
-        due_by: but none that was accepted later, by our clock;
-        newest: and the last so many of the others, however old they are.
-    """
-
-    generation_ids: Sequence[str]
-    accepted_since: datetime
-    created_since: datetime
-    due_by: datetime
-    newest: int
+    generation_ids: Sequence[str]  # that it shows
+    accepted_since: datetime  # it must show all of ours that were accepted later, by our clock
+    created_since: datetime  # all that were created later, by the provider's
+    due_by: datetime  # but none that was accepted later, by our clock
+    newest: int  # and the last so many of the others, however old they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +168,7 @@ class AdoptionStore(Protocol):
 
     def take_over_by_word(
         self, job_id: int, generation: Generation, now: datetime, ahead: float
-    ) -> OwnerJob | bool:
+    ) -> GenerationOwner | bool:
         """Make a generation a queued job's own, at no cost; return whether it was, or its job."""
 
     def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:

@@ -13,59 +13,40 @@ from ..evidence.books import BalanceReading, Books
 from ..evidence.suspects import Appeared, ClockOffset, Settlement, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.provider import Generation
+from .seen import GenerationOwner
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyBeside:
-    """A reading of the balance beside one of the list, and what may have changed the balance.
-
-    Attributes:
-        completed: generations that the list, read after the balance, shows as completed.
-        strangers: known generations of others, which may be refunded, and how many more at least.
-        polled: unfinished generations are polled at the same time.
-    """
+    """A reading of the balance beside one of the list, and what may have changed the balance."""
 
     reading: BalanceReading
-    completed: frozenset[str]
-    strangers: frozenset[str]
+    completed: frozenset[str]  # in the list, which was read after the balance
+    strangers: frozenset[str]  # of others, and may be refunded, and how many more at least
     more: int
-    polled: bool
+    polled: bool  # unfinished generations are polled at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtSnapshot:
-    """What a store knows beside a reading of the account's list.
+    """What a store knows beside a reading of the account's list."""
 
-    Attributes:
-        suspects: doubts, submissions under way, and the voids that are watched.
-        ours: the generations in the reading that attempts of ours have.
-        expected: the generations of ours that the reading must show.
-        books: what the balance shows; None if it was not read, or can't be compared.
-        claimed: those of :attr:`MoneyBeside.strangers` that are ours by now.
-    """
-
-    suspects: Sequence[SuspectAttempt]
+    suspects: Sequence[SuspectAttempt]  # doubts, submissions under way, watched voids
     offsets: Mapping[int, ClockOffset]
-    ours: Mapping[str, Acceptance]
-    expected: Sequence[Acceptance]
-    books: Books | None = None
-    claimed: frozenset[str] = frozenset()
+    ours: Mapping[str, Acceptance]  # the generations in the reading that attempts of ours have
+    expected: Sequence[Acceptance]  # the generations of ours that the reading must show
+    books: Books | None = None  # what the balance shows; None: not read, or not comparable
+    claimed: frozenset[str] = frozenset()  # the strangers of MoneyBeside that are ours by now
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtDecision:
-    """What is to be written of a reading.
+    """What is to be written of a reading."""
 
-    Attributes:
-        settlement: all its fields but ``clean``, ``passing`` and ``unstable`` are written.
-        most_voids: a job fails after so many voids.
-        lag: most seconds the list took to show an acceptance, to be kept; None: nothing new.
-    """
-
-    settlement: Settlement
+    settlement: Settlement  # all its fields but clean, passing and unstable are written
     why_void: str
-    most_voids: int
-    lag: float | None = None
+    most_voids: int  # a job fails after so many voids
+    lag: float | None = None  # most seconds the list took to show an acceptance; None: no news
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,28 +83,13 @@ class JobsDoubt:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What is known beside a reading of the list that was made for one doubt.
+    """What is known beside a reading of the list that was made for one doubt."""
 
-    Attributes:
-        found: how many generations the doubt could be that no attempt has.
-        expected: the generations of ours that the reading must show.
-        any_ours: whether any generation is ours at all.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
-    """
-
-    found: int
+    found: int  # how many generations the doubt could be that no attempt has
     ours: Mapping[str, Acceptance]
-    expected: Sequence[Acceptance]
-    any_ours: bool
-    lag: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerJob:
-    """The job that has a generation already."""
-
-    key: str
-    batch: str
+    expected: Sequence[Acceptance]  # the generations of ours that the reading must show
+    any_ours: bool  # whether any generation is ours at all
+    lag: float | None  # measured seconds until the list shows an acceptance; None: not measured yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +156,10 @@ class DoubtStore(Protocol):
         What was sent before ``since`` need not be shown by the reading.
         """
 
-    def owner_of(self, generation_id: str) -> OwnerJob | None:
+    def owner_of(self, generation_id: str) -> GenerationOwner | None:
         """Return the job that has a generation; None if no attempt has it."""
 
-    def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
+    def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> GenerationOwner | bool:
         """Settle a doubt on a person's word; return whether it landed, or the job that has it."""
 
     def void(self, attempt_id: int, reason: str, now: datetime) -> bool:

@@ -59,27 +59,20 @@ class RunFact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something happened to a job; ``number`` is higher than that of every earlier event.
-
-    Attributes:
-        batch: its name now; None: it is removed.
-        key: of the job, within its batch; None, as ``row``: the job is gone.
-        attempt_id: the attempt that this is about, with its id and price as known by now.
-        error_kind: why it failed, or is bought again; ``error`` is the same in words.
-    """
+    """Something happened to a job; ``number`` is higher than that of every earlier event."""
 
     number: int
     at: datetime
     fact: JobFact
     batch_id: int
     job_id: int
-    batch: str | None
-    key: str | None
+    batch: str | None  # its name now; None: it is removed
+    key: str | None  # of the job, within its batch; None, as row: the job is gone
     row: int | None
-    attempt_id: int | None
+    attempt_id: int | None  # the attempt that this is about, with its id and price as known by now
     generation_id: str | None
     price: Micros | None
-    error_kind: FailureKind | None = None
+    error_kind: FailureKind | None = None  # why it failed, or is bought again
     error: str | None = None
 
 

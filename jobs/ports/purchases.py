@@ -63,19 +63,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimTerms:
-    """The terms on which jobs may be claimed; what is remembered of rows and others is only read.
+    """The terms on which jobs may be claimed; what a run remembers is only read."""
 
-    Attributes:
-        window: unfinished generations at most, over all batches.
-        want: claims at most now (what the pace allows).
-        ceiling: micros to hold for a kind without a known price.
-        patience: how long after the intent its POST may still leave.
-    """
-
-    window: int
-    want: int
-    ceiling: int
-    patience: timedelta
+    window: int  # unfinished generations at most, over all batches
+    want: int  # claims at most now (what the pace allows)
+    ceiling: int  # micros to hold for a kind without a known price
+    patience: timedelta  # how long after the intent its POST may still leave
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     looked_for: LookedFor = field(default_factory=LookedFor)
 
@@ -109,21 +102,14 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """What is still to do of the active batches, and of the jobs that were handed over.
+    """What is still to do of the active batches, and of the jobs that were handed over."""
 
-    Attributes:
-        ready: something is queued and due.
-        paused: something is queued in a batch that a person paused.
-        sending: jobs with an open attempt; this and the next two counts are the least.
-        next_due: when the first job that is queued for later is due; None: there is none.
-    """
-
-    ready: bool = False
-    paused: bool = False
-    sending: int = 0
+    ready: bool = False  # something is queued and due
+    paused: bool = False  # something is queued in a batch that a person paused
+    sending: int = 0  # jobs with an open attempt, at least; also the next two
     pending: int = 0
     in_doubt: int = 0
-    next_due: datetime | None = None
+    next_due: datetime | None = None  # of what is queued for later; None: there is nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +135,15 @@ class TurnTerms:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn has claimed, and what it saw in the same transaction.
+    """What a turn has claimed, and what it saw in the same transaction."""
 
-    Attributes:
-        claimed: empty if the terms allow nothing, or the job table is lost.
-        left: what is still to do, after these claims.
-        doubts: all attempts in doubt, and whether their job is served.
-        balance: of the account at the last reading, in micros, if it blocks purchases.
-        served: batches that are served, if they were asked for.
-        lost: why the run must stop; None while it may continue.
-    """
-
-    claimed: Claimed
-    left: Outstanding
-    doubts: Mapping[int, bool]
+    claimed: Claimed  # empty if the terms allow nothing, or the job table is lost
+    left: Outstanding  # what is still to do, after these claims
+    doubts: Mapping[int, bool]  # all attempts in doubt, and whether their job is served
     overdue_looks: bool
-    balance: int | None = None
-    served: Sequence[int] = ()
-    lost: Lost | None = None
+    balance: int | None = None  # at the last reading, in micros, if it blocks purchases
+    served: Sequence[int] = ()  # batches that are served, if they were asked for
+    lost: Lost | None = None  # why the run must stop; None while it may continue
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,28 +16,20 @@ SURPLUS: Final = "turned up after it had counted as never made and was bought ag
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as it is kept.
-
-    Attributes:
-        source: names the manifest; None: it has none.
-        active: a runner serves it.
-        max_price_micros: the most that one video of it may cost; None: no limit.
-        refunds: one of :class:`jobs.model.ledger.Refunds`.
-        reading: how it was read, and what was written (:data:`jobs.ports.loading.WRITTEN`).
-    """
+    """A batch as it is kept."""
 
     id: int
     name: str
-    source: str | None
+    source: str | None  # names the manifest; None: it has none
     columns: list[str]
-    active: bool
+    active: bool  # a runner serves it
     paused: bool
-    max_price_micros: int | None
+    max_price_micros: int | None  # the most that one video of it may cost; None: no limit
     waiting_for: str | None
     created_at: datetime
-    refunds: str
+    refunds: str  # one of jobs.model.ledger.Refunds
     removed_at: datetime | None
-    reading: dict[str, Any] | None
+    reading: dict[str, Any] | None  # of the manifest; and what was written (WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +96,6 @@ class JobRow:
     """A job with its batch's name, its last attempt, its file and what a person thinks of it.
 
     The fields up to ``named`` are the job's own (:class:`jobs.database.tables.Job`).
-
-    Attributes:
-        served: a running runner buys it.
-        attempt_price: what the last attempt was charged, in micros.
-        file: where its file is, or will be; it is here if ``sha256`` is known.
-        verdict: one of :class:`jobs.ports.selection.Verdict`.
     """
 
     id: int
@@ -151,7 +137,7 @@ class JobRow:
     named: bool
     batch: str
     paused: bool
-    served: bool
+    served: bool  # a running runner buys it
     attempt_state: str | None
     generation_id: str | None
     attempt_kind: str | None
@@ -159,13 +145,13 @@ class JobRow:
     queue_position: int | None
     said_state: str | None
     hold_micros: int | None
-    attempt_price: int | None
+    attempt_price: int | None  # what the last attempt was charged, in micros
     attempt_error: str | None
     intent_at: datetime | None
-    file: str | None
+    file: str | None  # where its file is, or will be; it is here if sha256 is known
     sha256: str | None
     download_error: str | None
-    verdict: str | None
+    verdict: str | None  # one of jobs.ports.selection.Verdict
 
     @property
     def asked(self) -> AskedRow:
@@ -248,26 +234,19 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """The owner of this database, where it was used last, and what was seen of the account.
-
-    Attributes:
-        token_hash: of the token that it is bound to; None while it is not bound.
-        floor_micros: minimum balance to leave in the account.
-        serving: a runner takes what is handed over; a killed one may have left it so.
-        seal: for whom what is kept here counts as consent (:mod:`jobs.database.seal`).
-    """
+    """The owner of this database, where it was used last, and what was seen of the account."""
 
     api_origin: str | None
     token_salt: str | None
-    token_hash: str | None
-    floor_micros: int
+    token_hash: str | None  # of the token that it is bound to; None while it is not bound
+    floor_micros: int  # minimum balance to leave in the account
     balance_micros: int | None
     balance_at: datetime | None
     time_zone: str
     host: str | None
     run_at: datetime | None
-    serving: bool
-    seal: str | None
+    serving: bool  # a runner takes what is handed over; a killed one may have left it so
+    seal: str | None  # for whom what is kept here counts as consent (jobs.database.seal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,28 +34,21 @@ class Places:
 
 
 class UnendedAttempt(NamedTuple):
-    """An attempt whose generation has not ended, as far as this database knows.
-
-    Attributes:
-        overdue_at: when a run gave it up; None: it did not.
-        created_at: the provider's own time of the generation, where it is kept.
-        said_state: the provider's own word for its state, if we do not know it.
-        retries: of its job so far.
-    """
+    """An attempt whose generation has not ended, as far as this database knows."""
 
     id: int
     job_id: int
     generation_id: str
     kind: str
     accepted_at: datetime
-    overdue_at: datetime | None
-    created_at: datetime | None
+    overdue_at: datetime | None  # when a run gave it up; None: it did not
+    created_at: datetime | None  # the provider's own time of the generation, where it is kept
     next_look_at: datetime | None
     percent: int | None
     queue_position: int | None
-    said_state: str | None
+    said_state: str | None  # the provider's own word for its state, if we do not know it
     job_state: str
-    retries: int
+    retries: int  # of its job so far
 
     @property
     def announced(self) -> bool:
@@ -83,21 +76,14 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
-    """Why a generation is given up for this run, and when it is looked at again."""
+class Overdue:
+    """A generation that a run gives up: it is paid for, and looked at again."""
 
-    kind: FailureKind  # of :data:`jobs.model.states.UNENDED`
+    attempt_id: int
+    kind: FailureKind  # of jobs.model.states.UNENDED
     message: str
     next_look_at: datetime
     said_state: str | None = None  # the provider's own word, if we do not know it
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """A generation that a run gives up: it is paid for, and still looked at."""
-
-    attempt_id: int
-    why: GivenUp
 
 
 @dataclass(frozen=True, slots=True)

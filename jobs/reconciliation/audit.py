@@ -14,24 +14,16 @@ from ..ports.account import BalanceRead
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found; amounts in micros.
+    """What was found; amounts in micros."""
 
-    Attributes:
-        since: when this database first bought something; None: never.
-        charged: what our ledger has charged; ``charged_since``: since the first reading.
-        held: what it holds for submissions with an unknown outcome.
-        orphans: generations since then that are not ours, newest first.
-        fell_by: by how much the balance fell since the first reading; None: there was none.
-    """
-
-    since: datetime | None
-    charged: int
-    held: int
+    since: datetime | None  # when this database first bought something; None: never
+    charged: int  # what our ledger has charged; charged_since: since the first reading
+    held: int  # what it holds for submissions with an unknown outcome
     known: int
-    orphans: Sequence[Generation]
+    orphans: Sequence[Generation]  # generations since then that are not ours, newest first
     whole: bool
     balance: int
-    fell_by: int | None
+    fell_by: int | None  # the balance, since the first reading; None: there was none
     charged_since: int
 
     @property

@@ -22,8 +22,8 @@ from ..model.provider import Generation, Provider, UnknownGenerationError
 from ..model.states import FOUND, AttemptState, JobState
 from ..model.text import folded_id, prompt_key, same_text
 from ..ports import JobStore
-from ..ports.doubts import OwnerJob, Searched
-from ..ports.seen import JobRow
+from ..ports.doubts import Searched
+from ..ports.seen import GenerationOwner, JobRow
 
 
 async def resolve_as(
@@ -55,19 +55,19 @@ async def resolve_as(
     if not force and (found.prompt is None or not same_text(found.prompt, job.prompt)):
         raise NotItsGenerationError(generation_id, NotIts.OTHER_PROMPT)
     now = clock.now()
-    landed: OwnerJob | bool
+    landed: GenerationOwner | bool
     if attempt_id is None:
         ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
         landed = store.adoption.take_over_by_word(job.id, found, now, ahead)
     else:
         landed = store.doubts.adopt(attempt_id, generation_id, now)
-    if isinstance(landed, OwnerJob):  # a run has found its attempt in between
+    if isinstance(landed, GenerationOwner):  # a run has found its attempt in between
         _refuse_taken(generation_id, landed)
     else:
         _must_have_landed(job, landed=landed)
 
 
-def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
+def _refuse_taken(generation_id: str, owner: GenerationOwner | None) -> None:
     if owner is not None:
         raise TakenGenerationError(generation_id, owner.key, owner.batch)
 

@@ -24,7 +24,6 @@ from ..ports.updates import (
     Completed,
     Due,
     Failed,
-    GivenUp,
     Overdue,
     Progress,
     UnendedAttempt,
@@ -107,7 +106,8 @@ class Poller:
             await self._run.store.updates.bring_back(self._run.clock.now(), farthest)
         # what is due in a moment is looked at now too: one page shows them all
         soon = self._run.clock.now() + timedelta(seconds=self._run.policy.poll_interval / 4)
-        if self._mark == self._run.store.change_mark() and not self._is_due(soon):
+        idle = self._upcoming is None or self._upcoming > soon
+        if idle and self._mark == self._run.store.change_mark():
             return self._nap()
         window = 2 * max(self._run.policy.max_in_flight, self._run.provider.list_limit)
         due = self._rested(self._run.store.updates.due(soon, window))
@@ -142,9 +142,6 @@ class Poller:
         rested = [item for item in due if not (item.announced and item.attempt_id in self._looked)]
         self._looked |= {item.attempt_id: now for item in rested}
         return rested
-
-    def _is_due(self, soon: datetime) -> bool:
-        return self._upcoming is not None and self._upcoming <= soon
 
     def _nap(self) -> float:
         longest = min(LONGEST_NAP, self._run.policy.poll_interval)
@@ -304,7 +301,7 @@ class Poller:
         message = self._run.policy.words.given_up(
             kind, self._run.policy.generation_timeout / 60, state
         )
-        return Overdue(attempt_id, GivenUp(kind, message, now + OVERDUE_EVERY, state))
+        return Overdue(attempt_id, kind, message, now + OVERDUE_EVERY, state)
 
     @property
     def _patience(self) -> timedelta:

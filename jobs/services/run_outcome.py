@@ -35,21 +35,13 @@ AT_ONCE = (RefusalCause.TOKEN, RefusalCause.ADDRESS)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a run knows of itself at one moment.
+    """What a run knows of itself at one moment."""
 
-    Attributes:
-        outstanding: read in the same transaction as ``blocked`` was found.
-        blocked: what the last try to claim ran into; None when none was made just now.
-        overdue_looks: this run has not looked at every overdue generation yet.
-        crowded: paid generations of any batch fill the window.
-        resolvable: attempts in doubt that a look at the list may still settle.
-    """
-
-    outstanding: Outstanding
-    blocked: Mapping[int, frozenset[Blocked]] | None
-    overdue_looks: bool
-    resolvable: int
-    crowded: bool
+    outstanding: Outstanding  # read in the same transaction as blocked was found
+    blocked: Mapping[int, frozenset[Blocked]] | None  # now; None: nothing was tried
+    overdue_looks: bool  # this run has not looked at every overdue generation yet
+    resolvable: int  # attempts in doubt that a look at the list may still settle
+    crowded: bool  # paid generations of any batch fill the window
     waits_for_funds: bool
     stopping: bool
     out_of_reach: bool

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.money import usd_text
@@ -83,7 +83,7 @@ class Scheduler:
         self._answers = Answers(context, balance)
         self._doubted: list[int] = []
         self._pacer = Pacer(context.policy.rate, context.clock)
-        self._sending: set[asyncio.Task[None]] = set()
+        self.sending: set[asyncio.Task[None]] = set()  # submissions under way
         self._waits: dict[int, str] = {}
         self._serving = False
         self._told_of_doubts = False
@@ -98,7 +98,7 @@ class Scheduler:
             self._reap()
             if self._lacks_money:
                 await self._look_for_money()
-            due = self._balance.due(self._run.policy.balance_interval, busy=bool(self._sending))
+            due = self._balance.due(self._run.policy.balance_interval, busy=bool(self.sending))
             stale = due and not self._lacks_money
             if self._run.health.probing:
                 await self._look_before_probe()
@@ -136,7 +136,7 @@ class Scheduler:
 
     def _wanted(self) -> int:
         """Return how many submissions may start; some together: they share a transaction."""
-        under_way = len(self._sending)
+        under_way = len(self.sending)
         if self._balance.wanted:  # a purchase at the same time would hide what a doubt cost
             return 0
         if self._run.health.careful:  # one alone shows whether submissions are taken again
@@ -179,7 +179,7 @@ class Scheduler:
         if self._purchases.any_taken(self._doubted):
             self._run.health.served()  # only the answers were lost
             self._doubted.clear()
-        elif self._may_submit() and not self._sending and not await self._balance.refresh():
+        elif self._may_submit() and not self.sending and not await self._balance.refresh():
             self._run.health.unreachable()
 
     def _stop_submitting(self) -> None:
@@ -190,14 +190,9 @@ class Scheduler:
         words = self._run.policy.words.takes_nothing(minutes, self._run.health.words)
         self._run.health.refuse(RefusalCause.BUSY, words)
 
-    @property
-    def sending(self) -> Collection[asyncio.Task[None]]:
-        """Return the submissions that are under way."""
-        return self._sending
-
     def abandon(self) -> None:
         """Cancel what is under way; its attempts stay open, for the caller to put in doubt."""
-        for task in self._sending:
+        for task in self.sending:
             task.cancel()
 
     def _may_submit(self) -> bool:
@@ -208,8 +203,8 @@ class Scheduler:
         return not shut and health.shut_for == 0
 
     def _reap(self) -> None:
-        for task in [task for task in self._sending if task.done()]:
-            self._sending.discard(task)
+        for task in [task for task in self.sending if task.done()]:
+            self.sending.discard(task)
             task.result()  # a bug must end the run, not vanish in a task
 
     async def _turn(self, want: int) -> tuple[Turn, "_Decision"]:
@@ -243,7 +238,7 @@ class Scheduler:
         if not self._run.policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
         if lost is not None:  # the other run waits for what it has under way
-            left = replace(left, sending=len(self._sending))
+            left = replace(left, sending=len(self.sending))
         own = [number for number, is_served in turn.doubts.items() if is_served]
         resolvable = self._reconciler.resolvable(turn.doubts)
         situation = Situation(
@@ -321,7 +316,7 @@ class Scheduler:
         for claim in claimed:
             self._run.checkpoint("intent-written")
             task = asyncio.create_task(self._submit(claim), name=f"submit {claim.job_key}")
-            self._sending.add(task)
+            self.sending.add(task)
 
     async def _submit(self, claim: Claim) -> None:
         def may_send() -> bool:
@@ -337,7 +332,7 @@ class Scheduler:
             await self._answers.keep(claim, outcome)
             self._run.checkpoint("outcome-written")
         finally:
-            if len(self._sending) <= ROOM_FROM:  # otherwise a turn could claim nothing
+            if len(self.sending) <= ROOM_FROM:  # otherwise a turn could claim nothing
                 self._run.health.wake()
 
     def _announced(self, request: GenerationRequest) -> GenerationRequest:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, upd
 from ..database.tables import ATTEMPT, JOB
 from ..model.states import UNENDED, AttemptState, JobState
 from ..model.text import folded_id
-from ..ports.updates import GivenUp
+from ..ports.updates import Overdue
 from .prepared import Prepared, read
 from .records.attempts import NamedGeneration
 from .rows import attempt_row, move_job
@@ -37,7 +37,7 @@ def any_unended(connection: Connection, batch_id: int) -> bool:
     return _OF_BATCH.first(connection, batch=batch_id) is not None
 
 
-def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
+def overdue(connection: Connection, attempt_id: int, why: Overdue, now: datetime) -> bool:
     """Stop waiting for a generation in this run: its job fails, its attempt stays live.
 
     If it was given up before for another reason, the job fails for the latest one.

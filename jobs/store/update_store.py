@@ -36,7 +36,7 @@ def _write(connection: Connection, updates: Updates, now: datetime) -> None:
         elif isinstance(end, Failed):
             looks.fail(connection, number, end.kind, end.message, now, end.retry_after)
         else:
-            unended.overdue(connection, number, end.why, now)
+            unended.overdue(connection, number, end, now)
     looks.progress(connection, updates.progress)
     doubts.note_created(connection, updates.created)
     looks.postpone(connection, updates.postponed)
