@@ -114,23 +114,15 @@ class Outstanding:
 
 @dataclass(frozen=True, slots=True)
 class TurnTerms:
-    """The terms of one turn of the scheduler.
-
-    Attributes:
-        new_key: makes the idempotency key of a request that is sent for the first time.
-        claim: on which terms jobs may be claimed; None: nothing is bought in this turn.
-        past_grace: doubts that take no slot of the window: the next purchase may settle them.
-        not_awaited: batches that are not waited for while they are paused.
-        tells_served: return the served batches if nothing may be claimed.
-    """
+    """The terms of one turn of the scheduler."""
 
     now: datetime
     run_id: str
-    new_key: Callable[[], str]
-    claim: ClaimTerms | None = None
-    past_grace: Collection[int] = ()
-    not_awaited: Collection[int] = ()
-    tells_served: bool = False
+    new_key: Callable[[], str]  # of a request that is sent for the first time
+    claim: ClaimTerms | None = None  # None: nothing is bought in this turn
+    past_grace: Collection[int] = ()  # doubts that take no slot: the next purchase may settle them
+    not_awaited: Collection[int] = ()  # batches not waited for while they are paused
+    tells_served: bool = False  # return the served batches if nothing may be claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +151,14 @@ D = TypeVar("D", bound=Decision)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a POST.
+    """The outcome of a POST."""
 
-    Attributes:
-        attempt_id: of an open attempt, or of one in doubt whose answer came after all.
-        at: when it came; ``boot`` is the same by :meth:`jobs.model.clock.Clock.boot`.
-        first_look: how long after ``at`` an accepted generation is looked at first.
-        put_back: attempts whose rows failed before this answer showed that it was not their fault.
-    """
-
-    attempt_id: int
+    attempt_id: int  # of an open attempt, or of one in doubt that is answered after all
     outcome: SubmitOutcome
-    at: datetime
+    at: datetime  # when it came; boot: the same by Clock.boot
     boot: str | None = None
-    first_look: timedelta = timedelta(0)
-    put_back: Sequence[int] = ()
+    first_look: timedelta = timedelta(0)  # until an accepted one is looked at
+    put_back: Sequence[int] = ()  # their rows had failed by no fault of their own
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,19 +97,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """The results of looks at any number of generations, by attempt.
+    """The results of looks at any number of generations, by attempt."""
 
-    Attributes:
-        ends: how generations ended, in this order, each attempt once.
-        progress: of unfinished ones.
-        created: the provider's own times of generations, to be kept.
-        postponed: when those that could not be seen are looked at again.
-    """
-
-    ends: list[Completed | Failed | Overdue] = field(default_factory=list)
-    progress: list[Progress] = field(default_factory=list)
-    created: dict[int, datetime] = field(default_factory=dict)
-    postponed: dict[int, datetime] = field(default_factory=dict)
+    ends: list[Completed | Failed | Overdue] = field(default_factory=list)  # each attempt once
+    progress: list[Progress] = field(default_factory=list)  # of unfinished ones
+    created: dict[int, datetime] = field(default_factory=dict)  # the provider's times of them
+    postponed: dict[int, datetime] = field(default_factory=dict)  # of those not seen
 
 
 U = TypeVar("U", bound=Updates)

@@ -38,20 +38,13 @@ FAR_OFF: Final = timedelta(hours=26)
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What was seen of the account's list, newest first, each once.
-
-    Attributes:
-        whole: it was read to its end, in pages that join.
-        began: when it was read, by our clock; None if none was read.
-        due_by: it need not show what was accepted later; None: it must show everything.
-        deleted: generations of ours that it lacks, and that the provider does not know by id.
-    """
+    """What was seen of the account's list, newest first, each once."""
 
     generations: Sequence[Generation]
-    whole: bool
-    began: datetime | None = None
-    due_by: datetime | None = None
-    deleted: frozenset[str] = frozenset()
+    whole: bool  # it was read to its end, in pages that join
+    began: datetime | None = None  # when it was read, by our clock; None if none was read
+    due_by: datetime | None = None  # it need not show later acceptances; None: all
+    deleted: frozenset[str] = frozenset()  # ours that the provider does not know by id
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,45 +24,25 @@ PRICE_CEILING = to_micros("1.00")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPolicy:
-    """Settings of one run.
+    """Settings of one run."""
 
-    Attributes:
-        max_in_flight: most unsettled attempts.
-        rate: submissions per second; 0: no limit.
-        poll_interval: seconds between two looks at a generation that may soon be done.
-        generation_timeout: seconds after which an unfinished generation fails as ``overdue``.
-        send_patience: seconds after its intent in which a POST may still leave.
-        balance_interval: seconds between two readings of the balance while submitting.
-        unreachable_patience: seconds without any answer after which a run ends, resumable.
-        grace: seconds for which an attempt in doubt is looked for before it counts as never made.
-        price_ceiling: micros to hold where no price is known.
-        wait_for_funds: wait for money instead of ending without it.
-        not_awaited: batches that were paused when the run began, and need not be resumed for its
-            end.
-        buys: False polls and settles what is there, and submits nothing.
-        looked_at: when the account's list was searched before this run, if it was.
-        looked_for: what was looked for then (:meth:`jobs.ports.adoption.Found.unchanged`); None:
-            rows of the run's own batches are bought without that.
-        callback_url: where the provider may announce the ends of rows that name no address.
-    """
-
-    max_in_flight: int
-    rate: float
-    poll_interval: float
-    generation_timeout: float
-    grace: float
-    wait_for_funds: bool
+    max_in_flight: int  # most unsettled attempts
+    rate: float  # submissions per second; 0: no limit
+    poll_interval: float  # seconds between two looks at a generation that may soon be done
+    generation_timeout: float  # seconds after which an unfinished one fails as overdue
+    grace: float  # seconds for which a doubt is looked for before it counts as never made
+    wait_for_funds: bool  # instead of ending without money
     retry: RetryPolicy
     words: Words
-    send_patience: float = 10.0
-    balance_interval: float = 60.0
-    unreachable_patience: float = 3600.0
-    price_ceiling: Micros = PRICE_CEILING
-    not_awaited: frozenset[int] = frozenset()
-    buys: bool = True
-    callback_url: str | None = None
-    looked_at: datetime | None = None
-    looked_for: Mapping[int, Wish] | None = None
+    send_patience: float = 10.0  # seconds after its intent in which a POST may still leave
+    balance_interval: float = 60.0  # seconds between two readings of the balance while submitting
+    unreachable_patience: float = 3600.0  # seconds without any answer until it ends, resumable
+    price_ceiling: Micros = PRICE_CEILING  # held where no price is known
+    not_awaited: frozenset[int] = frozenset()  # paused batches that its end does not wait for
+    buys: bool = True  # False polls and settles what is there, and submits nothing
+    callback_url: str | None = None  # for the ends of rows that name no address
+    looked_at: datetime | None = None  # when the list was searched before this run
+    looked_for: Mapping[int, Wish] | None = None  # in that search; None: own rows need no look
 
     @property
     def send_within(self) -> timedelta:
