@@ -38,9 +38,8 @@ def _exit_of_ours(error: BaseException) -> int | None:
     from batchsora.settings import SettingsError
     from batchsora.tables import TableError
     from batchsora.usecases.load import InvalidRowsError
-    from jobs.model.errors import EngineError
+    from jobs.model.errors import EngineError, unusable
     from jobs.model.provider import ProviderError
-    from jobs.model.unusable import unusable
 
     error = unusable(Path("database"), error) or error
     if isinstance(error, EngineError):
@@ -90,7 +89,7 @@ def show(error: BaseException, cli: "Cli") -> None:
 def _in_words(error: BaseException, cli: "Cli") -> str:
     """Return what happened, also where the store was not open yet to say it."""
     from batchsora.presentation.errors import message
-    from jobs.model.unusable import unusable
+    from jobs.model.errors import unusable
 
     if unusable(Path(), error) is None:
         return message(error)

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from jobs.model.money import usd_text
-from jobs.ports.figures import QueuedJob
-from jobs.ports.seen import JobRow, PriceRow
+from jobs.ports.seen import JobRow, PriceRow, QueuedJob
 
 
 class Cost(NamedTuple):

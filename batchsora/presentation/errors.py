@@ -72,12 +72,12 @@ def message(error: BaseException) -> str:  # noqa: C901, PLR0911, PLR0912 - one 
         case DatabaseFaultError():
             said = {"path": error.database, "beside": error.beside}
             return _FAULTS[error.fault].format(detail=error.detail, step=error.step, **said)
-        case errors.OtherVersionError(newer=True):
+        case errors.DatabaseVersionError(newer=True):
             return (
                 f"{error.database} was made by a newer batchsora (version {error.version}, this "
                 f"program knows {error.known}); upgrade batchsora, {_ANOTHER}"
             )
-        case errors.OtherVersionError():
+        case errors.DatabaseVersionError():
             return (
                 f"{error.database} has an older version ({error.version}); the next "
                 "'batchsora run' upgrades it"

@@ -6,9 +6,8 @@ from typing import Final
 
 from jobs.model.ledger import Budget
 from jobs.model.states import JobState
-from jobs.ports.figures import Bucket
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchStatus
+from jobs.ports.seen import BatchStatus, Bucket
 
 FEWEST: Final = 12
 """Points of a plot at least: one alone has no width."""

@@ -8,9 +8,8 @@ from typing import Final
 
 from batchsora.presentation.timeline import Course, course_of
 from jobs.model.states import FailureKind
-from jobs.ports.figures import Taken
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow
+from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow, Taken
 from jobs.ports.selection import Shelf, Wanted
 
 ROWS: Final = 5_000

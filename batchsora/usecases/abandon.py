@@ -17,9 +17,9 @@ from batchsora.usecases.retry_cancel_remove import (
     tell_refused,
 )
 from batchsora.usecases.user_interface import UserInterface
-from jobs.model.again import Patience, WhyNot
 from jobs.model.clock import Clock
 from jobs.model.money import usd_text
+from jobs.model.retry import Patience, WhyNot
 from jobs.model.states import JobState
 from jobs.ports.selection import Wanted
 from jobs.store import Store

@@ -19,7 +19,7 @@ from jobs.model.clock import Clock
 from jobs.model.provider import Provider, ProviderError, TokenRefusedError
 from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, take_over
 from jobs.services.runner import check_owner
 from jobs.store import Store
 
@@ -83,7 +83,7 @@ def settle_earlier(
         return Earlier()
     settle_past(store, sought, choice, clock, ui)
     work = _look(store, place, sought, clock, quiet=quiet)
-    hold_back(store, work)
+    store.adoption.hold_back(work)
     if work.matches:
         _settle_found(store, work, choice, clock, ui)
     if work.not_looked:

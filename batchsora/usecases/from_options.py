@@ -17,7 +17,7 @@ from jobs.evidence.looked_for import Wish
 from jobs.model.ledger import Refunds
 from jobs.model.retry import RetryPolicy
 from jobs.ports.loading import OnChange
-from jobs.runtime.policy import RunPolicy
+from jobs.runtime.run_context import RunPolicy
 
 _CAPS = {
     "budget": "batch",

@@ -16,7 +16,7 @@ from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.from_options import run_policy
 from batchsora.usecases.user_interface import UserInterface
 from jobs.model.money import usd_text
-from jobs.ports.figures import PaidTwice
+from jobs.ports.seen import PaidTwice
 from jobs.ports.selection import Sought
 from jobs.reconciliation.audit import Audit, audit
 from jobs.services.runner import Runner

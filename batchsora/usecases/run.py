@@ -29,9 +29,8 @@ from batchsora.usecases.progress import (
     statuses,
 )
 from jobs.model.states import Reason
-from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchStatus
+from jobs.ports.seen import BatchStatus, Part
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Runner
 from jobs.store import Store
@@ -136,7 +135,7 @@ async def _run(
         try:
             with _stoppable(runner, running, downloading, deps.switch, above_the_bar(say)):
                 ending = await _finish(running, downloading)
-                served.add(runner.served)
+                served.add(runner.left.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
                     if ending.reason is not Reason.DATABASE:
@@ -150,14 +149,14 @@ async def _run(
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
     batches = statuses(store, served())
-    judged = _judged(store, batches, batch_ids, runner.handed)
+    judged = _judged(store, batches, batch_ids, runner.left.handed)
     return RunResult(
         ending,
         batches,
         judged,
         frozenset(batch.id for batch in batches) - frozenset(batch_ids),
         report,
-        runner.surplus,
+        runner.left.surplus,
         runner.reappeared,
         store.queries.odd_prices(began),
     )

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from batchsora.names import safe_name
 from batchsora.web.answers import job_of, web_context_of
 from batchsora.web.posters import Pictures
-from jobs.ports.figures import FileRow
+from jobs.ports.seen import FileRow
 
 FOREVER: Final = "private, max-age=31536000, immutable"
 """What a content has once it has always: its address names an attempt, or an image by its hash."""

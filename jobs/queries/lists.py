@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ..database.account_fields import refuse_wrong_fields
 from ..database.owners import refuse_planted_files
 from ..database.schema import check_version, open_file
-from ..model.unusable import unusable
+from ..model.errors import unusable
 from ..ports.seen import JobRow
 from ..ports.selection import EVERYTHING, Wanted
 from .batches import account, batch_status, find_batches, prices, statuses

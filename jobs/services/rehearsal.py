@@ -1,4 +1,4 @@
-"""What a run would do before its first purchase: done in a copy of the database, and taken back."""
+"""What a run would do before its first purchase: done in a copy of the database, and undone."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -23,10 +23,9 @@ class Rehearsed:
     """What a run would find.
 
     Attributes:
-        open: what it would buy, by price kind.
-        campaigns: the same by campaign.
+        open: what it would buy, by price kind; ``campaigns``: the same by campaign.
         done: how many jobs are paid for.
-        waiting: jobs that it would neither buy nor has bought, by the reason: one of
+        waiting: jobs that it would neither buy nor has bought, by reason: a
             :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
             ``paused``.
         paid_before: paid videos that rows ask for.
@@ -49,14 +48,8 @@ def rehearse(
 ) -> Rehearsed:
     """Do what a run does before its first purchase, count what it would buy, and take it back.
 
-    The account's list counts as empty.
-
-    Args:
-        scratch: a copy of the database, with the manifest loaded.
-        batch_id: the manifest's.
-        pick: the rows of a trial run; None: all.
-        now: the time.
-        paused: a person paused the batch.
+    The account's list counts as empty; ``scratch`` is a copy of the database, with the manifest
+    loaded; ``pick`` chooses the rows of a trial run, None: all.
     """
 
     def work(connection: Connection) -> Rehearsed:
@@ -93,7 +86,6 @@ _WAITS: Final = {
 
 
 def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
-    """Return why a job is not and would not be bought; None if it is, or would be."""
     if state != JobState.QUEUED:
         return _WAITS.get(JobState(state))
     if paused and (held_back is None or held_back in ASKED_BY_NAME):

@@ -16,8 +16,7 @@ from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE
 from ..evidence.books import BalanceReading
 from ..model import pricing
 from ..model.binding import token_hash, token_matches
-from ..model.clock import Moment
-from ..model.days import latest_begun, zone_of
+from ..model.clock import Moment, latest_begun, zone_of
 from ..model.ledger import ACCOUNT_KEY, Scope, day_key
 from ..model.money import usd_text
 from ..model.pricing import Known

@@ -21,11 +21,11 @@ from ..ports.adoption import (
     T,
     UnlookedHeld,
 )
-from ..ports.doubts import OwnerJob
+from ..ports.seen import GenerationOwner
 from ..ports.selection import Sought
 from . import accounts, doubts, holding, past, takeovers
 from .bound import Bound, commits, reads, writes
-from .doubt_store import owner_job
+from .views import attempt_of_generation
 
 F = TypeVar("F", bound=Found)
 
@@ -41,8 +41,8 @@ def _take_over(
 
 def _take_over_by_word(
     connection: Connection, job_id: int, generation: Generation, now: datetime, ahead: float
-) -> OwnerJob | bool:
-    owner = owner_job(connection, generation.id)
+) -> GenerationOwner | bool:
+    owner = attempt_of_generation(connection, generation.id)
     return owner or takeovers.take_over(connection, job_id, generation, now, ahead)
 
 

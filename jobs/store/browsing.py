@@ -25,8 +25,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB, REVIEW
 from ..model.states import JobState
-from ..ports.figures import Bucket, Page, Taken
-from ..ports.seen import JobRow
+from ..ports.seen import Bucket, JobRow, Page, Taken
 from ..ports.selection import NONE, Filter, Shelf, Verdict
 from ..queries.jobs import narrow
 from ..queries.typed import Where

@@ -1,7 +1,6 @@
 """Claiming: one transaction that picks queued jobs, holds their money and writes their intents.
 
-Everything that may forbid a purchase is looked at here, inside the transaction, because cancel,
-pause, edits and caps come from other processes too.
+What may forbid a purchase is looked at in it: cancel, pause, edits and caps come from others too.
 """
 
 from collections import Counter
@@ -22,7 +21,7 @@ from sqlalchemy import (
 )
 
 from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
-from ..evidence.looked_for import FoundInTurn
+from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
@@ -270,7 +269,10 @@ class _Picker:
                 self.elsewhere.append(theirs)
                 return None
         last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
-        if self._found.lacks(job, last) or self._waits_for_another_batch(job, request, twin):
+        sent = (last.id, last.fingerprint) if last is not None and last.idempotency_key else None
+        wish = Wish(job.asked.fingerprint, job.attempt_id)
+        row = BuyableRow(job.id, wish, sent, job.held_back, job.handed, job.named)
+        if self._found.lacks(row) or self._waits_for_another_batch(job, request, twin):
             self.lacking.append(job.id)
             return None
         hold, alone = self._hold(job.asked.kind)
@@ -294,7 +296,8 @@ class _Picker:
         self, job: QueuedJob, request: str, twin: LastAttempt | None
     ) -> bool:
         """Check whether another batch of the run has bought the row's request, or is about to."""
-        if not self._batch.of_manifest or not self._found.asks_past(job):
+        asks = self._terms.looked_for.asks_past(job.held_back, handed=job.handed)
+        if not (self._batch.of_manifest and asks):
             return False
         unsettled = twin is not None
         found = others.bought_here(self._connection, job, request, self._found, unsettled=unsettled)

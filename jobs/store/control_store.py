@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, select
 
 from ..database.tables import BATCH, JOB, QUEUED
-from ..model.again import Patience
 from ..model.errors import NoSuchCampaignError
 from ..model.ledger import (
     ACCOUNT_KEY,
@@ -19,6 +18,7 @@ from ..model.ledger import (
     day_key,
     keys_of,
 )
+from ..model.retry import Patience
 from ..model.states import FOUND, Blocked, HeldBack
 from ..ports.control import (
     ControlStore,

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from ..database.account_fields import refuse_wrong_fields
-from ..database.mounts import refuse_network_drive
-from ..database.owners import refuse_planted_files
+from ..database.owners import refuse_network_drive, refuse_planted_files
 from ..database.schema import open_file
 from ..database.tables import JOB
 from ..ports.control import ControlStore

@@ -19,10 +19,10 @@ from ..ports.doubts import (
     JobsDoubt,
     Ledger,
     MoneyBeside,
-    OwnerJob,
     Searched,
     Settled,
 )
+from ..ports.seen import GenerationOwner
 from . import accounts, doubts, latecomers, outcomes, quiet, shown, views
 from .bound import Bound, commits, reads, writes
 from .rows import load_budget
@@ -73,8 +73,8 @@ def _search(
 
 def _adopt(
     connection: Connection, attempt_id: int, generation_id: str, now: datetime
-) -> OwnerJob | bool:
-    owner = owner_job(connection, generation_id)
+) -> GenerationOwner | bool:
+    owner = views.attempt_of_generation(connection, generation_id)
     return owner or outcomes.adopt(connection, attempt_id, generation_id, now)
 
 
@@ -92,12 +92,6 @@ def _ledger(connection: Connection, generation_ids: Sequence[str]) -> Ledger:
         account.first_balance_micros,
         account.first_charged_micros or 0,
     )
-
-
-def owner_job(connection: Connection, generation_id: str) -> OwnerJob | None:
-    """Return the job that has a generation; None if no attempt has it."""
-    row = views.attempt_of_generation(connection, generation_id)
-    return None if row is None else OwnerJob(row.key, row.batch)
 
 
 def _offsets(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, ClockOffset]:
@@ -187,7 +181,7 @@ class SqliteDoubts(Bound, DoubtStore):
     ledger = reads(_ledger)
     note_unproven = commits(doubts.note_unproven)
     of_job = reads(_of_job)
-    owner_of = reads(owner_job)
+    owner_of = reads(views.attempt_of_generation)
     search = writes(_search)
     suspects = reads(doubts.suspects)
     void = writes(_void)

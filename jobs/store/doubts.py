@@ -19,12 +19,11 @@ from sqlalchemy import (
 
 from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..evidence.sight import Bought
-from ..evidence.suspects import ClockOffset
+from ..evidence.suspects import ClockOffset, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.clock import EARLIEST, LATEST, UNMEASURED
 from ..model.provider import Generation
 from ..model.states import AttemptState
-from ..ports.doubts import SuspectAttempt
 from . import rows
 from .prepared import Prepared, as_list, columns_from, one_of
 from .records import TimedAttempt

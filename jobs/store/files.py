@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
-from ..ports.figures import FileRow
 from ..ports.loading import Place, WantedFile
+from ..ports.seen import FileRow
 from .prepared import Prepared, as_list, columns_from, one_of
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")

@@ -27,8 +27,7 @@ from ..evidence.suspects import Appeared
 from ..model.ledger import Scope, twice_key
 from ..model.spec import asked_key
 from ..model.states import AttemptState, JobState, sources
-from ..ports.figures import PaidTwice
-from ..ports.seen import SURPLUS
+from ..ports.seen import SURPLUS, PaidTwice
 from .prepared import Prepared, columns_from
 from .records import AskedJob, AttemptRow, QueuedJob, SurplusAttempt
 from .rows import (

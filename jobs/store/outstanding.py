@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Select, bindparam, func, or_, select, text
 
 from ..database.tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from ..model.states import HeldBack, JobState
-from ..ports.figures import Part
 from ..ports.purchases import Outstanding
+from ..ports.seen import Part
 from . import handing
 from .files import UNFILED_JOB
 from .prepared import Prepared, as_list, one_of

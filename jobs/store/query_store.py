@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from ..ports.figures import GenerationOwner, PaidTwice
-from ..ports.seen import PriceRow
+from ..ports.seen import GenerationOwner, PaidTwice, PriceRow
 from ..queries.lists import Lists
 from . import (
     accounts,

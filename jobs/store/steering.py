@@ -1,6 +1,6 @@
 """Changes of batches and jobs: which are served, what they wait for, cancel, retry, remove.
 
-:mod:`jobs.model.again` decides whether jobs may be bought again or given up, inside the transaction
+:mod:`jobs.model.retry` decides whether jobs may be bought again or given up, inside the transaction
 that moves them.
 """
 
@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, JOB
-from ..model.again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from ..model.errors import BatchUnderWayError
 from ..model.ledger import Refunds
+from ..model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from ..model.spec import JobSpec, asked_row, fingerprint, request_of
 from ..model.states import (
     LIVE_ATTEMPTS,
@@ -157,7 +157,7 @@ def retry(
 ) -> list[int]:
     """Queue failed jobs for a new attempt, and cancelled ones for theirs; return those that moved.
 
-    What may be moved is decided by :func:`jobs.model.again.why_not_again`, as in the dry run.
+    What may be moved is decided by :func:`jobs.model.retry.why_not_again`, as in the dry run.
     Automatic retries start again from none.
     """
     refusals = may_be_retried(connection, job_ids, give_up)

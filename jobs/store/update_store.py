@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, upd
 from ..database.tables import ATTEMPT, JOB
 from ..model.states import UNENDED, AttemptState, JobState
 from ..model.text import folded_id
-from ..ports.updates import Completed, Failed, GivenUp, U, UnendedAttempt, Updates, UpdateStore
+from ..ports.updates import Completed, Failed, Overdue, U, UnendedAttempt, Updates, UpdateStore
 from . import doubts, looks
 from .bound import Bound, commits, reads
 from .prepared import Prepared
@@ -38,7 +38,7 @@ def any_unended(connection: Connection, batch_id: int) -> bool:
     return _OF_BATCH.first(connection, batch=batch_id) is not None
 
 
-def overdue(connection: Connection, attempt_id: int, why: GivenUp, now: datetime) -> bool:
+def overdue(connection: Connection, attempt_id: int, why: Overdue, now: datetime) -> bool:
     """Stop waiting for a generation in this run: its job fails, its attempt stays live.
 
     If it was given up before for another reason, the job fails for the latest one.
@@ -103,7 +103,7 @@ def _write(connection: Connection, updates: Updates, now: datetime) -> None:
         elif isinstance(end, Failed):
             looks.fail(connection, number, end.kind, end.message, now, end.retry_after)
         else:
-            overdue(connection, number, end.why, now)
+            overdue(connection, number, end, now)
     looks.progress(connection, updates.progress)
     doubts.note_created(connection, updates.created)
     looks.postpone(connection, updates.postponed)

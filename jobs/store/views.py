@@ -11,9 +11,8 @@ from ..database.tables import ATTEMPT, BATCH, JOB
 from ..model.errors import NamesakeError
 from ..model.states import HeldBack, JobState
 from ..model.text import folded_id
-from ..ports.figures import GenerationOwner, QueuedJob
 from ..ports.loading import WRITTEN
-from ..ports.seen import BatchRow
+from ..ports.seen import BatchRow, GenerationOwner, QueuedJob
 from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs
 from . import holding

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from ..model.unusable import unusable
+from ..model.errors import unusable
 from .prepared import driver
 
 T = TypeVar("T")

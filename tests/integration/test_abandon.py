@@ -17,7 +17,7 @@ from support.shell import call
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.database.tables import ATTEMPT, BATCH, JOB
-from jobs.model.again import Patience
+from jobs.model.retry import Patience
 from jobs.model.states import JobState
 from jobs.store import Store, steering
 

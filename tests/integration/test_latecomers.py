@@ -10,7 +10,6 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.model.again import Patience
 from jobs.model.provider import (
     Generation,
     GenerationPhase,
@@ -19,6 +18,7 @@ from jobs.model.provider import (
     SubmitOutcome,
     UnreachableError,
 )
+from jobs.model.retry import Patience
 from jobs.model.states import FailureKind, JobState, Reason
 from jobs.ports.loading import OnChange
 from jobs.store import holding, latecomers, looks, outcomes, past, steering
@@ -77,7 +77,7 @@ def test_a_void_that_turns_up_is_the_rows_wherever_the_row_stands(
     assert (attempt.state, attempt.error, attempt.price_micros) == ("completed", ADOPTED, PRICE)
     job = engine.jobs()["r0"]
     assert (job.state, job.error_kind, job.charged_micros) == ("completed", None, PRICE)
-    assert (runners[0].reappeared, runners[0].surplus) == (1, 0)
+    assert (runners[0].reappeared, runners[0].left.surplus) == (1, 0)
     assert len(engine.provider.posts) == 1
     assert engine.status().twice == 0
 

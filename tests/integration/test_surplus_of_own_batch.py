@@ -7,7 +7,7 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.model.again import Patience
+from jobs.model.retry import Patience
 from jobs.ports.selection import Sought
 from jobs.store import past, steering
 

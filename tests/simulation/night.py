@@ -35,9 +35,9 @@ from jobs.model.provider import ProviderError, RefusalCause, Refused, Rejected, 
 from jobs.model.retry import RetryPolicy
 from jobs.model.spec import JobSpec, asked_key
 from jobs.model.states import FailureKind, HeldBack, JobState, Reason
-from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import find_earlier, take_over
 from jobs.reconciliation.by_word import resolve_as, resolve_never_made
-from jobs.runtime.policy import RunPolicy
+from jobs.runtime.run_context import RunPolicy
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Owner, Runner
 from jobs.store import (
@@ -453,7 +453,7 @@ class Night:
             dies_at=at,
             companions=self._companions,
         )
-        assert all(runner.surplus == 0 for runner in runners), (
+        assert all(runner.left.surplus == 0 for runner in runners), (
             "a generation turned up after its replacement was paid for"
         )
         return ending
@@ -487,7 +487,7 @@ class Night:
                 return None
             if self.chance.random() < 0.5:
                 take_over(store, work, self.clock.now())
-            hold_back(store, work)
+            store.adoption.hold_back(work)
             wishes = store.read(lambda c: takeovers.wishes(c, work.compared, free=True))
             looked_for = work.unchanged(wishes)
         runners.append(self._runner(store, checkpoint, looked_for))

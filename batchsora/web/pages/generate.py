@@ -31,7 +31,7 @@ from jobs.model.spec import JobSpec
 from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Filter
-from jobs.runtime.policy import PRICE_CEILING
+from jobs.runtime.run_context import PRICE_CEILING
 
 FIELDS: Final = ("orientation", "duration", "image", "campaign")
 """Fields that are options of the command."""
