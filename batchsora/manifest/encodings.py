@@ -1,7 +1,7 @@
-"""How a text file that is not UTF-8 is probably encoded, so that an error can name what to type.
+"""How a text file that is not UTF-8 is probably encoded, so that an error can name the option.
 
-Nothing is read by a guess: a person says ``--encoding`` and sees the result. What is named decodes
-the whole file, and reads as text does in its script.
+Nothing is read by a guess: a person gives ``--encoding`` and sees the result. An encoding is only
+named if it decodes the whole file, to what looks like text in its script.
 """
 
 import codecs
@@ -35,11 +35,7 @@ LONGEST_RUN: Final = 2
 
 
 def mark_of(path: Path) -> str | None:
-    """Return what a file's byte order mark says, of UTF-16 and UTF-32; None without one.
-
-    Raises:
-        OSError: it can't be read.
-    """
+    """Return the encoding of a byte order mark of UTF-16 or UTF-32; None without one."""
     with path.open("rb") as file:
         head = file.read(4)
     for mark, name in _MARKS:
@@ -49,12 +45,9 @@ def mark_of(path: Path) -> str | None:
 
 
 def is_utf_8_after_all(path: Path, said: str) -> bool:
-    """Return whether a file that is said to be in an encoding of single bytes is UTF-8.
+    """Return whether a file is UTF-8, though ``said`` to be in an encoding of single bytes.
 
     Any bytes can be read in such an encoding: "é" would become "Ã©", and be paid for.
-
-    Raises:
-        OSError: it can't be read.
     """
     if not _OF_SINGLE_BYTES.fullmatch(codecs.lookup(said).name):
         return False
@@ -72,7 +65,7 @@ def is_utf_8_after_all(path: Path, said: str) -> bool:
 
 
 def way_to_read(path: Path) -> str:
-    """Return what to do about a file that can't be decoded: the option that reads it, or none."""
+    """Return what to do about a file that can't be decoded: the option that reads it, if any."""
     with path.open("rb") as file:
         data = file.read(LARGEST)
     again = 'Save it again as "CSV UTF-8" (or as UTF-8 text)'
@@ -84,11 +77,7 @@ def way_to_read(path: Path) -> str:
 
 
 def likely(data: bytes) -> str | None:
-    """Return the encoding in which bytes that are not UTF-8 read as text; None where none is sure.
-
-    Args:
-        data: of the file's beginning.
-    """
+    """Return the encoding in which the first bytes of a file read as text; None if none is sure."""
     if b"\0" in data:
         return next((n for n in ("utf-16-le", "utf-16-be") if _is_text(data, n)), None)
     runs = [len(run) for run in _HIGH.findall(data)]
@@ -108,7 +97,7 @@ def _is_utf_8(line: bytes) -> bool:
 
 
 def _is_text(data: bytes, name: str) -> bool:
-    """Return whether bytes decode, to what has no control characters."""
+    """Return whether bytes decode to a text without control characters."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(data)
     except UnicodeDecodeError:
@@ -119,7 +108,7 @@ def _is_text(data: bytes, name: str) -> bool:
 
 
 def _reads(data: bytes, name: str, *, asian: bool = False) -> bool:
-    """Return whether bytes read as text does: letters, in words of one case, and usual signs."""
+    """Return whether bytes read like text: letters, in words of one case, and usual signs."""
     if not _is_text(data, name):
         return False
     text = codecs.getincrementaldecoder(name)().decode(data)

@@ -1,4 +1,4 @@
-"""The sheets and headers of a manifest that may be refused: a person is asked what they are."""
+"""The sheets and headers of a manifest that may be refused, so that a person can choose."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ __all__ = ["Head", "head_of"]
 def head_of(path: Path, reading: Reading = PLAIN) -> Head:
     """Read the head of a manifest, whatever its headers mean.
 
-    Where a sheet is named that a workbook has not, it is that of the first one.
+    An unknown sheet of a workbook is replaced by its first one.
 
     Raises:
         ManifestError: it can't be read as a table at all.

@@ -80,17 +80,17 @@ MOST_JOBS: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest whose head was read and understood; its rows come as they are asked for.
+    """A manifest whose head was read and understood; its rows are read on request.
 
     Attributes:
         path: as given.
-        name: of the batch, unless somebody says otherwise: what YAML says, or the file's stem.
+        name: of the batch, unless it is given otherwise: from YAML, or the file's stem.
         columns: the person's headers in order, as written, without result columns of an export.
         budget: the batch's cap in USD, if the manifest has one.
         campaign_budgets: the caps of campaigns in USD.
-        notes: what was done to pictures while the rows were read last.
-        lookalikes: what was found about columns by their cells while the rows were read last.
-        left_out: what was found to be no row then.
+        notes: what was done to pictures in the last reading of rows.
+        lookalikes: what that reading found about columns by their cells.
+        left_out: what it found not to be rows.
         results: the places of the columns of an earlier export, by the result.
         headers: all of the file's as written, those of results as well.
     """
@@ -115,22 +115,22 @@ class Manifest:
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Return what a person should look at; each has the shape of a problem."""
+        """Return what a person should check; each has the shape of a problem."""
         return (*self._meaning.warnings, *warnings_of(self._table), *self.lookalikes)
 
     @property
     def suspicious_columns(self) -> tuple[str, ...]:
-        """Name the columns that are probably meant as ours, and are not read as that.
+        """Return the columns that are probably meant as ours, but are not read so.
 
-        Their values would be silently ignored, so whoever spends money should stop here. Those that
-        are known by their cells are among them when the rows were read.
+        Their values would be silently ignored, so whoever spends money should stop here. Columns
+        that are recognized by their cells are included once the rows were read.
         """
         found = (problem.column for problem in self.lookalikes if problem.column is not None)
         return (*self._meaning.suspicious, *found)
 
     @property
     def source(self) -> str:
-        """Name the manifest: its absolute path, and the sheet of a workbook."""
+        """Return the manifest's absolute path, with the sheet of a workbook."""
         path = str(self.path.resolve())
         return path if self._table.sheet is None else f"{path}#{self._table.sheet}"
 
@@ -152,23 +152,23 @@ class Manifest:
 
     @property
     def defaults(self) -> Mapping[str, str]:
-        """Return what an empty cell says, by the name of our column, as a person said."""
+        """Return what an empty cell means, by the name of our column."""
         return self._reading.defaults
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers are, where they have a row of their own."""
+        """Return the row of the headers; None if they have none of their own."""
         return self._table.header_row
 
     def rows(self) -> Iterator[JobSpec | RowProblem]:
-        """Read the rows in the file's order: a job for each wanted video, or what is wrong.
+        """Read the rows in the file's order: a job for each video, or what is wrong.
 
-        A row with problems gives one :class:`RowProblem` for each and no job. May be called again;
-        each time files are read again.
+        A row with problems yields a :class:`RowProblem` for each and no job. Each call reads the
+        files again.
 
         Raises:
-            ManifestError: in the middle, when the file can't be read to its end (damaged quotes,
-                another encoding further down, too many jobs): nothing of it should be used then.
+            ManifestError: in the middle, if the file can't be read to its end (damaged quotes,
+                another encoding further down, too many jobs): then nothing of it should be used.
         """
         return self._rows(self._pictures())
 
@@ -188,13 +188,9 @@ class Manifest:
     def spec_rows(
         self, kind_of: Callable[[GenerationRequest], str]
     ) -> Iterator[SpecRow | RowProblem]:
-        """Read the rows as :meth:`rows` does, as columns of the job table: the quick way.
+        """Read the rows as :meth:`rows` does, but as columns of the job table: the quick way.
 
-        Args:
-            kind_of: names the price kind of a request.
-
-        Raises:
-            ManifestError: as :meth:`rows` does.
+        ``kind_of`` returns the price kind of a request.
         """
         pictures = self._pictures()
         reader = self._row_reader(pictures)
@@ -224,7 +220,7 @@ class Manifest:
         return self._bounded(chain.from_iterable(lumps()))
 
     def _note(self, watch: Lookalikes) -> None:
-        """Keep what was found about columns by their cells, but what their headers say already."""
+        """Keep what was found about columns by their cells, unless their headers show it."""
         said, table = self._meaning.suspicious, self._table
         self.lookalikes[:] = [
             found
@@ -238,12 +234,9 @@ class Manifest:
             yield lump
 
     def named_rows(self) -> Iterator[JobSpec]:
-        """Read which row has which key, in the file's order, without looking at pictures.
+        """Read the row of each key, in the file's order, without looking at pictures.
 
-        Rows that are hidden now come last: they may have been bought before they were.
-
-        Raises:
-            ManifestError: as :meth:`rows` does.
+        Rows that are hidden now come last: they may have been bought before they were hidden.
         """
         rows: set[int] = set()
         keys: set[str] = set()
@@ -278,11 +271,7 @@ class Manifest:
         return reader.read(raw) if isinstance(raw, RawRow) else (raw,)
 
     def _bounded(self, items: Iterable[T]) -> Iterator[T]:
-        """Return items, as long as a manifest may have so many.
-
-        Raises:
-            ManifestError: there are more.
-        """
+        """Return items; raise ManifestError after the most that a manifest may have."""
         for jobs, item in enumerate(items):
             if jobs == MOST_JOBS:
                 raise refused(
@@ -307,9 +296,9 @@ def open_manifest(
     Args:
         path: a file whose suffix is one of :data:`READERS`, or a folder of pictures.
         allow_outside: whether images may lie outside the manifest's folder.
-        reading: what the file does not tell by itself.
-        fitter: makes fit pictures that the provider does not take; None: they are errors.
-        kept: where pictures that lie in workbooks are kept; the first is written to.
+        reading: what the file doesn't say itself.
+        fitter: converts pictures that the provider does not take; None: they are errors.
+        kept: folders with pictures from workbooks; the first is written to.
 
     Raises:
         ManifestError: the file is refused: missing, of another format, damaged, without prompts.
@@ -374,10 +363,7 @@ def open_manifest(
 
 
 def read_again(read_as: Mapping[str, Any]) -> Manifest:
-    """Open a manifest as it was read before.
-
-    Args:
-        read_as: what :attr:`Manifest.read_as` said.
+    """Open a manifest as :attr:`Manifest.read_as` says that it was read before.
 
     Raises:
         ManifestError: it is refused now.
@@ -386,11 +372,7 @@ def read_again(read_as: Mapping[str, Any]) -> Manifest:
 
 
 def _check_name(path: Path) -> None:
-    """Make sure that a path can be kept in the database and shown in JSON.
-
-    Raises:
-        ManifestError: it has bytes that are not UTF-8.
-    """
+    """Check that a path can be kept in the database and shown in JSON: it must be UTF-8."""
     try:
         os.fspath(path.absolute()).encode()
     except UnicodeEncodeError as error:

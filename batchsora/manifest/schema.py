@@ -1,10 +1,9 @@
 """What a YAML or JSON manifest may say, as a JSON Schema, for editors.
 
-It is made of the tables and constants that the reader uses, as a schema of pydantic: pydantic
-prints it, and checks with it. What it refuses the reader refuses, whatever spelling a cell has; the
-reader refuses more, because what a job lacks, its defaults or the command line may say.
-
-Values are as editors see them: in YAML an unquoted ``10`` is a number, ``16:9`` a text.
+It is a pydantic schema made from the tables and constants of the reader; pydantic prints it, and
+checks with it. The reader refuses whatever it refuses, and more: a value that is missing in a job
+may come from defaults or the command line. Values are as editors see them: in YAML an unquoted
+``10`` is a number, ``16:9`` a text.
 """
 
 import re
@@ -28,7 +27,7 @@ NOT_HERE: Final = "Not allowed here: it can't be the same for all of these jobs,
 
 
 class Said(NamedTuple):
-    """What is said of a column."""
+    """The description of a column."""
 
     text: str
     examples: tuple[str | int, ...]
@@ -140,7 +139,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _told(key: str, part: str) -> dict[str, Any]:
-    """Return what is under a key."""
+    """Return the description of a key."""
     if part in {"Manifest", "Campaign"} or key == VALUES:
         return {"description": TOP[key]}
     if key in _FORBIDDEN.get(part, ()):
@@ -187,7 +186,7 @@ def _definitions() -> list[core.CoreSchema]:
 
 
 def _document() -> core.CoreSchema:
-    """Return a whole file: a list of jobs, or a mapping, whose own keys are looked past."""
+    """Return a whole file: a list of jobs, or a mapping, without a person's own keys."""
 
     def known(found: Any) -> Any:
         if not isinstance(found, dict):
@@ -219,20 +218,20 @@ def _jobs(least: int | None = None) -> core.CoreSchema:
 
 
 def _row(ref: str, instead: _Schemas | None = None) -> core.CoreSchema:
-    """Return a mapping with columns of ours, their synonyms, and anything of somebody's own."""
+    """Return a mapping with our columns, their synonyms, and any others."""
     columns = {name: _reference(name) for name in SYNONYMS} | (instead or {})
     others = dict.fromkeys(_synonyms(), core.any_schema())
     return core.typed_dict_schema(_fields(columns | others), extra_behavior="allow", ref=ref)
 
 
 def _synonyms() -> dict[str, str]:
-    """Return the other names of columns; beside the name itself each is somebody's own column."""
+    """Return the other names of columns; beside the name itself each is a person's own column."""
     pairs = [*SYNONYMS.items(), *WEAK.items()]
     return {word: name for name, words in pairs for word in words}
 
 
 def _columns() -> _Schemas:
-    """Return what each column of ours may say."""
+    """Return what each of our columns may contain."""
     texts = (*values.ORIENTATIONS, *values.NAMED_RATIOS)
     spelt = "|".join(re.escape(word) for word in texts if word and word.isascii())
     times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
@@ -305,7 +304,7 @@ def _value() -> core.CoreSchema:
 
 
 def _cell(pattern: str) -> core.CoreSchema:
-    """Return a text that is nothing, or of a pattern that the reader knows in small letters."""
+    """Return a text that is empty, or matches a pattern that the reader knows in small letters."""
     return _text(_whole_text(f"(?:{_any_case(pattern)})?"))
 
 
@@ -318,12 +317,12 @@ def _text(pattern: str) -> core.CoreSchema:
 
 
 def _any_case(pattern: str) -> str:
-    """Let a pattern take capitals as well."""
+    """Return a pattern that also matches capitals."""
     return re.sub(r"(?<!\\)[a-z]", lambda found: f"[{found[0]}{found[0].upper()}]", pattern)
 
 
 def _spaced(pattern: str) -> str:
-    """Let a pattern of letters, digits and signs take white space and other signs among them."""
+    """Return a pattern that allows white space and other signs between its parts."""
     beside = rf"[\s{re.escape(''.join(sign for sign in values.BESIDE if sign.isascii()))}]*"
     within = re.sub(r"(?<=[a-z0-9:/)?])(?<!\(\?)(?=[a-z0-9:/(])", lambda _: beside, pattern)
     return f"{beside}(?:{within}){beside}"

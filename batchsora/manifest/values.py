@@ -1,7 +1,7 @@
-"""What one cell may say: pure parsers from text to value.
+"""What one cell may say: pure parsers from text to value, each of which raises :class:`CellError`.
 
-An empty cell is the documented default; a cell that says anything else than a value is an error,
-never a default, because the default would be paid for. Every parser raises :class:`CellError`.
+An empty cell is the documented default; a cell with anything else that is not a value is an error,
+never a default, because the default would be paid for.
 """
 
 import re
@@ -123,7 +123,7 @@ MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
 
 def _plain(text: str) -> str:
-    """Return a text without case, width and outer white space; no word if it is too long."""
+    """Return a text without case, width and outer white space; not a word if it is too long."""
     words = text.strip()
     if len(words) > LONGEST_VALUE:
         return _TOO_LONG
@@ -131,11 +131,7 @@ def _plain(text: str) -> str:
 
 
 def refuse_formula(text: str) -> None:
-    """Refuse what a spreadsheet writes where a formula has failed, or was never calculated.
-
-    Raises:
-        CellError: it is that.
-    """
+    """Raise CellError for what a spreadsheet writes if a formula failed or was not calculated."""
     word = text.strip()
     if word.upper() == UNCALCULATED:
         raise CellError(
@@ -160,7 +156,7 @@ def has_failed(text: str) -> bool:
 
 
 def orientation(text: str) -> str:
-    """Read ``"9:16"`` or ``"16:9"``; empty is 9:16, the provider's default."""
+    """Parse ``"9:16"`` or ``"16:9"``; empty is 9:16, the provider's default."""
     word = "".join(_plain(text).split())
     if word in ORIENTATIONS:
         return ORIENTATIONS[word]
@@ -181,7 +177,7 @@ def orientation(text: str) -> str:
 
 
 def duration(text: str) -> int:
-    """Read a duration in seconds; empty is the model's default."""
+    """Parse a duration in seconds; empty is the model's default."""
     word = _plain(text)
     if not word:
         return MODEL.durations[0]
@@ -192,7 +188,7 @@ def duration(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """Read how many variants are wanted, 1 to 1000; empty is 1."""
+    """Parse how many variants are wanted, 1 to 1000; empty is 1."""
     word = _plain(text)
     if not word:
         return 1
@@ -205,7 +201,7 @@ def count(text: str) -> int:
 
 
 def priority(text: str) -> int:
-    """Read a priority, a whole number, higher runs first; empty is 0."""
+    """Parse a priority, a whole number, higher runs first; empty is 0."""
     word = _plain(text)
     if not word:
         return 0
@@ -220,10 +216,10 @@ def priority(text: str) -> int:
 
 
 def _whole(word: str) -> int | None:
-    """Read a whole number, with signs between its thousands or without; None where it is none.
+    """Parse a whole number, with or without thousands separators; None if it is not one.
 
-    Raises:
-        CellError: it may be thousands or a fraction: ``1.000`` is a thousand in half of the world.
+    Raise CellError if it may be thousands or a fraction: ``1.000`` is a thousand in half of the
+    world.
     """
     grouped = GROUPED.fullmatch(word)
     if grouped is None:
@@ -239,10 +235,7 @@ def _whole(word: str) -> int | None:
 
 
 def prompt(text: str) -> str:
-    """Read a prompt: what the model takes, as written but for surrounding white space.
-
-    Line breaks of other systems (CR, CRLF) become LF.
-    """
+    """Parse a prompt: as written, without outer white space; line ends become LF."""
     words = text.strip()
     if "\r" in words:
         words = words.replace("\r\n", "\n").replace("\r", "\n")
@@ -262,13 +255,10 @@ def prompt(text: str) -> str:
 
 
 def says_nothing(words: str) -> bool:
-    """Return whether a text only stands where there is none.
+    """Return whether a text (without outer white space) is only a placeholder.
 
-    That is a word like ``n/a`` or ``TBD``, or nothing but punctuation: a dash, or the question
-    marks that a program wrote for letters of another script. Emoji say something.
-
-    Args:
-        words: without surrounding white space.
+    That is a word like ``n/a`` or ``TBD``, or only punctuation: a dash, or the question marks that
+    a program wrote for letters of another script. Emoji do count as text.
     """
     if len(words) <= LONGEST_NOTHING and words.casefold().strip(_SIGNS) in _NOTHING:
         return True
@@ -286,7 +276,7 @@ def is_visible(text: str) -> bool:
 
 
 def row_id(text: str) -> str | None:
-    """Read a row's own id; empty is None."""
+    """Parse a row's own id; empty is None."""
     words = _name(text, "id")
     if words is not None and words.startswith(("-", "#")):
         raise CellError(
@@ -297,12 +287,12 @@ def row_id(text: str) -> str | None:
 
 
 def campaign(text: str) -> str | None:
-    """Read a campaign's name; empty is None."""
+    """Parse a campaign's name; empty is None."""
     return _name(text, "campaign's name")
 
 
 def batch(text: str) -> str | None:
-    """Read a batch's name; empty is None."""
+    """Parse a batch's name; empty is None."""
     return _name(text, "batch's name")
 
 
@@ -318,7 +308,7 @@ def _name(text: str, what: str) -> str | None:
 
 
 def callback_url(text: str) -> str | None:
-    """Read where the provider may announce the end: an HTTPS address; empty is None."""
+    """Parse the HTTPS address at which the provider may announce the end; empty is None."""
     words = text.strip()
     if not words:
         return None
@@ -327,11 +317,7 @@ def callback_url(text: str) -> str | None:
 
 
 def check_url(text: str, schemes: tuple[str, ...]) -> None:
-    """Make sure that a text is a whole web address.
-
-    Raises:
-        CellError: another scheme, no host, too long, or with characters that no address has.
-    """
+    """Check a whole web address: scheme, host, length and characters."""
     example = f"Write a full address that begins with {' or '.join(f'{s}://' for s in schemes)}."
     if len(text) > LONGEST_URL:
         raise CellError(f"the address is longer than {LONGEST_URL} characters", "Shorten it.")
@@ -347,7 +333,7 @@ def check_url(text: str, schemes: tuple[str, ...]) -> None:
 
 
 def money(text: str) -> Decimal:
-    """Read an amount in USD, exactly as written; never through a float."""
+    """Parse an amount in USD, exactly as written; never through a float."""
     match = MONEY.fullmatch(_plain(text))
     if match is None or Decimal(match[1]) > LARGEST_USD:
         raise CellError(

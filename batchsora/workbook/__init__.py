@@ -1,1 +1,1 @@
-"""Workbooks (.xlsx): opening foreign ones safely, results written into a copy, and new ones."""
+"""Workbooks (.xlsx): safe opening of foreign ones, results written into a copy, and new ones."""

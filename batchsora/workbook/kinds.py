@@ -1,4 +1,4 @@
-"""What a workbook's package says of itself: its kind, its macros, and whether it is calculated."""
+"""What a workbook's package says about itself: its kind, its macros, and whether to recalculate."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -37,18 +37,13 @@ _REFERENCES: Final = (
 def of_kind(
     package: ZipFile, book: str, suffix: str
 ) -> tuple[dict[str, etree._Element], set[str], list[str]]:
-    """Make a package be of the kind that a suffix says.
-
-    Args:
-        package: the workbook.
-        book: its main part.
-        suffix: of the file that is written.
+    """Turn a package into the kind of workbook that the suffix of the new file stands for.
 
     Returns:
         The parts that change, the parts that are left out, and what a person should know.
 
     Raises:
-        WorkbookError: it has sheets of macros (Excel 4.0), which a file of that suffix can't have.
+        WorkbookError: it has macro sheets (Excel 4.0), which a file of that suffix can't have.
     """
     types = part(package, CONTENT_TYPES)
     changed: dict[str, etree._Element] = {}
@@ -85,7 +80,7 @@ def of_kind(
 
 
 def _forget(types: etree._Element, gone: Collection[str]) -> None:
-    """Remove what is said of the kinds of parts that are left out."""
+    """Remove the content types of parts that are left out."""
     for one in list(types):
         if one.get("PartName", "").lstrip("/") in gone or "vbaProject" in one.get(
             "ContentType", ""
@@ -96,19 +91,9 @@ def _forget(types: etree._Element, gone: Collection[str]) -> None:
 def calculated_when_opened(
     package: ZipFile, book: str, sheet: etree._Element, title: str, columns: Collection[int]
 ) -> dict[str, etree._Element]:
-    """Have the workbook calculated when it is opened, where a formula looks at results.
+    """Return the main part, changed to recalculate when opened, if a formula refers to the results.
 
-    Its stored value is of the results before. Nothing else in the package says so.
-
-    Args:
-        package: the workbook.
-        book: its main part.
-        sheet: the one with the results.
-        title: its name.
-        columns: those that were written.
-
-    Returns:
-        The main part, if it is to be written.
+    The formula's stored value belongs to the earlier results; nothing else in the package says so.
     """
     if not (_looks_at(sheet, columns) or _looked_at_from_elsewhere(package, book, title)):
         return {}
@@ -125,7 +110,7 @@ def calculated_when_opened(
 
 
 def _looks_at(sheet: etree._Element, columns: Collection[int]) -> bool:
-    """Check whether a formula of the sheet may look at some of its columns."""
+    """Return whether a formula of the sheet may refer to some of its columns."""
     for formula in sheet.iter(tag("f")):
         text = formula.text or ""
         if "[" in text:  # columns of a table, by their names
@@ -138,7 +123,7 @@ def _looks_at(sheet: etree._Element, columns: Collection[int]) -> bool:
 
 
 def _looked_at_from_elsewhere(package: ZipFile, book: str, title: str) -> bool:
-    """Check whether another sheet has a formula that names this one."""
+    """Return whether another sheet has a formula that names this one."""
     named = (title.encode(), escape(title.replace("'", "''")).encode())
     for kind, path in targets(package, book).values():
         if kind == "worksheet" and path in package.namelist():

@@ -1,4 +1,4 @@
-"""New workbooks, for results that come from no workbook: written row by row, never held."""
+"""New workbooks, for results that do not come from a workbook; written row by row."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,10 +25,10 @@ class Sheet:
     """A sheet of a new workbook.
 
     Attributes:
-        title: its name; what a name can't have is left out, and twins get a number.
+        title: its name; characters that a name can't have are replaced, and duplicates numbered.
         columns: the headers, in order.
         rows: by header; values are texts, numbers, aware times, :class:`Link` and None.
-        failed: says which rows are marked.
+        failed: returns whether a row is marked.
         widths: of columns, in characters, where they are not the usual ones.
     """
 
@@ -40,11 +40,7 @@ class Sheet:
 
 
 def write_workbook(target: BinaryIO, sheets: Iterable[Sheet]) -> None:
-    """Write tables as a workbook.
-
-    Args:
-        target: the file.
-        sheets: one after the other; the rows of each are read when it is its turn.
+    """Write sheets into a new workbook, one after the other; the rows of each are read in its turn.
 
     Raises:
         WorkbookError: there are more rows than a sheet has, or a text is longer than a cell can be.
@@ -60,7 +56,7 @@ def write_workbook(target: BinaryIO, sheets: Iterable[Sheet]) -> None:
 
 
 def _title(wanted: str, taken: set[str]) -> str:
-    """Make a name for a sheet that Excel takes: 31 characters, no brackets, no twin."""
+    """Return a sheet name that Excel accepts: 31 characters, no brackets, no duplicate."""
     bare = _NOT_IN_TITLES.sub("_", legal(wanted)).strip().strip("'") or "Videos"
     title, number = bare[:LONGEST_TITLE], 2
     while title.casefold() in taken or title.casefold() == "history":

@@ -2,12 +2,7 @@
 
 
 class WorkbookError(Exception):
-    """A workbook can't be used.
-
-    Attributes:
-        problem: what is wrong.
-        remedy: what to do about it.
-    """
+    """A workbook can't be used: ``problem`` is what is wrong, ``remedy`` what to do about it."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}. {remedy}")

@@ -1,4 +1,4 @@
-"""Which reader a file needs, by its content: a name promises what a program may not have kept."""
+"""Which reader a file needs, by its content: its name may be wrong."""
 
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ _SAVE: Final = "Open it in your spreadsheet and save it as .xlsx."
 
 
 def book_of(path: Path) -> Book:
-    """Open a workbook by the reader that its content needs.
+    """Open a workbook with the reader for its content.
 
     Raises:
         ManifestError: it is not a workbook, or of another kind than its name says.
@@ -91,7 +91,7 @@ def _zipped(path: Path) -> str:
 
 
 def _otherwise(path: Path, kind: str) -> ManifestError:
-    """Make the error of a file that is something else than its name says."""
+    """Return the error of a file whose content does not fit its name."""
     if kind == "encrypted":
         return refused(
             str(path),

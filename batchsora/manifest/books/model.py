@@ -1,4 +1,4 @@
-"""What is read of a workbook, whatever its format."""
+"""What is read of a workbook of any format."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,11 +41,7 @@ NO_FAULTS: Final[Mapping[int, CellError]] = MappingProxyType({})
 
 
 class PictureInCellError(CellError):
-    """A cell whose content is a picture.
-
-    Attributes:
-        key: by which the book finds it (:meth:`Book.in_cell`); empty where it can't.
-    """
+    """A cell whose content is a picture; ``key`` finds it (:meth:`Book.in_cell`), or is ""."""
 
     def __init__(self, key: str = "") -> None:
         super().__init__(
@@ -62,8 +58,7 @@ class SheetRow(NamedTuple):
     Attributes:
         number: as the sheet numbers it, from 1.
         cells: their texts as people see them, from the first column.
-        hidden: whether people don't see it.
-        faults: why a cell says nothing that can be used, by its place from 0.
+        faults: why a cell has no usable value, by its place from 0.
     """
 
     number: int
@@ -87,15 +82,15 @@ class Area(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture that lies over the cells, its upper left corner in this one, or in one of them.
+    """A picture over the cells, with its upper left corner in this one, or inside one.
 
     Attributes:
         row: from 1.
         column: from 0.
-        part: of the package, where its bytes are; None where they are not in the file.
+        part: of the package with its bytes; None if they are not in the file.
         over: how much of its height lies over which rows, in EMU; empty: all of it over its own.
-        seen: how it is seen, where that is not as its bytes have it: ``"cropped"``.
-        address: where it is, if it is not in the file.
+        seen: how it is displayed, if differently from its bytes: ``"cropped"``.
+        address: where it is, if not in the file.
     """
 
     row: int
@@ -111,11 +106,11 @@ class Beside:
     """What a sheet has beside its rows.
 
     Attributes:
-        merges: areas whose cells are merged into one.
+        merges: areas of merged cells.
         totals: the totals rows of table objects.
-        hidden_columns: first and last place of each run of columns that people don't see.
-        pictures: that lie over cells.
-        loose: how many pictures lie somewhere on the sheet, and over no cell that could be told.
+        hidden_columns: first and last place of each run.
+        pictures: over cells.
+        loose: how many pictures lie on the sheet over no cell that could be determined.
     """
 
     merges: Sequence[Area] = ()
@@ -126,45 +121,31 @@ class Beside:
 
 
 class Book(Protocol):
-    """A workbook; whatever it can't read is an exception of its library, or a WorkbookError."""
+    """A workbook; what it can't read raises an exception of its library, or a WorkbookError."""
 
     def names(self) -> list[str]:
-        """List the sheets, charts left out."""
+        """Return the sheets without charts."""
         ...
 
     def visible(self) -> list[str]:
-        """List the sheets that people see."""
+        """Return the visible sheets."""
         ...
 
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:
-        """Read what a sheet has beside its rows.
-
-        Args:
-            sheet: its name.
-            measured: whether it is wanted over which rows each picture lies; a format may tell it
-                in any case, or never.
-        """
+        """Read what a sheet has beside its rows; ``measured``: with rows under pictures."""
         ...
 
     def in_cell(self, key: str) -> Picture | None:
-        """Find the picture that lies in a cell, by its key; its place is none.
-
-        Returns:
-            None where it is not a picture: another error that a spreadsheet writes the same way.
-        """
+        """Return the picture in a cell by its key, without a place; None if it is another error."""
         ...
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Return a sheet's rows, their numbers rising; blank ones may be left out."""
+        """Return a sheet's rows in order; blank ones may be left out."""
         ...
 
 
 def check_bounds(rows: int, cells: int) -> None:
-    """Make sure that a sheet is one that a spreadsheet could hold.
-
-    Raises:
-        WorkbookError: it has more.
-    """
+    """Raise WorkbookError if a sheet has more than a spreadsheet could hold."""
     if rows > MOST_ROWS or cells > MOST_CELLS:
         raise WorkbookError(
             f"the sheet has more than {MOST_ROWS} rows or {MOST_CELLS} cells",
@@ -174,17 +155,15 @@ def check_bounds(rows: int, cells: int) -> None:
 
 @dataclass(slots=True)
 class Marks:
-    """What stands at the cells of a sheet; rows from 1, columns from 0.
+    """What is known about the cells of a sheet; rows from 1, columns from 0.
 
     Attributes:
         errors: what cells show whose formula has failed.
-        forms: the number formats of cells with numbers that are not shown as they are.
+        forms: the number formats of cells whose numbers are not shown as they are.
         uncalculated: cells whose formula has no result.
-        merges: areas whose cells are merged into one.
-        hidden_rows: rows that people don't see.
-        hidden_columns: first and last place of each run of such columns.
+        hidden_columns: first and last place of each run.
         totals: the totals rows of table objects.
-        pictures: that lie over cells.
+        pictures: over cells.
     """
 
     errors: dict[tuple[int, int], str] = field(default_factory=dict)

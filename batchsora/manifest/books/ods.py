@@ -1,6 +1,6 @@
-"""OpenDocument sheets (.ods): what their cells show stands beside what they hold.
+"""OpenDocument sheets (.ods), whose cells have both a value and what they show.
 
-A sheet is read whole, because its merged cells and pictures are told in its rows.
+A sheet is read whole, because its rows contain its merged cells and pictures.
 """
 
 import re
@@ -41,14 +41,7 @@ _LENGTH: Final = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt|px)", re.ASCII
 
 
 class Ods:
-    """An OpenDocument sheet.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        WorkbookError: it is none, is damaged, or would grow beyond measure.
-    """
+    """An OpenDocument sheet; raises WorkbookError if it is none, is damaged, or far too large."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -76,11 +69,11 @@ class Ods:
         self._of = lru_cache(1)(self._read)
 
     def names(self) -> list[str]:
-        """List the sheets."""
+        """Return the sheets."""
         return list(self._sheets)
 
     def visible(self) -> list[str]:
-        """List the sheets that people see."""
+        """Return the visible sheets."""
         return [name for name, visible in self._sheets.items() if visible]
 
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - always
@@ -89,11 +82,11 @@ class Ods:
         return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
 
     def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Raise: no picture lies in a cell of this format."""
+        """Return nowhere: this format has no pictures in cells."""
         return Picture(0, 0, None)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Return a sheet's rows; blank ones are left out."""
+        """Return a sheet's rows without blank ones."""
         for row, repeated in self._of(sheet).rows:
             for number in range(row.number, row.number + repeated):
                 yield row._replace(number=number)
@@ -129,8 +122,7 @@ class _Sheet:
         styles: the heights of rows in EMU, by their style.
         rows: those that are not blank, with how often each is repeated.
         heights: of rows.
-        drawn: pictures that lie over cells.
-        merges: as :class:`Beside` has them; so is whatever follows.
+        drawn: pictures over cells.
     """
 
     styles: dict[str, int]
@@ -146,11 +138,11 @@ class _Sheet:
 
     @property
     def pictures(self) -> list[Picture]:
-        """Return the pictures that lie over cells, with the rows that each lies over."""
+        """Return the pictures over cells, with the rows under each."""
         return [one.picture._replace(over=rows_under(one, self.heights)) for one in self.drawn]
 
     def add_columns(self, element: etree._Element) -> None:
-        """Note columns that people don't see."""
+        """Note hidden columns."""
         repeated = _number(element, f"{TABLE}number-columns-repeated")
         if element.get(f"{TABLE}visibility") in _UNSEEN:
             self.hidden_columns.append((self._columns, self._columns + repeated - 1))
@@ -189,7 +181,7 @@ class _Sheet:
             self.rows.append((row, repeated))
 
     def _note(self, cell: etree._Element, row: int, column: int) -> None:
-        """Note how far a cell spreads, and which pictures lie in it."""
+        """Note how far a cell spreads, and the pictures in it."""
         down = _number(cell, f"{TABLE}number-rows-spanned")
         right = _number(cell, f"{TABLE}number-columns-spanned")
         if down > 1 or right > 1:
@@ -200,7 +192,7 @@ class _Sheet:
                 self._add_picture(frame, row, column)
 
     def _add_picture(self, frame: etree._Element, row: int, column: int) -> None:
-        """Note a picture; where a frame has several forms of it, the first is the one to show."""
+        """Note a picture; if a frame has several forms of it, the first is the one to show."""
         image = frame.find(f"{DRAW}image")
         if image is None:
             return
@@ -226,7 +218,7 @@ def _events(file: IO[bytes], *tags: str) -> Iterator[tuple[str, etree._Element]]
 
 
 def _forget(row: etree._Element) -> None:
-    """Free what a row and those before it hold."""
+    """Free the memory of a row and those before it."""
     row.clear()
     above = row.getparent()
     if above is not None:
@@ -248,7 +240,7 @@ def _is_unseen(style: etree._Element) -> bool:
 
 
 def _height_of(style: etree._Element) -> int | None:
-    """Read the height of the rows of a style, in EMU; 0 hides them, None where it says nothing."""
+    """Return the height of a style's rows in EMU; 0 hides them, None if it is not given."""
     for one in style.iterchildren(f"{STYLE}table-row-properties"):
         said = one.get(f"{STYLE}row-height", "")
         fits = one.get(f"{STYLE}use-optimal-row-height") == "true"
@@ -257,12 +249,12 @@ def _height_of(style: etree._Element) -> int | None:
 
 
 def _length(text: str | None) -> int:
-    """Read a length in EMU; 0 where it is none."""
+    """Return a length in EMU; 0 if it is not valid."""
     found = _LENGTH.fullmatch(text or "")
     return 0 if found is None else round(float(found[1]) * _EMU[found[2]])
 
 
 def _number(element: etree._Element, name: str) -> int:
-    """Read how often something is there, or how far it spreads: once, where nothing is said."""
+    """Return a repeat or span count; 1 if it is not given."""
     text = element.get(name)
     return max(1, int(text)) if text is not None and text.isdecimal() else 1

@@ -27,9 +27,6 @@ from batchsora.workbook.package import check_package
 class Old:
     """A workbook of a binary format.
 
-    Args:
-        path: of the file.
-
     Raises:
         ManifestError: the library that reads it is not installed.
         WorkbookError: it is damaged.
@@ -62,11 +59,11 @@ class Old:
         self._marks = lru_cache(1)(self._marked)
 
     def names(self) -> list[str]:
-        """List the sheets, charts left out."""
+        """Return the sheets without charts."""
         return list(self._names)
 
     def visible(self) -> list[str]:
-        """List the sheets that people see."""
+        """Return the visible sheets."""
         return [name for name, visible in self._names.items() if visible]
 
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - never
@@ -75,11 +72,11 @@ class Old:
         return Beside(marks.merges, marks.totals, marks.hidden_columns, marks.pictures)
 
     def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Raise: no picture lies in a cell of this format."""
+        """Return nowhere: these formats have no pictures in cells."""
         return Picture(0, 0, None)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Return all rows of a sheet, blank ones included."""
+        """Return all rows of a sheet, including blank ones."""
         marks = self._marks(sheet)
         bad: dict[int, dict[int, tuple[str, CellError]]] = {}
         for (row, column), text in marks.errors.items():
@@ -105,10 +102,10 @@ class Old:
             yield SheetRow(number, cells, number in marks.hidden_rows, faults or NO_FAULTS)
 
     def _values(self, sheet: str) -> tuple[list[list[Any]], bool]:
-        """Read the values of a sheet, and by what its days are counted where they are numbers.
+        """Return the values of a sheet, and whether days that are numbers count from 1904.
 
-        The library gives dates and spans as such; it can't where one is further than they go. Then
-        all are read as the numbers that they are.
+        The library returns dates and spans, unless one is out of their range. Then all are read as
+        plain numbers.
         """
         try:
             return self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), False

@@ -1,4 +1,4 @@
-"""Over which rows a picture lies, by its place and their heights."""
+"""The rows under a picture, by its place and their heights."""
 
 from bisect import bisect_right
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ class Drawn(NamedTuple):
     Attributes:
         picture: without the rows that it lies over.
         start: EMU between the upper edge of its row and its own.
-        height: in EMU; None where its lower edge tells it.
+        height: in EMU; None if its lower edge defines it.
         last: the row of its lower edge.
         end: EMU between the upper edge of that row and its lower one.
     """
@@ -30,11 +30,7 @@ class Drawn(NamedTuple):
 
 
 class Heights:
-    """The heights of a sheet's rows, in EMU; a million alike take no room.
-
-    Args:
-        usual: of every row of which nothing is said.
-    """
+    """The heights of a sheet's rows, in EMU; a run of equal rows takes one entry."""
 
     def __init__(self, usual: int) -> None:
         self._usual = usual
@@ -43,7 +39,7 @@ class Heights:
         self._heights: list[int] = []
 
     def add(self, first: int, last: int, height: int) -> None:
-        """Note the height of rows; they come in order. Hidden ones have none."""
+        """Note the height of rows, in order; hidden ones have 0."""
         if self._last and self._last[-1] + 1 == first and self._heights[-1] == height:
             self._last[-1] = last
             return
@@ -59,16 +55,10 @@ class Heights:
 
 
 def rows_under(one: Drawn, heights: Heights) -> tuple[tuple[int, int], ...]:
-    """Follow a picture down from its upper edge.
+    """Return how much of a picture's height lies over which rows.
 
-    One with a height of its own that begins in a hidden row slips below it, and stays that row's.
-
-    Args:
-        one: the picture.
-        heights: of the rows.
-
-    Returns:
-        How much of its height lies over which rows.
+    One with a height of its own that begins in a hidden row slips below it, but belongs to that
+    row.
     """
     found: list[tuple[int, int]] = []
     left, row, start = one.height, one.picture.row, one.start

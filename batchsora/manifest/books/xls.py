@@ -1,4 +1,4 @@
-"""The records of .xls (MS-XLS, BIFF5 and BIFF8) that tell what calamine does not.
+"""The records of .xls (MS-XLS, BIFF5 and BIFF8) with what calamine leaves out.
 
 A file of records lies in a container of sectors (MS-CFB), as in a small file system.
 """
@@ -43,14 +43,7 @@ _ALWAYS: Final = 1
 
 
 class Xls:
-    """The records of a workbook.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        WorkbookError: it is damaged.
-    """
+    """The records of a workbook; raises WorkbookError if it is damaged."""
 
     def __init__(self, path: Path) -> None:
         streams = _streams(path.read_bytes())
@@ -86,7 +79,7 @@ class Xls:
         self._calculated = recalculated or _SUMMARY.lower() in streams
 
     def _form(self, start: int, size: int, *, wide: bool) -> str:
-        """Read the text of a number format; it has bytes or pairs of them."""
+        """Return the text of a number format, which has bytes or pairs of them."""
         data = self._book[start : start + size]
         if not wide:
             return data[3 : 3 + data[2]].decode("latin-1")
@@ -96,7 +89,7 @@ class Xls:
         return data[5 : 5 + length].decode("latin-1")
 
     def without_forms(self, data: bytes) -> bytes:
-        """Return the bytes of the file with every number in no format, as it is stored."""
+        """Return the bytes of the file without number formats, which show numbers as stored."""
         changed = bytearray(data)
         for place in self._styles:
             for at in (place, place + 1):
@@ -104,11 +97,7 @@ class Xls:
         return bytes(changed)
 
     def marks(self, index: int) -> Marks:
-        """Read what stands at the cells of a sheet.
-
-        Args:
-            index: of the sheet, from 0, charts included.
-        """
+        """Read what is known about the cells of a sheet, by its index with charts."""
         found = Marks()
         anchor: tuple[int, int] | None = None
         if index >= len(self._starts):
@@ -138,7 +127,7 @@ class Xls:
             column += 1
 
     def _mark(self, found: Marks, kind: int, data: bytes) -> None:
-        """Note what a record tells; one that is too short tells nothing."""
+        """Note the facts of a record; one that is too short has none."""
         if kind == _ROW and len(data) >= 14:  # noqa: PLR2004 - the length of what is read
             flat = data[12] & _OWN_HEIGHT and not unpack_from("<H", data, 6)[0] & _HEIGHT
             if data[12] & _HIDDEN_ROW or flat:
@@ -178,7 +167,7 @@ class Xls:
         return not number if number is not None else not self._zeros
 
     def _records(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """Return the records of a part, those of charts in it left out: kind, start, size."""
+        """Return the kind, start and size of a part's records, without those of charts in it."""
         depth = 0
         while start + _RECORD.size <= len(self._book):
             kind, size = _RECORD.unpack_from(self._book, start)
@@ -195,7 +184,7 @@ class Xls:
 
 
 def _anchor(data: bytes) -> tuple[int, int] | None:
-    """Read the row, from 1, and the column of the last place in a drawing."""
+    """Return the row, from 1, and the column of the last place in a drawing."""
     place = data.rfind(_ANCHOR)
     if place < 0 or place + 14 > len(data):
         return None
@@ -204,13 +193,7 @@ def _anchor(data: bytes) -> tuple[int, int] | None:
 
 
 class _Stream(NamedTuple):
-    """A file in a container.
-
-    Attributes:
-        data: its bytes.
-        starts: where each of its sectors lies in the container.
-        size: bytes of a sector.
-    """
+    """A file in a container: its bytes, where each sector starts in it, and bytes of a sector."""
 
     data: bytes
     starts: list[int]
@@ -218,7 +201,7 @@ class _Stream(NamedTuple):
 
 
 def _streams(data: bytes) -> dict[str, _Stream]:
-    """Read the streams of a container, by their names in small letters.
+    """Return the streams of a container by their names in small letters.
 
     Raises:
         WorkbookError: it is damaged.
@@ -260,14 +243,7 @@ def _streams(data: bytes) -> dict[str, _Stream]:
 
 
 class _Sectors:
-    """Sectors that are chained to streams.
-
-    Args:
-        data: all of them.
-        size: bytes of one.
-        offset: where the first one begins.
-        links: which one follows each.
-    """
+    """Sectors that are chained to streams; ``links`` has the next of each, ``offset`` the first."""
 
     def __init__(self, data: bytes, size: int, offset: int, links: list[int]) -> None:
         self._data = data
@@ -276,11 +252,11 @@ class _Sectors:
         self._links = links
 
     def chain(self, first: int) -> bytes:
-        """Read the sectors of a stream; a chain that runs in a circle is damage."""
+        """Read the sectors of a stream."""
         return b"".join(self._data[start : start + self.size] for start in self.starts(first))
 
     def starts(self, first: int) -> list[int]:
-        """Return where the sectors of a stream lie."""
+        """Return where the sectors of a stream begin; a circular chain is damage."""
         found: list[int] = []
         sector = first
         while sector < _LAST_SECTOR:
@@ -292,7 +268,7 @@ class _Sectors:
 
 
 def _table(data: bytes, size: int) -> list[int]:
-    """Read which sector follows each."""
+    """Return the next sector of each."""
     numbers = list(unpack_from("<109I", data, 76))
     following, count = unpack_from("<II", data, 68)
     for _ in range(min(count, len(data) // size)):

@@ -1,7 +1,7 @@
-"""What kind of value a formula of .xls gives, by its last token (MS-XLS 2.5.198, BIFF8).
+"""The kind of a formula's value in .xls, by its last token (MS-XLS 2.5.198, BIFF8).
 
-Programs store the number 0 for a text that they did not calculate: LibreOffice in an .xls that it
-makes of an .ods, and libraries that write .xls without Excel.
+Programs store the number 0 for a text that they did not calculate: LibreOffice in an .xls from an
+.ods, and libraries that write .xls without Excel.
 """
 
 from collections.abc import Mapping
@@ -37,14 +37,7 @@ _OF_NUMBERS: Final = frozenset(
 
 
 def gives_number(record: bytes) -> bool | None:
-    """Return whether a formula's result is a number.
-
-    Args:
-        record: of the formula.
-
-    Returns:
-        False where it is a text; None where its tokens don't tell, as those of a reference.
-    """
+    """Return whether a formula's record has a number as result; False: a text, None: unknown."""
     try:
         return _last_gives_number(record)
     except (IndexError, error):
@@ -76,7 +69,7 @@ def _last_gives_number(record: bytes) -> bool | None:
 
 
 def _kind(token: int, record: bytes, at: int) -> bool | None:
-    """Return what one token gives, as the whole formula does."""
+    """Return the same for one token."""
     if token in (_FUNCTION, _FUNCTION_OF_SOME):
         function = unpack_from("<H", record, at + (token == _FUNCTION_OF_SOME))[0]
         return True if function in _OF_NUMBERS else False if function in _OF_TEXTS else None

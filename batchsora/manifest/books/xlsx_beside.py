@@ -1,7 +1,7 @@
 """What a sheet of Excel's format has beside its rows: merged cells, totals, pictures.
 
-It lies before and behind the rows in the same part. So that a million rows are not parsed for it,
-they are cut out of the text first.
+It lies before and behind the rows in the same part. The rows are cut out of the text first, so that
+a million of them need not be parsed.
 """
 
 import re
@@ -25,15 +25,9 @@ _AREA: Final = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})(?::\$?([A-Za-z]{1,3})
 
 
 def read_beside(package: ZipFile, sheet: str, *, measured: bool) -> Beside:
-    """Read what a sheet has beside its rows.
+    """Read what a sheet has beside its rows; ``measured``: also the rows under each picture.
 
-    Args:
-        package: that was looked at.
-        sheet: its part.
-        measured: say over which rows each picture lies, which takes reading all of them.
-
-    Raises:
-        WorkbookError: there is more of it than any sheet has.
+    That needs reading all rows. Raises WorkbookError if there is more of it than any sheet has.
     """
     root = parsed(_without_rows(package, sheet))
     merges = [
@@ -67,7 +61,7 @@ def read_beside(package: ZipFile, sheet: str, *, measured: bool) -> Beside:
 
 
 def _without_rows(package: ZipFile, sheet: str) -> bytes:
-    """Read a sheet's part, all but its rows."""
+    """Return a sheet's part without its rows."""
     kept, seen, began = b"", b"", False
     with package.open(sheet) as file:
         while block := file.read(_BLOCK):
@@ -108,7 +102,7 @@ def _totals(table: etree._Element) -> Iterator[Area]:
 
 
 def area_of(reference: str) -> Area | None:
-    """Read ``"B2:C4"``, or ``"B2"``; None where it is neither."""
+    """Return the area of ``"B2:C4"`` or ``"B2"``; None if it is neither."""
     found = _AREA.fullmatch(reference.strip())
     if found is None:
         return None
@@ -118,7 +112,7 @@ def area_of(reference: str) -> Area | None:
 
 
 def place_of(reference: str) -> int:
-    """Return in which column a cell stands, from 0: ``"C17"`` in 2."""
+    """Return the column of a cell, from 0: ``"C17"`` is in 2."""
     return _place(reference.rstrip("0123456789").replace("$", ""))
 
 

@@ -1,4 +1,4 @@
-"""What one cell of Excel's format shows, and why that can be no value."""
+"""What one cell of Excel's format shows, and why that may not be a value."""
 
 import re
 from typing import Final
@@ -22,11 +22,10 @@ class Cells:
     """Reads the cells of one workbook.
 
     Args:
-        texts: that cells name by a number.
+        texts: that cells refer to by a number.
         forms: number formats, by the number of a style.
-        from_1904: how days are counted.
-        to_calculate: whether the program that wrote the book left calculating to others; its
-            results are 0 then.
+        from_1904: whether days count from 1904.
+        to_calculate: the program that wrote the book stored 0 instead of results.
     """
 
     def __init__(
@@ -40,12 +39,10 @@ class Cells:
     def trouble(
         self, cell: etree._Element, value: str | None, formula: str | None
     ) -> CellError | None:
-        """Return why a cell has no value, if it has none.
+        """Return why a cell has no value, or None.
 
-        Args:
-            cell: the element.
-            value: as it is stored; None where nothing is, which an empty text is not.
-            formula: as far as it stands in this cell; None where it is no formula.
+        ``value`` is None if nothing is stored (an empty text is something); ``formula`` if it is
+        not one.
         """
         kind = cell.get("t", "n")
         picture = _shown_picture(value, formula)
@@ -65,7 +62,7 @@ class Cells:
         return UNCALCULATED if self._to_calculate and kind == "n" and not float(value) else None
 
     def shown(self, cell: etree._Element, value: str | None, formula: str | None) -> str:
-        """Write what a cell shows; :data:`NO_RESULT` for a formula without a result."""
+        """Return what a cell shows; :data:`NO_RESULT` for a formula without a result."""
         kind = cell.get("t", "n")
         if value is None or (not value and kind not in _TEXTS):
             return "" if formula is None else NO_RESULT
@@ -80,17 +77,14 @@ class Cells:
         return shown.number(value.strip(), self._form(cell), from_1904=self._from_1904)
 
     def _form(self, cell: etree._Element) -> str:
-        """Return a cell's number format; empty where numbers are shown as they are."""
+        """Return a cell's number format; "" if numbers are shown as they are."""
         style = cell.get("s", "")
         known = style.isdecimal() and int(style) < len(self._forms)
         return self._forms[int(style)] if known else ""
 
 
 def _shown_picture(value: str | None, formula: str | None) -> str:
-    """Return what says which picture a formula shows, of WPS (DISPIMG) or of others (IMAGE).
-
-    Empty: it shows none.
-    """
+    """Return the key of the picture that a formula of WPS (DISPIMG) or IMAGE shows, or ""."""
     by_wps = value is not None and value.lstrip("=").upper().startswith("DISPIMG(")
     if value is not None and by_wps:
         return value
@@ -102,7 +96,7 @@ def _shown_picture(value: str | None, formula: str | None) -> str:
 
 
 def text_of(element: etree._Element) -> str:
-    """Read a text of one or more runs, without the hints of how it is pronounced."""
+    """Return a text of one or more runs, without the hints for its pronunciation."""
     texts: list[str] = []
     for child in element:
         name = child.tag.rpartition("}")[2]
@@ -114,9 +108,9 @@ def text_of(element: etree._Element) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Read what XML can't hold and is written as ``_x000D_`` (ECMA-376 part 1, 22.9.2.19).
+    """Return a text without the escapes of XML like ``_x000D_`` (ECMA-376 part 1, 22.9.2.19).
 
-    Line breaks of whatever kind become LF; so does the vertical tab, which is one in Office.
+    All kinds of line breaks become LF; so does the vertical tab, which is one in Office.
     """
     if "_x" in text:
         text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)

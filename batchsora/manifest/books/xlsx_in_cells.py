@@ -1,7 +1,7 @@
-"""Pictures that lie in cells of Excel's format: placed there, or shown by a formula of WPS.
+"""Pictures in cells of Excel's format: placed there, or shown by a formula of WPS.
 
-Excel names them by a chain of numbers: a cell's ``vm`` counts in the metadata, which counts in the
-rich values, which count in their links. WPS names them by an id, in a part of its own.
+Excel names them by a chain of numbers: a cell's ``vm`` is an index of the metadata, this one of the
+rich values, this one of their links. WPS names them by an id, in a part of its own.
 """
 
 import re
@@ -26,12 +26,7 @@ _IDENTIFIER: Final = "_rvRel:LocalImageIdentifier"
 
 
 class InCells:
-    """The pictures that lie in the cells of a workbook.
-
-    Args:
-        package: that was looked at.
-        book: the part of the workbook.
-    """
+    """The pictures in the cells of a workbook."""
 
     def __init__(self, package: ZipFile, book: str) -> None:
         parts: dict[str, str] = {}
@@ -43,7 +38,7 @@ class InCells:
         self._by_id = {} if images is None else _of_wps(package, images)
 
     def find(self, key: str) -> Picture | None:
-        """Find a picture by what its cell says (:class:`PictureInCellError`)."""
+        """Return a picture by what its cell says (:class:`PictureInCellError`)."""
         if key.startswith(RICH_VALUE):
             return self._by_number.get(key.removeprefix(RICH_VALUE), _NOWHERE)
         found = _BY_WPS.search(key)
@@ -59,7 +54,7 @@ _NOWHERE: Final = Picture(0, 0, None)
 
 
 def _placed(package: ZipFile, parts: Mapping[str, str]) -> dict[str, Picture | None]:
-    """Follow the chain from the numbers of cells; None for a rich value that is no picture."""
+    """Follow the chain from the numbers of cells; None for a rich value that is not a picture."""
     names = ("sheetmetadata", "rdrichvalue", "rdrichvaluestructure", "richvaluerel")
     if any(name not in parts for name in names):
         return {}
@@ -103,14 +98,14 @@ def _block(block: etree._Element) -> str | None:
 
 
 def _at(items: list[T], place: str | None) -> T | None:
-    """Return the item with a number that a part says; None where there is none."""
+    """Return the item with the number that a part gives; None if there is none."""
     if place is None or not place.isdecimal() or len(place) > 9:  # noqa: PLR2004
         return None
     return items[int(place)] if int(place) < len(items) else None
 
 
 def _of_wps(package: ZipFile, name: str) -> dict[str, str]:
-    """Read which part each id of WPS means."""
+    """Return the part of each id of WPS."""
     leads = targets(package, name)
     found: dict[str, str] = {}
     for picture in part(package, name).iter("{*}pic"):

@@ -1,7 +1,6 @@
 """Pictures that float over the cells of Excel's format: where they lie, and what of them is seen.
 
-What one looks like is told by its part alone where nothing is done to it in the sheet; a picture
-that is cropped, turned or hidden there looks otherwise.
+A picture that is cropped, turned or hidden in the sheet looks different from its part.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,7 +49,7 @@ def drawn(package: ZipFile, drawing: str) -> Iterator[Drawn]:
 
 
 def loose_pictures(package: ZipFile, drawing: str) -> int:
-    """Count the pictures of a drawing that have no place among the cells."""
+    """Return how many pictures of a drawing have no place among the cells."""
     anchors = part(package, drawing).iterchildren("{*}absoluteAnchor")
     return sum(1 for anchor in anchors for _ in anchor.iter("{*}blip"))
 
@@ -58,13 +57,7 @@ def loose_pictures(package: ZipFile, drawing: str) -> int:
 def over_rows(
     package: ZipFile, sheet: str, pictures: Sequence[Drawn], beside: etree._Element
 ) -> list[Picture]:
-    """Return over which rows pictures lie, by the rows' heights.
-
-    Args:
-        package: that was looked at.
-        sheet: its part.
-        pictures: over it.
-        beside: the sheet without its rows.
+    """Return pictures with the rows under them, by the rows' heights; ``beside`` is without rows.
 
     Raises:
         WorkbookError: there are more than any table has.
@@ -83,7 +76,7 @@ def over_rows(
 
 
 def _heights(package: ZipFile, sheet: str, last: int, usual: int) -> Heights:
-    """Read the heights of a sheet's rows, as far as they say one."""
+    """Return the heights of a sheet's rows that have one."""
     found = Heights(usual)
     number = 0
     with package.open(sheet) as file:
@@ -114,7 +107,7 @@ def _points(text: str | None, usual: float) -> int:
 
 
 def _seen(blip: etree._Element) -> str | None:
-    """Return how a picture is seen, where that is not as its bytes have it."""
+    """Return how a picture is displayed, if differently from its bytes."""
     fill = blip.getparent()
     if fill is None:
         return None
@@ -142,13 +135,13 @@ def _place(corner: etree._Element | None, name: str) -> int | None:
 
 
 def _number(text: object) -> int:
-    """Read a whole number; 0 where it is none."""
+    """Return a whole number; 0 if it is not one."""
     said = str(text or "").strip()
     return int(said) if said.lstrip("-").isdecimal() and len(said) < 12 else 0  # noqa: PLR2004
 
 
 def _addresses(package: ZipFile, name: str) -> dict[str, str]:
-    """Read where a part's links lead that leave the package."""
+    """Return the targets of a part's links that leave the package."""
     links = links_of(name)
     if links not in package.namelist():
         return {}

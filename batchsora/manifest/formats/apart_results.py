@@ -1,7 +1,7 @@
-"""Results written into a copy of a workbook or a YAML manifest, in a process apart.
+"""Write results into a copy of a workbook or a YAML manifest, in a separate process.
 
-It is bounded as those that read manifests (:mod:`batchsora.manifest.formats.apart_table`): it is
-told the results, and gives the bytes of the copy back.
+It is bounded like those that read manifests (:mod:`batchsora.manifest.formats.apart_table`): it
+gets the results, and returns the bytes of the copy.
 """
 
 import base64
@@ -32,13 +32,13 @@ Cell = str | int | Decimal | datetime | Link | None
 
 
 def write_apart(task: str, source: Path, target: BinaryIO, told: Mapping[str, Any]) -> list[str]:
-    """Have a copy of a manifest with results made in a process apart.
+    """Write a copy of a manifest with results in a separate process.
 
     Args:
         task: :data:`WORKBOOK` or :data:`YAML`.
         source: the manifest.
         target: where the copy goes.
-        told: what the task needs, as JSON.
+        told: the task's arguments, as JSON.
 
     Returns:
         What a person should know about the copy.
@@ -83,7 +83,7 @@ def _bounds(file: int, results: int) -> Bounds:
 
 
 def packed(value: object) -> Any:
-    """Write a cell as JSON."""
+    """Return a cell as JSON."""
     match value:
         case Decimal():
             return {"number": str(value)}
@@ -95,7 +95,7 @@ def packed(value: object) -> Any:
 
 
 def unpacked(value: Any) -> Cell:
-    """Read a cell that was :func:`packed`."""
+    """Return a cell that was :func:`packed`."""
     match value:
         case {"number": number}:
             return Decimal(number)
@@ -108,7 +108,7 @@ def unpacked(value: Any) -> Cell:
 
 
 def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what writes into a workbook, in the process apart."""
+    """Import, in the separate process, what writes into a workbook."""
     workbook = import_module("batchsora.workbook.annotate")
 
     def write(target: BinaryIO) -> list[str]:
@@ -131,7 +131,7 @@ def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def prepare_yaml(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what writes into YAML, in the process apart."""
+    """Import, in the separate process, what writes into YAML."""
     yaml_results = import_module("batchsora.manifest.formats.yaml_results")
 
     def write(target: BinaryIO) -> list[str]:
@@ -145,7 +145,7 @@ def prepare_yaml(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def _told(write: Callable[[BinaryIO], list[str]]) -> Iterator[Any]:
-    """Yield a copy: its bytes in pieces and what a person should know, or why there is none."""
+    """Return a copy: its bytes in pieces and what a person should know, or why there is none."""
     from batchsora.manifest.errors import ManifestError  # noqa: PLC0415 - prepared by then
 
     target = io.BytesIO()

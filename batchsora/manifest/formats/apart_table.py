@@ -1,8 +1,8 @@
-"""Manifests that a library reads, or that are held as a whole: read in a process apart, once.
+"""Manifests that a library reads, or that are held as a whole: read once, in a separate process.
 
-The process reads the file from its head to its last row, and what it says is kept: the rows can be
-read again without the file. Lines of the answer are the head, then a list for each row, or a
-problem; a refusal ends it, or what is to be told of rows that were left out.
+The process reads the file to its last row, and its answer is kept: the rows can be read again
+without the file. The answer's lines are the head, then a list for each row, or a problem; it ends
+with a refusal, or with what to report about rows that were left out.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -45,18 +45,7 @@ _SPLIT: Final = "Copy the table alone into a new file, split it, or save it as C
 
 @dataclass(frozen=True, slots=True)
 class ApartTable:
-    """A manifest that was read in a process apart.
-
-    Attributes:
-        path: as given; so are errors.
-        headers: as written.
-        header_row: where they are, where they have a place of their own.
-        sheet: of a workbook.
-        settings: what the file says beside its rows.
-        warnings: what a person should know of what was left out.
-        hidden: whether rows were, because people don't see them.
-        embedded: pictures that lie in a workbook at its rows.
-    """
+    """A manifest that was read in a separate process."""
 
     path: Path
     headers: tuple[str, ...]
@@ -96,7 +85,7 @@ class ApartTable:
 
 
 def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
-    """Read a manifest in a process apart.
+    """Read a manifest in a separate process.
 
     Raises:
         ManifestError: it is refused, or reading it costs more than its size can justify.
@@ -136,7 +125,7 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
 def _told_last(
     path: Path, answer: Spool
 ) -> tuple[tuple[RowProblem, ...], bool, tuple[Embedded, ...]]:
-    """Read what the end of an answer tells: warnings, whether rows are hidden, and pictures."""
+    """Return what the end of an answer says: warnings, whether rows are hidden, and pictures."""
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
     from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
@@ -159,7 +148,7 @@ def _unreadable(path: Path, error: ApartError) -> ManifestError:
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what reads a manifest, in the process apart; what is returned reads it."""
+    """Import what reads a manifest, in the separate process; return the function that reads."""
     path = Path(given["path"])
     suffix = path.suffix.lower()
     module, _, name = _READERS.get(suffix, _SHEET).partition(":")
@@ -169,14 +158,14 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def import_library(suffix: str) -> None:
-    """Import what the reader of a format imports only when it reads."""
+    """Import what the reader of a format would import only when it reads."""
     library = _LIBRARIES.get(suffix, "batchsora.manifest.books.xlsx")
     if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
         import_module(library)
 
 
 def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:
-    """Yield a table: its head, its rows, or why it is refused."""
+    """Return a table: its head, its rows, or why it is refused."""
     try:
         table = read(path, reading)
         yield {"head": _head(table)}

@@ -1,4 +1,4 @@
-"""The sheets of a workbook and the headers of one, whatever they mean: read in a process apart."""
+"""The sheets of a workbook and the headers of one, read in a separate process."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -23,13 +23,7 @@ MOST_SHEETS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a file says before its rows.
-
-    Attributes:
-        headers: as written.
-        sheet: of a workbook, whose headers these are.
-        sheets: that people see, and this one.
-    """
+    """What a file has before its rows: headers, their sheet, and all visible sheets."""
 
     headers: tuple[str, ...]
     sheet: str | None = None
@@ -37,9 +31,9 @@ class Head:
 
 
 def book_head(path: Path, reading: Reading = PLAIN) -> Head:
-    """Read the sheets of a workbook, and the headers of the one that is read.
+    """Read the sheets of a workbook, and the headers of the sheet that is read.
 
-    Where a sheet is named that it has not, they are those of the first one.
+    If the wanted sheet does not exist, the headers are those of the first one.
 
     Raises:
         ManifestError: it can't be read.
@@ -61,7 +55,7 @@ def book_head(path: Path, reading: Reading = PLAIN) -> Head:
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what reads a workbook, in the process apart; what is returned reads its head."""
+    """Import what reads a workbook, in the separate process; return the function that reads."""
     path, reading = Path(given["path"]), Reading.of(given["reading"])
     import_library(path.suffix.lower())
     return lambda: _looked(path, reading)

@@ -37,12 +37,12 @@ class Dialect:
 
     Attributes:
         delimiter: what separates its cells, or would.
-        encoding: as Python calls it; of UTF-8 the one that takes a byte order mark or none.
-        named: the first line tells the delimiter, as ``sep=;``.
-        quotes: a quote at the beginning of a cell encloses it; in a table that a program wrote
-            without them, as Google Sheets writes .tsv, it is a part of the text.
-        single: there is one column, so that nothing separates cells, and a comma is one of a text.
-        spaced: a quote encloses a cell behind spaces, too, and these are not of the text.
+        encoding: as Python calls it; for UTF-8 the one that accepts a byte order mark.
+        named: the first line says the delimiter, as ``sep=;``.
+        quotes: a quote at the beginning of a cell encloses it; if a program wrote the table without
+            quoting, as Google Sheets writes .tsv, it is a part of the text.
+        single: there is one column: nothing separates cells, and a comma belongs to the text.
+        spaced: quotes also enclose a cell after spaces, which are not part of the text.
     """
 
     delimiter: str
@@ -53,7 +53,7 @@ class Dialect:
     spaced: bool = False
 
     def reader(self, lines: Iterable[str]) -> "_Reader":
-        """Read rows so written; what breaks its rules is an error of the csv module."""
+        """Return a csv reader of such lines, which raises csv.Error for broken quotes."""
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         return csv.reader(
             lines,
@@ -69,9 +69,9 @@ def dialect_of(
 ) -> Dialect:
     """Find what separates cells: what a person or the file says, else what the header has most of.
 
-    Only what is outside quotes and brackets counts. Where the header has several, as in
-    ``Prompt, English;Duration, sec``, it is the one that the rows below have as often; of two that
-    it has equally often the one that the first of them has so. A header without any is one column.
+    Only signs outside quotes and brackets count. If the header has several kinds, as in
+    ``Prompt, English;Duration, sec``, the rows below decide, first all, then the first of them. A
+    header without any is one column.
 
     Raises:
         ManifestError: it is ambiguous.
@@ -102,16 +102,9 @@ def dialect_of(
 def _that_rows_have(
     path: Path, line: str, lines: Iterator[str], present: Mapping[str, int]
 ) -> list[str]:
-    """Return which of several separators of a header is the rows', the likeliest first.
+    """Return which of the header's separators the rows use, the likeliest first.
 
-    Args:
-        path: the file, for messages.
-        line: the header, for messages.
-        lines: those below it.
-        present: how often the header has each.
-
-    Raises:
-        ManifestError: it is ambiguous.
+    ``present`` is how often the header has each. Raises ManifestError if it is ambiguous.
     """
     most = max(present.values())
     likely = [one for one, times in present.items() if times == most]

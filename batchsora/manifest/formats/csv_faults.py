@@ -1,4 +1,4 @@
-"""What is wrong with a row of a text table whose cells are not those that were meant."""
+"""What is wrong with a row of a text table whose cells are not the intended ones."""
 
 import csv
 import re
@@ -39,20 +39,20 @@ def _says(parse: Callable[[str], object], text: str) -> bool:
 def separated_otherwise(
     cells: Sequence[str], width: int, delimiter: str, *, quoted: bool
 ) -> str | None:
-    """Find what separates the cells of a row, where the table's separator doesn't.
+    """Find what separates the cells of a row, if the table's separator doesn't.
 
-    ``A kite;15`` below ``prompt,duration`` is such a row. Prose has a space behind its signs, so
-    that pieces which begin with one count only where one is a value of ours.
+    ``A kite;15`` below ``prompt,duration`` is such a row. Prose has a space after its signs, so
+    pieces that begin with one count only if one is a value of ours.
 
     Args:
         cells: of a row that has fewer than the header, or nothing but its first one.
         width: how many cells the header has.
         delimiter: the table's.
-        quoted: double quotes enclose the first cell. With all other cells behind it, if empty, it
-            is a text.
+        quoted: double quotes enclose the first cell; if all other cells exist but are empty, it is
+            a text.
 
     Returns:
-        The separator that cuts the row as the header is cut; None where none does.
+        The separator that cuts the row as the header is cut; None if there is none.
     """
     padded = len(cells) >= width
     if width == 1 or (padded and quoted):
@@ -66,13 +66,9 @@ def separated_otherwise(
 
 
 def _cuts(text: str, other: str, width: int, *, sure: bool) -> bool:
-    """Return whether a separator cuts a text as a header is cut.
+    """Return whether a separator cuts a text as a header of ``width`` cells is cut.
 
-    Args:
-        text: a row.
-        other: the separator.
-        width: how many cells the header has.
-        sure: the pieces must be as many, written close together, and one of them a value of ours.
+    ``sure``: the pieces must be as many, written close together, and one of them a value of ours.
     """
     pieces = _pieces(text, other)[1:]
     if not 0 < len(pieces) < width:
@@ -85,7 +81,7 @@ def _cuts(text: str, other: str, width: int, *, sure: bool) -> bool:
 
 
 def _pieces(text: str, separator: str) -> list[str]:
-    """Cut a text as a row is cut; nothing where its quotes don't match."""
+    """Cut a text as a row is cut, or simply at each separator if its quotes don't match."""
     line = " ".join(text.splitlines())
     try:
         return next(csv.reader([line], delimiter=separator, strict=True), [])
@@ -94,7 +90,6 @@ def _pieces(text: str, separator: str) -> list[str]:
 
 
 def _is_ours(piece: str) -> bool:
-    """Return whether a piece is an orientation or a duration."""
     return bool(piece.strip()) and any(_says(parse, piece) for parse in _OPTIONS)
 
 
@@ -102,7 +97,7 @@ _SPOKEN: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar
 
 
 def seemingly_several(file: str, row: int, header: str, text: str) -> RowProblem:
-    """Make the problem of a text that seems to be several cells, in a table of one column."""
+    """Return the problem of a text that seems to be several cells, in a table of one column."""
     return RowProblem(
         file,
         "this looks like several cells, but the header has only one",
@@ -114,15 +109,7 @@ def seemingly_several(file: str, row: int, header: str, text: str) -> RowProblem
 
 
 def another_separator(file: str, row: int, text: str, ours: str, other: str) -> RowProblem:
-    """Make the problem of a row that something else separates than the header.
-
-    Args:
-        file: the table.
-        row: where.
-        text: the row.
-        ours: what separates the header.
-        other: what seems to separate the row.
-    """
+    """Return the problem of a row separated by ``other``, below a header separated by ``ours``."""
     header, here = _SPOKEN.get(ours, repr(ours)), _SPOKEN[other]
     return RowProblem(
         file,
@@ -135,7 +122,7 @@ def another_separator(file: str, row: int, text: str, ours: str, other: str) -> 
 
 
 def cut_in_quotes(file: str, row: int, header: str | None, text: str) -> RowProblem:
-    """Make the problem of a text that is cut inside quotes."""
+    """Return the problem of a text that is cut inside quotes."""
     return RowProblem(
         file,
         "a quote opens here that does not enclose the whole cell, so the next separator cuts "

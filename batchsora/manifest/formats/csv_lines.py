@@ -43,7 +43,7 @@ def lines_of(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def _undecodable(path: Path, encoding: str) -> ManifestError:
-    """Find the line that is not in the encoding; the decoder reads ahead and can't tell."""
+    """Find the line that is not in the encoding: the decoder reads ahead and doesn't know it."""
     name = "UTF-8" if encoding == "utf-8-sig" else encoding
     if encoding != "utf-8-sig":
         return refused(str(path), f"the file is not {name}", way_to_read(path))

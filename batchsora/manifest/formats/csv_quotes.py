@@ -48,24 +48,18 @@ _BEFORE_A_QUOTE: Final = frozenset("([{<-/=:\u2013\u2014\u00a1\u00bf") | _CLOSER
 
 
 def may_have_marks(text: str) -> bool:
-    """Return whether some mark in a row may open a quote; it is asked of every row."""
+    """Return whether some mark in a row may open a quote; called for every row."""
     if "`" in text or ("'" in text and _BEFORE_A_WORD.search(text) is not None):
         return True
     return not text.isascii() and any(mark in text for mark in _OTHERS)
 
 
 def cut_inside(cells: Sequence[str], whole: Sequence[bool]) -> int | None:
-    """Find a cell that opens a quote of these kinds and does not close it, as a later one does.
+    """Return the place of a cell with an open quote of these kinds that a later cell closes.
 
-    A mark alone is no quote, as an apostrophe is none. The time is that of the row's length: a
-    search for what closes ends at the next cell that opens a quote of its own.
-
-    Args:
-        cells: of a row.
-        whole: which of them double quotes enclose; no separator cuts these.
-
-    Returns:
-        The cell's place; None where no cell is cut.
+    A mark alone is not a quote, like an apostrophe. Double quotes enclose the cells that are
+    ``whole``: no separator cuts them. The time is linear in the row's length: a search for the
+    closing mark ends at the next cell that opens a quote of its own.
     """
     for place, cell in enumerate(cells[:-1]):
         opened = "" if whole[place] else _left_open(cell)
@@ -79,9 +73,9 @@ def cut_inside(cells: Sequence[str], whole: Sequence[bool]) -> int | None:
 
 
 def _left_open(cell: str) -> str:
-    """Return the mark of a quote that a cell opens and does not close; nothing where it has none.
+    """Return the mark of a quote that a cell opens and does not close, or "".
 
-    A double quote closes only where it has none to belong to.
+    A double quote closes only if the cell has an odd number of them.
     """
     opened, end = "", len(cell.rstrip())
     paired = cell.count('"') % 2 == 0
@@ -95,7 +89,7 @@ def _left_open(cell: str) -> str:
 
 
 def _closes_first(cell: str, opened: str) -> bool | None:
-    """Return whether a cell closes a quote before it opens its own; None: it does neither."""
+    """Return whether a cell closes a quote before it opens its own; None: neither."""
     end = len(cell.rstrip())
     paired = cell.count('"') % 2 == 0
     for found in _MARKS.finditer(cell):
@@ -107,12 +101,9 @@ def _closes_first(cell: str, opened: str) -> bool | None:
 
 
 def _opens_at(cell: str, at: int, end: int) -> bool:
-    """Return whether a mark opens a quote: it comes before a word, and not behind one.
+    """Return whether the mark at a place opens a quote: it is before a word, and not behind one.
 
-    Args:
-        cell: a text.
-        at: where the mark stands.
-        end: where its white space at the end begins.
+    ``end`` is where the cell's outer white space begins.
     """
     mark, before, after = cell[at], cell[at - 1 : at] if at else "", cell[at + 1 : at + 2]
     if mark not in _CLOSERS or at + 1 >= end or (before.isalnum() and before < SPACELESS):
@@ -127,7 +118,7 @@ def _opens_at(cell: str, at: int, end: int) -> bool:
 
 
 def _closes_at(cell: str, at: int, opened: str, *, paired: bool) -> bool:
-    """Return whether a mark closes a quote that another one has opened; an apostrophe doesn't."""
+    """Return whether a mark closes the quote that another one opened; an apostrophe doesn't."""
     mark = cell[at]
     if mark not in _CLOSERS[opened]:
         return False
@@ -153,23 +144,15 @@ def may_begin_behind_space(line: str, delimiter: str) -> bool:
 
 
 def begins_behind_space(cell: str) -> bool:
-    """Return whether a cell that was read as it stands begins with spaces and a quote."""
+    """Return whether a cell, read as it is, begins with spaces and a quote."""
     return cell[:1] == " " and cell.lstrip(" ")[:1] == '"'
 
 
 def cut_at(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
-    """Find a cell that a separator cuts in two, though quotes go around the whole.
+    """Return the place of a cell that a separator cuts in two inside double quotes, or None.
 
     ``1, "A kite, red"`` and ``1,A "big, old, red" kite`` are such rows: a cell leaves a quote open,
-    and a later one has a quote too many.
-
-    Args:
-        cells: of a row.
-        text: the row as it is written.
-        spaced: as of the table's dialect.
-
-    Returns:
-        The cell's place; None where no cell is cut.
+    and a later one has a quote too many. ``text`` is the row as it is written.
     """
     closing = [
         place
@@ -191,29 +174,14 @@ def cut_at(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
 
 
 def cut_at_other(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
-    """Find a cell that a separator cuts in two inside quotes of another kind: ``1,„Rot, alt“``.
-
-    Args:
-        cells: of a row.
-        text: the row as it is written; double quotes around a cell make it whole.
-        spaced: as of the table's dialect.
-
-    Returns:
-        The cell's place; None where no cell is cut.
-    """
+    """Return the place of a cell that is cut in quotes of another kind: ``1,„Rot, alt“``."""
     if not may_have_marks(text):
         return None
     return cut_inside(cells, enclosed(cells, text, spaced=spaced))
 
 
 def enclosed(cells: Sequence[str], text: str, *, spaced: bool) -> list[bool]:
-    """Return which cells of a row double quotes enclose.
-
-    Args:
-        cells: of a row, as the csv module read them.
-        text: the row as it is written.
-        spaced: as of the table's dialect.
-    """
+    """Return which cells of a row (as the csv module read ``text``) double quotes enclose."""
     if '"' not in text:
         return [False] * len(cells)
     found, place = [], 0
@@ -228,7 +196,7 @@ def enclosed(cells: Sequence[str], text: str, *, spaced: bool) -> list[bool]:
 
 
 def _is_left_open(cell: str) -> bool:
-    """Return whether a cell opens a quote and does not close it; one behind a number is an inch."""
+    """Return whether a cell opens a quote and does not close it; one after a number is an inch."""
     opened, at = False, cell.find('"')
     while at >= 0:
         opened = not opened and _may_open(cell[at - 1 : at] if at else "", cell[at + 1 : at + 2])

@@ -1,7 +1,7 @@
-"""Reads CSV: UTF-8, or UTF-16 with its byte order mark; any line ends; ``,`` ``;`` ``|`` or tab.
+"""Read CSV: UTF-8, or UTF-16 with a byte order mark; any line ends; ``,`` ``;`` ``|`` or tab.
 
-The file is read as a stream and never held. A quote that is opened and not closed, or closed in the
-middle of a cell, refuses the file: guessing would glue rows together, and pay for the result.
+The file is read as a stream, never as a whole. A quote that is never closed, or is closed in the
+middle of a cell, refuses the file: guessing would join rows, and pay for the result.
 """
 
 import csv
@@ -54,14 +54,11 @@ MOST_FIRST: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """A CSV file whose header has been read.
+    """A CSV file whose header was read; ``header_row`` is its first row that is not blank.
 
     Attributes:
-        path: the file.
-        dialect: how it is written.
         headers: as written, without empty ones at the end.
-        header_row: its first row that is not blank.
-        read: the places of the columns that are read, where a formula is told by its text.
+        read: the places of the columns that are read, in which formulas are recognized.
     """
 
     path: Path
@@ -74,13 +71,11 @@ class CsvTable:
 
     @property
     def settings(self) -> Settings:
-        """CSV has rows and nothing else."""
+        """Return none: CSV only has rows."""
         return Settings()
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows below the header; wholly blank ones are left out.
-
-        A row in which a separator cuts a text that was meant to be whole is a problem.
+        """Read the rows below the header without blank ones; a row whose text is cut is a problem.
 
         Raises:
             ManifestError: the file can't be read to its end, or has another header than before.
@@ -125,10 +120,10 @@ class CsvTable:
     def _fault(
         self, row: int, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
     ) -> RowProblem | None:
-        """Find a separator that cuts a text, or one that is not the table's.
+        """Find a separator that cuts a text, or is not the table's.
 
-        In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
-        every text that has a separator.
+        A row with results isn't checked for quotes of another kind: whoever wrote the results
+        quoted every text with a separator.
         """
         text = lines[0] if len(lines) == 1 else "".join(lines)
         spaced, file = self.dialect.spaced, str(self.path)
@@ -148,12 +143,12 @@ class CsvTable:
         return None
 
     def as_several(self) -> "CsvTable":
-        """Take a table of one column as one of several, as it will be with results."""
+        """Return a table of one column as one of several, as it will be with results."""
         return replace(self, dialect=replace(self.dialect, single=False))
 
 
 def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
-    """Read a table as it stands, header included: row numbers and cells, marks and all.
+    """Read a table with its header and marks, as it is: row numbers and cells.
 
     Raises:
         ManifestError: the file can't be read to its end.
@@ -165,10 +160,7 @@ def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
 def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) -> CsvTable:
     """Open a CSV manifest and read its header.
 
-    Args:
-        path: the file.
-        reading: what it does not tell by itself.
-        suffix: of the name that it will have; None: it has it.
+    ``suffix`` is that of the name that the file will have; None: it has it.
 
     Raises:
         ManifestError: it is not a CSV file in UTF-8, or empty.
@@ -197,12 +189,9 @@ def _opened(path: Path, encoding: str) -> TextIO:
 def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
     """Find out whether quotes enclose cells in a table that tabs separate.
 
-    They don't where that would leave quotes that don't match, and every row has as many cells as
-    the header without it; or where a cell would go over tabs and line breaks, and every line has as
-    many cells as the header without it.
-
-    Raises:
-        ManifestError: the file can't be read, or it is ambiguous.
+    They don't if that would leave unmatched quotes, and every row has as many cells as the header
+    without it; or if a cell would span tabs and line breaks, and every line has as many cells as
+    the header without it. Raises ManifestError if it is ambiguous.
     """
     if dialect.delimiter != "\t":
         return True
@@ -231,7 +220,7 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
 
 
 def _is_glued(cell: str) -> bool:
-    """Return whether a cell has what ends a cell, and what ends a row, and is not surely meant to.
+    """Return whether a cell has what ends a cell and what ends a row, perhaps by mistake.
 
     A quote in it was written twice, as only programs do that enclose cells.
     """
@@ -239,18 +228,17 @@ def _is_glued(cell: str) -> bool:
 
 
 def _literal_widths(path: Path, dialect: Dialect) -> list[int]:
-    """Return how many cells the rows have when quotes are left as they are."""
+    """Return how many cells the rows have if quotes are left as they are."""
     with _opened(path, dialect.encoding) as file:
         rows = _records(path, file, replace(dialect, quotes=False))
         return [len(cells) for _, cells in rows]
 
 
 def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
-    """Find out whether quotes enclose cells behind a space, as in ``1, "A kite, red"``.
+    """Find out whether quotes enclose cells after a space, as in ``1, "A kite, red"``.
 
-    They do where some cell of the first rows begins so, and the quotes of all of these match when
-    they are read that way; further down it is an error by row. What can't be read is an error of
-    whoever reads the rows in their order.
+    They do if one of the first rows has such a cell, and all their quotes match when read that way;
+    further down it is an error of the row. Other faults are left to whoever reads the rows.
     """
     if not dialect.quotes or dialect.delimiter == " ":
         return False
@@ -282,13 +270,13 @@ def _has_any(cells: Sequence[str], places: Sequence[int]) -> bool:
 
 
 def _results(headers: Sequence[str]) -> list[int]:
-    """Return where the columns of results stand in a table that we exported; else nothing."""
+    """Return the places of the columns of results in a table that we exported; else none."""
     names = {place: name for place, one in enumerate(headers) if (name := result_column(one))}
     return [*names] if len({*names.values()}) >= ENOUGH else []
 
 
 def _original(headers: Sequence[str]) -> Callable[[str], str]:
-    """Return how cells become again what they were before an export; a person's own stay theirs."""
+    """Return the function that restores cells from an export; a person's own stay as they are."""
     return restored if _results(headers) else restored_at_first
 
 
@@ -297,14 +285,8 @@ def _records(
 ) -> Iterator[tuple[int, list[str]]]:
     """Read the rows that are not blank, numbered as a spreadsheet numbers them.
 
-    Args:
-        path: the file, for messages.
-        file: the file, opened.
-        dialect: how it is written.
-        seen: holds the lines of the row that was given last.
-
-    Raises:
-        ManifestError: broken quotes, or a cell beyond all measure.
+    ``seen`` holds the lines of the row that was yielded last. Raises ManifestError for broken
+    quotes, or a row that is far too long.
     """
     # A setting of the whole process, and the module's only way to read a data URI in a cell. It is
     # only ever raised, so that nobody else's reading fails by it.
@@ -336,7 +318,7 @@ class _Bounded:
         self.begin(1)
 
     def begin(self, row: int) -> None:
-        """Note that another row begins."""
+        """Begin another row."""
         self._row = row
         self._size = self._cells = 0
         self._seen.clear()
@@ -357,7 +339,7 @@ class _Bounded:
 
 
 def _broken(path: Path, error: csv.Error, row: int, line: int) -> ManifestError:
-    """Return in a person's words what the csv module found."""
+    """Return the error for what the csv module found."""
     words = str(error)
     if "end of data" in words or "field limit" in words:
         return refused(

@@ -1,13 +1,13 @@
-"""Pictures that lie in a workbook become the images of its rows (``--embedded-images``).
+"""Make pictures in a workbook the images of its rows (``--embedded-images``).
 
 ::
 
-    the reader, apart     at which row which picture lies, and its SHA-256
+    the reader, apart     at which row each picture is, and its SHA-256
     EmbeddedTable         writes that into the rows: ``embedded:`` and the SHA-256
-    take_out              has the bytes read, apart as well, and keeps each under its SHA-256
-    Images                finds what a cell names so, as it finds a file
+    take_out              reads the bytes, also apart, and keeps each under its SHA-256
+    Images                finds what such a cell names, as it finds a file
 
-So a row keeps its key and its request from load to load, and an export that has the cells finds the
+So a row keeps its key and its request from load to load, and an export with these cells finds the
 pictures again.
 """
 
@@ -42,18 +42,15 @@ _IMAGES: Final = ("image", "image_url")
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTable(OtherRows):
-    """A sheet in which the pictures that lie at its rows stand in the column ``image``.
+    """A sheet with the pictures at its rows in the column ``image``, which is added if missing.
 
     Attributes:
-        inner: the sheet.
         file: the manifest's path, for messages.
-        pictures: that lie at its rows.
-        headers: the sheet's, and ``image`` where it has none.
-        folder: where the pictures are kept; None: nobody wants more than the rows' keys.
-        drawn: in which column the picture lies that is a row's image, by the row; so far as rows
-            were read.
-        own_warnings: what is told of pictures that are no row's image; complete when the rows were
-            read to their end.
+        pictures: at its rows.
+        folder: where the pictures are kept; None: only the rows' keys are wanted.
+        drawn: the column of the picture that is a row's image, by the row; as far as rows were
+            read.
+        own_warnings: about pictures that are no row's image; complete when all rows were read.
     """
 
     inner: FilteredTable
@@ -66,7 +63,7 @@ class EmbeddedTable(OtherRows):
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Return what the reader of the file has to tell, and what is told of pictures."""
+        """Return the warnings of the file's reader, and those about pictures."""
         return (*warnings_of(self.inner), *self.own_warnings)
 
     @property
@@ -80,7 +77,7 @@ class EmbeddedTable(OtherRows):
         """Read the rows, with their pictures.
 
         Raises:
-            ManifestError: the pictures can't be taken out.
+            ManifestError: the pictures can't be extracted.
         """
         self.drawn.clear()
         self.own_warnings.clear()
@@ -141,7 +138,6 @@ class EmbeddedTable(OtherRows):
         return any(place < len(raw.cells) and raw.cells[place].strip() for place in places)
 
     def _with(self, raw: RawRow, picture: Embedded) -> RawRow:
-        """Write a picture into its row."""
         place = self._image
         cells = [*raw.cells, *[""] * (place + 1 - len(raw.cells))]
         cells[place] = embedded_text(picture.sha256 or "")
@@ -174,7 +170,7 @@ class EmbeddedTable(OtherRows):
         return cell_name(self.sheet or "", one.row, one.column)
 
     def _tell(self, unused: Sequence[Embedded], named: Sequence[Embedded]) -> None:
-        """Return a note about pictures that are sent with no row."""
+        """Add a warning about pictures that no row uses."""
         told = (
             (unused, "over rows that are not videos"),
             (named, "at rows whose cells name an image, which is sent instead"),
@@ -196,11 +192,7 @@ class EmbeddedTable(OtherRows):
 
 
 def check_said(file: str, reading: Reading) -> None:
-    """Check that what a person says of pictures is one thing.
-
-    Raises:
-        ManifestError: it is not.
-    """
+    """Raise ManifestError if pictures are to be both used and ignored."""
     if reading.embedded_images and reading.ignore_pictures:
         raise refused(
             file,
@@ -212,15 +204,12 @@ def check_said(file: str, reading: Reading) -> None:
 def with_pictures(
     table: FilteredTable, pictures: Sequence[Embedded], folder: Path | None
 ) -> EmbeddedTable:
-    """Write the pictures that lie at the rows of a sheet into its column of images.
+    """Return a sheet with the pictures at its rows in its column of images.
 
-    Args:
-        table: the sheet.
-        pictures: that were found there.
-        folder: where they are kept; None: nobody wants more than the rows' keys.
+    ``folder`` keeps them; None: only the rows' keys are wanted.
 
     Raises:
-        ManifestError: the sheet has a column ``image`` that is no column of images.
+        ManifestError: the sheet has a column ``image`` that means something else.
     """
     headers = table.headers
     if "image" not in table.known:
@@ -236,15 +225,10 @@ def with_pictures(
 
 
 def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
-    """Keep the bytes of a workbook's pictures, each under its SHA-256; those that are kept stay.
-
-    Args:
-        path: of the workbook.
-        folder: made where it is missing.
-        pictures: of which those are passed over that can't be used.
+    """Keep the bytes of a workbook's usable pictures, each under its SHA-256.
 
     Raises:
-        ManifestError: they can't be read or written, or are others by now.
+        ManifestError: they can't be read or written, or have changed.
     """
     wanted: dict[str, Embedded] = {}
     for one in pictures:
@@ -274,12 +258,7 @@ def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
 
 
 def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
-    """Have parts of a workbook read in a process apart.
-
-    Raises:
-        ManifestError: they can't be, or that costs more than it may.
-        OSError: no process can be started, or there is no room for what it says.
-    """
+    """Read parts of a workbook in a separate process."""
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - pydantic, needed here alone
     from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
@@ -303,7 +282,7 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what opens a workbook, in the process apart; what is returned reads its parts."""
+    """Import what opens a workbook, in the separate process; return the function that reads."""
     from batchsora.workbook.package import package_of  # noqa: PLC0415 - as above
     from batchsora.workbook.problems import WorkbookError  # noqa: PLC0415 - lxml
 

@@ -1,7 +1,7 @@
-"""Reads JSON: manifests of the same shape as in YAML, and JSONL with one job a line.
+"""Read JSON: manifests of the same shape as in YAML, and JSONL with one job per line.
 
-Numbers stay as they are written, and lines are known, so that everything behind the syntax is
-shared with YAML. A JSON file is held as a whole; JSONL is read as a stream.
+Numbers stay as they are written and lines are known, so everything beyond the syntax is shared with
+YAML. A JSON file is held as a whole; JSONL is read as a stream.
 """
 
 from collections.abc import Iterator
@@ -48,12 +48,10 @@ def open_json(path: Path, reading: Reading = PLAIN) -> TreeTable:
 
 @dataclass(frozen=True, slots=True)
 class JsonLines:
-    """A JSONL manifest whose columns have been collected.
+    """A JSONL manifest whose columns were collected.
 
     Attributes:
-        path: the file.
-        encoding: as Python calls it.
-        names: every column's identity, in the order in which they first appear.
+        names: what each column is (ours, or its key), in the order of their first use.
         headers: the same columns as written, in their first spelling.
     """
 
@@ -67,11 +65,11 @@ class JsonLines:
 
     @property
     def settings(self) -> Settings:
-        """JSONL has jobs and nothing else."""
+        """Return none: JSONL only has jobs."""
         return Settings()
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Return the lines as rows; empty ones are left out.
+        """Return the lines as rows, without blank ones.
 
         Raises:
             ManifestError: the file can't be read to its end, or has other columns than before.
@@ -91,7 +89,7 @@ class JsonLines:
 
 
 def open_jsonl(path: Path, reading: Reading = PLAIN) -> JsonLines:
-    """Read which columns a JSONL manifest has.
+    """Collect the columns of a JSONL manifest.
 
     Raises:
         ManifestError: a line is not JSON, or there is none.
@@ -123,11 +121,7 @@ def open_jsonl(path: Path, reading: Reading = PLAIN) -> JsonLines:
 
 
 def _values(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
-    """Read the lines that are not blank, as Python's decoder gives them.
-
-    Raises:
-        ManifestError: one is not JSON, or the file can't be read to its end.
-    """
+    """Read the lines that are not blank, as Python's decoder returns them."""
     for number, text in _lines(path, encoding):
         yield number, read_line(str(path), number, text, MOST_CELLS, _ONE_A_LINE)
 
@@ -154,7 +148,7 @@ def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
 
 
 def _undecodable_line(path: Path, encoding: str) -> int | None:
-    """Find the line that is not UTF-8; the decoder reads ahead and can't tell."""
+    """Find the line that is not UTF-8: the decoder reads ahead and doesn't know it."""
     if encoding != "utf-8-sig":
         return None
     with path.open(encoding=encoding, errors="surrogateescape") as file:

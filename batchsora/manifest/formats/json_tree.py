@@ -1,6 +1,6 @@
 """JSON as a tree of texts with line numbers: numbers stay as they are written.
 
-The decoder of Python reads the values; what it would take is counted before, and refused.
+Python's decoder reads the values; the number of values is checked before, and may be refused.
 """
 
 import json
@@ -39,7 +39,7 @@ class _Number(str):
 
 
 class _FaultError(ValueError):
-    """What the file says is JSON, and yet can't be used; carries the problem and the remedy."""
+    """The text is JSON, but can't be used; carries the problem and the remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -68,16 +68,11 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def read_document(file: str, text: str, remedy: str) -> Node:
-    """Read a JSON text.
-
-    Args:
-        file: the manifest's path, for messages.
-        text: with LF as line end.
-        remedy: what to do where it is not JSON.
+    """Read a JSON text with LF as line end; ``remedy`` is what to do if it is not JSON.
 
     Raises:
-        ManifestError: it is not JSON, or holds what can't be used: NaN, keys that stand twice,
-            halves of characters, too many values, or too deep ones.
+        ManifestError: it is not JSON, or has what can't be used: NaN, duplicate keys, halves of
+            characters, too many values, or too deep ones.
     """
     try:
         return _Text(file, text).tree()
@@ -86,17 +81,10 @@ def read_document(file: str, text: str, remedy: str) -> Node:
 
 
 def read_line(file: str, number: int, text: str, most: int, remedy: str) -> Any:
-    """Read a line that is a JSON text, as Python's decoder gives it.
-
-    Args:
-        file: the manifest's path, for messages.
-        number: the line's, from 1.
-        text: the line.
-        most: so many values it may have.
-        remedy: what to do where it is not JSON.
+    """Read a line of JSON with at most so many values, as Python's decoder returns it.
 
     Raises:
-        ManifestError: it is not JSON, or holds what can't be used.
+        ManifestError: it is not JSON, or has what can't be used.
     """
     try:
         with _named_faults(file, number):
@@ -107,10 +95,10 @@ def read_line(file: str, number: int, text: str, most: int, remedy: str) -> Any:
 
 
 def line_node(file: str, number: int, value: Any) -> Node:
-    """Make a node of what :func:`read_line` gave.
+    """Return what :func:`read_line` returned as a node.
 
     Raises:
-        ManifestError: it holds what can't be used.
+        ManifestError: it has what can't be used.
     """
     with _named_faults(file, number):
         return _as_node(value, number)
@@ -118,7 +106,7 @@ def line_node(file: str, number: int, value: Any) -> Node:
 
 @contextmanager
 def _named_faults(file: str, line: int) -> Iterator[None]:
-    """Turn whatever is wrong with a value into the error that names its line."""
+    """Turn what is wrong with a value into the error that names its line."""
     try:
         yield
     except _FaultError as fault:
@@ -128,7 +116,7 @@ def _named_faults(file: str, line: int) -> Iterator[None]:
 
 
 class _Text:
-    """A JSON text, of which the upper levels are read value by value, so that lines are known."""
+    """A JSON text whose upper levels are read value by value, so that lines are known."""
 
     def __init__(self, file: str, text: str) -> None:
         self._file = file
@@ -141,7 +129,7 @@ class _Text:
         """Read the whole text.
 
         Raises:
-            ManifestError: it holds what can't be used.
+            ManifestError: it has what can't be used.
             json.JSONDecodeError: it is not JSON.
         """
         with _named_faults(self._file, 1):
@@ -152,7 +140,7 @@ class _Text:
         return node
 
     def _sign(self) -> str:
-        """Go on to the next sign that is not white space, and show it; nothing at the end."""
+        """Skip white space, and return the next sign; "" at the end."""
         space = _SPACE.match(self._text, self._place)
         self._go(self._place if space is None else space.end())
         return self._text[self._place : self._place + 1]
@@ -200,7 +188,7 @@ class _Text:
         return _mapping(tuple(entries.values()), line)
 
     def _parts(self, end: str) -> Iterator[None]:
-        """Stop at each part of a list or mapping, which is then to be read, and leave it behind."""
+        """Stop at each part of a list or mapping, for the caller to read, and then skip its end."""
         self._go(self._place + 1)
         if self._sign() != end:
             yield
@@ -216,11 +204,7 @@ class _Text:
 
 
 def _refuse_many(text: str, most: int) -> None:
-    """Refuse more values than can be held, before they are.
-
-    Raises:
-        _FaultError: there are more.
-    """
+    """Raise _FaultError for more values than can be held, before they are."""
     commas = text.count(",")
     if commas > most:
         commas -= sum(match[0].count(",") for match in _STRING.finditer(text))
@@ -229,7 +213,6 @@ def _refuse_many(text: str, most: int) -> None:
 
 
 def _as_node(value: Any, line: int, depth: int = 1) -> Node:
-    """Make nodes of what the decoder gives."""
     if isinstance(value, str):
         _refuse_unwritable(value)
         if isinstance(value, _Number):
@@ -274,7 +257,7 @@ def _mapping(entries: tuple[tuple[Scalar, Node], ...], line: int) -> Mapping:
 def _no_json(
     file: str, error: json.JSONDecodeError, line: int, place: int, remedy: str
 ) -> ManifestError:
-    """Return in a line what the decoder found."""
+    """Return the error for what the decoder found."""
     if not error.doc.strip():
         return refused(file, "the file is empty", remedy)
     if "\0" in error.doc:

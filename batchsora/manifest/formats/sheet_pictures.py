@@ -1,8 +1,8 @@
-"""Pictures that lie over or in the cells of a sheet: what becomes of each.
+"""Pictures over or in the cells of a sheet: what becomes of each.
 
-Where nobody says that they are to be used, a row that shows one and names no image is refused: it
-would be bought as a text alone. With ``--embedded-images`` each picture is given to its row, or it
-is said by its cell why it can't be.
+Unless a person says that they are used, a row that shows one and names no image is refused: it
+would be bought as a text alone. With ``--embedded-images`` each picture belongs to its row, or
+its cell is reported with the reason why it can't be used.
 """
 
 import hashlib
@@ -46,12 +46,10 @@ class SheetPictures:
     """The pictures of a sheet whose header was read.
 
     Attributes:
-        path: the workbook.
-        sheet: its name.
         headers: as seen.
-        ours: where our columns are.
-        found: the pictures that are to be used, and those that can't be; complete when the rows
-            were read to their end.
+        ours: the places of our columns.
+        found: the pictures that are used, and those that can't be; complete when all rows were
+            read.
     """
 
     path: Path
@@ -74,7 +72,7 @@ class SheetPictures:
 
     @cached_property
     def _over(self) -> dict[int, set[int]]:
-        """The columns of the cells that pictures lie over, by the row."""
+        """Return the columns of the cells that pictures lie over, by the row."""
         found: dict[int, set[int]] = {}
         for one in self.beside.pictures:
             found.setdefault(one.row, set()).add(one.column)
@@ -86,7 +84,7 @@ class SheetPictures:
             kept.clear()
 
     def hide(self, row: int) -> None:
-        """Note a row that is left out because people don't see it, and its pictures with it."""
+        """Note a row that is left out because it is hidden, and its pictures with it."""
         self._hidden.add(row)
 
     def taken(self, row: SheetRow) -> SheetRow:
@@ -110,7 +108,7 @@ class SheetPictures:
         return row._replace(cells=cells, faults=faults)
 
     def problems(self, row: SheetRow) -> Iterator[RowProblem]:
-        """Name the pictures of a row that has no other image: it would be bought without one."""
+        """Return the pictures of a row without another image: it would be bought without one."""
         ours = [self.ours[name] for name in _IMAGES if name in self.ours]
         named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
         over = self._over.get(row.number, set())
@@ -136,7 +134,7 @@ class SheetPictures:
         return fault.remedy
 
     def loose(self) -> Iterator[RowProblem]:
-        """Return a note about pictures that lie on the sheet but at no cell."""
+        """Return a warning about pictures that lie on the sheet but at no cell."""
         if self.beside.loose and not self.reading.ignore_pictures:
             yield RowProblem(
                 str(self.path),
@@ -180,7 +178,7 @@ class SheetPictures:
         return picture.row in self._hidden and not seen
 
     def _astray(self, picture: Picture) -> str | None:
-        """Return why it is unclear to which row a picture belongs; None where it is clear."""
+        """Return why it is unclear to which row a picture belongs; None if it is clear."""
         over = dict(picture.over) or {picture.row: 1}
         rows = [row for row, height in over.items() if row in self._rows and height]
         total, own = sum(over.values()), over.get(picture.row, 0)
@@ -193,7 +191,7 @@ class SheetPictures:
         return f"a picture is over {spread}, but not mostly over the one where it begins"
 
     def _add(self, package: ZipFile, picture: Picture) -> None:
-        """Add a picture that belongs to a row, or say why it can't be used."""
+        """Add a picture that belongs to a row, or why it can't be used."""
         if picture.address:
             self._refuse(
                 picture,
@@ -239,7 +237,7 @@ class SheetPictures:
 
 
 def _looked_at(package: ZipFile, name: str) -> Embedded:
-    """Take the SHA-256 of a part, and say why it can be no image where that is sure."""
+    """Return the SHA-256 of a part, or why it surely can't be an image."""
     if name not in package.namelist():
         return Embedded(
             0, 0, None, None, 0, "the picture is not in the workbook", "Insert it again."

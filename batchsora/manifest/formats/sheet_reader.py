@@ -1,8 +1,7 @@
-"""Reads a workbook's sheet: what people see in each cell, or why that is unknown.
+"""Read a workbook's sheet: what people see in each cell, or why that is unknown.
 
-An error, a formula that was never calculated, a picture that stands for a value: in a column of
-ours each is a problem of its row, named by its cell. Rows that people don't see are left out, and
-counted.
+In a column of ours an error, a formula that was never calculated, or a picture instead of a value
+is a problem of its row, named by its cell. Hidden rows are left out, and counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,16 +37,13 @@ SHOWN: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class SheetTable:
-    """A sheet whose header has been read.
+    """A sheet whose header was read.
 
     Attributes:
-        path: the workbook.
-        sheet: its name.
         headers: as seen, without empty ones at the end.
         header_row: its first row that is not blank.
-        first: whether it is the one that is read when nobody names one.
-        warnings: what a person should know of rows and columns that people don't see; complete
-            when the rows were read to their end.
+        first: whether it is the sheet that is read unless another is named.
+        warnings: about hidden rows and columns; complete when all rows were read.
     """
 
     path: Path
@@ -67,21 +63,21 @@ class SheetTable:
 
     @property
     def embedded(self) -> Sequence[Embedded]:
-        """Return the pictures that lie at rows; complete when these were read to their end."""
+        """Return the pictures at rows; complete when all rows were read."""
         return self._pictures.found
 
     @property
     def hidden(self) -> bool:
-        """Return whether rows were left out because people don't see them."""
+        """Return whether hidden rows were left out."""
         return bool(self._hidden)
 
     @property
     def settings(self) -> Settings:
-        """Call the batch of another sheet than the first one after both."""
+        """Return a batch's name from file and sheet, if it is not the first sheet."""
         return Settings() if self.first else Settings(batch=f"{self.path.stem}-{self.sheet}")
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows below the header; wholly blank ones are left out.
+        """Read the rows below the header, without blank ones.
 
         Raises:
             ManifestError: the workbook can't be read to its end.
@@ -128,7 +124,7 @@ class SheetTable:
                 yield from self._problems(shown) or (RawRow(row.number, shown.cells),)
 
     def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
-        """Return what is wrong with the cells of a row that stand in columns of ours."""
+        """Return what is wrong with the cells of a row in our columns."""
         cells, faults = row.cells, row.faults
         found = [*self._pictures.problems(row)]
         for place in self._ours.values():
@@ -144,7 +140,7 @@ class SheetTable:
         return found
 
     def _total(self, number: int) -> Area | None:
-        """Find the totals row of a table object that a row is, if the prompts are the table's."""
+        """Return the area if a row is the totals row of the table object that has the prompts."""
         place = self._ours.get("prompt")
         for area in self._beside.totals:
             if area.top <= number <= area.bottom and (
@@ -192,7 +188,7 @@ class SheetTable:
                     )
 
     def _sheets_left(self) -> Iterator[RowProblem]:
-        """Return which sheets are not read, where nobody said which one is."""
+        """Return which sheets are not read, unless a person chose one."""
         if self._reading.sheet is not None or not self.first:
             return
         if others := list(others_with_prompts(self._book, self.sheet)):
@@ -275,11 +271,7 @@ def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
-    """Make sure that every header says something: a column under a broken one may be ours.
-
-    Raises:
-        ManifestError: one is an error, or a formula that was never calculated.
-    """
+    """Raise ManifestError if a header can't be read: a column under a broken one may be ours."""
     for place, fault in header.faults.items():
         if place < width:
             found, cell = header.cells[place], cell_name(sheet, header.number, place)
@@ -296,7 +288,7 @@ def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
 
 
 def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
-    """Return where our columns are; what is wrong with the headers is told by who reads them."""
+    """Return the places of our columns; faults of the headers are reported by who reads them."""
     there = {folded(header) for header in headers}
     said = {header: name for header, name in reading.columns.items() if folded(header) in there}
     try:
@@ -307,7 +299,7 @@ def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Map
 
 @contextmanager
 def understood(path: Path) -> Iterator[None]:
-    """Whatever a library says of a damaged workbook becomes ours."""
+    """Turn whatever a library raises for a damaged workbook into our errors."""
     try:
         yield
     except (ManifestError, MemoryError, GeneratorExit):

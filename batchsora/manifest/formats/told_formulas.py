@@ -1,4 +1,4 @@
-"""Where formulas are told by their text: in tables whose cells have no type of their own."""
+"""Recognize formulas by their text, in tables whose cells have no type of their own."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -13,13 +13,7 @@ from batchsora.manifest.raw import RawTable
 def with_formulas_told(
     table: RawTable, read: Collection[int], results: Collection[int]
 ) -> RawTable:
-    """Have formulas told in some columns; workbooks do it by themselves.
-
-    Args:
-        table: as its format's reader sees it.
-        read: the places of the columns that are read.
-        results: the places of the columns of results.
-    """
+    """Return a table that recognizes formulas in these columns; workbooks always do."""
     if isinstance(table, CsvTable):
         return replace(table, read=frozenset(read))
     if isinstance(table, JsonLines) or (isinstance(table, ApartTable) and table.sheet is None):

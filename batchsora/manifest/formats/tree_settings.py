@@ -33,11 +33,11 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """Defaults for jobs that do not set them.
+    """Values for jobs that do not set them.
 
     Attributes:
-        general: under all.
-        campaigns: over that, under the jobs of each campaign.
+        general: for all.
+        campaigns: for the jobs of each campaign, before the general ones.
         nodes: all of them as written, for their columns.
     """
 
@@ -55,7 +55,7 @@ class Defaults:
 
 
 def _over(below: Cells, above: Cells) -> Cells:
-    """Lay cells over others; an image takes the place of one that is given the other way."""
+    """Return cells laid over others; an image also replaces one that is given the other way."""
     if any(above.get(name) for name in _IMAGES):
         below = {name: text for name, text in below.items() if name not in _IMAGES}
     return below | above
@@ -65,7 +65,7 @@ def read_defaults(file: str, tree: Mapping) -> Defaults:
     """Read the defaults of a manifest and of its campaigns.
 
     Raises:
-        ManifestError: they can't be those of several jobs.
+        ManifestError: several jobs can't have them.
     """
     general = _defaults(file, "defaults", tree.get("defaults"), FORBIDDEN[:1])
     campaigns = {}
@@ -104,7 +104,7 @@ def read_settings(file: str, tree: Mapping) -> Settings:
 
 
 def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
-    """Return the campaigns by their names without white space around."""
+    """Return the campaigns by their names without outer white space."""
     if node is None or blank(node):
         return
     seen: set[str] = set()

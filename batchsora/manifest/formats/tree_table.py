@@ -1,7 +1,7 @@
 """Manifests that are trees: a mapping with ``jobs`` and settings, or a bare list of jobs.
 
-Every job becomes a row like one of CSV; its columns are all keys that any job uses. What
-``defaults`` says stands under every job that does not say it itself.
+Every job becomes a row as in CSV, with all keys that any job uses as columns. ``defaults`` apply to
+every job that does not set them.
 """
 
 from collections import Counter
@@ -45,13 +45,11 @@ class TreeTable:
     """A YAML or JSON manifest, read whole.
 
     Attributes:
-        path: the file.
-        names: every column's identity: what it means, or somebody's own key.
+        names: what each column is: ours, or a person's own key.
         headers: the same columns as written, in their first spelling.
-        settings: what stands beside the jobs.
+        settings: what is beside the jobs.
         jobs: as written.
-        defaults: what is under them.
-        matrix: what is expanded to more jobs, which come behind those written.
+        matrix: what expands to more jobs, which come after those written.
     """
 
     path: Path
@@ -66,7 +64,7 @@ class TreeTable:
     sheet = None
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Return the jobs as rows; empty ones are left out."""
+        """Return the jobs as rows, without empty ones."""
         last = 0
         for job in read_jobs(str(self.path), self.jobs):
             if isinstance(job, RowProblem):
@@ -83,9 +81,9 @@ class TreeTable:
 
 
 def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:
-    """Return the jobs that are not blank, each with its row, which no other job of the list has.
+    """Return the jobs that are not blank, each with a row that no other job of the list has.
 
-    That is the line on which it begins; of several on one line, as programs write JSON, each takes
+    It is the line where the job begins; of several on one line, as in JSON by programs, each takes
     the next.
     """
     row = 0
@@ -96,7 +94,7 @@ def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:
 
 
 def read_jobs(file: str, nodes: Iterable[Node]) -> Iterator[tuple[int, Cells] | RowProblem]:
-    """Read jobs as written: the row of each and what it says, or what is wrong with it."""
+    """Return each job's row and what it says, or what is wrong with it."""
     for row, node in numbered(nodes):
         problems = list(_problems(file, node))
         if problems:
@@ -108,7 +106,7 @@ def read_jobs(file: str, nodes: Iterable[Node]) -> Iterator[tuple[int, Cells] | 
 
 
 def _problems(file: str, node: Node) -> Iterator[RowProblem]:
-    """Find what makes a job unreadable: no job, a column given twice, or ours not as a text."""
+    """Find what makes a job unreadable: not a job, a duplicate column, or a list in one of ours."""
     if not isinstance(node, Mapping):
         if isinstance(node, Scalar) and node.cut:
             yield RowProblem(file, *CUT, row=node.line, column="prompt", found=shorten(node.text))
@@ -159,7 +157,7 @@ def table_of(path: Path, tree: Node) -> TreeTable:
     """Parse a tree as a manifest.
 
     Raises:
-        ManifestError: it is none.
+        ManifestError: it is not one.
     """
     file = str(path)
     if isinstance(tree, Sequence):
@@ -225,7 +223,7 @@ def collect(node: Node, found: dict[str, str]) -> None:
 
 
 def spelt(found: dict[str, str]) -> tuple[str, ...]:
-    """Return the headers of columns, each its own.
+    """Return unique headers of columns.
 
     "name" may be one job's id, and another's own column beside its "id".
     """

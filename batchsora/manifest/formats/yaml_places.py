@@ -1,4 +1,4 @@
-"""Where everything stands in a YAML text: the parser's events, by their characters."""
+"""The positions of everything in a YAML text, from the parser's events."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,13 +17,12 @@ _DEEPEST: Final = 4  # document, jobs, job, value: what lies deeper is only meas
 
 @dataclass(slots=True)
 class Place:
-    """Where a node stands.
+    """The position of a node: from ``start`` (of its anchor, if any) to ``end``.
 
     Attributes:
-        event: as the parser saw it begin.
-        start: its first character, an anchor included; ``end`` is behind its last.
-        target: of an alias, what it stands for.
-        aliased: an alias stands for it.
+        event: its first one.
+        target: what an alias refers to.
+        aliased: an alias refers to it.
     """
 
     event: Any
@@ -35,7 +34,7 @@ class Place:
 
     @property
     def column(self) -> int:
-        """Count the characters before it in its line."""
+        """Return the number of characters before it in its line."""
         return int(self.event.start_mark.column)
 
     @property
@@ -45,7 +44,7 @@ class Place:
 
     @property
     def text(self) -> str | None:
-        """Return what a scalar says."""
+        """Return a scalar's text."""
         return self.event.value if isinstance(self.event, yaml.ScalarEvent) else None
 
     @property
@@ -56,7 +55,7 @@ class Place:
 
 
 def places_of(text: str) -> Place:
-    """Find where everything in a document stands."""
+    """Return the positions of everything in a document."""
     anchors: dict[Any, Place] = {}
     stack = [Place(None, 0, 0)]
     event: Any
@@ -83,7 +82,7 @@ def places_of(text: str) -> Place:
 
 
 def _scalar_end(text: str, start: int, end: int) -> int:
-    """Find where the last line of a text ends; of a block the parser also counts blank ones."""
+    """Return where the last line of a text ends; for a block the parser also counts blank ones."""
     header = BLOCK_HEADER.match(text, start)
     if header is None or text[end - 1] not in _BREAKS:
         return end
@@ -93,6 +92,6 @@ def _scalar_end(text: str, start: int, end: int) -> int:
 
 
 def line_end(text: str, place: int) -> int:
-    """Find where a line ends."""
+    """Return where a line ends."""
     found = BREAK.search(text, place)
     return len(text) if found is None else found.start()

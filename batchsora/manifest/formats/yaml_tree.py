@@ -1,9 +1,9 @@
-"""YAML as a tree of texts with line numbers, and nothing that YAML 1.1 would make of them.
+"""YAML as a tree of texts with line numbers, without the values that YAML 1.1 would make of them.
 
 The usual loaders turn an unquoted ``16:9`` into 969, ``007`` into 7, ``no`` into False and
-``2024-05-01`` into a date. Here every scalar stays what is written, so that each column can judge
-for itself. The tree is made from parser events, so that depth, aliases and size are bounded before
-they cost anything; no tag makes an object.
+``2024-05-01`` into a date. Here every scalar stays as written, so each column can interpret it. The
+tree is made from parser events, so depth, aliases and size are bounded before they cost anything;
+no tag makes an object.
 """
 
 import re
@@ -51,26 +51,18 @@ _HARMLESS_TAGS: Final = frozenset(
 
 
 def read_tree(path: Path, encoding: str | None = None) -> Node:
-    """Read the one document of a YAML file.
-
-    Args:
-        path: the file.
-        encoding: as a person says; None is UTF-8, or UTF-16 by its byte order mark.
+    """Read the one document of a YAML file; no encoding is UTF-8, or UTF-16 by its byte order mark.
 
     Raises:
-        ManifestError: no regular file, too large, not in its encoding, not YAML, empty, several
-            documents, tags, duplicate keys, or aliases that grow beyond all measure.
+        ManifestError: not a regular file, too large, not in its encoding, not YAML, empty, several
+            documents, tags, duplicate keys, or aliases that grow far too large.
     """
     check_regular(path)
     return parsed(path, read_text(path, encoding))
 
 
 def parsed(path: Path, text: str) -> Node:
-    """Parse the one document of a text.
-
-    Args:
-        path: whose text it is, for messages.
-        text: the whole of it.
+    """Parse the one document of a text; ``path`` is for messages.
 
     Raises:
         ManifestError: as :func:`read_tree` does.
@@ -95,7 +87,7 @@ def parsed(path: Path, text: str) -> Node:
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end has not been read."""
+    """A collection whose end was not read yet."""
 
     mapping: bool
     line: int
@@ -202,7 +194,7 @@ class _Builder:
         return Mapping(entries, done.line, done.weight, done.depth)
 
     def _merged(self, value: Node) -> Iterator[tuple[Scalar, Node]]:
-        """Return the entries that a merge key brings, the first of a name counting."""
+        """Return the entries of a merge key; the first of a name counts."""
         sources = value.items if isinstance(value, Sequence) else (value,)
         for source in sources:
             if not isinstance(source, Mapping):

@@ -1,6 +1,6 @@
-"""The folder beside a database that keeps pictures for it: fitted ones, and embedded ones.
+"""The folder beside a database that keeps its pictures: fitted ones, and those from workbooks.
 
-A row names its picture by a file, and is sent minutes or weeks after it was loaded: so a file here
+A row names its picture by a file, and is sent minutes or weeks after it was loaded. So a file here
 appears whole, survives a power cut, and never changes, because its name says what it holds.
 """
 
@@ -17,18 +17,10 @@ _TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")
 
 
 def keep(folder: Path, name: str, data: bytes) -> Path:
-    """Write a picture under a name that says what it holds; it appears whole or not at all.
-
-    Args:
-        folder: made where it is not there.
-        name: of the file.
-        data: its bytes.
-
-    Returns:
-        Its absolute path.
+    """Write a picture whole or not at all, under a name for its content; return the path.
 
     Raises:
-        OSError: it can't be written, or the folder is a link or somebody else's.
+        OSError: it can't be written, or the folder (made if missing) is a link or somebody else's.
     """
     made_folder(folder)
     final = folder.absolute() / name
@@ -40,23 +32,23 @@ def keep(folder: Path, name: str, data: bytes) -> Path:
 
 
 def embedded_text(sha256: str) -> str:
-    """Return what a cell says of a picture that lies in the workbook: the same at every load."""
+    """Return the text of a cell for a picture in the workbook: the same at every load."""
     return f"{_EMBEDDED}{sha256}"
 
 
 def embedded_in_text(text: str) -> str | None:
-    """Return the SHA-256 of the picture that a cell means so; None where it means none so."""
+    """Return the SHA-256 of the picture that such a cell means; None for other cells."""
     found = _TEXT.fullmatch(text)
     return None if found is None else found[1]
 
 
 def embedded_name(sha256: str, data: bytes) -> str:
-    """Name the file of such a picture; its suffix is by its content, for people."""
+    """Return the file name of such a picture; the suffix, by its content, is for people."""
     kind = kind_of(data[:HEAD])
     return f"embedded-{sha256}{OTHER_SUFFIX if kind is None else kind.suffix}"
 
 
 def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
-    """Return every path at which such a picture may lie."""
+    """Return every path that such a picture may have."""
     for suffix in SUFFIXES:
         yield folder.absolute() / f"embedded-{sha256}{suffix}"

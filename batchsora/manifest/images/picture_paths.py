@@ -1,4 +1,4 @@
-"""Where a cell's picture is, as people write paths, and what to write where it is not found."""
+"""Where a cell's picture is, as people write paths, and what to write if it is not found."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _names(folder: Path, _changed: int) -> tuple[str, ...]:
 
 
 def names_in(folder: Path) -> tuple[str, ...]:
-    """List what a folder has; nothing where it can't be listed."""
+    """List a folder's entries; none if it can't be listed."""
     try:
         return _names(folder, folder.stat().st_mtime_ns)
     except OSError:
@@ -43,7 +43,7 @@ def names_in(folder: Path) -> tuple[str, ...]:
 
 
 def in_another_form(folder: Path, source: str) -> Path | None:
-    """Find a file whose name is written the same in another Unicode form."""
+    """Find a file whose name is the same in another Unicode form."""
     path = folder
     for part in Path(source).parts:
         if not (path / part).exists():
@@ -65,17 +65,13 @@ def folders_with(folder: Path, source: str) -> list[Path]:
 
 
 def says_nothing(cell: str) -> bool:
-    """Return whether a cell that may name a picture says that there is none."""
+    """Return whether a cell for a picture says that there is none."""
     word = cell.strip().casefold()
     return not word or word in _NOTHING
 
 
 def check_written(source: str) -> None:
-    """Refuse what names no file of this machine, whatever there is.
-
-    Raises:
-        CellError: it says that there is none, or is an address of another kind.
-    """
+    """Raise CellError for a text that can't name a file of this machine."""
     word = source.casefold()
     if says_nothing(source):
         raise CellError(
@@ -99,7 +95,7 @@ def check_written(source: str) -> None:
 
 
 def not_found(folder: Path, source: str) -> CellError:
-    """Make the error of a picture that is not there, with what would be found."""
+    """Return the error of a missing picture, with what would be found."""
     for problem, path in _forms(source):
         if path and (near := _there(folder, path)) is not None:
             return CellError(f"image not found{problem}", f"Write {shorten(near)}.")
@@ -132,12 +128,11 @@ def _forms(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _last(source: str) -> str:
-    """Return a path's last part, whichever way it is written."""
     return re.split(r"[\\/]", source.strip(_QUOTES + " "))[-1]
 
 
 def _there(folder: Path, source: str) -> str | None:
-    """Find what a path may mean in a folder: in other letters' case, or with a suffix."""
+    """Find what a path may mean in a folder: in other case, or with a suffix."""
     path, written = folder, []
     parts = [part for part in Path(source).parts if part != "."]
     if not parts or ".." in parts or source.startswith(("/", "~")):

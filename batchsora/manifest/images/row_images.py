@@ -2,7 +2,7 @@
 
 A manifest may come from somebody else, and what an image cell names is sent to the provider. So a
 path never leads out of the manifest's folder (links included) unless the person allows it, only
-regular files are opened, and only what is a picture by its content is taken.
+regular files are opened, and only what is a picture by its content is accepted.
 """
 
 import binascii
@@ -50,11 +50,7 @@ _TAKEN: Final = "Use a JPEG, PNG or WEBP."
 
 
 def media_type(head: bytes) -> str:
-    """Return a picture's type by its first bytes.
-
-    Raises:
-        CellError: it is none of the three types that the provider takes.
-    """
+    """Return a picture's type by its first bytes; raise CellError for types not accepted."""
     kind = kind_of(head)
     if kind is not None and kind.media is not None:
         return kind.media
@@ -67,11 +63,11 @@ class Images:
     """Reads the images of one manifest during one load, every file once.
 
     Args:
-        folder: the manifest's own; paths start from there.
+        folder: the manifest's own; paths are relative to it.
         allow_outside: whether paths may lead out of it.
-        more: another folder in which they are looked for, because a person says so.
-        fitter: makes fit what the provider does not take; None: such pictures are errors.
-        kept: folders of pictures that lay in workbooks, by their SHA-256.
+        more: another folder in which they are looked for.
+        fitter: converts what the provider does not take; None: such pictures are errors.
+        kept: folders of pictures from workbooks, by their SHA-256.
 
     Attributes:
         notes: what was done to which picture, for a person.
@@ -98,7 +94,7 @@ class Images:
 
     @property
     def elsewhere(self) -> list[str]:
-        """Return which folders pictures were found in that the cells don't name, a line each."""
+        """Return the folders that pictures were taken from though no cell names them."""
         return [
             f"{len(names)} picture(s) are taken from {folder.name}{os.sep}: {', '.join(shown)}"
             + (", …" if len(names) > len(shown) else "")
@@ -134,7 +130,7 @@ class Images:
         return ImageRef(source, str(fitted), sha256, size, media)
 
     def prepare(self, texts: Iterable[str]) -> None:
-        """Read the files that some cells name, several at once, for the calls of :meth:`read`."""
+        """Read the files that some cells name, several at once, before :meth:`read` is called."""
         if self._fitter is not None:  # what it makes and says comes in the rows' order
             return
         found: dict[Path, str] = {}
@@ -157,7 +153,7 @@ class Images:
             return error
 
     def _fitted(self, path: Path, source: str) -> Path:
-        """Return the file to send for a picture: itself, or what was made of it."""
+        """Return the file to send for a picture: itself, or its converted form."""
         if self._fitter is None:
             return path
         fitted, note = self._fitter.fit(path)
@@ -167,7 +163,7 @@ class Images:
         return fitted
 
     def _resolved(self, source: str) -> Path:
-        """Follow a path to the real file."""
+        """Return the real file of a path."""
         if (sha256 := embedded_in_text(source)) is not None:
             return self._of_workbook(sha256)
         try:
@@ -189,11 +185,7 @@ class Images:
         return path
 
     def _of_workbook(self, sha256: str) -> Path:
-        """Find a picture that was taken out of a workbook.
-
-        Raises:
-            CellError: it is not there, or not the same any more.
-        """
+        """Find a picture that was extracted from a workbook."""
         if (known := self._embedded.get(sha256)) is not None:
             return known
         found = kept_file(self._kept, sha256)
@@ -207,11 +199,7 @@ class Images:
         return found
 
     def _found(self, folder: Path, source: str) -> tuple[Path, Path]:
-        """Find a picture that is not where its cell says, and the folder that it has to lie in.
-
-        Raises:
-            CellError: it is nowhere, or in several folders.
-        """
+        """Find a picture that is not where its cell says, and the folder that it must lie in."""
         if (path := in_another_form(folder, source)) is not None:
             return folder, path.resolve(strict=True)
         if self._more is not None:
@@ -229,7 +217,7 @@ class Images:
 
 
 def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
-    """Find a picture that was taken out of a workbook; its content decides."""
+    """Find a picture that was extracted from a workbook, by its content."""
     for path in (path for folder in folders for path in embedded_files(folder, sha256)):
         with suppress(CellError), opened(path) as file:
             if hashlib.sha256(file.read(LARGEST_PART + 1)).hexdigest() == sha256:
@@ -238,7 +226,7 @@ def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
 
 
 class Unread:
-    """Takes images by what a cell says of them alone, for whoever wants no more than keys."""
+    """Reads images by their cells alone, if only keys are needed."""
 
     @staticmethod
     def prepare(texts: Iterable[str]) -> None:
@@ -246,15 +234,15 @@ class Unread:
 
     @staticmethod
     def read(text: str) -> ImageRef | None:
-        """Return what a cell names, whether it is there or not."""
+        """Return what a cell names, whether it exists or not."""
         return ImageRef(text.strip()) if text.strip() else None
 
 
 def url(text: str) -> ImageRef | None:
-    """Take a web address as an image; the provider fetches it. Empty is None.
+    """Return a web address as an image, which the provider fetches; empty is None.
 
     Raises:
-        CellError: it is no http or https address.
+        CellError: it is not an http or https address, or shows a page about the picture.
     """
     source = text.strip()
     if not source:
@@ -275,11 +263,6 @@ _PAGES: Final = (
 
 
 def _refuse_page(source: str) -> None:
-    """Refuse addresses that are known to show a page about a picture, not the picture.
-
-    Raises:
-        CellError: it is one.
-    """
     if any(page.match(source) for page in _PAGES):
         raise CellError(
             "this address shows a page, not the picture itself",
@@ -310,7 +293,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _contents(path: Path) -> tuple[str, int, str]:
-    """Read a file: its SHA-256, size and type."""
+    """Return a file's SHA-256, size and type."""
     with opened(path) as file:
         data = file.read(LARGEST_IMAGE + 1)
     return hashlib.sha256(data).hexdigest(), len(data), _checked(data)

@@ -1,7 +1,7 @@
-"""Checks whether a picture is complete, by its structure alone: nothing of it is decoded.
+"""Check whether a picture is complete, by its structure alone: nothing is decoded.
 
-A download or a copy that broke off leaves a file that begins as a picture does. Sent, it would be
-refused by the provider or become half a first frame, and the row be paid for.
+A broken-off download or copy begins as a picture does. Sent, it would be refused by the provider or
+become half a first frame, and the row be paid for.
 """
 
 from batchsora.manifest.errors import CellError
@@ -12,15 +12,7 @@ _ALONE = (0x01, *range(0xD0, 0xD9))
 
 
 def check_whole(data: bytes, media: str) -> None:
-    """Check that a picture reaches its end.
-
-    Args:
-        data: of the whole file.
-        media: its type, by its first bytes.
-
-    Raises:
-        CellError: it does not, or what comes before its end is damaged.
-    """
+    """Raise CellError if a picture of this media type is cut off, or damaged before its end."""
     whole = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp}[media]
     if not whole(data):
         raise CellError(
@@ -30,7 +22,6 @@ def check_whole(data: bytes, media: str) -> None:
 
 
 def _png(data: bytes) -> bool:
-    """Follow the chunks to the last one, IEND."""
     place = 8
     while place + 12 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4])
@@ -41,10 +32,10 @@ def _png(data: bytes) -> bool:
 
 
 def _jpeg(data: bytes) -> bool:
-    """Follow the segments to the pixels, behind which an end must stand.
+    """Follow the segments to the pixels, which must be followed by an end.
 
-    A thumbnail within a segment has an end of its own; what cameras write behind the last one is
-    nobody's business.
+    A thumbnail in a segment has an end of its own; what cameras write after the last one is
+    ignored.
     """
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:  # noqa: PLR2004 - begins each marker
@@ -61,5 +52,4 @@ def _jpeg(data: bytes) -> bool:
 
 
 def _webp(data: bytes) -> bool:
-    """Compare the length that its head says."""
     return 12 < int.from_bytes(data[4:8], "little") + 8 <= len(data)  # noqa: PLR2004 - the head

@@ -1,8 +1,8 @@
 """What the headers of one manifest mean, taken together.
 
-A header that means nothing here is the person's own column: it is carried through to the export.
-One that resembles a name of ours is *suspicious*: every row would silently get the default instead
-of what the person wrote, and be paid for.
+A header without a meaning is the person's own column, which is carried through to the export. One
+that resembles a name of ours is *suspicious*: every row would silently get the default instead of
+what the person wrote, and be paid for.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -34,14 +34,14 @@ class Columns:
     """What the headers of one manifest mean.
 
     Attributes:
-        known: where each column of ours is, by its canonical name.
-        carried: where the columns are that go into the export, ours and the person's own.
-        nameless: where columns without a header are.
-        warnings: what a person should look at; none of it stops the loading.
+        known: the place of each column of ours, by its canonical name.
+        carried: the places of the columns that go into the export, ours and the person's own.
+        nameless: the places of columns without a header.
+        warnings: what a person should check; they don't stop the loading.
         suspicious: the headers that resemble one of ours, as written.
-        own: where the columns are that a person says are theirs.
-        results: where columns with the name of a result are.
-        told: a person says which column has the prompts.
+        own: the places of columns that a person says are theirs.
+        results: the places of columns with the name of a result.
+        told: a person said which column has the prompts.
     """
 
     known: Mapping[str, int]
@@ -67,14 +67,13 @@ def understand(
         file: the manifest's path, for messages.
         headers: as written.
         row: where they are, or None.
-        said: which column of ours a header means, by the header, because a person says so; ``""``
-            for a column of their own.
-        results: where the results of an earlier export are
-            (:mod:`batchsora.manifest.rows.result_columns`).
+        said: which column of ours a header means, by the header, if a person said so; ``""`` is a
+            column of their own.
+        results: the places of the results of an earlier export.
 
     Raises:
-        ManifestError: no prompt, a header twice, two headers for one column, or a person speaks of
-            a header that is not there.
+        ManifestError: no prompt, a duplicate header, two headers for one column, or ``said`` has a
+            header that does not exist.
     """
     if len(headers) > MOST_COLUMNS:
         raise refused(
@@ -159,7 +158,7 @@ def understand(
 
 
 def way_to_map(header: str, name: str) -> str:
-    """Return the option that says what a header means; ``""`` for a column of somebody's own."""
+    """Return the option that maps a header to a name; ``""`` is a person's own column."""
     said = f"{' '.join(header.split())}={name}"
     return f"--map '{said}'" if "'" not in said else f'--map "{said}"'
 
@@ -167,7 +166,7 @@ def way_to_map(header: str, name: str) -> str:
 def _said(
     file: str, headers: Sequence[str], row: int | None, said: Mapping[str, str]
 ) -> dict[int, str]:
-    """Find the headers that a person speaks of; written as they are, or else as good as that."""
+    """Return the places of the headers in ``said``; equal ones come before similar ones."""
     found: dict[int, str] = {}
     for header, name in said.items():
         places = [index for index, one in enumerate(headers) if one.strip() == header.strip()] or [
@@ -192,9 +191,9 @@ def _said(
 def _known(
     file: str, headers: Sequence[str], row: int | None, said: Mapping[int, str]
 ) -> tuple[dict[str, int], dict[int, str]]:
-    """Find our columns, and those whose name is only a synonym beside the proper one.
+    """Find our columns, and those with only a synonym beside the proper name.
 
-    What a person says goes before what a header is called.
+    What a person says comes before the header's own meaning.
     """
     places: dict[str, list[int]] = {}
     for index, header in enumerate(headers):
@@ -255,5 +254,5 @@ def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Excep
 
 
 def listed(headers: Sequence[str]) -> str:
-    """Show so many headers as are enough to recognise the file by."""
+    """Return as many headers as are enough to recognise the file by."""
     return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")

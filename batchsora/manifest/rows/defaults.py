@@ -1,4 +1,4 @@
-"""Defaults that a person says beside a table (``--default duration=15``), for empty cells."""
+"""Defaults for empty cells, given outside of a table (``--default duration=15``)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,11 @@ IMAGES: Final = ("image", "image_url")
 
 @dataclass(frozen=True, slots=True)
 class DefaultedTable(OtherRows):
-    """A table in which empty cells say the default; columns that it lacks come last.
+    """A table in which empty cells have the default; columns that it lacks come last.
 
     Attributes:
-        inner: the table as it is in the file.
-        places: where each default goes.
-        pictures: where the columns of images stand.
+        places: the default of each place.
+        pictures: the places of columns of images.
     """
 
     inner: RawTable
@@ -27,7 +26,7 @@ class DefaultedTable(OtherRows):
     pictures: tuple[int, ...]
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows, their empty cells filled."""
+        """Read the rows, with their empty cells filled."""
         own = len(self.inner.headers)
         added = [""] * (len(self.headers) - own)
         for raw in self.inner.rows():
@@ -47,13 +46,7 @@ class DefaultedTable(OtherRows):
 def with_defaults(
     table: RawTable, known: Mapping[str, int], defaults: Mapping[str, str]
 ) -> DefaultedTable:
-    """Put defaults under a table.
-
-    Args:
-        table: as read.
-        known: where our columns are in it.
-        defaults: what an empty cell says, by the name of our column.
-    """
+    """Return a table with defaults, given by the name of our column."""
     headers = [*table.headers]
     places: dict[int, str] = {}
     for name, text in defaults.items():

@@ -1,4 +1,4 @@
-"""What was said for an earlier load (``--map``, ``--encoding``), where the file has changed."""
+"""What was given for an earlier load (``--map``, ``--encoding``), if the file has changed since."""
 
 import codecs
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,10 @@ _HEAD: Final = 4096
 
 
 def still_written_so(path: Path, kept: Mapping[str, Any]) -> dict[str, str]:
-    """Return the encoding and the separator that were said before, as far as the file has them.
+    """Return the encoding and the separator given before, if the file still has them.
 
-    A file that was saved as UTF-8 since, or with another separator, tells its own.
-
-    Args:
-        path: the manifest.
-        kept: how it was read; a database may come from anywhere.
+    A file saved as UTF-8 since, or with another separator, shows its own. ``kept`` is how it was
+    read; a database may come from anywhere.
     """
     encoding, delimiter = kept.get("encoding"), kept.get("delimiter")
     found: dict[str, str] = {}
@@ -41,7 +38,7 @@ def still_written_so(path: Path, kept: Mapping[str, Any]) -> dict[str, str]:
 
 
 def gone(reading: Reading, headers: Sequence[str]) -> Mapping[str, str]:
-    """Return what was said before of headers that are not there any more."""
+    """Return what was given before for headers that no longer exist."""
     there = {folded(header) for header in headers}
     return {
         header: name
@@ -51,16 +48,10 @@ def gone(reading: Reading, headers: Sequence[str]) -> Mapping[str, str]:
 
 
 def refuse_gone(file: str, row: int | None, reading: Reading, headers: Sequence[str]) -> None:
-    """Make sure that no column of ours was lost because its header was renamed.
+    """Check that no column of ours was lost because its header was renamed.
 
-    A campaign's cap would hold no more, or every row be bought at the default. Where another header
-    means the same by now, nothing is lost.
-
-    Args:
-        file: the manifest's path, for messages.
-        row: where the headers are, or None.
-        reading: what was said, now and before.
-        headers: as written.
+    A campaign's cap would no longer hold, or every row would be bought with the default. Nothing is
+    lost if another header means the same now.
 
     Raises:
         ManifestError: a header that meant one of our columns is gone, and none means it now.

@@ -1,9 +1,9 @@
-"""Columns that hold what a column of ours holds, under a header that is none of ours.
+"""Columns whose cells look like those of a column of ours, under a header that is not ours.
 
-A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
-would be bought as text to video. Such a column is found by its cells while the rows are read, and
-so are prompts of which each is only a number. A header that may be ours (``Menge``) is one where
-its cells could be (:mod:`batchsora.manifest.rows.likely_cells`).
+A column ``File`` in which every cell names a picture was meant as the image; ignored, every row
+would be bought as text to video. Such columns are found by their cells while the rows are read, and
+so are prompts that are all only numbers. A header that may be ours (``Menge``) is one if its cells
+could be (:mod:`batchsora.manifest.rows.likely_cells`).
 """
 
 import json
@@ -69,12 +69,7 @@ _BY_ALL: Final = {"clock": "duration", "lies": "orientation"}
 
 
 class Lookalikes:
-    """Watches the columns of one manifest that mean nothing here.
-
-    Args:
-        columns: what the headers mean.
-        headers: as written.
-    """
+    """Watches the columns of one manifest that have no meaning here."""
 
     def __init__(self, columns: Columns, headers: Sequence[str]) -> None:
         known = columns.known
@@ -111,7 +106,7 @@ class Lookalikes:
         """How many prompts were seen that are only numbers; None where one is a text."""
 
     def see(self, rows: Iterable[object]) -> None:
-        """Look at rows; what is no row is passed over."""
+        """Check rows; anything else is skipped."""
         if not self._open and not self._hinted and self._numbers is None:
             return
         lump = [raw.cells for raw in rows if isinstance(raw, RawRow)]
@@ -136,7 +131,7 @@ class Lookalikes:
             self._numbers = (self._numbers or 0) + bool(prompt)
 
     def _weigh(self, place: int, cells: Sequence[str]) -> None:
-        """Look at the cells of a column whose header may be one of ours."""
+        """Check the cells of a column whose header may be one of ours."""
         kind = self._hinted[place]
         for cell, times in Counter(cells).items():
             checked = kind == "side" and likely_cells.is_yes_or_no(cell[:LONGEST])
@@ -172,7 +167,7 @@ class Lookalikes:
                 return
 
     def _note_duration(self, place: int, text: str | None, times: int) -> None:
-        """Note a duration that can be bought, or None for what is none."""
+        """Note a supported duration, or None for anything else."""
         if text is None:
             self._others.add(place)
             return
@@ -182,7 +177,7 @@ class Lookalikes:
         self._seen.add((place, seconds or 0))
 
     def _look_within(self, place: int, cell: str) -> None:
-        """Find a key of ours, however deep, in a mapping that a reader of trees wrote as JSON."""
+        """Find a key of ours at any depth of a mapping that a reader of trees wrote as JSON."""
         try:
             tree = json.loads(cell[:LONGEST_TREE])
         except (ValueError, RecursionError):
@@ -207,20 +202,12 @@ class Lookalikes:
                 del self._open[place]
 
     def _mostly(self, place: int, kind: str) -> bool:
-        """Return whether most cells of a column are of a kind, and no numbers that count rows."""
+        """Return whether most cells of a column are of a kind, and not numbers that count rows."""
         counts = kind == "duration" and place in self._others and place not in self._twice
         return self._fit[place, kind] > 0 and not counts
 
     def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
-        """Return columns that mostly hold what one of ours does, and prompts that are only numbers.
-
-        It is said of the rows that were seen.
-
-        Args:
-            file: the manifest's path.
-            headers: as written.
-            row: where they are, or None.
-        """
+        """Return columns of the rows seen that look like ours, and prompts that are numbers."""
         found = {
             place: fitting[0]
             for place, kinds in self._open.items()

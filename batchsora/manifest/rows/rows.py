@@ -1,4 +1,4 @@
-"""From one raw row to the jobs that it asks for, or to everything that is wrong with it."""
+"""Turn one raw row into the jobs that it asks for, or everything that is wrong with it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +24,8 @@ class _Faults:
     """Collects what is wrong with one row, so that a person sees all of it at once.
 
     Attributes:
-        image: where the images are, if there are any.
-        drawn: in which column the picture lies that is a row's image, by the row.
+        image: the place of the images, if there are any.
+        drawn: the column of the picture that is a row's image, by the row.
     """
 
     file: str
@@ -37,9 +37,9 @@ class _Faults:
     found: list[RowProblem] = field(default_factory=list)
 
     def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
-        """Note a fault; ``place`` is the column's, None for the row as a whole.
+        """Note a fault of a column; ``place`` is None for the row as a whole.
 
-        A column that has no name, or lies beyond the header, is named by its cell alone.
+        A column without a name, or beyond the header, is named by its cell alone.
         """
         column = None
         if place is not None and place < len(self.headers):
@@ -66,19 +66,19 @@ class RowReader:
         file: the manifest's path, for messages.
         headers: as written.
         columns: what they mean.
-        pictures: where images are looked for.
+        pictures: finds images.
         sheet: of a workbook, so that its cells are named as people see them.
-        drawn: in which column the picture of a workbook lies that is a row's image, by the row.
+        drawn: the column of the workbook's picture that is a row's image, by the row.
 
     Attributes:
-        keys: those that were handed out.
+        keys: those that were assigned.
         names: of the carried columns.
-        pick: takes the carried cells out of a row.
-        repeating: takes the cells out that repeat themselves.
+        pick: returns the carried cells of a row.
+        repeating: returns the cells with few different values.
         width: how many cells a row has.
-        prompt: where the prompts are.
-        id: where the ids are, if there are any.
-        unusual: where cells are rarely filled.
+        prompt: the place of the prompts.
+        id: the place of the ids, if there are any.
+        unusual: the places of cells that are rarely filled.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class RowReader:
         self._options: dict[tuple[str, ...], Options] = {}
 
     def prepare(self, lump: Iterable[RawRow | RowProblem]) -> None:
-        """Read the pictures that some rows name, several at once, for the calls of :meth:`read`."""
+        """Read the pictures that some rows name, several at once, before :meth:`read` is called."""
         place = self._places.get("image")
         if place is not None:
             rows = (raw.cells for raw in lump if isinstance(raw, RawRow))
@@ -157,13 +157,13 @@ class RowReader:
         ]
 
     def options(self, cells: Sequence[str]) -> Options | None:
-        """Parse the columns of a row that repeat themselves; None when there are faults."""
+        """Parse a row's cells with few different values; None if one is faulty."""
         self._faults.found = []
         found = self._optional(cells)
         return None if self._faults.found else found
 
     def _optional(self, cells: Sequence[str]) -> Options:
-        """Read the columns that repeat themselves, and remember what was understood."""
+        """Parse a row's cells with few different values, and remember the result."""
         options = Options(*(self._parsed(cells, rule) for rule in REPEATING))
         if not self._faults.found:
             if len(self._options) == values.REMEMBERED:
@@ -172,10 +172,10 @@ class RowReader:
         return options
 
     def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:
-        """Return the cells that describe one variant alone.
+        """Return the cells of one variant alone.
 
         An export loaded again must mean the same videos: ``count`` is 1, and an id the variant's
-        own. An empty id stays empty, for identical rows without id number themselves.
+        own. An empty id stays empty, because identical rows without id number themselves.
         """
         changed = {self._headers[self._places["count"]]: "1"}
         if key is not None:
@@ -183,7 +183,7 @@ class RowReader:
         return written | changed
 
     def _squared(self, cells: Sequence[str]) -> Sequence[str]:
-        """Return a row with as many cells as there are headers; note those that belong to none."""
+        """Return a row with one cell for each header; others that are filled are faults."""
         width = len(self._headers)
         if len(cells) < width:
             cells = [*cells, *[""] * (width - len(cells))]
@@ -215,7 +215,7 @@ class RowReader:
         return cells
 
     def _parsed(self, cells: Sequence[str], rule: Rule[_T]) -> _T:
-        """Read one cell, if there is such a column; a fault is noted, and spoils the row."""
+        """Parse one cell, if there is such a column; a fault is noted."""
         place = self._places.get(rule.column)
         if place is None:
             return rule.absent
@@ -240,7 +240,7 @@ class RowReader:
 
 
 def _picker(places: Sequence[int], width: int) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Make a function that takes the carried cells out of a row."""
+    """Return a function that returns the cells at these places of a row."""
     if not places:
         return lambda _: ()
     if list(places) == list(range(width)):

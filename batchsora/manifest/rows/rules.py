@@ -1,8 +1,8 @@
 """The rules of our columns: one table, for a single cell with its error and for whole columns.
 
-A rule reads one cell. A whole column is read by the same rule, quickly where it knows texts that
-are their own value. Columns with few different cells need none: what they say together is
-remembered (:class:`Options`).
+A rule reads one cell, or a whole column, quickly if it knows texts that are their own value.
+Columns with few different cells don't need that: the result of their combination is remembered
+(:class:`Options`).
 """
 
 import re
@@ -24,7 +24,7 @@ class Rule(Generic[_T]):
         column: its name.
         parse: returns the value of a cell's text, or raises a ``CellError``.
         absent: the value in every row of a table without the column.
-        ordinary: matches nothing but texts that ``parse`` returns as they are.
+        ordinary: matches only texts that ``parse`` returns as they are.
     """
 
     column: str
@@ -33,21 +33,13 @@ class Rule(Generic[_T]):
     ordinary: re.Pattern[str] | None = None
 
     def read(self, text: str) -> _T:
-        """Read one cell.
-
-        Raises:
-            CellError: it can't be read, or is a formula that has failed.
-        """
+        """Read one cell; raise CellError if it is not valid, or a formula that has failed."""
         if text.lstrip()[:1] in values.FAILED_BEGIN:
             values.refuse_formula(text)
         return self.parse(text)
 
     def read_all(self, cells: Sequence[str]) -> list[_T]:
-        """Read a whole column.
-
-        Raises:
-            CellError: one of its cells can't be read.
-        """
+        """Read a whole column; raise CellError if one of its cells is not valid."""
         read = self.read
         if self.ordinary is None:
             return [read(text) for text in cells]
@@ -57,7 +49,7 @@ class Rule(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the columns of a row say that repeat themselves.
+    """The values of a row's columns with few different values.
 
     A million rows have a handful of such combinations.
     """
