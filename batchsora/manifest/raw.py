@@ -136,8 +136,7 @@ class RawTable(Protocol):
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows in the file's order; blank ones may be left out.
 
-        Raises:
-            ManifestError: the file can't be read to its end.
+        Raises ManifestError if the file can't be read to its end.
         """
         ...
 
@@ -192,8 +191,7 @@ class OtherRows:
 def encoding_of(path: Path, said: str | None) -> str:
     """Return the encoding of a text file: as a person says, or by its byte order mark.
 
-    Raises:
-        ManifestError: the file can't be read, or is UTF-8 and said to be something else.
+    Raises ManifestError if the file can't be read, or is UTF-8 and said to be something else.
     """
     try:
         if said is None:
@@ -217,10 +215,9 @@ def unreadable(path: Path, error: OSError) -> ManifestError:
 
 
 def check_regular(path: Path) -> None:
-    """Check that a path is a plain file, before anything opens it.
+    """Check, before a path is opened, that it is a plain file that we may read.
 
-    Raises:
-        ManifestError: it is missing, not readable by us, a folder, a pipe or a device.
+    Raises ManifestError if it is missing, not readable, a folder, a pipe or a device.
     """
     file = str(path)
     try:

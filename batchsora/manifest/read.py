@@ -164,11 +164,8 @@ class Manifest:
         """Read the rows in the file's order: a job for each video, or what is wrong.
 
         A row with problems yields a :class:`RowProblem` for each and no job. Each call reads the
-        files again.
-
-        Raises:
-            ManifestError: in the middle, if the file can't be read to its end (damaged quotes,
-                another encoding further down, too many jobs): then nothing of it should be used.
+        files again. If it raises ManifestError in the middle (damaged quotes, another encoding
+        further down, too many jobs), nothing of the manifest should be used.
         """
         return self._rows(self._pictures())
 
@@ -363,11 +360,7 @@ def open_manifest(
 
 
 def read_again(read_as: Mapping[str, Any]) -> Manifest:
-    """Open a manifest as :attr:`Manifest.read_as` says that it was read before.
-
-    Raises:
-        ManifestError: it is refused now.
-    """
+    """Open a manifest as :attr:`Manifest.read_as` says, or raise ManifestError."""
     return open_manifest(Path(read_as["path"]), reading=Reading.of(read_as))
 
 

@@ -15,8 +15,7 @@ from pydantic_core import core_schema as core
 
 from batchsora.manifest import values
 from batchsora.manifest.formats.matrix import VALUES
-from batchsora.manifest.formats.tree_settings import FORBIDDEN, OF_CAMPAIGN
-from batchsora.manifest.formats.tree_table import OWN, SCHEMA_KEY
+from batchsora.manifest.formats.tree_table import FORBIDDEN, OF_CAMPAIGN, OWN, SCHEMA_KEY
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, WEAK
 from jobs.model.money import LARGEST_USD

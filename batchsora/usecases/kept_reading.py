@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from batchsora.composition.databases import existing_store
 from batchsora.manifest.errors import ManifestError, refused
-from batchsora.manifest.formats.book_head import book_head
 from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.rows.headers import SYNONYMS, folded
 from batchsora.manifest.rows.kept_columns import gone, still_written_so

@@ -15,6 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from lxml import etree
 
 from batchsora.result_columns import USUAL_WIDTH, WIDTHS
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.cells import (
     Link,
     Rows,
@@ -29,7 +30,6 @@ from batchsora.workbook.cells import (
 from batchsora.workbook.kinds import calculated_when_opened, of_kind
 from batchsora.workbook.links import BEFORE_COLUMNS, Links
 from batchsora.workbook.package import package_of, part, sheet_part, targets, workbook_part
-from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import Styles
 
 

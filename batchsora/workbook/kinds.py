@@ -8,9 +8,9 @@ from zipfile import ZipFile
 
 from lxml import etree
 
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.cells import column_of, insert_behind, tag
 from batchsora.workbook.package import links_of, part, targets
-from batchsora.workbook.problems import WorkbookError
 
 CONTENT_TYPES: Final = "[Content_Types].xml"
 _TYPES: Final = "http://schemas.openxmlformats.org/package/2006/content-types"

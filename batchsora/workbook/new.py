@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any, BinaryIO, Final
 
 from batchsora.result_columns import USUAL_WIDTH, WIDTHS
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.cells import LONGEST_TEXT, Link, legal, letters, too_long
 from batchsora.workbook.links import MOST_LINKS
-from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import BLUE, RED
 
 MOST_ROWS: Final = 1_048_575
@@ -42,8 +42,7 @@ class Sheet:
 def write_workbook(target: BinaryIO, sheets: Iterable[Sheet]) -> None:
     """Write sheets into a new workbook, one after the other; the rows of each are read in its turn.
 
-    Raises:
-        WorkbookError: there are more rows than a sheet has, or a text is longer than a cell can be.
+    Raises WorkbookError if there are more rows than a sheet has, or a text is too long for a cell.
     """
     from openpyxl import Workbook  # noqa: PLC0415 - 150 ms for those who write one
 

@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 from lxml import etree
 
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 MOST_BEFORE: Final = 256 * 1024
 """Bytes of a part before its first element: a declaration, and a comment at most."""
@@ -142,13 +142,9 @@ PACKAGE_LINKS: Final = "http://schemas.openxmlformats.org/package/2006/relations
 
 
 def check_package(path: Path) -> None:
-    """Check that a file is a package of bounded size, without unpacking it.
+    """Check that a file is a package of bounded size, without unpacking it, or raise WorkbookError.
 
     The size that the zip states for a part limits whoever unpacks it with :mod:`zipfile`.
-
-    Raises:
-        WorkbookError: it is not a package, is encrypted, or unpacks to far too much.
-        OSError: it can't be read.
     """
     with package_of(path):
         pass
@@ -251,11 +247,7 @@ def workbook_part(package: ZipFile) -> str:
 
 
 def sheet_part(package: ZipFile, book: str, sheet: str | None) -> str:
-    """Return the name of a sheet's part; None is the first sheet.
-
-    Raises:
-        WorkbookError: there is no such sheet, or the workbook is of the strict kind.
-    """
+    """Return the name of a sheet's part (None: the first); raise WorkbookError if there is none."""
     root = part(package, book)
     if root.tag != f"{{{MAIN}}}workbook":
         raise WorkbookError(

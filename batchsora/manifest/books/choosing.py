@@ -30,11 +30,7 @@ _SAVE: Final = "Open it in your spreadsheet and save it as .xlsx."
 
 
 def book_of(path: Path) -> Book:
-    """Open a workbook with the reader for its content.
-
-    Raises:
-        ManifestError: it is not a workbook, or of another kind than its name says.
-    """
+    """Open a workbook; raise ManifestError if it isn't one, or not the kind that its name says."""
     suffix = path.suffix.lower()
     kind = _kind(path)
     if suffix not in _SUFFIXES.get(kind, ()):

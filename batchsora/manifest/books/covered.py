@@ -66,10 +66,8 @@ def covered(rows: Iterable[SheetRow], merges: Iterable[Area], header: int) -> It
 
     A row without content of its own stays as it is: people merge all cells of two rows to make one
     tall row. A column without a header, because the one before it covers both, is not a column, nor
-    is anything after the last header. The header must be the first of the rows.
-
-    Raises:
-        HeaderCoversError: the header covers a row that has content of its own.
+    is anything after the last header. The header must be the first of the rows; HeaderCoversError
+    is raised if it covers a row that has content of its own.
     """
     waiting = sorted((area for area in merges if area.bottom >= header), reverse=True)
     if not waiting:

@@ -15,17 +15,20 @@ from lxml import etree
 from batchsora.manifest.books.model import (
     MOST_ROWS,
     NO_FAULTS,
+    POINT,
     Area,
     Beside,
+    Drawn,
+    Heights,
     Picture,
     SheetRow,
     check_bounds,
+    rows_under,
 )
 from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, SVG, TABLE, text_and_fault
-from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
 from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of
-from batchsora.workbook.problems import WorkbookError
 
 _CONTENT: Final = "content.xml"
 _BODY: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}spreadsheet"

@@ -10,7 +10,7 @@ from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.manifest.values import has_failed
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 _ODF: Final = "urn:oasis:names:tc:opendocument:xmlns"
 TABLE: Final = f"{{{_ODF}:table:1.0}}"

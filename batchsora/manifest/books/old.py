@@ -25,12 +25,7 @@ from batchsora.workbook.package import check_package
 
 
 class Old:
-    """A workbook of a binary format.
-
-    Raises:
-        ManifestError: the library that reads it is not installed.
-        WorkbookError: it is damaged.
-    """
+    """A workbook of a binary format; raises an error if it is damaged, or a library missing."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.model import ERRORS, Area, Marks
-from batchsora.manifest.books.xlsx_pictures import drawn
+from batchsora.manifest.books.xlsx_beside import drawn
 from batchsora.workbook.package import package_of, targets, workbook_part
 
 _PROPERTIES: Final = 153

@@ -30,8 +30,8 @@ from batchsora.manifest.books.xlsx_in_cells import InCells
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of, part, targets, workbook_part
-from batchsora.workbook.problems import WorkbookError
 
 _BLOCK: Final = 1024**2
 _END: Final = b"</row>"
@@ -156,11 +156,7 @@ def _link(sheet: etree._Element) -> str:
 
 
 def _present(package: ZipFile, name: str) -> str:
-    """Find a part by its name, which some programs write in other case than the links.
-
-    Raises:
-        WorkbookError: it does not exist.
-    """
+    """Return a part's name, which some programs write in other case than the links."""
     names = package.namelist()
     if name in names:
         return name

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from batchsora.apart import ApartError, Bounds, ask, bounds_for
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.cells import Link
-from batchsora.workbook.problems import WorkbookError
 
 WORKBOOK: Final = "batchsora.manifest.formats.apart_results:prepare_workbook"
 YAML: Final = "batchsora.manifest.formats.apart_results:prepare_yaml"

@@ -58,11 +58,7 @@ class ApartTable:
     _answer: Spool
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Return the rows as they were read.
-
-        Raises:
-            ManifestError: the file could not be read to its end.
-        """
+        """Return the rows; raise ManifestError if the file could not be read to its end."""
         from batchsora.apart.answers import decoded  # noqa: PLC0415 - as below
         from batchsora.manifest import answers  # noqa: PLC0415 - as below
 
@@ -85,11 +81,7 @@ class ApartTable:
 
 
 def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
-    """Read a manifest in a separate process.
-
-    Raises:
-        ManifestError: it is refused, or reading it costs more than its size can justify.
-    """
+    """Read a manifest apart; raise ManifestError if it is refused, or costs more than it may."""
     check_regular(path)
     given = {"path": str(path.absolute()), "reading": reading.as_json()}
     # pydantic, which the process that reads needs not

@@ -3,11 +3,218 @@
 import csv
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, shorten
 from batchsora.manifest.formats.csv_dialect import DELIMITERS
+
+_CLOSERS: Final = {
+    "\u201c": '\u201d"',
+    "\u201d": '\u201d"',
+    "\u201e": '\u201c\u201d"',
+    "\u201f": '\u201d"',
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab\u00bb",
+    "\u2039": "\u203a",
+    "\u203a": "\u2039\u203a",
+    "\u2018": "\u2019'",
+    "\u2019": "\u2019",
+    "\u201a": "\u2018\u2019'",
+    "\u300c": "\u300d",
+    "\u300e": "\u300f",
+    "\u300a": "\u300b",
+    "\u301d": "\u301e\u301f",
+    "\uff62": "\uff63",
+    "\uff02": "\uff02",
+    "'": "'",
+    "`": "`\u00b4'",
+    "\u00b4": "\u00b4'",
+}
+"""Which signs close a quote, by the one that opens it."""
+_OTHERS: Final = tuple(mark for mark in _CLOSERS if not mark.isascii())
+_BESIDE_WORDS: Final = "'`\u00b4\u2018\u2019\u201a"
+"""Marks that are apostrophes and accents, too: they close behind a word, and not before one."""
+_CLOSING_TOO: Final = "\u201d\u00bb\u203a\u2019`\u00b4\uff02"
+"""Marks that close a quote for most people: they open one directly before its first word."""
+_MARKS: Final = re.compile(f'["{re.escape("".join({*_CLOSERS, *"".join(_CLOSERS.values())}))}]')
+_BEFORE_A_WORD: Final = re.compile(r"'(?<!\w')(?=[^\W_])")
+"""An apostrophe that may open a quote; nearly all others stand in words."""
+_ELIDED: Final = re.compile(
+    r"(?:[0-9]|(?:tis|twas|til|till|cause|em|n|neath|bout|round|cross|gainst|s|t)\b)",
+    re.IGNORECASE,
+)
+"""What comes after an apostrophe at the beginning of a word: ``'90s``, ``'tis``."""
+SPACELESS: Final = "\u2e80"
+"""From here on stand letters of East Asia, whose words have no spaces between them."""
+_BEFORE_A_QUOTE: Final = frozenset("([{<-/=:\u2013\u2014\u00a1\u00bf") | _CLOSERS.keys()
+"""Signs that may come before a mark that opens; white space may, too."""
+
+
+def may_have_marks(text: str) -> bool:
+    """Return whether some mark in a row may open a quote; called for every row."""
+    if "`" in text or ("'" in text and _BEFORE_A_WORD.search(text) is not None):
+        return True
+    return not text.isascii() and any(mark in text for mark in _OTHERS)
+
+
+def cut_inside(cells: Sequence[str], whole: Sequence[bool]) -> int | None:
+    """Return the place of a cell with an open quote of these kinds that a later cell closes.
+
+    A mark alone is not a quote, like an apostrophe. Double quotes enclose the cells that are
+    ``whole``: no separator cuts them. The time is linear in the row's length: a search for the
+    closing mark ends at the next cell that opens a quote of its own.
+    """
+    for place, cell in enumerate(cells[:-1]):
+        opened = "" if whole[place] else _left_open(cell)
+        for later in range(place + 1, len(cells) if opened else 0):
+            closes = False if whole[later] else _closes_first(cells[later], opened)
+            if closes:
+                return place
+            if closes is not None:
+                break
+    return None
+
+
+def _left_open(cell: str) -> str:
+    """Return the mark of a quote that a cell opens and does not close, or "".
+
+    A double quote closes only if the cell has an odd number of them.
+    """
+    opened, end = "", len(cell.rstrip())
+    paired = cell.count('"') % 2 == 0
+    for found in _MARKS.finditer(cell):
+        at = found.start()
+        if opened:
+            opened = "" if _closes_at(cell, at, opened, paired=paired) else opened
+        elif _opens_at(cell, at, end):
+            opened = found[0]
+    return opened
+
+
+def _closes_first(cell: str, opened: str) -> bool | None:
+    """Return whether a cell closes a quote before it opens its own; None: neither."""
+    end = len(cell.rstrip())
+    paired = cell.count('"') % 2 == 0
+    for found in _MARKS.finditer(cell):
+        if _closes_at(cell, found.start(), opened, paired=paired):
+            return True
+        if _opens_at(cell, found.start(), end):
+            return False
+    return None
+
+
+def _opens_at(cell: str, at: int, end: int) -> bool:
+    """Return whether the mark at a place opens a quote: it is before a word, and not behind one.
+
+    ``end`` is where the cell's outer white space begins.
+    """
+    mark, before, after = cell[at], cell[at - 1 : at] if at else "", cell[at + 1 : at + 2]
+    if mark not in _CLOSERS or at + 1 >= end or (before.isalnum() and before < SPACELESS):
+        return False
+    if mark in _CLOSING_TOO:
+        begins = not before or before.isspace() or before in _BEFORE_A_QUOTE
+        if not begins or after.isspace():
+            return False
+    if mark in "'\u2018\u2019":
+        return after.isalnum() and _ELIDED.match(cell, at + 1) is None
+    return True
+
+
+def _closes_at(cell: str, at: int, opened: str, *, paired: bool) -> bool:
+    """Return whether a mark closes the quote that another one opened; an apostrophe doesn't."""
+    mark = cell[at]
+    if mark not in _CLOSERS[opened]:
+        return False
+    if mark == '"':
+        return not paired
+    if opened in _BESIDE_WORDS:
+        before, after = cell[at - 1 : at] if at else "", cell[at + 1 : at + 2]
+        return before.strip() != "" and not after.isalnum()
+    return True
+
+
+_INCHES = re.compile('[0-9]"')
+
+
+@lru_cache(16)
+def _behind_space(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf'(?:\A|{re.escape(delimiter)}) +"')
+
+
+def may_begin_behind_space(line: str, delimiter: str) -> bool:
+    """Return whether a line has what would be a cell that begins with spaces and a quote."""
+    return ' "' in line and _behind_space(delimiter).search(line) is not None
+
+
+def begins_behind_space(cell: str) -> bool:
+    """Return whether a cell, read as it is, begins with spaces and a quote."""
+    return cell[:1] == " " and cell.lstrip(" ")[:1] == '"'
+
+
+def cut_at(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
+    """Return the place of a cell that a separator cuts in two inside double quotes, or None.
+
+    ``1, "A kite, red"`` and ``1,A "big, old, red" kite`` are such rows: a cell leaves a quote open,
+    and a later one has a quote too many. ``text`` is the row as it is written.
+    """
+    closing = [
+        place
+        for place, cell in enumerate(cells)
+        if cell.count('"') % 2 or ('"' in cell and len(_INCHES.findall(cell)) % 2)
+    ]
+    if not closing:  # no cell has a quote too many, with inches or without them
+        return None
+    whole = enclosed(cells, text, spaced=spaced)
+    bare = [p for p, cell in enumerate(cells) if '"' in cell and not whole[p]]
+    last = max((place for place in closing if not whole[place]), default=0)
+    for place in bare:
+        cell = cells[place]
+        if cell.lstrip()[0] == '"' and cell.count('"') % 2:
+            return place
+        if place < last and _is_left_open(cell):
+            return place
+    return None
+
+
+def cut_at_other(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
+    """Return the place of a cell that is cut in quotes of another kind: ``1,„Rot, alt“``."""
+    if not may_have_marks(text):
+        return None
+    return cut_inside(cells, enclosed(cells, text, spaced=spaced))
+
+
+def enclosed(cells: Sequence[str], text: str, *, spaced: bool) -> list[bool]:
+    """Return which cells of a row (as the csv module read ``text``) double quotes enclose."""
+    if '"' not in text:
+        return [False] * len(cells)
+    found, place = [], 0
+    for cell in cells:
+        while spaced and text.startswith(" ", place):
+            place += 1
+        quoted = text.startswith('"', place)
+        found.append(quoted)
+        # behind the cell is a separator; around it are its quotes, and one before each of its own
+        place += len(cell) + 1 + (2 + cell.count('"') if quoted else 0)
+    return found
+
+
+def _is_left_open(cell: str) -> bool:
+    """Return whether a cell opens a quote and does not close it; one after a number is an inch."""
+    opened, at = False, cell.find('"')
+    while at >= 0:
+        opened = not opened and _may_open(cell[at - 1 : at] if at else "", cell[at + 1 : at + 2])
+        at = cell.find('"', at + 1)
+    return opened
+
+
+def _may_open(before: str, after: str) -> bool:
+    """Return whether a double quote between two signs may open a quote."""
+    if before.isalnum() and (before < SPACELESS or before.isnumeric()):
+        return not before.isnumeric() and after.isalnum()
+    return True
+
 
 _SEPARATES = re.compile(
     r"\t|(?<![0-9]),(?=\S)|,(?=[^\s0-9])"

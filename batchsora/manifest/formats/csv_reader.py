@@ -13,22 +13,19 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.formats.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.formats.csv_dialect import LONGEST_LINE, Dialect, dialect_of, lines_of
 from batchsora.manifest.formats.csv_faults import (
     another_separator,
+    begins_behind_space,
+    cut_at,
+    cut_at_other,
     cut_in_quotes,
+    may_begin_behind_space,
     seemingly_several,
     seems_separated,
     separated_otherwise,
 )
 from batchsora.manifest.formats.csv_formulas import calculated
-from batchsora.manifest.formats.csv_lines import LONGEST_LINE, lines_of
-from batchsora.manifest.formats.csv_quotes import (
-    begins_behind_space,
-    cut_at,
-    cut_at_other,
-    may_begin_behind_space,
-)
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -77,8 +74,8 @@ class CsvTable:
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows below the header without blank ones; a row whose text is cut is a problem.
 
-        Raises:
-            ManifestError: the file can't be read to its end, or has another header than before.
+        Raises ManifestError if the file can't be read to its end, or has another header than
+        before.
         """
         with _opened(self.path, self.dialect.encoding) as file:
             lines: list[str] = []
@@ -148,22 +145,15 @@ class CsvTable:
 
 
 def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
-    """Read a table with its header and marks, as it is: row numbers and cells.
-
-    Raises:
-        ManifestError: the file can't be read to its end.
-    """
+    """Read a table as it is, with its header and marks: row numbers and cells."""
     with _opened(table.path, table.dialect.encoding) as file:
         yield from _records(table.path, file, table.dialect)
 
 
 def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) -> CsvTable:
-    """Open a CSV manifest and read its header.
+    """Open a CSV manifest and read its header, or raise ManifestError.
 
     ``suffix`` is that of the name that the file will have; None: it has it.
-
-    Raises:
-        ManifestError: it is not a CSV file in UTF-8, or empty.
     """
     check_regular(path)
     encoding = encoding_of(path, reading.encoding)

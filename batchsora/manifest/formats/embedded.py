@@ -21,7 +21,7 @@ from typing import Any, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import RowProblem, cell_name, refused
 from batchsora.manifest.formats.filtered import FilteredTable
-from batchsora.manifest.images.kept_pictures import embedded_name, embedded_text, keep
+from batchsora.manifest.images.picture_paths import embedded_name, embedded_text, keep
 from batchsora.manifest.images.row_images import kept_file
 from batchsora.manifest.raw import (
     LARGEST_PART,
@@ -74,11 +74,7 @@ class EmbeddedTable(OtherRows):
         return [f"{said} extracted from the workbook"] if many else []
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows, with their pictures.
-
-        Raises:
-            ManifestError: the pictures can't be extracted.
-        """
+        """Read the rows, with their pictures; raise ManifestError if these can't be extracted."""
         self.drawn.clear()
         self.own_warnings.clear()
         if self.folder is not None:
@@ -206,10 +202,8 @@ def with_pictures(
 ) -> EmbeddedTable:
     """Return a sheet with the pictures at its rows in its column of images.
 
-    ``folder`` keeps them; None: only the rows' keys are wanted.
-
-    Raises:
-        ManifestError: the sheet has a column ``image`` that means something else.
+    ``folder`` keeps them; None: only the rows' keys are wanted. Raises ManifestError if the sheet
+    has a column ``image`` that means something else.
     """
     headers = table.headers
     if "image" not in table.known:
@@ -227,8 +221,7 @@ def with_pictures(
 def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
     """Keep the bytes of a workbook's usable pictures, each under its SHA-256.
 
-    Raises:
-        ManifestError: they can't be read or written, or have changed.
+    Raises ManifestError if they can't be read or written, or have changed.
     """
     wanted: dict[str, Embedded] = {}
     for one in pictures:
@@ -283,8 +276,8 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     """Import what opens a workbook, in the separate process; return the function that reads."""
+    from batchsora.workbook import WorkbookError  # noqa: PLC0415 - lxml
     from batchsora.workbook.package import package_of  # noqa: PLC0415 - as above
-    from batchsora.workbook.problems import WorkbookError  # noqa: PLC0415 - lxml
 
     def work() -> Iterator[Any]:
         try:

@@ -190,11 +190,7 @@ class FilteredTable(OtherRows):
         return self.inner.headers
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows that are jobs.
-
-        Raises:
-            ManifestError: the header is repeated in another order.
-        """
+        """Read the rows that are jobs; raise ManifestError for a repeated, reordered header."""
         out = self.left_out
         for rows in (out.headers, out.comments, out.totals, out.blank):
             rows.clear()
@@ -240,11 +236,7 @@ class _Judge:
         return not (_speaks(low) and _names_prompts(text))
 
     def reason(self, row: int, cells: Sequence[str]) -> list[int] | None:
-        """Return the list of left-out rows to which a row belongs; None if it is a job.
-
-        Raises:
-            ManifestError: the header is repeated here in another order.
-        """
+        """Return the list of left-out rows to which a row belongs; None if it is a job."""
         out = self._table.left_out
         filled = {place: _plain(cell) for place, cell in enumerate(cells) if cell.strip()}
         words = set(filled.values())

@@ -43,11 +43,7 @@ class FolderTable:
 
 
 def open_folder(path: Path, reading: Reading) -> FolderTable:
-    """List a folder's pictures; other files and hidden ones are ignored.
-
-    Raises:
-        ManifestError: it can't be read, has no picture, or there is no prompt.
-    """
+    """List a folder's pictures; raise ManifestError if there are none, or no prompt for them."""
     file = str(path)
     if not reading.defaults.get("prompt"):
         raise refused(

@@ -123,11 +123,7 @@ def _key(
 
 
 def read_matrix(file: str, node: Node | None) -> Matrix:
-    """Parse what is under ``matrix``; nothing is an empty one.
-
-    Raises:
-        ManifestError: it can't be expanded, or is too much.
-    """
+    """Parse what is under ``matrix``; raise ManifestError if it can't be expanded."""
     if node is None or blank(node):
         return Matrix()
     nodes = node.items if isinstance(node, Sequence) else (node,)
@@ -181,11 +177,7 @@ class _Reader:
             refuse_cut(file, value)
 
     def entry(self) -> Entry:
-        """Read it.
-
-        Raises:
-            ManifestError: it can't be expanded.
-        """
+        """Read it; raise ManifestError if it can't be expanded."""
         table = isinstance(self._values, Sequence)
         names, axes = self._table() if table else self._lists()
         known = frozenset(names)

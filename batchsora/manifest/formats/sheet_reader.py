@@ -27,7 +27,7 @@ from batchsora.manifest.raw import PLAIN, Embedded, RawRow, Reading, Settings, c
 from batchsora.manifest.rows.columns import understand
 from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.values import has_failed
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 __all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
 
@@ -77,11 +77,7 @@ class SheetTable:
         return Settings() if self.first else Settings(batch=f"{self.path.stem}-{self.sheet}")
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows below the header, without blank ones.
-
-        Raises:
-            ManifestError: the workbook can't be read to its end.
-        """
+        """Read the rows below the header; raise ManifestError if the workbook is unreadable."""
         self.warnings.clear()
         self._hidden.clear()
         self._headings[:] = self._titles
@@ -218,11 +214,7 @@ def _numbers(rows: Sequence[int]) -> str:
 
 
 def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
-    """Open a workbook, and read the header of one of its sheets.
-
-    Raises:
-        ManifestError: it is not a workbook, is encrypted or damaged, or has no such sheet.
-    """
+    """Read a sheet's header; raise ManifestError for a missing sheet or unusable workbook."""
     check_regular(path)
     with understood(path):
         book = book_of(path)

@@ -48,8 +48,7 @@ class Template:
 def template(text: str, known: frozenset[str]) -> Template:
     """Parse a text in which ``{name}`` is replaced by a value, ``{{`` and ``}}`` are braces.
 
-    Raises:
-        CellError: braces that don't match, or a name that is not ``known``.
+    Raises CellError for braces that don't match, or a name that is not ``known``.
     """
     if text.count("{") + text.count("}") > MOST_BRACES:
         raise CellError(f"the text has more than {MOST_BRACES} braces", "Shorten it.")

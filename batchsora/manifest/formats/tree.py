@@ -105,10 +105,9 @@ Node = Scalar | Sequence | Mapping
 
 
 def read_text(path: Path, said: str | None) -> str:
-    """Read a whole regular file; ``said`` is its encoding, None UTF-8 or what its mark says.
+    """Read a whole file; ``said`` is its encoding, None is UTF-8 or what its mark says.
 
-    Raises:
-        ManifestError: it can't be read, is too large, or has another encoding.
+    Raises ManifestError if it can't be read, is too large, or has another encoding.
     """
     encoding = encoding_of(path, said)
     try:
@@ -145,11 +144,7 @@ def blank(node: Node) -> bool:
 
 
 def single(file: str, where: str, node: Node) -> str:
-    """Return the text of a setting that must be a single value.
-
-    Raises:
-        ManifestError: it is a list or a mapping.
-    """
+    """Return the text of a setting; raise ManifestError if it is a list or a mapping."""
     if not isinstance(node, Scalar):
         raise refused(
             file, "must be a single value", "Write it as one text.", row=node.line, column=where

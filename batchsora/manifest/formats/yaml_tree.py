@@ -31,11 +31,7 @@ from batchsora.manifest.raw import PLAIN, Reading, check_regular
 
 
 def open_yaml(path: Path, reading: Reading = PLAIN) -> TreeTable:
-    """Read a YAML manifest.
-
-    Raises:
-        ManifestError: it is not YAML, or not a manifest.
-    """
+    """Read a YAML manifest; raise ManifestError if it is not YAML, or not a manifest."""
     return table_of(path, read_tree(path, reading.encoding))
 
 
@@ -53,20 +49,15 @@ _HARMLESS_TAGS: Final = frozenset(
 def read_tree(path: Path, encoding: str | None = None) -> Node:
     """Read the one document of a YAML file; no encoding is UTF-8, or UTF-16 by its byte order mark.
 
-    Raises:
-        ManifestError: not a regular file, too large, not in its encoding, not YAML, empty, several
-            documents, tags, duplicate keys, or aliases that grow far too large.
+    Raises ManifestError: not a regular file, too large, not in its encoding, not YAML, empty,
+    several documents, tags, duplicate keys, or aliases that grow far too large.
     """
     check_regular(path)
     return parsed(path, read_text(path, encoding))
 
 
 def parsed(path: Path, text: str) -> Node:
-    """Parse the one document of a text; ``path`` is for messages.
-
-    Raises:
-        ManifestError: as :func:`read_tree` does.
-    """
+    """Parse the one document of a text, as :func:`read_tree` does; ``path`` is for messages."""
     try:
         return _Builder(str(path), text).build(yaml.parse(text, _PARSER))
     except yaml.MarkedYAMLError as error:

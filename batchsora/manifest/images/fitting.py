@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.images.kept_pictures import keep
+from batchsora.manifest.images.picture_paths import keep
 from batchsora.manifest.images.row_images import LARGEST_IMAGE, media_type, opened
 from batchsora.picture_kinds import HEAD, JPEG, PNG, TAKEN, kind_of
 
@@ -70,8 +70,8 @@ class Fitter:
     def fit(self, path: Path) -> tuple[Path, str | None]:
         """Return the file to send for a resolved path, and what was done to it, or None.
 
-        Raises:
-            CellError: it is not a picture, can't be read or converted, or Pillow is not installed.
+        Raises CellError if it is not a picture, can't be read or converted, or Pillow is not
+        installed.
         """
         with opened(path) as file:
             before = os.fstat(file.fileno())
@@ -111,11 +111,7 @@ class Fitter:
 
 
 def _to_convert(head: bytes, size: int) -> str | None:
-    """Return the kind as which Pillow should read a file, or None if it can stay as it is.
-
-    Raises:
-        CellError: it is not a picture that can be converted.
-    """
+    """Return the kind as which Pillow should read a file, or None if it can stay as it is."""
     if not size:
         return None
     kind = kind_of(head)
@@ -192,11 +188,7 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def _converted(file: BinaryIO, kind: str) -> _Made:
-    """Convert a picture to JPEG or PNG.
-
-    Raises:
-        CellError: it is damaged, too large, of an unusual kind, or Pillow is not installed.
-    """
+    """Convert a picture to JPEG or PNG; raise CellError if that can't be done."""
     try:
         from PIL import Image  # noqa: F401, PLC0415 - an extra: most people do without
     except ImportError as error:

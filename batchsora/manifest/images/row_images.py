@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchsora.manifest.errors import CellError, shorten
-from batchsora.manifest.images.kept_pictures import embedded_files, embedded_in_text
 from batchsora.manifest.images.picture_paths import (
     check_written,
+    embedded_files,
+    embedded_in_text,
     folders_with,
     in_another_form,
     not_found,
 )
-from batchsora.manifest.images.whole_picture import check_whole
 from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.picture_kinds import kind_of
@@ -103,11 +103,7 @@ class Images:
         ]
 
     def read(self, text: str) -> ImageRef | None:
-        """Find the image that a cell names; an empty cell is None.
-
-        Raises:
-            CellError: image not found, or it can't be used.
-        """
+        """Find the image that a cell names (empty is None); raise CellError if it can't be used."""
         source = text.strip()
         if not source:
             return None
@@ -239,11 +235,7 @@ class Unread:
 
 
 def url(text: str) -> ImageRef | None:
-    """Return a web address as an image, which the provider fetches; empty is None.
-
-    Raises:
-        CellError: it is not an http or https address, or shows a page about the picture.
-    """
+    """Return a web address as an image, which the provider fetches; empty is None."""
     source = text.strip()
     if not source:
         return None
@@ -274,11 +266,7 @@ def _refuse_page(source: str) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file, and nothing else.
-
-    Raises:
-        CellError: it is missing, a link, a pipe or a device, or can't be read.
-    """
+    """Open a regular file; raise CellError for a link, a pipe, a device, or an unreadable one."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a device may already do something
             raise _not_regular()
@@ -355,3 +343,52 @@ def _unreadable(error: Exception) -> CellError:
         return CellError("no permission to read the image", "Check the file's permissions.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return CellError(f"the image can't be read: {reason}", "Name a JPEG, PNG or WEBP file.")
+
+
+_SOS = 0xDA
+_ALONE = (0x01, *range(0xD0, 0xD9))
+"""Markers of a JPEG that have no length behind them."""
+
+
+def check_whole(data: bytes, media: str) -> None:
+    """Raise CellError if a picture of this media type is cut off, or damaged before its end."""
+    whole = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp}[media]
+    if not whole(data):
+        raise CellError(
+            f"the image is damaged: it ends after {len(data)} bytes",
+            "Download or copy it again.",
+        )
+
+
+def _png(data: bytes) -> bool:
+    place = 8
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4])
+        if data[place + 4 : place + 8] == b"IEND":
+            return end <= len(data)
+        place = end
+    return False
+
+
+def _jpeg(data: bytes) -> bool:
+    """Follow the segments to the pixels, which must be followed by an end.
+
+    A thumbnail in a segment has an end of its own; what cameras write after the last one is
+    ignored.
+    """
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:  # noqa: PLR2004 - begins each marker
+        marker = data[place + 1]
+        if marker == 0xFF:  # noqa: PLR2004 - fills
+            place += 1
+        elif marker in _ALONE:
+            place += 2
+        elif marker == _SOS:
+            return data.find(b"\xff\xd9", place + 4) >= 0
+        else:
+            place += 2 + max(2, int.from_bytes(data[place + 2 : place + 4]))
+    return False
+
+
+def _webp(data: bytes) -> bool:
+    return 12 < int.from_bytes(data[4:8], "little") + 8 <= len(data)  # noqa: PLR2004 - the head

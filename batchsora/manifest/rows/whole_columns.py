@@ -14,8 +14,7 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.keys import Clash, key_of
-from batchsora.manifest.rows.rows import RowReader
-from batchsora.manifest.rows.rules import ID, PROMPT, Options
+from batchsora.manifest.rows.rows import ID, PROMPT, Options, RowReader
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec, SpecRow, beyond, hashed, spec_row
 
