@@ -6,9 +6,12 @@ named if it decodes the whole file, to what looks like text in its script.
 
 import codecs
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+_HEAD: Final = 4096
+"""Bytes in which a text table shows what separates its cells."""
 LARGEST: Final = 8 * 1024**2
 """Bytes that are looked at."""
 
@@ -122,3 +125,25 @@ def _reads(data: bytes, name: str, *, asian: bool = False) -> bool:
     # "kiteÉ": a capital inside a word is another letter in another encoding
     odd = sum(1 for w in words if not w.isascii() and w[1:] != w[1:].lower() and w != w.upper())
     return odd * 10 <= sum(1 for word in words if not word.isascii())
+
+
+def still_written_so(path: Path, kept: Mapping[str, Any]) -> dict[str, str]:
+    """Return the encoding and the separator given before, if the file still has them.
+
+    A file saved as UTF-8 since, or with another separator, shows its own. ``kept`` is how it was
+    read; a database may come from anywhere.
+    """
+    encoding, delimiter = kept.get("encoding"), kept.get("delimiter")
+    found: dict[str, str] = {}
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if isinstance(encoding, str) and not mark_of(path):
+            "".encode(encoding)  # one that is no encoding of texts is none
+            if codecs.lookup(encoding).name == "utf-8" or not is_utf_8_after_all(path, encoding):
+                found["encoding"] = encoding
+        if isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.encode() in head:
+            found["delimiter"] = delimiter
+    except (OSError, LookupError, ValueError):
+        return found
+    return found

@@ -119,3 +119,12 @@ class CellError(ValueError):
         super().__init__(f"{problem}. {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+UNCALCULATED: Final = CellError(
+    "the formula's result is not in the file",
+    "Open it in your spreadsheet and save it, so that the formula is calculated.",
+)
+FAILED: Final = CellError(
+    "the formula returned an error", "Fix the formula, or write the value itself."
+)

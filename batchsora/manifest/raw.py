@@ -79,7 +79,7 @@ class Reading:
         results: headers of the columns that we wrote into the manifest (``export --in-place``).
         images: a folder in which pictures are looked for, beside the manifest's own.
         kept: headers of ``columns`` that were given for an earlier load; a missing one is ignored
-            here (:mod:`batchsora.manifest.rows.kept_columns`).
+            here (:mod:`batchsora.manifest.rows.columns`).
     """
 
     sheet: str | None = None

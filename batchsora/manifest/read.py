@@ -10,7 +10,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.formats.apart_table import open_apart
-from batchsora.manifest.formats.csv_reader import open_csv
+from batchsora.manifest.formats.apart_table import ApartTable, open_apart
+from batchsora.manifest.formats.csv_formulas import ToldTable
+from batchsora.manifest.formats.csv_reader import CsvTable, open_csv
 from batchsora.manifest.formats.embedded import EmbeddedTable, check_said, with_pictures
 from batchsora.manifest.formats.filtered import FilteredTable, LeftOut
 from batchsora.manifest.formats.folder_reader import open_folder
-from batchsora.manifest.formats.json_reader import open_jsonl
+from batchsora.manifest.formats.json_reader import JsonLines, open_jsonl
 from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
-from batchsora.manifest.formats.told_formulas import with_formulas_told
 from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import (
@@ -324,7 +324,7 @@ def open_manifest(
     meaning = understand(file, table.headers, table.header_row, said, results)
     left_out = LeftOut()
     drawings: EmbeddedTable | None = None
-    table = with_formulas_told(table, meaning.known.values(), results)
+    table = _with_formulas_told(table, meaning.known.values(), results)
     if table.header_row is not None:  # in a tree each job is written as one
         always = bool(reading.defaults.get("prompt"))
         embedded = embedded_in(table)
@@ -357,6 +357,17 @@ def open_manifest(
         _pictures_in=drawings,
         _kept=kept,
     )
+
+
+def _with_formulas_told(
+    table: RawTable, read: Collection[int], results: Collection[int]
+) -> RawTable:
+    """Return a table that recognizes formulas in these columns; workbooks always do."""
+    if isinstance(table, CsvTable):
+        return replace(table, read=frozenset(read))
+    if isinstance(table, JsonLines) or (isinstance(table, ApartTable) and table.sheet is None):
+        return ToldTable(table, tuple(read), tuple(results))
+    return table
 
 
 def read_again(read_as: Mapping[str, Any]) -> Manifest:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
+from batchsora.manifest import errors
 from batchsora.manifest.errors import CellError
 from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.model.money import LARGEST_USD
@@ -134,10 +135,7 @@ def refuse_formula(text: str) -> None:
     """Raise CellError for what a spreadsheet writes if a formula failed or was not calculated."""
     word = text.strip()
     if word.upper() == UNCALCULATED:
-        raise CellError(
-            "the formula's result is not in the file",
-            "Open it in your spreadsheet and save it, so that the formula is calculated.",
-        )
+        raise CellError(errors.UNCALCULATED.problem, errors.UNCALCULATED.remedy)
     if word.startswith(WRITTEN):
         raise CellError(
             "this looks like a formula, and its result is not in the file",
@@ -145,9 +143,7 @@ def refuse_formula(text: str) -> None:
             f"apostrophe before it: '{word.removeprefix(WRITTEN)[:1]}….",
         )
     if len(word) <= LONGEST_FAILED and has_failed(word):
-        raise CellError(
-            "the formula returned an error", "Fix the formula, or write the value itself."
-        )
+        raise CellError(errors.FAILED.problem, errors.FAILED.remedy)
 
 
 def has_failed(text: str) -> bool:

@@ -1,12 +1,14 @@
 """What is read of a workbook of any format."""
 
+from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.errors import FAILED, CellError
 from batchsora.workbook import WorkbookError
 
 ERRORS: Final[Mapping[int, str]] = {
@@ -27,13 +29,6 @@ MOST_ROWS: Final = 1_048_576
 MOST_CELLS: Final = 50_000_000
 """Of all rows, blank ones before the last of each included."""
 
-UNCALCULATED: Final = CellError(
-    "the formula's result is not in the file",
-    "Open it in your spreadsheet and save it, so that the formula is calculated.",
-)
-FAILED: Final = CellError(
-    "the formula returned an error", "Fix the formula, or write the value itself."
-)
 HIDDEN: Final = CellError(
     "the cell's number format hides its value",
     "Give the cell another format, or clear it.",
@@ -102,7 +97,7 @@ class Picture(NamedTuple):
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Beside:
     """What a sheet has beside its rows.
 
@@ -114,35 +109,58 @@ class Beside:
         loose: how many pictures lie on the sheet over no cell that could be determined.
     """
 
-    merges: Sequence[Area] = ()
-    totals: Sequence[Area] = ()
-    hidden_columns: Sequence[tuple[int, int]] = ()
-    pictures: Sequence[Picture] = ()
+    merges: list[Area] = field(default_factory=list)
+    totals: list[Area] = field(default_factory=list)
+    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
     loose: int = 0
 
 
-class Book(Protocol):
+@dataclass(slots=True)
+class Marks(Beside):
+    """The same, and what is known about the cells of a sheet; rows from 1, columns from 0.
+
+    Attributes:
+        faults: cells without a usable value: what they show, and why, by row and column.
+        forms: the number formats of cells whose numbers are not shown as they are.
+    """
+
+    faults: defaultdict[int, dict[int, tuple[str, CellError]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    forms: defaultdict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    hidden_rows: set[int] = field(default_factory=set)
+
+    def failed(self, row: int, column: int, error: int) -> None:
+        """Note a cell with the number of an error."""
+        self.faults[row][column] = ERRORS.get(error, "#ERROR!"), FAILED
+
+
+class Book(ABC):
     """A workbook; what it can't read raises an exception of its library, or a WorkbookError."""
+
+    _seen: dict[str, bool]
+    """The sheets without charts, and whether each is visible."""
 
     def names(self) -> list[str]:
         """Return the sheets without charts."""
-        ...
+        return list(self._seen)
 
     def visible(self) -> list[str]:
         """Return the visible sheets."""
-        ...
+        return [name for name, visible in self._seen.items() if visible]
 
+    @abstractmethod
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:
         """Read what a sheet has beside its rows; ``measured``: with rows under pictures."""
-        ...
 
-    def in_cell(self, key: str) -> Picture | None:
-        """Return the picture in a cell by its key, without a place; None if it is another error."""
-        ...
-
+    @abstractmethod
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Return a sheet's rows in order; blank ones may be left out."""
-        ...
+
+    def in_cell(self, key: str) -> Picture | None:  # noqa: ARG002 - most formats have none
+        """Return the picture in a cell by its key, without a place; None if it is another error."""
+        return Picture(0, 0, None)
 
 
 def check_bounds(rows: int, cells: int) -> None:
@@ -152,29 +170,6 @@ def check_bounds(rows: int, cells: int) -> None:
             f"the sheet has more than {MOST_ROWS} rows or {MOST_CELLS} cells",
             "Copy the table alone into a new workbook, or save it as CSV UTF-8.",
         )
-
-
-@dataclass(slots=True)
-class Marks:
-    """What is known about the cells of a sheet; rows from 1, columns from 0.
-
-    Attributes:
-        errors: what cells show whose formula has failed.
-        forms: the number formats of cells whose numbers are not shown as they are.
-        uncalculated: cells whose formula has no result.
-        hidden_columns: first and last place of each run.
-        totals: the totals rows of table objects.
-        pictures: over cells.
-    """
-
-    errors: dict[tuple[int, int], str] = field(default_factory=dict)
-    forms: dict[tuple[int, int], str] = field(default_factory=dict)
-    uncalculated: set[tuple[int, int]] = field(default_factory=set)
-    merges: list[Area] = field(default_factory=list)
-    hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    totals: list[Area] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
 
 
 POINT: Final = 12_700

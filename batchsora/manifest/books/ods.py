@@ -18,6 +18,7 @@ from batchsora.manifest.books.model import (
     POINT,
     Area,
     Beside,
+    Book,
     Drawn,
     Heights,
     Picture,
@@ -43,12 +44,12 @@ _EMU: Final = {"cm": 360_000, "mm": 36_000, "in": 914_400, "pt": POINT, "px": 95
 _LENGTH: Final = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt|px)", re.ASCII)
 
 
-class Ods:
+class Ods(Book):
     """An OpenDocument sheet; raises WorkbookError if it is none, is damaged, or far too large."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._sheets: dict[str, bool] = {}
+        self._seen = {}
         self._heights: dict[str, int] = {}
         unseen: set[str] = set()
         with package_of(path) as package:
@@ -68,25 +69,12 @@ class Ods:
                             _forget(element)
                     elif element.tag == _SHEET and _is_sheet(element):
                         style = element.get(f"{TABLE}style-name", "")
-                        self._sheets[element.get(f"{TABLE}name", "")] = style not in unseen
+                        self._seen[element.get(f"{TABLE}name", "")] = style not in unseen
         self._of = lru_cache(1)(self._read)
-
-    def names(self) -> list[str]:
-        """Return the sheets."""
-        return list(self._sheets)
-
-    def visible(self) -> list[str]:
-        """Return the visible sheets."""
-        return [name for name, visible in self._sheets.items() if visible]
 
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - always
         """Read what a sheet has beside its rows."""
-        found = self._of(sheet)
-        return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
-
-    def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Return nowhere: this format has no pictures in cells."""
-        return Picture(0, 0, None)
+        return self._of(sheet)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Return a sheet's rows without blank ones."""
@@ -95,7 +83,7 @@ class Ods:
                 yield row._replace(number=number)
 
     def _read(self, sheet: str) -> "_Sheet":
-        found = _Sheet(self._heights)
+        found = _Sheet(styles=self._heights)
         inside = False
         with package_of(self._path) as package, package.open(_CONTENT) as file:
             for event, element in _events(file, _SHEET, _ROW, _COLUMN, _SHAPES):
@@ -114,11 +102,14 @@ class Ods:
                         found.loose += sum(1 for _ in element.iter(f"{DRAW}image"))
                     if element.tag == _ROW:
                         _forget(element)
+        found.pictures = [
+            one.picture._replace(over=rows_under(one, found.heights)) for one in found.drawn
+        ]
         return found
 
 
 @dataclass
-class _Sheet:
+class _Sheet(Beside):
     """One sheet as it is read.
 
     Attributes:
@@ -128,21 +119,13 @@ class _Sheet:
         drawn: pictures over cells.
     """
 
-    styles: dict[str, int]
+    styles: dict[str, int] = field(default_factory=dict)
     rows: list[tuple[SheetRow, int]] = field(default_factory=list)
     heights: Heights = field(default_factory=lambda: Heights(_USUAL_HEIGHT))
     drawn: list[Drawn] = field(default_factory=list)
-    merges: list[Area] = field(default_factory=list)
-    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    loose: int = 0
     _number: int = 0
     _cells: int = 0
     _columns: int = 0
-
-    @property
-    def pictures(self) -> list[Picture]:
-        """Return the pictures over cells, with the rows under each."""
-        return [one.picture._replace(over=rows_under(one, self.heights)) for one in self.drawn]
 
     def add_columns(self, element: etree._Element) -> None:
         """Note hidden columns."""

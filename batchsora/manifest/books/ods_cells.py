@@ -6,8 +6,8 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.books.model import HIDDEN
+from batchsora.manifest.errors import FAILED, UNCALCULATED, CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.manifest.values import has_failed
 from batchsora.workbook import WorkbookError

@@ -255,3 +255,8 @@ def of_value(value: Any) -> str:
     if isinstance(value, int | float):
         return _general(repr(value))
     return "" if value is None else str(value)
+
+
+def line_ends(text: str) -> str:
+    """Return a text whose line breaks are LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

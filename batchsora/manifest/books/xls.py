@@ -9,7 +9,9 @@ from struct import Struct, error, unpack_from
 from typing import Final, NamedTuple
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import ERRORS, Area, Marks, Picture
+from batchsora.manifest.books.model import Area, Marks, Picture
+from batchsora.manifest.errors import UNCALCULATED
+from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook import WorkbookError
 
 _MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -49,7 +51,7 @@ class Xls:
         self._stream = streams.get("workbook") or streams.get("book") or _Stream(b"", [], 1)
         self._book = self._stream.data
         self._styles: list[int] = []
-        self.from_1904 = False
+        self._from_1904 = False
         self._starts: list[int] = []
         recalculated = libreoffice = False
         own: dict[int, str] = {}
@@ -64,7 +66,7 @@ class Xls:
                 styles.append(unpack_from("<H", self._book, start + 2)[0])
                 self._styles.append(start + 2)
             elif kind == _DATES and size >= 2:  # noqa: PLR2004
-                self.from_1904 = bool(self._book[start] & 1)
+                self._from_1904 = bool(self._book[start] & 1)
             elif kind == _PASSWORD:
                 break
             elif kind == _WRITTEN_BY:
@@ -87,13 +89,13 @@ class Xls:
             return data[5 : 5 + 2 * length].decode("utf-16-le", "replace")
         return data[5 : 5 + length].decode("latin-1")
 
-    def without_forms(self, data: bytes) -> bytes:
-        """Return the bytes of the file without number formats, which show numbers as stored."""
+    def without_forms(self, data: bytes) -> tuple[bytes, bool]:
+        """Return the bytes of the file without formats, and whether its days begin in 1904."""
         changed = bytearray(data)
         for place in self._styles:
             for at in (place, place + 1):
                 changed[self._stream.starts[at // self._stream.size] + at % self._stream.size] = 0
-        return bytes(changed)
+        return bytes(changed), self._from_1904
 
     def marks(self, index: int) -> Marks:
         """Read what is known about the cells of a sheet, by its index with charts."""
@@ -122,7 +124,7 @@ class Xls:
         for place in range(4, last, 6):
             style = unpack_from("<H", data, place)[0]
             if style < len(self._forms) and (form := self._forms[style]):
-                found.forms[row + 1, column] = form
+                found.forms[row + 1][column] = form
             column += 1
 
     def _mark(self, found: Marks, kind: int, data: bytes) -> None:
@@ -138,7 +140,7 @@ class Xls:
         elif kind == _ERROR and len(data) >= 8:  # noqa: PLR2004
             if data[7]:
                 row, column = unpack_from("<HH", data)
-                found.errors[row + 1, column] = ERRORS.get(data[6], "#ERROR!")
+                found.failed(row + 1, column, data[6])
         elif kind in _FORMULAS and len(data) >= 16:  # noqa: PLR2004
             self._mark_formula(found, data)
         elif kind == _MERGED and len(data) >= 2:  # noqa: PLR2004
@@ -152,11 +154,11 @@ class Xls:
         flags = unpack_from("<H", data, 14)[0]
         if unpack_from("<H", data, 12)[0] != _NO_NUMBER:
             if not unpack_from("<d", data, 6)[0] and self._is_doubtful(flags, data):
-                found.uncalculated.add((row + 1, column))
+                found.faults[row + 1][column] = NO_RESULT, UNCALCULATED
         elif data[6] == _FAILED:
-            found.errors[row + 1, column] = ERRORS.get(data[8], "#ERROR!")
+            found.failed(row + 1, column, data[8])
         elif data[6] == _EMPTY and not self._calculated:
-            found.uncalculated.add((row + 1, column))
+            found.faults[row + 1][column] = NO_RESULT, UNCALCULATED
 
     def _is_doubtful(self, flags: int, data: bytes) -> bool:
         """Return whether nobody may have calculated a formula whose result is 0."""

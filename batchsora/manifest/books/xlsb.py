@@ -8,7 +8,7 @@ from typing import Final
 from zipfile import ZipFile
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import ERRORS, Area, Marks
+from batchsora.manifest.books.model import Area, Marks
 from batchsora.manifest.books.xlsx_beside import drawn
 from batchsora.workbook.package import package_of, targets, workbook_part
 
@@ -44,7 +44,7 @@ def marks_of(path: Path, sheet: str) -> Marks:
                 column, style = unpack_from("<II", data)
                 style &= 0xFFFFFF
                 if style < len(forms) and forms[style]:
-                    found.forms[row, column] = forms[style]
+                    found.forms[row][column] = forms[style]
             else:
                 _mark(found, row, kind, data)
         for link, name in targets(package, part).values():
@@ -70,8 +70,7 @@ def without_forms(data: bytes) -> tuple[bytes, bool]:
 def _mark(found: Marks, row: int, kind: int, data: bytes) -> None:
     """Note the facts of a record; one that is too short has none."""
     if kind in (_ERROR, _FORMULA_ERROR) and len(data) >= 9:  # noqa: PLR2004 - as above
-        column = unpack_from("<I", data)[0]
-        found.errors[row, column] = ERRORS.get(data[8], "#ERROR!")
+        found.failed(row, unpack_from("<I", data)[0], data[8])
     elif kind == _COLUMNS and len(data) >= 18:  # noqa: PLR2004
         first, last = unpack_from("<II", data)
         if data[16] & 1:

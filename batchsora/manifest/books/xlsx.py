@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final
 from zipfile import ZipFile
 
 from lxml import etree
@@ -17,17 +17,17 @@ from lxml import etree
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.model import (
     NO_FAULTS,
-    UNCALCULATED,
     Area,
     Beside,
+    Book,
     Picture,
     SheetRow,
     check_bounds,
 )
-from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
+from batchsora.manifest.books.xlsx_beside import area_of, elements, place_of, read_beside
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
-from batchsora.manifest.books.xlsx_in_cells import InCells
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.books.xlsx_in_cells import InCells, link_of
+from batchsora.manifest.errors import UNCALCULATED, CellError
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook import WorkbookError
@@ -75,12 +75,7 @@ _MOST_SPILLS: Final = 1000
 _NO_HEIGHT: Final = re.compile(r"0*(?:\.0*)?")
 
 
-class _Sheet(NamedTuple):
-    part: str
-    visible: bool
-
-
-class Xlsx:
+class Xlsx(Book):
     """A workbook of Excel's format; raises WorkbookError if it is none, damaged, or too large."""
 
     def __init__(self, path: Path) -> None:
@@ -89,12 +84,14 @@ class Xlsx:
             name = self._book = workbook_part(package)
             root = part(package, name)
             links = targets(package, name)
-            self._sheets: dict[str, _Sheet] = {}
+            self._seen = {}
+            self._parts: dict[str, str] = {}
             for one in root.iterfind("{*}sheets/{*}sheet"):
-                kind, target = links.get(_link(one), ("", ""))
+                kind, target = links.get(link_of(one), ("", ""))
                 if kind == "worksheet":
-                    state = one.get("state", "visible")
-                    self._sheets[one.get("name", "")] = _Sheet(target, state == "visible")
+                    sheet = one.get("name", "")
+                    self._seen[sheet] = one.get("state", "visible") == "visible"
+                    self._parts[sheet] = target
             said = root.find("{*}workbookPr")
             self._from_1904 = said is not None and _true(said.get("date1904"))
             said = root.find("{*}calcPr")
@@ -103,25 +100,17 @@ class Xlsx:
             self._texts_part = parts.get("sharedStrings")
             self._forms = _forms(package, parts.get("styles"))
 
-    def names(self) -> list[str]:
-        """Return the sheets without charts."""
-        return list(self._sheets)
-
-    def visible(self) -> list[str]:
-        """Return the visible sheets."""
-        return [name for name, sheet in self._sheets.items() if sheet.visible]
-
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:
         """Read what a sheet has beside its rows."""
         with package_of(self._path) as package:
-            name = _present(package, self._sheets[sheet].part)
+            name = _present(package, self._parts[sheet])
             return read_beside(package, name, measured=measured)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Return a sheet's rows without blank ones."""
         with package_of(self._path) as package:
             texts = self._texts
-            with package.open(_present(package, self._sheets[sheet].part)) as file:
+            with package.open(_present(package, self._parts[sheet])) as file:
                 cells = Cells(
                     texts,
                     self._forms,
@@ -147,12 +136,7 @@ class Xlsx:
         with package_of(self._path) as package:
             name = _present(package, self._texts_part)
             with package.open(name) as file:
-                return [text_of(one) for one in _elements(file, "si", "sst")]
-
-
-def _link(sheet: etree._Element) -> str:
-    """Return a sheet's link, whose attribute has another namespace in the strict kind."""
-    return next((str(v) for k, v in sheet.attrib.items() if str(k).endswith("}id")), "")
+                return [text_of(one) for one in elements(file, "si", "sst")]
 
 
 def _present(package: ZipFile, name: str) -> str:
@@ -171,29 +155,6 @@ def _present(package: ZipFile, name: str) -> str:
 
 def _true(text: str | None) -> bool:
     return text in ("1", "true", "on")
-
-
-def _elements(
-    file: IO[bytes] | WithoutBlankRows, name: str, parent: str
-) -> Iterator[etree._Element]:
-    """Return the elements of one name as they end, and free them afterwards."""
-    events = etree.iterparse(
-        file,
-        events=("end",),
-        tag=f"{{*}}{name}",
-        resolve_entities=False,
-        no_network=True,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    for _, element in events:
-        above = element.getparent()
-        if above is None or not above.tag.endswith(parent):
-            continue
-        yield element
-        element.clear()
-        while element.getprevious() is not None:
-            del above[0]
 
 
 def _forms(package: ZipFile, name: str | None) -> list[str]:
@@ -225,7 +186,7 @@ class _Rows:
     def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
         """Return the rows with any content."""
         number = cells_seen = 0
-        for row in _elements(WithoutBlankRows(file), "row", "sheetData"):
+        for row in elements(WithoutBlankRows(file), "row", "sheetData"):
             number = int(row.get("r") or number + 1)
             cells_seen += len(row)
             check_bounds(number, cells_seen)

@@ -7,7 +7,7 @@ a million of them need not be parsed.
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from zipfile import ZipFile
 
 from lxml import etree
@@ -190,19 +190,12 @@ def _heights(package: ZipFile, sheet: str, last: int, usual: int) -> Heights:
     found = Heights(usual)
     number = 0
     with package.open(sheet) as file:
-        events = etree.iterparse(
-            file, events=("end",), tag="{*}row", resolve_entities=False, no_network=True
-        )
-        for _, row in events:
+        for row in elements(file, "row", "sheetData"):
             number = int(row.get("r") or number + 1)
             if row.get("hidden") in _TRUE:
                 found.add(number, number, 0)
             elif row.get("ht"):
                 found.add(number, number, _points(row.get("ht"), usual / POINT))
-            above = row.getparent()
-            row.clear()
-            while above is not None and row.getprevious() is not None:
-                del above[0]
             if number >= last + 1:
                 break
     return found
@@ -260,3 +253,24 @@ def _addresses(package: ZipFile, name: str) -> dict[str, str]:
         for link in part(package, links)
         if link.get("TargetMode") == "External"
     }
+
+
+def elements(file: Any, name: str, parent: str) -> Iterator[etree._Element]:
+    """Return the elements of one name as they end, and free them afterwards."""
+    events = etree.iterparse(
+        file,
+        events=("end",),
+        tag=f"{{*}}{name}",
+        resolve_entities=False,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    for _, element in events:
+        above = element.getparent()
+        if above is None or not above.tag.endswith(parent):
+            continue
+        yield element
+        element.clear()
+        while element.getprevious() is not None:
+            del above[0]

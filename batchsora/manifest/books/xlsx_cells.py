@@ -6,8 +6,8 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED, PictureInCellError
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.books.model import HIDDEN, PictureInCellError
+from batchsora.manifest.errors import FAILED, UNCALCULATED, CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -116,4 +116,4 @@ def unescaped(text: str) -> str:
         text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = text.replace("\v", "\n")
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return shown.line_ends(text)

@@ -60,7 +60,7 @@ def _placed(package: ZipFile, parts: Mapping[str, str]) -> dict[str, Picture | N
         return {}
     metadata, values, structures, links = (part(package, parts[name]) for name in names)
     leads = targets(package, parts["richvaluerel"])
-    linked = [leads.get(_link(one), ("", ""))[1] for one in links.iterfind("{*}rel")]
+    linked = [leads.get(link_of(one), ("", ""))[1] for one in links.iterfind("{*}rel")]
     kinds = [
         (one.get("t", ""), [key.get("n", "") for key in one.iterfind("{*}k")])
         for one in structures.iterfind("{*}s")
@@ -112,10 +112,11 @@ def _of_wps(package: ZipFile, name: str) -> dict[str, str]:
         said = picture.find("{*}nvPicPr/{*}cNvPr")
         blip = picture.find("{*}blipFill/{*}blip")
         if said is not None and blip is not None:
-            found[said.get("name", "")] = leads.get(_link(blip, "embed"), ("", ""))[1]
+            found[said.get("name", "")] = leads.get(link_of(blip, "embed"), ("", ""))[1]
     return found
 
 
-def _link(element: etree._Element, name: str = "id") -> str:
+def link_of(element: etree._Element, name: str = "id") -> str:
+    """Return a link, whose attribute has another namespace in the strict kind."""
     ending = f"}}{name}"
     return next((str(v) for k, v in element.attrib.items() if str(k).endswith(ending)), "")

@@ -2,7 +2,8 @@
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -222,8 +223,7 @@ _SEPARATES = re.compile(
 )
 """A comma without a space behind it, or a separator before a number alone."""
 _LAST = re.compile(r"[,;|]\s*([^\s,;|][^,;|]{0,40})\Z")
-_OPTIONS = (values.orientation, values.duration)
-"""A last piece that one of these reads is a cell of its own: ``A kite, 15 sec``."""
+"""An orientation or a duration there is a cell of its own: ``A kite, 15 sec``."""
 _COMMENTS: Final = ("#", "//")
 
 
@@ -232,15 +232,15 @@ def seems_separated(text: str) -> bool:
     if _SEPARATES.search(text) is not None:
         return True
     last = _LAST.search(text)
-    return last is not None and any(_says(parse, last[1]) for parse in _OPTIONS)
+    return last is not None and _is_option(last[1])
 
 
-def _says(parse: Callable[[str], object], text: str) -> bool:
-    try:
-        parse(text)
-    except CellError:
-        return False
-    return True
+def _is_option(text: str) -> bool:
+    for parse in (values.orientation, values.duration):
+        with suppress(CellError):
+            parse(text)
+            return True
+    return False
 
 
 def separated_otherwise(
@@ -281,7 +281,7 @@ def _cuts(text: str, other: str, width: int, *, sure: bool) -> bool:
     if not 0 < len(pieces) < width:
         return False
     close = not any(piece.startswith(" ") for piece in pieces)
-    ours = any(_is_ours(piece) for piece in pieces)
+    ours = any(piece.strip() and _is_option(piece) for piece in pieces)
     if sure or len(pieces) < width - 1:
         return close and ours and (not sure or len(pieces) == width - 1)
     return close or ours
@@ -294,10 +294,6 @@ def _pieces(text: str, separator: str) -> list[str]:
         return next(csv.reader([line], delimiter=separator, strict=True), [])
     except csv.Error:
         return line.split(separator)
-
-
-def _is_ours(piece: str) -> bool:
-    return bool(piece.strip()) and any(_says(parse, piece) for parse in _OPTIONS)
 
 
 _SPOKEN: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}

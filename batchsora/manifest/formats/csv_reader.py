@@ -65,11 +65,7 @@ class CsvTable:
     read: frozenset[int] = frozenset()
 
     sheet = None
-
-    @property
-    def settings(self) -> Settings:
-        """Return none: CSV only has rows."""
-        return Settings()
+    settings = Settings()
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows below the header without blank ones; a row whose text is cut is a problem.
@@ -126,7 +122,8 @@ class CsvTable:
         spaced, file = self.dialect.spaced, str(self.path)
         if self.dialect.quotes:
             cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
-            if cut is None and not (results and _has_any(cells, results)):
+            filled = any(cells[place].strip() for place in results if place < len(cells))
+            if cut is None and not filled:
                 cut = cut_at_other(cells, text, spaced=spaced)
             if cut is not None:
                 header = self.headers[cut] if cut < len(self.headers) else None
@@ -253,10 +250,6 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     headers = tuple(restored_at_first(cell) for cell in cells[:last])
     original = _original(headers)
     return tuple(original(cell) for cell in cells[:last])
-
-
-def _has_any(cells: Sequence[str], places: Sequence[int]) -> bool:
-    return any(cells[place].strip() for place in places if place < len(cells))
 
 
 def _results(headers: Sequence[str]) -> list[int]:

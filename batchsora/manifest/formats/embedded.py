@@ -97,22 +97,14 @@ class EmbeddedTable(OtherRows):
                 yield self._with(raw, here[0])
             elif not (problems and isinstance(raw, RawRow)):
                 yield raw
-        aside = {*self.inner.left_out.headers, *self.inner.left_out.comments}
-        aside |= {*self.inner.left_out.totals}
+        out = self.inner.left_out
+        aside = {*out.headers, *out.comments, *out.totals}
         unused = [one for here in at.values() for one in here]
-        within = [
-            one
-            for one in unused
-            if (self.header_row or 0) < one.row < last and one.row not in aside
-        ]
-        yield from (
-            self._problem(
-                one,
-                "a picture is over a row without a prompt",
-                "Move it into its row, or delete it.",
-            )
-            for one in within
-        )
+        first = self.header_row or 0
+        within = [one for one in unused if first < one.row < last and one.row not in aside]
+        astray = "a picture is over a row without a prompt"
+        for one in within:
+            yield self._problem(one, astray, "Move it into its row, or delete it.")
         self._tell([one for one in unused if one not in within], named)
 
     def _widened(self, raw: RawRow) -> RawRow:
@@ -124,17 +116,12 @@ class EmbeddedTable(OtherRows):
         # what belongs to no column stays behind the last one, where it is told as a fault
         return RawRow(raw.row, [*raw.cells[:own], *short, "", *raw.cells[own:]])
 
-    @property
-    def _image(self) -> int:
-        known = self.inner.known.get("image")
-        return len(self.headers) - 1 if known is None else known
-
     def _names_one(self, raw: RawRow) -> bool:
         places = [self.inner.known[name] for name in _IMAGES if name in self.inner.known]
         return any(place < len(raw.cells) and raw.cells[place].strip() for place in places)
 
     def _with(self, raw: RawRow, picture: Embedded) -> RawRow:
-        place = self._image
+        place = self.inner.known.get("image", len(self.headers) - 1)
         cells = [*raw.cells, *[""] * (place + 1 - len(raw.cells))]
         cells[place] = embedded_text(picture.sha256 or "")
         self.drawn[raw.row] = picture.column
@@ -223,15 +210,8 @@ def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
 
     Raises ManifestError if they can't be read or written, or have changed.
     """
-    wanted: dict[str, Embedded] = {}
-    for one in pictures:
-        if (
-            not one.problem
-            and one.part is not None
-            and one.sha256 is not None
-            and one.sha256 not in wanted
-        ):
-            wanted[one.sha256] = one
+    usable = [one for one in pictures if one.part and one.sha256 and not one.problem]
+    wanted = {one.sha256 or "": one for one in reversed(usable)}
     missing = {sha: one for sha, one in wanted.items() if kept_file([folder], sha) is None}
     if not missing:
         return

@@ -30,11 +30,7 @@ class FolderTable:
     headers = ("id", "prompt", "image")
     header_row = None
     sheet = None
-
-    @property
-    def settings(self) -> Settings:
-        """Return none: a folder only has pictures."""
-        return Settings()
+    settings = Settings()
 
     def rows(self) -> Iterator[RawRow]:
         """Return a row for each picture; its name is the row's id."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from batchsora.manifest.errors import ManifestError, RowProblem, refused, shorten
+from batchsora.manifest.errors import CellError, ManifestError, RowProblem, refused, shorten
 from batchsora.manifest.formats.csv_dialect import LONGEST_LINE
 from batchsora.manifest.formats.csv_reader import MOST_CELLS
 from batchsora.manifest.formats.tree import (
@@ -57,13 +57,8 @@ class _Number(str):
     __slots__ = ()
 
 
-class _FaultError(ValueError):
-    """The text is JSON, but can't be used; carries the problem and the remedy."""
-
-    def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.remedy = remedy
+class _FaultError(CellError):
+    """The text is JSON, but can't be used."""
 
 
 def _constant(name: str) -> Any:
@@ -302,11 +297,7 @@ class JsonLines:
 
     header_row = None
     sheet = None
-
-    @property
-    def settings(self) -> Settings:
-        """Return none: JSONL only has jobs."""
-        return Settings()
+    settings = Settings()
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Return the lines as rows; raise ManifestError if unreadable, or other columns appear."""

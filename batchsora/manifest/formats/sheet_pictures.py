@@ -7,22 +7,15 @@ its cell is reported with the reason why it can't be used.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
 from batchsora.manifest.books.choosing import EXCEL
-from batchsora.manifest.books.model import (
-    FAILED,
-    Beside,
-    Book,
-    Picture,
-    PictureInCellError,
-    SheetRow,
-)
-from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
+from batchsora.manifest.books.model import Beside, Book, Picture, PictureInCellError, SheetRow
+from batchsora.manifest.errors import FAILED, CellError, RowProblem, cell_name, shorten
 from batchsora.manifest.raw import LARGEST_PART, Embedded, Reading
 from batchsora.workbook.package import package_of
 
@@ -70,6 +63,10 @@ class SheetPictures:
         """Return whether pictures become images."""
         return bool(self.reading.embedded_images)
 
+    @property
+    def _images(self) -> list[int]:
+        return [self.ours[name] for name in _IMAGES if name in self.ours]
+
     @cached_property
     def _over(self) -> dict[int, set[int]]:
         """Return the columns of the cells that pictures lie over, by the row."""
@@ -96,12 +93,11 @@ class SheetPictures:
         if not within:
             return row
         cells, faults = [*row.cells], dict(row.faults)
-        images = [self.ours[name] for name in _IMAGES if name in self.ours]
         for place, why in within.items():
             picture = self.book.in_cell(why.key)
             if picture is None:  # another error, written as a picture is
                 faults[place] = FAILED
-            elif place in images or place not in self.ours.values():
+            elif place in self._images or place not in self.ours.values():
                 del faults[place]
                 cells[place] = ""
                 self._within.append((row.number, place, why.key))
@@ -109,8 +105,7 @@ class SheetPictures:
 
     def problems(self, row: SheetRow) -> Iterator[RowProblem]:
         """Return the pictures of a row without another image: it would be bought without one."""
-        ours = [self.ours[name] for name in _IMAGES if name in self.ours]
-        named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
+        named = any(place < len(row.cells) and row.cells[place].strip() for place in self._images)
         over = self._over.get(row.number, set())
         within = {at for at, why in row.faults.items() if isinstance(why, PictureInCellError)}
         if named or self.used or self.reading.ignore_pictures:
@@ -128,8 +123,7 @@ class SheetPictures:
 
     def remedy(self, place: int, fault: CellError) -> str:
         """Return what to do about the fault of a cell: a picture may be an image."""
-        images = [self.ours[name] for name in _IMAGES if name in self.ours]
-        if isinstance(fault, PictureInCellError) and place in images and not self.used:
+        if isinstance(fault, PictureInCellError) and place in self._images and not self.used:
             return f"{fault.remedy[:-1]}; or use the picture with --embedded-images."
         return fault.remedy
 
@@ -209,14 +203,9 @@ class SheetPictures:
                 f"{_AS_FILE}; or insert it again as it should be sent.",
             )
         else:
-            known = self._parts.get(picture.part)
-            if known is None:
-                known = self._parts[picture.part] = _looked_at(package, picture.part)
-            one = Embedded(
-                picture.row, picture.column, known.part, known.sha256, known.size,
-                known.problem, known.remedy,
-            )  # fmt: skip
-            self.found.append(one)
+            known = self._parts.get(picture.part) or _looked_at(package, picture.part)
+            self._parts[picture.part] = known
+            self.found.append(replace(known, row=picture.row, column=picture.column))
 
     def _refuse(self, picture: Picture, problem: str, remedy: str) -> None:
         self.found.append(Embedded(picture.row, picture.column, None, None, 0, problem, remedy))
@@ -238,14 +227,16 @@ class SheetPictures:
 
 def _looked_at(package: ZipFile, name: str) -> Embedded:
     """Return the SHA-256 of a part, or why it surely can't be an image."""
+
+    def unusable(problem: str, remedy: str) -> Embedded:
+        return Embedded(0, 0, None, None, 0, problem, remedy)
+
     if name not in package.namelist():
-        return Embedded(
-            0, 0, None, None, 0, "the picture is not in the workbook", "Insert it again."
-        )
+        return unusable("the picture is not in the workbook", "Insert it again.")
     size = package.getinfo(name).file_size
     if size > LARGEST_PART:
         most = f"the picture is larger than {LARGEST_PART // 1024**2} MB"
-        return Embedded(0, 0, None, None, 0, most, "Insert a smaller one.")
+        return unusable(most, "Insert a smaller one.")
     digest, head = hashlib.sha256(), b""
     with package.open(name) as file:
         while block := file.read(_BLOCK):
@@ -253,5 +244,5 @@ def _looked_at(package: ZipFile, name: str) -> Embedded:
             digest.update(block)
     for magic, what in _VECTORS:
         if head.startswith(magic) and (what != "an EMF" or _EMF in head):
-            return Embedded(0, 0, None, None, 0, f"the picture is actually {what}", _AGAIN)
+            return unusable(f"the picture is actually {what}", _AGAIN)
     return Embedded(0, 0, name, digest.hexdigest(), size)

@@ -6,14 +6,14 @@ is a problem of its row, named by its cell. Hidden rows are left out, and counte
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered, without_headings
-from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
-from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused
+from batchsora.manifest.books.model import Area, SheetRow
+from batchsora.manifest.errors import FAILED, ManifestError, RowProblem, cell_name, refused
 from batchsora.manifest.formats.sheet_choice import (
     header_of,
     named,
@@ -51,15 +51,11 @@ class SheetTable:
     first: bool
     headers: tuple[str, ...]
     header_row: int
-    warnings: list[RowProblem]
-    _book: Book
-    _beside: Beside
-    _ours: Mapping[str, int]
-    _reading: Reading
-    _hidden: list[int]
-    _headings: list[int]
     _titles: tuple[int, ...]
     _pictures: SheetPictures
+    warnings: list[RowProblem] = field(default_factory=list)
+    _hidden: list[int] = field(default_factory=list)
+    _headings: list[int] = field(default_factory=list)
 
     @property
     def embedded(self) -> Sequence[Embedded]:
@@ -88,18 +84,21 @@ class SheetTable:
             except HeaderCoversError as error:
                 raise self._header_covers(error.area) from error
             self._pictures.place()
-        self.warnings.extend(self._pictures.loose())
-        self.warnings.extend(self._columns_hidden())
-        self.warnings.extend(self._rows_hidden())
-        self.warnings.extend(self._sheets_left())
-        self.warnings.extend(self._told_headings())
+        self.warnings.extend(
+            [
+                *self._pictures.loose(),
+                *self._columns_hidden(),
+                *self._rows_hidden(),
+                *self._sheets_left(),
+                *self._told_headings(),
+            ]
+        )
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
-        below = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
-        rows = without_headings(
-            below, self._beside.merges, self.header_row, self.headers, self._ours, self._headings
-        )
-        for row in covered(rows, self._beside.merges, self.header_row):
+        seen, start, merges = self._pictures, self.header_row, self._pictures.beside.merges
+        below = (row for row in seen.book.rows(self.sheet) if row.number >= start)
+        rows = without_headings(below, merges, start, self.headers, seen.ours, self._headings)
+        for row in covered(rows, merges, start):
             if row.number <= self.header_row or row.blank:
                 continue
             if total := self._total(row.number):
@@ -112,7 +111,7 @@ class SheetTable:
                         cell=cell_name(self.sheet, row.number, total.left),
                     )
                 )
-            elif row.hidden and not self._reading.include_hidden:
+            elif row.hidden and not self._pictures.reading.include_hidden:
                 self._hidden.append(row.number)
                 self._pictures.hide(row.number)
             else:
@@ -123,7 +122,7 @@ class SheetTable:
         """Return what is wrong with the cells of a row in our columns."""
         cells, faults = row.cells, row.faults
         found = [*self._pictures.problems(row)]
-        for place in self._ours.values():
+        for place in self._pictures.ours.values():
             if place >= len(cells):
                 continue
             text = cells[place]
@@ -137,8 +136,8 @@ class SheetTable:
 
     def _total(self, number: int) -> Area | None:
         """Return the area if a row is the totals row of the table object that has the prompts."""
-        place = self._ours.get("prompt")
-        for area in self._beside.totals:
+        place = self._pictures.ours.get("prompt")
+        for area in self._pictures.beside.totals:
             if area.top <= number <= area.bottom and (
                 place is None or area.left <= place <= area.right
             ):
@@ -173,8 +172,8 @@ class SheetTable:
             )
 
     def _columns_hidden(self) -> Iterator[RowProblem]:
-        for first, last in self._beside.hidden_columns:
-            for name, place in self._ours.items():
+        for first, last in self._pictures.beside.hidden_columns:
+            for name, place in self._pictures.ours.items():
                 if first <= place <= last:
                     yield self._pictures.problem(
                         self.header_row,
@@ -185,9 +184,9 @@ class SheetTable:
 
     def _sheets_left(self) -> Iterator[RowProblem]:
         """Return which sheets are not read, unless a person chose one."""
-        if self._reading.sheet is not None or not self.first:
+        if self._pictures.reading.sheet is not None or not self.first:
             return
-        if others := list(others_with_prompts(self._book, self.sheet)):
+        if others := list(others_with_prompts(self._pictures.book, self.sheet)):
             shown = ", ".join(map(repr, others))
             yield RowProblem(
                 str(self.path),
@@ -196,7 +195,6 @@ class SheetTable:
             )
 
     def _header_covers(self, area: Area) -> ManifestError:
-        cell = cell_name(self.sheet, area.top, area.left)
         return ManifestError(
             RowProblem(
                 str(self.path),
@@ -204,7 +202,7 @@ class SheetTable:
                 "but these rows have cells of their own",
                 "Unmerge it: the header must be one row.",
                 row=area.top,
-                cell=cell,
+                cell=cell_name(self.sheet, area.top, area.left),
             )
         )
 
@@ -239,22 +237,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
             raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
         beside = book.beside(sheet, measured=bool(reading.embedded_images))
         pictures = SheetPictures(path, sheet, cells, ours, reading, book, beside)
-        return SheetTable(
-            path,
-            sheet,
-            sheet == first,
-            cells,
-            header.number,
-            [],
-            book,
-            beside,
-            ours,
-            reading,
-            [],
-            [],
-            titles,
-            pictures,
-        )
+        return SheetTable(path, sheet, sheet == first, cells, header.number, titles, pictures)
 
 
 def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
@@ -266,15 +249,14 @@ def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
     """Raise ManifestError if a header can't be read: a column under a broken one may be ours."""
     for place, fault in header.faults.items():
         if place < width:
-            found, cell = header.cells[place], cell_name(sheet, header.number, place)
             raise ManifestError(
                 RowProblem(
                     str(path),
                     fault.problem,
                     fault.remedy,
                     row=header.number,
-                    found=found,
-                    cell=cell,
+                    found=header.cells[place],
+                    cell=cell_name(sheet, header.number, place),
                 )
             )
 
@@ -299,13 +281,9 @@ def understood(path: Path) -> Iterator[None]:
     except WorkbookError as error:
         raise refused(str(path), error.problem, error.remedy) from error
     except Exception as error:  # each library has its own, and some of none: see the tests
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Any) -> ManifestError:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return refused(
-        str(path),
-        f"the workbook can't be read: {said}",
-        "Open it in your spreadsheet and save it again as .xlsx, or as CSV UTF-8.",
-    )
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise refused(
+            str(path),
+            f"the workbook can't be read: {said}",
+            "Open it in your spreadsheet and save it again as .xlsx, or as CSV UTF-8.",
+        ) from error

@@ -19,12 +19,11 @@ import yaml
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.formats import tree
 from batchsora.manifest.formats.tree_table import TreeTable, numbered, table_of
-from batchsora.manifest.formats.yaml_tree import open_yaml, parsed
+from batchsora.manifest.formats.yaml_tree import PARSER, open_yaml, parsed
 from batchsora.manifest.raw import RawRow, encoding_of
 from batchsora.manifest.values import count
 from batchsora.result_columns import RESULT_NAMES
 
-_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BREAKS: Final = "\n\r\x85\u2028\u2029"
 BREAK: Final = re.compile(f"\r\n|[{_BREAKS}]")
 """What ends a line."""
@@ -77,7 +76,7 @@ def places_of(text: str) -> Place:
     anchors: dict[Any, Place] = {}
     stack = [Place(None, 0, 0)]
     event: Any
-    for event in yaml.parse(text, _PARSER):
+    for event in yaml.parse(text, PARSER):
         start, end = event.start_mark.index, event.end_mark.index
         if isinstance(event, yaml.CollectionEndEvent):
             place = stack.pop()
@@ -119,7 +118,6 @@ _TO_COMMA: Final = re.compile(r"((?:\s|#[^\r\n]*+)*+),[ \t]*")
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
 _PLAIN_IN_BLOCK: Final = re.compile(r"https?://[A-Za-z0-9_./+:?=&%~-]*[A-Za-z0-9_/]")
 _NO_TEXT: Final = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
-_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 _Value = str | int | Decimal | None
 _Results = dict[str, list[_Value]]
@@ -216,7 +214,7 @@ def _columns(rows: Sequence[Mapping[str, object]], keys: Collection[str]) -> _Re
 
 def _value(value: object) -> _Value:
     if isinstance(value, str):
-        return _UNWRITABLE.sub("\ufffd", value) or None
+        return tree.UNWRITABLE.sub("\ufffd", value) or None
     if value is None or (isinstance(value, (int, Decimal)) and not isinstance(value, bool)):
         return value
     raise ValueError(f"cannot write a {type(value).__name__} into a manifest")

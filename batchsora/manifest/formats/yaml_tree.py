@@ -37,7 +37,7 @@ def open_yaml(path: Path, reading: Reading = PLAIN) -> TreeTable:
 
 __all__ = ["Mapping", "Node", "Scalar", "Sequence", "parsed", "read_tree"]
 
-_PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is seven times as fast
+PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is seven times as fast
 _COMMENT: Final = re.compile(r"[ \t]+#")
 _STANDARD_TAG: Final = "tag:yaml.org,2002:"
 _HARMLESS_TAGS: Final = frozenset(
@@ -59,7 +59,7 @@ def read_tree(path: Path, encoding: str | None = None) -> Node:
 def parsed(path: Path, text: str) -> Node:
     """Parse the one document of a text, as :func:`read_tree` does; ``path`` is for messages."""
     try:
-        return _Builder(str(path), text).build(yaml.parse(text, _PARSER))
+        return _Builder(str(path), text).build(yaml.parse(text, PARSER))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise refused(

@@ -156,16 +156,13 @@ def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
         said = only(ask(TASK, given, bounds, [file.fileno()]), PICTURE)
         if isinstance(said, Unfit):
             raise CellError(said.problem, said.remedy)
-        if _SUFFIXES[said.suffix] != _name_of(said.data) or len(said.data) > LARGEST_IMAGE:
+        found = kind_of(said.data[:HEAD])
+        named = None if found is None else found.name
+        if _SUFFIXES[said.suffix] != named or len(said.data) > LARGEST_IMAGE:
             raise nonsense()
     except ApartError as error:
         raise CellError(f"the image can't be converted: {error}", _SAVE_AGAIN) from error
     return _Made(said.data, said.suffix, said.note)
-
-
-def _name_of(data: bytes) -> str | None:
-    kind = kind_of(data[:HEAD])
-    return None if kind is None else kind.name
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
@@ -281,14 +278,18 @@ class _Bounded(io.BytesIO):
 
 def _encoded(image: "Image", opacity: "Image | None", which: str) -> _Made:
     """Write a picture so that it fits: in the best quality, then in the largest size."""
-    from PIL.Image import Resampling  # noqa: PLC0415
+    import PIL.Image  # noqa: PLC0415
 
     done = ""
     if opacity is not None:
-        data = _written(_whole(image, opacity), "PNG")
+        whole = image.convert("RGBA")
+        whole.putalpha(opacity)
+        data = _written(whole, "PNG")
         if data is not None:
             return _Made(data, ".png", f"made a PNG{which}, {_size(len(data))}")
-        image = _on_white(image, opacity)
+        white = PIL.Image.new("RGB", image.size, "white")
+        white.paste(image, mask=opacity)
+        image = white
         done = ", transparent parts are white"
     if max(image.size) <= WIDEST_JPEG:
         for quality in QUALITIES:
@@ -300,27 +301,13 @@ def _encoded(image: "Image", opacity: "Image | None", which: str) -> _Made:
     share = min(0.8, WIDEST_JPEG / max(image.size))
     while True:
         width, height = (max(1, int(side * share)) for side in image.size)
-        smaller = image.resize((width, height), Resampling.LANCZOS, reducing_gap=2.0)
+        smaller = image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=2.0)
         data = _written(smaller, "JPEG", SHRUNK_QUALITY)
         if data is not None:
             was = f"{image.width} x {image.height}"
             done += f", shrunk from {was} to {width} x {height}"
             return _Made(data, ".jpg", f"made a JPEG{which}{done}, {_size(len(data))}")
         share *= 0.8
-
-
-def _whole(image: "Image", opacity: "Image") -> "Image":
-    whole = image.convert("RGBA")
-    whole.putalpha(opacity)
-    return whole
-
-
-def _on_white(image: "Image", opacity: "Image") -> "Image":
-    from PIL import Image  # noqa: PLC0415
-
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=opacity)
-    return white
 
 
 def _written(image: "Image", kind: str, quality: int = 0) -> bytes | None:

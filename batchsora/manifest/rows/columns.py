@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem, refused
+from batchsora.manifest.raw import Reading
 from batchsora.manifest.rows.headers import (
     LONGEST_HEADER,
     WEAKEST,
@@ -256,3 +257,36 @@ def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Excep
 def listed(headers: Sequence[str]) -> str:
     """Return as many headers as are enough to recognise the file by."""
     return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")
+
+
+def gone(reading: Reading, headers: Sequence[str]) -> Mapping[str, str]:
+    """Return what was given before for headers that no longer exist."""
+    there = {folded(header) for header in headers}
+    return {
+        header: name
+        for header, name in reading.columns.items()
+        if header in reading.kept and folded(header) not in there
+    }
+
+
+def refuse_gone(file: str, row: int | None, reading: Reading, headers: Sequence[str]) -> None:
+    """Check that no column of ours was lost because its header was renamed.
+
+    A campaign's cap would no longer hold, or every row would be bought with the default. Nothing is
+    lost if another header means the same now.
+
+    Raises:
+        ManifestError: a header that meant one of our columns is gone, and none means it now.
+    """
+    said = {folded(header): name for header, name in reading.columns.items()}
+    present = {said.get(folded(header), meaning(header)) for header in headers}
+    for header, name in gone(reading, headers).items():
+        if name and name not in present:
+            raise refused(
+                file,
+                f"there is no column {header!r} any more, which you mapped before to {name!r}",
+                f"There are: {listed(headers)}. Map the new one with "
+                f"{way_to_map('Your name', name)}, rename it back to {header!r}, or use "
+                f"{way_to_map(header, '')} if it is none of them.",
+                row=row,
+            )

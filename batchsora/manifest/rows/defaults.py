@@ -1,6 +1,6 @@
 """Defaults for empty cells, given outside of a table (``--default duration=15``)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ class DefaultedTable(OtherRows):
     inner: RawTable
     headers: tuple[str, ...]
     places: Mapping[int, str]
-    pictures: tuple[int, ...]
+    pictures: Collection[int]
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows, with their empty cells filled."""
@@ -53,11 +53,6 @@ def with_defaults(
         if name not in known:
             headers.append(name)
         places[known.get(name, len(headers) - 1)] = text
-    pictures = tuple(
-        place for place in (*places, *known.values()) if _is_picture(place, known, headers)
-    )
-    return DefaultedTable(table, tuple(headers), places, tuple(dict.fromkeys(pictures)))
-
-
-def _is_picture(place: int, known: Mapping[str, int], headers: list[str]) -> bool:
-    return place in [known.get(name) for name in IMAGES] or headers[place] in IMAGES
+    ours = [known.get(name) for name in IMAGES]
+    pictures = {p for p in (*places, *known.values()) if p in ours or headers[p] in IMAGES}
+    return DefaultedTable(table, tuple(headers), places, pictures)

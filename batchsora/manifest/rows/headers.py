@@ -213,11 +213,6 @@ def outright(header: str) -> bool:
     return folded(header) in _KNOWN
 
 
-def proper(header: str) -> bool:
-    """Return whether a header is the proper name of a column of ours, not a synonym."""
-    return folded(header) in _CANONICAL
-
-
 def _bare(header: str) -> list[str]:
     """Return a header without its hints, folded: without brackets, then its first line alone."""
     text = _NUMBERED.sub("", normalized(header, "NFKC"), count=1)

@@ -22,14 +22,11 @@ from batchsora.manifest.rows.headers import WEAKEST, meaning, rank
 from batchsora.manifest.rows.likely_cells import NAMES, may_mean
 
 _PICTURE: Final = re.compile(
-    r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?",
-    re.IGNORECASE | re.DOTALL,
-)
-_ATTACHED: Final = re.compile(
+    r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?"
     # "kite.png (https://…)" as Airtable exports it, "![kite](kite.png)" of Markdown
-    r"[^\r\n]{1,500}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif) ?\(https?://[^\r\n]*\)"
+    r"|[^\r\n]{1,500}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif) ?\(https?://[^\r\n]*\)"
     r"|!\[[^\]\r\n]*\]\([^\r\n]+\)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 _WHAT: Final = {
     "image": "name pictures",
@@ -53,12 +50,8 @@ _Said = tuple[str, str, str]
 """A header, what is wrong, and what to do about it."""
 
 
-def _names_picture(text: str) -> bool:
-    return any(pattern.fullmatch(text) is not None for pattern in (_PICTURE, _ATTACHED))
-
-
 _KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "image": lambda text: _names_picture(text.strip().strip("\"'")),
+    "image": lambda text: _PICTURE.fullmatch(text.strip().strip("\"'")) is not None,
     "orientation": likely_cells.is_orientation,
     "duration": lambda text: likely_cells.seconds(text) is not None,
     "clock": likely_cells.may_be_seconds,
@@ -232,51 +225,33 @@ class Lookalikes:
 
 
 def _only_numbers(header: str) -> _Said:
-    return (
-        header,
-        "all prompts are only numbers, like those of a column that numbers the rows",
-        (
-            "--map 'Your name=prompt' says which column has the prompts; if it is this one, use "
-            f"{way_to_map(header, 'prompt')}."
-        ),
-    )
+    problem = "all prompts are only numbers, like those of a column that numbers the rows"
+    way = "--map 'Your name=prompt' says which column has the prompts; if it is this one, use"
+    return header, problem, f"{way} {way_to_map(header, 'prompt')}."
+
+
+def _said(header: str, problem: str, way: str, column: str = "it is your own column") -> _Said:
+    return header, problem, f"{way}; if {column}, {way_to_map(header, '')} keeps it as it is."
 
 
 def _hint(header: str, kind: str) -> _Said:
     """Return the warning about a column whose header may be ours, and whose cells could be."""
     name = NAMES.get(kind, kind)
-    way = (
-        f"Rename it to {name!r}, or use {way_to_map(header, name)}"
-        if kind == name
-        else f"Write landscape or portrait into a column {name!r}"
-    )
-    return (
-        header,
-        f"may mean {name!r}, but is not read as it",
-        f"{way}; if it is your own column, {way_to_map(header, '')} keeps it as it is.",
-    )
+    way = f"Write landscape or portrait into a column {name!r}"
+    if kind == name:
+        way = f"Rename it to {name!r}, or use {way_to_map(header, name)}"
+    return _said(header, f"may mean {name!r}, but is not read as it", way)
 
 
 def _warning(header: str, kind: str) -> _Said:
     """Return the warning about a column with the contents of one of ours."""
     name = _BY_ALL.get(kind, kind)
-    return (
-        header,
-        f"its cells {_WHAT[kind]}, but it is not read as {name!r}",
-        (
-            f"Use {way_to_map(header, name)}; if it is your own column, "
-            f"{way_to_map(header, '')} keeps it as it is."
-        ),
-    )
+    problem = f"its cells {_WHAT[kind]}, but it is not read as {name!r}"
+    return _said(header, problem, f"Use {way_to_map(header, name)}")
 
 
 def _warning_within(header: str, name: str) -> _Said:
     """Return the warning about a column with a key of ours inside its mappings."""
-    return (
-        header,
-        f"a key inside it means {name!r}, but is not read there",
-        (
-            f"Write {name!r} as a key of the job itself; if this is your own column, "
-            f"{way_to_map(header, '')} keeps it as it is."
-        ),
-    )
+    problem = f"a key inside it means {name!r}, but is not read there"
+    way = f"Write {name!r} as a key of the job itself"
+    return _said(header, problem, way, "this is your own column")
