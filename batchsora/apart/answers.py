@@ -46,7 +46,7 @@ def only(answer: Spool, kind: TypeAdapter[T]) -> T:
 
 
 def nonsense() -> ApartError:
-    """Make the error for an answer that no reader of ours gives."""
+    """Return the error for an answer that our readers never give."""
     return ApartError("its reader gave an invalid answer; the file may have taken it over")
 
 

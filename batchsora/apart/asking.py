@@ -123,14 +123,14 @@ def bounds_for(size: int) -> Bounds:
 
 
 class ApartError(Exception):
-    """A task cost more than it may, or its library broke; the text tells a person which."""
+    """A task cost more than it may, or its library broke; the text says which."""
 
 
 def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[int] = ()) -> Spool:
-    """Run a task in a separate process.
+    """Run a task (``module:function``, see :mod:`batchsora.apart.serving`) in a separate process.
 
     Args:
-        task: as ``module:function``; see :mod:`batchsora.apart.serving`.
+        task: as above.
         given: its argument, sent as JSON.
         bounds: what it may cost.
         files: numbers of open files that it gets under the same numbers.
@@ -192,7 +192,6 @@ def _too_slow(bounds: Bounds) -> ApartError:
 
 
 def _check(code: int, bounds: Bounds, answer: Spool) -> None:
-    """Raise an error unless the process ended well."""
     if code == 0:
         return
     if code == -signal.SIGXCPU:
@@ -208,12 +207,9 @@ def _check(code: int, bounds: Bounds, answer: Spool) -> None:
 
 
 def _bug(answer: Spool) -> str | None:
-    """Read the traceback that ends an answer; None where there is none."""
-    last = b""
-    for line in answer.lines():
-        last = line
+    """Return the traceback that ends an answer; None without one."""
     try:
-        said = json.loads(last[-_LONGEST_BUG:].decode("ascii"))
+        said = json.loads(answer.last()[-_LONGEST_BUG:].decode("ascii"))
     except (ValueError, RecursionError):
         return None
     bug = said.get("bug") if isinstance(said, dict) else None

@@ -31,8 +31,8 @@ def main() -> None:
     except MemoryError:
         os._exit(NO_MEMORY)  # at once: there may be no memory for anything else
     except BrokenPipeError:
-        os._exit(1)  # nobody listens any more
-    except Exception:  # noqa: BLE001 - told to the process that asked
+        os._exit(1)  # the parent has gone
+    except Exception:  # noqa: BLE001 - sent to the process that asked
         told = json.dumps({"bug": traceback.format_exc()[-8000:]})
         os.write(1, f"\n{told}\n".encode())
         os._exit(BUG)

@@ -98,13 +98,6 @@ class Part(Said):
     data: Packed
 
 
-class NoPart(Said):
-    """Why pictures can't be extracted from a workbook any more."""
-
-    problem: str
-    remedy: str
-
-
 class Fitted(Said):
     """A picture's new form."""
 
@@ -113,8 +106,8 @@ class Fitted(Said):
     note: str
 
 
-class Unfit(Said):
-    """A picture that can't be converted."""
+class Unusable(Said):
+    """Why a picture can't be extracted or converted."""
 
     problem: str
     remedy: str
@@ -145,6 +138,6 @@ ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
     Cells | Faulty | Refused | Told
 )
 HEAD: TypeAdapter[Looked | Refused] = TypeAdapter(Looked | Refused)
-PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)
+PICTURE: TypeAdapter[Fitted | Unusable] = TypeAdapter(Fitted | Unusable)
 COPY: TypeAdapter[Piece | Notes | Unwritable] = TypeAdapter(Piece | Notes | Unwritable)
-PART: TypeAdapter[Part | NoPart] = TypeAdapter(Part | NoPart)
+PART: TypeAdapter[Part | Unusable] = TypeAdapter(Part | Unusable)

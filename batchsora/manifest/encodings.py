@@ -15,12 +15,13 @@ _HEAD: Final = 4096
 LARGEST: Final = 8 * 1024**2
 """Bytes that are looked at."""
 
-_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the one of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+"""Byte order marks, and the encodings of what follows them."""
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _USUAL: Final = frozenset(
@@ -41,10 +42,7 @@ def mark_of(path: Path) -> str | None:
     """Return the encoding of a byte order mark of UTF-16 or UTF-32; None without one."""
     with path.open("rb") as file:
         head = file.read(4)
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
-    return None
+    return next((name[: len("utf-16")] for mark, name in MARKS if head.startswith(mark)), None)
 
 
 def is_utf_8_after_all(path: Path, said: str) -> bool:
@@ -73,7 +71,11 @@ def way_to_read(path: Path) -> str:
         data = file.read(LARGEST)
     again = 'Save it again as "CSV UTF-8" (or as UTF-8 text)'
     lines = data.splitlines()
-    if b"\0" not in data and any(map(_is_utf_8, lines)) and not _is_text(data, "utf-8"):
+    if (
+        b"\0" not in data
+        and any(not line.isascii() and _is_text(line, "utf-8") for line in lines)
+        and not _is_text(data, "utf-8")
+    ):
         return f"{again}: it mixes UTF-8 with another encoding, so no --encoding can read it."
     name = likely(data)
     return f"{again}." if name is None else f"Use --encoding {name}, or save it as UTF-8."
@@ -92,11 +94,6 @@ def likely(data: bytes) -> str | None:
     if sum(runs) / max(len(runs), 1) <= LONGEST_RUN and _reads(data, "cp1252"):
         return "cp1252"
     return next((n for n in ("cp1251", "cp1253", "cp1250") if _reads(data, n)), None)
-
-
-def _is_utf_8(line: bytes) -> bool:
-    """Return whether a line is UTF-8 and not ASCII."""
-    return not line.isascii() and _is_text(line, "utf-8")
 
 
 def _is_text(data: bytes, name: str) -> bool:
@@ -139,7 +136,7 @@ def still_written_so(path: Path, kept: Mapping[str, Any]) -> dict[str, str]:
         with path.open("rb") as file:
             head = file.read(_HEAD)
         if isinstance(encoding, str) and not mark_of(path):
-            "".encode(encoding)  # one that is no encoding of texts is none
+            "".encode(encoding)  # raises for an encoding that is not for texts
             if codecs.lookup(encoding).name == "utf-8" or not is_utf_8_after_all(path, encoding):
                 found["encoding"] = encoding
         if isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.encode() in head:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from batchsora.workbook import letters
+
 LONGEST_SHOWN: Final = 120
 """So many characters of what was found are repeated to the person; a data URI has millions."""
 
@@ -70,16 +72,7 @@ def _quoted(text: str) -> str:
 def cell_name(sheet: str, row: int, column: int | None) -> str:
     """Name a cell (row from 1, column from 0), or a row (column None): ``'My sheet'!C17``."""
     quoted = sheet if re.fullmatch(r"[^\W\d]\w*", sheet) else "'" + sheet.replace("'", "''") + "'"
-    return f"{quoted}!{row}:{row}" if column is None else f"{quoted}!{_letters(column)}{row}"
-
-
-def _letters(column: int) -> str:
-    letters = ""
-    number = column + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+    return f"{quoted}!{row}:{row}" if column is None else f"{quoted}!{letters(column + 1)}{row}"
 
 
 class ManifestError(Exception):

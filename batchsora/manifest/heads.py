@@ -75,7 +75,7 @@ def _looked(path: Path, reading: Reading) -> Iterator[Any]:
             cells = () if header is None else trimmed(header.cells)
             others = [name for name in seen if name != sheet][: MOST_SHEETS - 1]
             shown = [name for name in names if name == sheet or name in others]
-        # one more of each, so that whoever asks sees that there are too many
+        # one more of each, so that the caller sees that there are too many
         headers = [cell[: LONGEST_HEADER + 1] for cell in cells[: MOST_COLUMNS + 1]]
         yield {"headers": headers, "sheet": sheet, "sheets": shown}
     except ManifestError as error:

@@ -8,7 +8,7 @@ mean.
 import codecs
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from batchsora.manifest.encodings import is_utf_8_after_all, mark_of
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 
+IMAGES: Final = ("image", "image_url")
+"""Two columns for one thing: a row with one of them gets no default for the other."""
 LARGEST_PART: Final = 64 * 1024**2
 """Bytes of a picture that lies in a workbook, before it is fitted."""
 
@@ -186,6 +188,48 @@ class OtherRows:
     def hidden(self) -> bool:
         """Return whether hidden rows were left out."""
         return hidden_in(self.inner)
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultedTable(OtherRows):
+    """A table in which empty cells have their default; columns that it lacks come last."""
+
+    inner: RawTable
+    headers: tuple[str, ...]
+    places: Mapping[int, str]
+    pictures: Collection[int]
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows, with their empty cells filled."""
+        own = len(self.inner.headers)
+        added = [""] * (len(self.headers) - own)
+        for raw in self.inner.rows():
+            if not isinstance(raw, RawRow):
+                yield raw
+                continue
+            short = [""] * (own - len(raw.cells))
+            # cells beyond the last column stay there, where they are reported as faults
+            cells = [*raw.cells[:own], *short, *added, *raw.cells[own:]]
+            has_picture = any(cells[place].strip() for place in self.pictures)
+            for place, text in self.places.items():
+                if not cells[place].strip() and not (has_picture and place in self.pictures):
+                    cells[place] = text
+            yield RawRow(raw.row, cells)
+
+
+def with_defaults(
+    table: RawTable, known: Mapping[str, int], defaults: Mapping[str, str]
+) -> DefaultedTable:
+    """Return a table with defaults, given by the name of our column."""
+    headers = [*table.headers]
+    places: dict[int, str] = {}
+    for name, text in defaults.items():
+        if name not in known:
+            headers.append(name)
+        places[known.get(name, len(headers) - 1)] = text
+    ours = [known.get(name) for name in IMAGES]
+    pictures = {p for p in (*places, *known.values()) if p in ours or headers[p] in IMAGES}
+    return DefaultedTable(table, tuple(headers), places, pictures)
 
 
 def encoding_of(path: Path, said: str | None) -> str:

@@ -1,13 +1,4 @@
-"""Opening a manifest: the public face of this package.
-
-::
-
-    manifest = open_manifest(Path("campaign.csv"))
-    for item in manifest.rows():
-        match item:
-            case JobSpec(): ...
-            case RowProblem(): ...
-"""
+"""Open a manifest: the public face of this package."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +12,7 @@ from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.formats.apart_table import ApartTable, open_apart
 from batchsora.manifest.formats.csv_formulas import ToldTable
 from batchsora.manifest.formats.csv_reader import CsvTable, open_csv
-from batchsora.manifest.formats.embedded import EmbeddedTable, check_said, with_pictures
+from batchsora.manifest.formats.embedded import EmbeddedTable, with_pictures
 from batchsora.manifest.formats.filtered import FilteredTable, LeftOut
 from batchsora.manifest.formats.folder_reader import open_folder
 from batchsora.manifest.formats.json_reader import JsonLines, open_jsonl
@@ -36,9 +27,9 @@ from batchsora.manifest.raw import (
     embedded_in,
     hidden_in,
     warnings_of,
+    with_defaults,
 )
 from batchsora.manifest.rows.columns import Columns, understand
-from batchsora.manifest.rows.defaults import with_defaults
 from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.rows.lookalikes import Lookalikes
 from batchsora.manifest.rows.result_columns import results_among
@@ -171,16 +162,15 @@ class Manifest:
 
     def _pictures(self) -> Images:
         folder = self.path if self.path.is_dir() else self.path.parent
-        pictures = Images(
+        self.notes.clear()
+        return Images(
             folder,
             allow_outside=self._allow_outside,
             fitter=self._fitter,
             more=None if self._reading.images is None else Path(self._reading.images),
             kept=self._kept,
+            notes=self.notes,
         )
-        self.notes.clear()
-        pictures.notes = self.notes
-        return pictures
 
     def spec_rows(
         self, kind_of: Callable[[GenerationRequest], str]
@@ -196,7 +186,8 @@ class Manifest:
         watch = Lookalikes(self._meaning, self._table.headers)
 
         def lumps() -> Iterator[Iterable[SpecRow | RowProblem]]:
-            for lump in self._lumps():
+            rows = self._table.rows()
+            while lump := list(islice(rows, LUMP)):
                 watch.see(lump)
                 plain = [raw for raw in lump if isinstance(raw, RawRow)]
                 quick = columns.read(plain) if len(plain) == len(lump) else []
@@ -224,11 +215,6 @@ class Manifest:
             for found in watch.warnings(str(self.path), table.headers, table.header_row)
             if found.column not in said
         ]
-
-    def _lumps(self) -> Iterator[list[RawRow | RowProblem]]:
-        rows = self._table.rows()
-        while lump := list(islice(rows, LUMP)):
-            yield lump
 
     def named_rows(self) -> Iterator[JobSpec]:
         """Read the row of each key, in the file's order, without looking at pictures.
@@ -311,7 +297,12 @@ def open_manifest(
         )
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Remove --sheet.")
-    check_said(file, reading)
+    if reading.embedded_images and reading.ignore_pictures:
+        raise refused(
+            file,
+            "pictures can't be both used and ignored",
+            "Use either --embedded-images or --ignore-pictures.",
+        )
     table = reader(path, reading)
     headers = table.headers
     there = {folded(header) for header in headers}

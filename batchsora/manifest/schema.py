@@ -78,7 +78,7 @@ COLUMNS: Final[Mapping[str, Said]] = {
         ("https://example.com/hook",),
     ),
 }
-"""Of each column of ours: what it means, and examples."""
+"""What each column of ours means, and examples."""
 
 TOP: Final[Mapping[str, str]] = {
     "$schema": "Location of this schema, for editors; otherwise ignored.",
@@ -116,6 +116,10 @@ _Schemas = dict[str, core.CoreSchema]
 _NULL: Final = core.none_schema()
 _NUMBER: Final = core.float_schema(strict=True)
 _BOOL: Final = core.bool_schema(strict=True)
+_reference: Final = core.definition_reference_schema
+_TEXT: Final = core.str_schema(strict=True)
+_VALUE: Final = core.union_schema([_TEXT, _NUMBER, _BOOL])
+_EMPTY: Final = core.dict_schema(max_length=0)
 _NEVER: Final = core.str_schema(strict=True, min_length=1, max_length=0)
 """What no value is: longer than nothing and no longer."""
 
@@ -138,7 +142,6 @@ def json_schema() -> dict[str, Any]:
 
 
 def _told(key: str, part: str) -> dict[str, Any]:
-    """Return the description of a key."""
     if part in {"Manifest", "Campaign"} or key == VALUES:
         return {"description": TOP[key]}
     if key in _FORBIDDEN.get(part, ()):
@@ -152,12 +155,10 @@ class _Printer(GenerateJsonSchema):
     """Prints a schema without titles, which would only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Leave it out."""
         del schema
         return False
 
     def any_schema(self, schema: core.AnySchema) -> JsonSchemaValue:
-        """Print what may be anything."""
         del schema
         return {}
 
@@ -166,8 +167,13 @@ def _definitions() -> list[core.CoreSchema]:
     template: _Schemas = {
         name: core.union_schema([_reference(name), _text("[{}]")]) for name in SYNONYMS
     }
-    template[VALUES] = core.union_schema([_lists(), _table()])
-    campaign = {"budget": _money(), "defaults": _nullable(_reference("CampaignDefaults"))}
+    lists = _named(core.list_schema(_VALUE, min_length=1))
+    table = core.list_schema(_named(_VALUE), min_length=1)
+    template[VALUES] = core.union_schema([lists, table])
+    campaign = {
+        "budget": _money(),
+        "defaults": core.nullable_schema(_reference("CampaignDefaults")),
+    }
     return [
         core.typed_dict_schema(_fields(_top()), extra_behavior="forbid", ref="Manifest"),
         _row("Job"),
@@ -197,22 +203,20 @@ def _document() -> core.CoreSchema:
 
 
 def _top() -> _Schemas:
-    entry = core.union_schema([_reference("MatrixEntry"), _empty()])
+    entry = core.union_schema([_reference("MatrixEntry"), _EMPTY])
     return {
         SCHEMA_KEY: core.any_schema(),
-        "batch": _nullable(_name()),
+        "batch": core.nullable_schema(_name()),
         "budget": _money(),
-        "campaigns": _nullable(
-            core.dict_schema(core.str_schema(strict=True), _reference("Campaign"))
-        ),
-        "defaults": _nullable(_reference("Defaults")),
-        "jobs": core.union_schema([_jobs(), _empty(), _NULL]),
-        "matrix": core.union_schema([entry, core.list_schema(_nullable(entry)), _NULL]),
+        "campaigns": core.nullable_schema(core.dict_schema(_TEXT, _reference("Campaign"))),
+        "defaults": core.nullable_schema(_reference("Defaults")),
+        "jobs": core.union_schema([_jobs(), _EMPTY, _NULL]),
+        "matrix": core.union_schema([entry, core.list_schema(core.nullable_schema(entry)), _NULL]),
     }
 
 
 def _jobs(least: int | None = None) -> core.CoreSchema:
-    job = core.union_schema([core.str_schema(strict=True), _reference("Job"), _NULL])
+    job = core.union_schema([_TEXT, _reference("Job"), _NULL])
     return core.list_schema(job, min_length=least)
 
 
@@ -230,7 +234,6 @@ def _synonyms() -> dict[str, str]:
 
 
 def _columns() -> _Schemas:
-    """Return what each of our columns may contain."""
     texts = (*values.ORIENTATIONS, *values.NAMED_RATIOS)
     spelt = "|".join(re.escape(word) for word in texts if word and word.isascii())
     times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
@@ -246,7 +249,7 @@ def _columns() -> _Schemas:
     return {
         "id": _name("(?![#-])"),
         "prompt": prompt,
-        "image": core.union_schema([core.str_schema(strict=True), _NUMBER, _BOOL]),
+        "image": _VALUE,
         "image_url": _cell(r"https?://[^\s]+"),
         "orientation": core.union_schema(
             [core.literal_schema(usual), _cell(_spaced(f"{spelt}|{times}"))]
@@ -283,23 +286,9 @@ def _money() -> core.CoreSchema:
     return core.union_schema([number, text, _NULL])
 
 
-def _lists() -> core.CoreSchema:
-    """Return a list of values for each name."""
-    return _named(core.list_schema(_value(), min_length=1))
-
-
-def _table() -> core.CoreSchema:
-    """Return a list of mappings from names to values."""
-    return core.list_schema(_named(_value()), min_length=1)
-
-
 def _named(kind: core.CoreSchema) -> core.CoreSchema:
     name = core.str_schema(strict=True, min_length=1, max_length=LONGEST_HEADER)
     return core.dict_schema(name, kind, min_length=1, max_length=MOST_COLUMNS)
-
-
-def _value() -> core.CoreSchema:
-    return core.union_schema([core.str_schema(strict=True), _NUMBER, _BOOL])
 
 
 def _cell(pattern: str) -> core.CoreSchema:
@@ -325,18 +314,6 @@ def _spaced(pattern: str) -> str:
     beside = rf"[\s{re.escape(''.join(sign for sign in values.BESIDE if sign.isascii()))}]*"
     within = re.sub(r"(?<=[a-z0-9:/)?])(?<!\(\?)(?=[a-z0-9:/(])", lambda _: beside, pattern)
     return f"{beside}(?:{within}){beside}"
-
-
-def _nullable(kind: core.CoreSchema) -> core.CoreSchema:
-    return core.nullable_schema(kind)
-
-
-def _reference(name: str) -> core.CoreSchema:
-    return core.definition_reference_schema(name)
-
-
-def _empty() -> core.CoreSchema:
-    return core.dict_schema(max_length=0)
 
 
 def _fields(kinds: _Schemas, *needed: str) -> dict[str, core.TypedDictField]:

@@ -18,7 +18,7 @@ from jobs.model.money import LARGEST_USD
 PORTRAIT: Final = "9:16"
 LANDSCAPE: Final = "16:9"
 MODEL: Final = DEFAULT_MODEL
-"""Of which rows are; no column names another one yet."""
+"""The model of all rows; no column names another one yet."""
 MOST_VARIANTS: Final = 1000
 LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
@@ -33,9 +33,9 @@ REMEMBERED: Final = 1024
 """Combinations of repeated cells whose meaning is kept."""
 
 UNCALCULATED: Final = "#FORMULA!"
-"""Stands for a formula whose result is not in the file."""
+"""Replaces a formula whose result is not in the file."""
 WRITTEN: Final = f"{UNCALCULATED} "
-"""Stands before one in a table that has its text."""
+"""Precedes the text of one in a text table."""
 _FAILED: Final = re.compile(
     # Excel's and LibreOffice's in any language: #REF!, #WERT!, #DIV/0!, #NOMBRE?, #¡VALOR!
     r"#[^\W_a-z]*(?:[/\u00a1\u00bf ]?[^\W_a-z]+){0,3}[!?]"
@@ -45,21 +45,21 @@ _FAILED: Final = re.compile(
     r"|\#{3,}"  # a column that is too narrow
     r"|(?i:(?:LOADING|WIRD GELADEN|CHARGEMENT|CARGANDO)\s?(?:\.\.\.|\u2026))"
 )
-"""What programs write where a formula failed or is still at work."""
+"""What programs write if a formula failed or is still being calculated."""
 FAILED_BEGIN: Final = frozenset("#EeFfLlWwCc")
-"""How it begins."""
+"""Its first characters."""
 LONGEST_FAILED: Final = 24
 
 _NOTHING: Final = frozenset(
     ("n/a", "na", "n.a", "n.v", "nan", "none", "null", "nil", "tbd", "tba", "tbc", "todo", "to do")
 ) | {"true", "false", "undefined", "nat", "\\n"}
-"""What people and programs write where there is no text; a database writes ``\\N``."""
+"""What people and programs write instead of a text; a database writes ``\\N``."""
 LONGEST_NOTHING: Final = 16
 """Characters, with signs around it."""
 _WRITE: Final = "Write what the video shows, or remove the row."
 _SIGNS: Final = " .,:;!?-_*\"'`()[]<>{}"
 _LOST: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands where a character could not be read."""
+"""Replaces a character that could not be read."""
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 _CONTROLS_AND_LINES: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
@@ -69,7 +69,7 @@ ORDINARY_PROMPT: Final = re.compile(
     rf"(?!(?:{_FAILED.pattern})\Z)"
     rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{MODEL.longest_prompt - 1}}}(?<!\s)"
 )
-"""Texts that :func:`prompt` returns as they are: too long to stand for an empty cell."""
+"""Texts that :func:`prompt` returns as they are: too long for a placeholder."""
 ORDINARY_NAME: Final = re.compile(
     rf"(?!(?:{_FAILED.pattern})\Z)"
     rf"[^-#\s{_CONTROLS_AND_LINES}][^{_CONTROLS_AND_LINES}]{{0,{LONGEST_NAME - 1}}}(?<!\s)"
@@ -97,7 +97,7 @@ NAMED_RATIOS: Final = {
 }
 """An orientation with its ratio: ``Portrait (9:16)``, ``16:9 - landscape``."""
 BESIDE: Final = "()[]-,|\u2013\u2014"
-"""Signs that stand around the two."""
+"""Signs around the two."""
 _NO_SIGNS: Final = str.maketrans("", "", BESIDE)
 # A spreadsheet takes "16:9" for nine past four in the afternoon. Only two ratios exist, so that
 # such a time can mean nothing else.
@@ -243,7 +243,9 @@ def prompt(text: str) -> str:
     if CONTROL.search(words):
         raise CellError("the prompt has control characters", "Remove them.")
     # Zero-width characters are not white space to Python, and yet nothing to see.
-    if not words[:1].isalnum() and not is_visible(words):
+    if not words[:1].isalnum() and not any(
+        sign.isprintable() and not sign.isspace() for sign in words
+    ):
         raise CellError("the prompt is empty", _WRITE)
     if says_nothing(words):
         raise CellError("the prompt is only a placeholder or punctuation", _WRITE)
@@ -264,11 +266,6 @@ def says_nothing(words: str) -> bool:
         unicodedata.category(character)[0] in "PZC" or character in f"\n{_LOST}"
         for character in words
     )
-
-
-def is_visible(text: str) -> bool:
-    """Return whether a text has something to see."""
-    return any(character.isprintable() and not character.isspace() for character in text)
 
 
 def row_id(text: str) -> str | None:

@@ -8,3 +8,12 @@ class WorkbookError(Exception):
         super().__init__(f"{problem}. {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+def letters(column: int) -> str:
+    """Return the name of a column, counted from 1."""
+    named = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        named = chr(ord("A") + rest) + named
+    return named

@@ -15,7 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from lxml import etree
 
 from batchsora.result_columns import USUAL_WIDTH, WIDTHS
-from batchsora.workbook import WorkbookError
+from batchsora.workbook import WorkbookError, letters
 from batchsora.workbook.cells import (
     Link,
     Rows,
@@ -23,7 +23,6 @@ from batchsora.workbook.cells import (
     cell_at,
     cells_of,
     insert_behind,
-    letters,
     tag,
     write,
 )
@@ -84,13 +83,7 @@ MOST_COLUMNS: Final = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the results of a sheet go.
-
-    Attributes:
-        headers: the header of each result's column, in order.
-        there: the columns of an earlier export, from 1, by the result.
-        width: how many columns the header has.
-    """
+    """Where the results of a sheet go: headers, those ``there`` already (from 1), and its width."""
 
     headers: Mapping[str, str]
     there: Mapping[str, int] = field(default_factory=dict)
@@ -110,16 +103,9 @@ def annotate(
     """Copy a workbook with results in columns of their own, replacing those of an earlier export.
 
     Only cells of rows with results, in columns of ours, and the headers of new columns are written.
-
-    Args:
-        source: the workbook.
-        target: where the copy goes.
-        sheet: its name.
-        header_row: from 1.
-        results: by row and result; values are texts, numbers, aware times, :class:`Link` and None.
-        failed: the rows whose results are marked.
-        columns: where the results go.
-        suffix: of the copy, which becomes that kind of workbook; None keeps the kind.
+    Values are texts, numbers, aware times, :class:`Link` and None, by row and result. The results
+    of ``failed`` rows are marked. The copy becomes the kind of workbook of ``suffix``; None keeps
+    it.
 
     Returns:
         What a person should know about the copy.
@@ -185,8 +171,6 @@ def _serialized(root: etree._Element) -> bytes:
 
 
 class _Edit:
-    """One sheet, while results are written into it."""
-
     def __init__(
         self, root: etree._Element, styles: Styles | None, links: Links, *, since_1904: bool
     ) -> None:
@@ -290,7 +274,6 @@ class _Edit:
         row.attrib.pop("spans", "")
 
     def _set_size(self, rows: Collection[int], last: int) -> None:
-        """Make the sheet's size cover what was written."""
         size = self._root.find(tag("dimension"))
         area = None if size is None else area_of(size.get("ref") or "")
         if size is None or area is None:

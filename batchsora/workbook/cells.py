@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from batchsora.workbook import letters
 from batchsora.workbook.package import MAIN
 
 LONGEST_TEXT: Final = 32_767
@@ -49,40 +50,22 @@ def tag(name: str) -> str:
     return f"{{{MAIN}}}{name}"
 
 
-def letters(column: int) -> str:
-    """Return the name of a column, counted from 1."""
-    named = ""
-    while column:
-        column, rest = divmod(column - 1, 26)
-        named = chr(ord("A") + rest) + named
-    return named
-
-
-def column_of(place: str) -> int | None:
-    """Return the column of a place like ``C17``, from 1; None if it is not a place."""
+def place_of(place: str) -> tuple[int, int] | None:
+    """Return the row and the column of a place like ``C17``, from 1; None if it is not a place."""
     found = _PLACE.fullmatch(place.replace("$", ""))
     if found is None:
         return None
     column = 0
     for letter in found[1]:
         column = column * 26 + ord(letter) - ord("A") + 1
-    return column
-
-
-def row_of(place: str) -> int | None:
-    """Return the row of a place like ``C17``; None if it is not a place."""
-    found = _PLACE.fullmatch(place.replace("$", ""))
-    return None if found is None else int(found[2])
+    return int(found[2]), column
 
 
 def area_of(place: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return the first and last row and column of ``C17`` or ``A1:B2``; None if it is neither."""
     first, _, last = place.partition(":")
-    corners = [(row_of(one), column_of(one)) for one in (first, last or first)]
-    (top, left), (bottom, right) = corners
-    if top is None or left is None or bottom is None or right is None:
-        return None
-    return (top, left), (bottom, right)
+    top_left, bottom_right = place_of(first), place_of(last or first)
+    return None if top_left is None or bottom_right is None else (top_left, bottom_right)
 
 
 def insert_behind(root: etree._Element, one: etree._Element, before: Collection[str]) -> None:
@@ -107,10 +90,6 @@ class Rows:
         for row in data.iterchildren(tag("row")):
             number = int(row.get("r") or number + 1)
             self._rows[number] = row
-
-    def numbers(self) -> list[int]:
-        """Return the numbers of the rows that exist."""
-        return list(self._rows)
 
     def row(self, number: int) -> etree._Element:
         """Return a row, made if it is missing."""
@@ -140,7 +119,7 @@ def cells_of(row: etree._Element) -> list[tuple[int, etree._Element]]:
     found = []
     column = 0
     for cell in row.iterchildren(tag("c")):
-        column = column_of(cell.get("r") or "") or column + 1
+        column = (place_of(cell.get("r") or "") or (0, column + 1))[1]
         found.append((column, cell))
     return found
 

@@ -9,11 +9,10 @@ from zipfile import ZipFile
 from lxml import etree
 
 from batchsora.workbook import WorkbookError
-from batchsora.workbook.cells import column_of, insert_behind, tag
+from batchsora.workbook.cells import area_of, insert_behind, tag
 from batchsora.workbook.package import links_of, part, targets
 
 CONTENT_TYPES: Final = "[Content_Types].xml"
-_TYPES: Final = "http://schemas.openxmlformats.org/package/2006/content-types"
 KINDS: Final[Mapping[str, str]] = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
     ".xltx": "application/vnd.openxmlformats-officedocument.spreadsheetml.template.main+xml",
@@ -37,13 +36,10 @@ _REFERENCES: Final = (
 def of_kind(
     package: ZipFile, book: str, suffix: str
 ) -> tuple[dict[str, etree._Element], set[str], list[str]]:
-    """Turn a package into the kind of workbook that the suffix of the new file stands for.
+    """Return what makes a package the kind of workbook that the suffix of the new file stands for.
 
-    Returns:
-        The parts that change, the parts that are left out, and what a person should know.
-
-    Raises:
-        WorkbookError: it has macro sheets (Excel 4.0), which a file of that suffix can't have.
+    That is the parts that change, the parts that are left out, and what a person should know.
+    Raises WorkbookError for macro sheets (Excel 4.0), which a file of that suffix may not have.
     """
     types = part(package, CONTENT_TYPES)
     changed: dict[str, etree._Element] = {}
@@ -116,8 +112,8 @@ def _looks_at(sheet: etree._Element, columns: Collection[int]) -> bool:
         if "[" in text:  # columns of a table, by their names
             return True
         for first, last in (found for one in _REFERENCES for found in one.findall(text)):
-            begin, end = column_of(f"{first}1") or 0, column_of(f"{last or first}1") or 0
-            if any(begin <= column <= end for column in columns):
+            area = area_of(f"{first}1:{last or first}1")
+            if area and any(area[0][1] <= column <= area[1][1] for column in columns):
                 return True
     return False
 

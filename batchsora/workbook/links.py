@@ -6,7 +6,7 @@ from zipfile import ZipFile
 
 from lxml import etree
 
-from batchsora.workbook.cells import column_of, insert_behind, row_of, tag
+from batchsora.workbook.cells import insert_behind, place_of, tag
 from batchsora.workbook.package import LINKS, PACKAGE_LINKS, links_of, part
 
 MOST_LINKS: Final = 65_530
@@ -49,12 +49,12 @@ class Links:
         """Remove the links of an earlier export; a link over several cells is a person's own."""
         gone: set[str | None] = set()
         for link in [] if self._cells is None else list(self._cells):
-            place = link.get("ref") or ""
-            if column_of(place) in columns and row_of(place) in rows:
+            row, column = place_of(link.get("ref") or "") or (0, 0)
+            if column in columns and row in rows:
                 link.getparent().remove(link)  # type: ignore[union-attr]
                 gone.add(link.get(f"{{{LINKS}}}id"))
                 self._count -= 1
-        for one in self._sheet.iter():  # a link, or whatever else, may lead there as well
+        for one in self._sheet.iter():  # a link, or anything else, may lead there as well
             gone -= {value for name, value in one.attrib.items() if LINKS in str(name)}
         for link in list(self._leads):
             if link.get("Id") in gone:

@@ -58,7 +58,7 @@ def _check_beginning(name: str, block: bytes, file: IO[bytes]) -> None:
     """Parse a part up to its first element, before which no document type may come."""
 
     def doctype(_name: str, _system: object, _public: object, subset: int) -> None:
-        # pictures by other programs name theirs, and nobody reads it; entities are another thing
+        # pictures by other programs have one that is never read; entities are not harmless
         if subset or not name.endswith(".svg"):
             raise WorkbookError(
                 f"the workbook has a document type (in {name!r}), which is not accepted",

@@ -10,12 +10,8 @@ from batchsora.manifest.errors import ManifestError, refused
 EXCEL: Final = (".xlsx", ".xlsm", ".xltx", ".xltm")
 OTHERS: Final = (".ods", ".xls", ".xlsb")
 
-_XLSX, _XLSB, _ODS, _XLS = (
-    "an Excel workbook",
-    "a binary workbook",
-    "an OpenDocument sheet",
-    ("a workbook of Excel 97"),
-)
+_XLSX, _XLSB = "an Excel workbook", "a binary workbook"
+_ODS, _XLS = "an OpenDocument sheet", "a workbook of Excel 97"
 _SUFFIXES: Final = {_XLSX: EXCEL, _XLSB: (".xlsb",), _ODS: (".ods",), _XLS: (".xls",)}
 _HEAD: Final = 4096
 _OLE: Final = b"\xd0\xcf\x11\xe0"
@@ -27,6 +23,18 @@ _BEGINNINGS: Final = (
 )
 _MOST_DIRECTORY: Final = 16 * 1024**2
 _SAVE: Final = "Open it in your spreadsheet and save it as .xlsx."
+_UNUSABLE: Final = {
+    "encrypted": (
+        "the workbook is encrypted and needs a password",
+        "Save it as .xlsx without a password.",
+    ),
+    "damaged": (
+        "the workbook is damaged: it is truncated",
+        f"Copy it here again, or: {_SAVE}",
+    ),
+    "empty": ("the file is empty", _SAVE),
+    "no workbook": ("not a workbook", _SAVE),
+}
 
 
 def book_of(path: Path) -> Book:
@@ -88,21 +96,8 @@ def _zipped(path: Path) -> str:
 
 def _otherwise(path: Path, kind: str) -> ManifestError:
     """Return the error of a file whose content does not fit its name."""
-    if kind == "encrypted":
-        return refused(
-            str(path),
-            "the workbook is encrypted and needs a password",
-            "Save it as .xlsx without a password.",
-        )
-    if kind == "damaged":
-        return refused(
-            str(path),
-            "the workbook is damaged: it is truncated",
-            f"Copy it here again, or: {_SAVE}",
-        )
-    if kind in ("empty", "no workbook"):
-        what = "the file is empty" if kind == "empty" else "not a workbook"
-        return refused(str(path), what, _SAVE)
+    if kind in _UNUSABLE:
+        return refused(str(path), *_UNUSABLE[kind])
     suffixes = _SUFFIXES.get(kind) or ((".csv",) if "CSV" in kind else ())
     rename = f"Rename it to {path.with_suffix(suffixes[0]).name!r}, or: {_SAVE}" if suffixes else ""
     return refused(

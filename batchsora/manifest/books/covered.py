@@ -22,15 +22,8 @@ def without_headings(
     """Leave out rows whose only text spreads over the prompt and all other columns of ours.
 
     It would be the prompt, the campaign and the id at once, which nobody means. If the prompt is
-    the only column of ours, it must spread over all columns with a header.
-
-    Args:
-        rows: of a sheet, as they are in the file.
-        merges: its merged areas.
-        header: the header's row.
-        headers: as written.
-        ours: the places of our columns.
-        found: gets the numbers of the rows left out.
+    the only column of ours, it must spread over all columns with a header. ``found`` gets the
+    numbers of the rows left out.
     """
     named = {place for place, text in enumerate(headers) if text.strip()}
     must = set(ours.values()) if len(ours) > 1 else named

@@ -179,14 +179,13 @@ MOST_UNDER: Final = 1000
 
 
 class Drawn(NamedTuple):
-    """A picture of a drawing.
+    """A picture of a drawing, without the rows under it; lengths are in EMU.
 
     Attributes:
-        picture: without the rows that it lies over.
-        start: EMU between the upper edge of its row and its own.
-        height: in EMU; None if its lower edge defines it.
+        start: between the upper edge of its row and its own.
+        height: None if its lower edge defines it.
         last: the row of its lower edge.
-        end: EMU between the upper edge of that row and its lower one.
+        end: between the upper edge of that row and its lower edge.
     """
 
     picture: Picture
@@ -224,8 +223,7 @@ class Heights:
 def rows_under(one: Drawn, heights: Heights) -> tuple[tuple[int, int], ...]:
     """Return how much of a picture's height lies over which rows.
 
-    One with a height of its own that begins in a hidden row slips below it, but belongs to that
-    row.
+    One with its own height that begins in a hidden row slips below it, but belongs to that row.
     """
     found: list[tuple[int, int]] = []
     left, row, start = one.height, one.picture.row, one.start

@@ -1,7 +1,4 @@
-"""OpenDocument sheets (.ods), whose cells have both a value and what they show.
-
-A sheet is read whole, because its rows contain its merged cells and pictures.
-"""
+"""OpenDocument sheets (.ods): read whole, because rows contain merged cells and pictures."""
 
 import re
 from collections.abc import Iterator
@@ -110,14 +107,7 @@ class Ods(Book):
 
 @dataclass
 class _Sheet(Beside):
-    """One sheet as it is read.
-
-    Attributes:
-        styles: the heights of rows in EMU, by their style.
-        rows: those that are not blank, with how often each is repeated.
-        heights: of rows.
-        drawn: pictures over cells.
-    """
+    """One sheet as it is read: heights of ``styles`` in EMU, ``rows`` not blank with repeats."""
 
     styles: dict[str, int] = field(default_factory=dict)
     rows: list[tuple[SheetRow, int]] = field(default_factory=list)
@@ -128,14 +118,12 @@ class _Sheet(Beside):
     _columns: int = 0
 
     def add_columns(self, element: etree._Element) -> None:
-        """Note hidden columns."""
         repeated = _number(element, f"{TABLE}number-columns-repeated")
         if element.get(f"{TABLE}visibility") in _UNSEEN:
             self.hidden_columns.append((self._columns, self._columns + repeated - 1))
         self._columns += repeated
 
     def add_row(self, element: etree._Element) -> None:
-        """Read a row."""
         repeated = _number(element, f"{TABLE}number-rows-repeated")
         number, self._number = self._number + 1, self._number + repeated
         height = self.styles.get(element.get(f"{TABLE}style-name", ""))
@@ -147,7 +135,7 @@ class _Sheet(Beside):
         place = 0
         for cell in element.iterchildren(_CELL, _COVERED):
             times = _number(cell, f"{TABLE}number-columns-repeated")
-            if place > MOST_COLUMNS:  # one too many is told by whoever reads the header
+            if place > MOST_COLUMNS:  # reported when the header is read
                 break
             if cell.tag == _CELL:
                 text, fault = text_and_fault(cell)

@@ -28,7 +28,7 @@ LONGEST_TEXT: Final = 1_000_000
 _PARAGRAPH, _SPACES = f"{TEXT}p", f"{TEXT}s"
 _BREAKS: Final = {f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
 _ASIDE: Final = (f"{OFFICE}annotation", f"{DRAW}frame", f"{TEXT}ruby-text", f"{TEXT}note")
-"""What lies in a text and is none of it."""
+"""Elements inside a text that are not part of it."""
 _NUMBERS: Final = ("float", "percentage", "currency")
 _WHITE: Final = re.compile(r"[ \t\r\n]+")
 _PLAIN: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+(?=\.))(?:\.(?P<part>\d+))?%?", re.ASCII)

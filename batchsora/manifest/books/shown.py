@@ -19,7 +19,7 @@ _NO_29TH: Final = 60
 """Excel counts a 29 February 1900; dates before it are one day off."""
 
 _LITERAL: Final = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
-"""What a format shows as it stands, leaves room for, or says of colours and languages."""
+"""What a format shows literally, leaves room for, or says about colours and languages."""
 _WORDS: Final = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]+)[^\]]*\]|( )')
 """What of it is text."""
 _CONDITION: Final = re.compile(r"\[(<=|>=|<>|<|>|=)(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)\]")
@@ -123,7 +123,6 @@ class _Form(NamedTuple):
 
 @lru_cache(1024)
 def _understood(form: str) -> _Form:
-    """Parse a section of a format."""
     first = _LITERAL.sub("", form).lower()
     kind = _kind(first)
     if kind is not None:
@@ -176,7 +175,6 @@ def _sections(form: str) -> tuple[str, ...]:
 
 
 def _section(form: str, text: str) -> str:
-    """Return the section of a format that shows a number."""
     try:
         value = float(text)
     except ValueError:
@@ -193,7 +191,6 @@ def _section(form: str, text: str) -> str:
 
 
 def _kind(form: str) -> str | None:
-    """Return the kind of moment that a format shows, or None."""
     if _ELAPSED.search(form):
         return ELAPSED
     if form == "general" or not any(letter in form for letter in "ymdhs"):

@@ -1,7 +1,4 @@
-"""The records of .xls (MS-XLS, BIFF5 and BIFF8) with what calamine leaves out.
-
-A file of records lies in a container of sectors (MS-CFB), as in a small file system.
-"""
+"""The records of .xls (MS-XLS, BIFF5 and BIFF8), in their container of sectors (MS-CFB)."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -116,7 +113,6 @@ class Xls:
         return found
 
     def _mark_forms(self, found: Marks, kind: int, data: bytes) -> None:
-        """Note the number formats of the cells of a record."""
         if kind not in (_NUMBER, _SMALL, _SMALLS, *_FORMULAS) or len(data) < 6:  # noqa: PLR2004
             return
         row, column = unpack_from("<HH", data)
@@ -161,7 +157,7 @@ class Xls:
             found.faults[row + 1][column] = NO_RESULT, UNCALCULATED
 
     def _is_doubtful(self, flags: int, data: bytes) -> bool:
-        """Return whether nobody may have calculated a formula whose result is 0."""
+        """Return whether a formula whose result is 0 may not have been calculated."""
         if flags & _ALWAYS:
             return True
         number = gives_number(data) if self._wide else True
@@ -239,33 +235,30 @@ def _streams(data: bytes) -> dict[str, _Stream]:
     return found
 
 
-class _Sectors:
+class _Sectors(NamedTuple):
     """Sectors that are chained to streams; ``links`` has the next of each, ``offset`` the first."""
 
-    def __init__(self, data: bytes, size: int, offset: int, links: list[int]) -> None:
-        self._data = data
-        self.size = size
-        self._offset = offset
-        self._links = links
+    data: bytes
+    size: int
+    offset: int
+    links: list[int]
 
     def chain(self, first: int) -> bytes:
-        """Read the sectors of a stream."""
-        return b"".join(self._data[start : start + self.size] for start in self.starts(first))
+        return b"".join(self.data[start : start + self.size] for start in self.starts(first))
 
     def starts(self, first: int) -> list[int]:
         """Return where the sectors of a stream begin; a circular chain is damage."""
         found: list[int] = []
         sector = first
         while sector < _LAST_SECTOR:
-            if sector >= len(self._links) or len(found) > len(self._links):
+            if sector >= len(self.links) or len(found) > len(self.links):
                 raise _damaged()
-            found.append(self._offset + sector * self.size)
-            sector = self._links[sector]
+            found.append(self.offset + sector * self.size)
+            sector = self.links[sector]
         return found
 
 
 def _table(data: bytes, size: int) -> list[int]:
-    """Return the next sector of each."""
     numbers = list(unpack_from("<109I", data, 76))
     following, count = unpack_from("<II", data, 68)
     for _ in range(min(count, len(data) // size)):
@@ -295,7 +288,7 @@ _TOKENS: Final = 22
 _STRING, _ATTRIBUTE, _FUNCTION, _FUNCTION_OF_SOME, _PARENTHESIS = 0x17, 0x19, 0x21, 0x22, 0x15
 _CHOOSE, _SUM, _WIDE = 0x04, 0x10, 0x01
 _CLASSES: Final = 0x20
-"""From here on a token has two bits that tell nothing of its kind."""
+"""From here on a token has two bits that don't depend on its kind."""
 _SIZES: Final[Mapping[int, int]] = dict.fromkeys(range(0x03, 0x17), 0) | {
     0x01: 4, 0x02: 4, 0x1C: 1, 0x1D: 1, 0x1E: 2, 0x1F: 8,
     0x20: 7, 0x21: 2, 0x22: 3, 0x23: 4, 0x24: 4, 0x25: 8, 0x26: 6, 0x27: 6, 0x28: 6, 0x29: 2,

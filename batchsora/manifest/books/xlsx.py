@@ -109,14 +109,8 @@ class Xlsx(Book):
     def rows(self, sheet: str) -> Iterator[SheetRow]:
         """Return a sheet's rows without blank ones."""
         with package_of(self._path) as package:
-            texts = self._texts
+            cells = Cells(self._texts, self._forms, self._from_1904, self._to_calculate)
             with package.open(_present(package, self._parts[sheet])) as file:
-                cells = Cells(
-                    texts,
-                    self._forms,
-                    from_1904=self._from_1904,
-                    to_calculate=self._to_calculate,
-                )
                 yield from _Rows(cells).of(file)
 
     def in_cell(self, key: str) -> Picture | None:
@@ -176,15 +170,12 @@ def _id(element: etree._Element) -> int:
 
 
 class _Rows:
-    """Reads the rows of one sheet."""
-
     def __init__(self, cells: Cells) -> None:
         self._reader = cells
         self._faults: dict[int, CellError] = {}
         self._spills: list[tuple[Area, CellError]] = []
 
     def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
-        """Return the rows with any content."""
         number = cells_seen = 0
         for row in elements(WithoutBlankRows(file), "row", "sheetData"):
             number = int(row.get("r") or number + 1)
@@ -207,7 +198,7 @@ class _Rows:
             reference = cell.get("r")
             place = place + 1 if reference is None else place_of(reference)
             stored: dict[str, etree._Element] = {child.tag: child for child in cell}
-            if not stored or place > MOST_COLUMNS:  # one too many is told as that
+            if not stored or place > MOST_COLUMNS:  # reported as one too many
                 continue
             formula = _text(stored.get(f))
             if inline in stored:

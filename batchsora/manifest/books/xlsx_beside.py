@@ -60,7 +60,6 @@ def read_beside(package: ZipFile, sheet: str, *, measured: bool) -> Beside:
 
 
 def _without_rows(package: ZipFile, sheet: str) -> bytes:
-    """Return a sheet's part without its rows."""
     kept, seen, began = b"", b"", False
     with package.open(sheet) as file:
         while block := file.read(_BLOCK):
@@ -186,7 +185,6 @@ def over_rows(
 
 
 def _heights(package: ZipFile, sheet: str, last: int, usual: int) -> Heights:
-    """Return the heights of a sheet's rows that have one."""
     found = Heights(usual)
     number = 0
     with package.open(sheet) as file:

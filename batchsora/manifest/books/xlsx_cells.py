@@ -1,6 +1,7 @@
 """What one cell of Excel's format shows, and why that may not be a value."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from lxml import etree
@@ -18,23 +19,17 @@ _LONGEST_FORMULA: Final = 32_767
 _TEXTS: Final = ("str", "inlineStr", "s")
 
 
+@dataclass(frozen=True, slots=True)
 class Cells:
-    """Reads the cells of one workbook.
+    """Reads the cells of one workbook; ``forms`` are number formats by the number of a style.
 
-    Args:
-        texts: that cells refer to by a number.
-        forms: number formats, by the number of a style.
-        from_1904: whether days count from 1904.
-        to_calculate: the program that wrote the book stored 0 instead of results.
+    ``to_calculate``: the program that wrote the book stored 0 instead of results.
     """
 
-    def __init__(
-        self, texts: list[str], forms: list[str], *, from_1904: bool, to_calculate: bool
-    ) -> None:
-        self._texts = texts
-        self._forms = forms
-        self._from_1904 = from_1904
-        self._to_calculate = to_calculate
+    texts: list[str]
+    forms: list[str]
+    from_1904: bool
+    to_calculate: bool
 
     def trouble(
         self, cell: etree._Element, value: str | None, formula: str | None
@@ -59,7 +54,7 @@ class Cells:
         if value is None or (not value and kind not in _TEXTS):
             return UNCALCULATED
         # a program that does not calculate stores 0, and says that it is to be calculated
-        return UNCALCULATED if self._to_calculate and kind == "n" and not float(value) else None
+        return UNCALCULATED if self.to_calculate and kind == "n" and not float(value) else None
 
     def shown(self, cell: etree._Element, value: str | None, formula: str | None) -> str:
         """Return what a cell shows; :data:`NO_RESULT` for a formula without a result."""
@@ -67,20 +62,20 @@ class Cells:
         if value is None or (not value and kind not in _TEXTS):
             return "" if formula is None else NO_RESULT
         if kind == "s":
-            return self._texts[int(value)] if value else ""
+            return self.texts[int(value)] if value else ""
         if kind == "b":
             return "TRUE" if value.strip() in ("1", "true") else "FALSE"
         if kind == "d":
             return value.removesuffix("T00:00:00").replace("T", " ")
         if kind != "n":
             return unescaped(value)
-        return shown.number(value.strip(), self._form(cell), from_1904=self._from_1904)
+        return shown.number(value.strip(), self._form(cell), from_1904=self.from_1904)
 
     def _form(self, cell: etree._Element) -> str:
         """Return a cell's number format; "" if numbers are shown as they are."""
         style = cell.get("s", "")
-        known = style.isdecimal() and int(style) < len(self._forms)
-        return self._forms[int(style)] if known else ""
+        known = style.isdecimal() and int(style) < len(self.forms)
+        return self.forms[int(style)] if known else ""
 
 
 def _shown_picture(value: str | None, formula: str | None) -> str:

@@ -81,7 +81,8 @@ def _numbered(metadata: etree._Element, rich: list[Picture | None]) -> dict[str,
     blocks: list[str | None] = []
     for future in metadata.iterfind("{*}futureMetadata"):
         if future.get("name") == "XLRICHVALUE":
-            blocks = [_block(one) for one in future.iterfind("{*}bk")]
+            found_in = (one.iter("{*}rvb") for one in future.iterfind("{*}bk"))
+            blocks = [next((one.get("i") for one in each), None) for each in found_in]
     found: dict[str, Picture | None] = {}
     for number, one in enumerate(metadata.iterfind("{*}valueMetadata/{*}bk"), 1):
         for record in one.iterfind("{*}rc"):
@@ -91,10 +92,6 @@ def _numbered(metadata: etree._Element, rich: list[Picture | None]) -> dict[str,
                 value = _at(blocks, record.get("v"))
                 found[str(number)] = None if value is None else _at(rich, value)
     return found
-
-
-def _block(block: etree._Element) -> str | None:
-    return next((one.get("i") for one in block.iter("{*}rvb")), None)
 
 
 def _at(items: list[T], place: str | None) -> T | None:

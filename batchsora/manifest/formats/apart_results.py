@@ -1,8 +1,4 @@
-"""Write results into a copy of a workbook or a YAML manifest, in a separate process.
-
-It is bounded like those that read manifests (:mod:`batchsora.manifest.formats.apart_table`): it
-gets the results, and returns the bytes of the copy.
-"""
+"""Write results into a copy of a workbook or a YAML manifest, in a separate, bounded process."""
 
 import base64
 import io
@@ -28,23 +24,12 @@ _MEMORY_A_BYTE: Final = 60
 _ANSWER_A_BYTE: Final = 4
 """More for each byte of the results than reading the file may cost; a cell is a tree of XML."""
 
-Cell = str | int | Decimal | datetime | Link | None
-
 
 def write_apart(task: str, source: Path, target: BinaryIO, told: Mapping[str, Any]) -> list[str]:
-    """Write a copy of a manifest with results in a separate process.
+    """Write a copy of a manifest with results in a separate process; return notes for a person.
 
-    Args:
-        task: :data:`WORKBOOK` or :data:`YAML`.
-        source: the manifest.
-        target: where the copy goes.
-        told: the task's arguments, as JSON.
-
-    Returns:
-        What a person should know about the copy.
-
-    Raises:
-        ValueError: the copy can't be made; the text says why.
+    ``task`` is :data:`WORKBOOK` or :data:`YAML`, ``told`` its arguments as JSON. Raises ValueError
+    if the copy can't be made; the text says why.
     """
     from batchsora.apart.answers import decoded, nonsense  # noqa: PLC0415 - pydantic
     from batchsora.manifest.answers import COPY, Notes, Piece, Unwritable  # noqa: PLC0415 - as above
@@ -74,9 +59,8 @@ def write_apart(task: str, source: Path, target: BinaryIO, told: Mapping[str, An
 def _bounds(file: int, results: int) -> Bounds:
     """Return what making a copy may cost, by the bytes of the file and of the results."""
     read = bounds_for(file)
-    megabytes = results // 1024**2
     return Bounds(
-        read.seconds + _SECONDS_A_MB * megabytes,
+        read.seconds + _SECONDS_A_MB * (results // 1024**2),
         read.memory + _MEMORY_A_BYTE * results,
         read.answer + _ANSWER_A_BYTE * results,
     )
@@ -94,7 +78,7 @@ def packed(value: object) -> Any:
     return value
 
 
-def unpacked(value: Any) -> Cell:
+def unpacked(value: Any) -> Any:
     """Return a cell that was :func:`packed`."""
     match value:
         case {"number": number}:
@@ -103,8 +87,7 @@ def unpacked(value: Any) -> Cell:
             return datetime.fromisoformat(time)
         case {"link": link}:
             return Link(**link)
-    found: Cell = value
-    return found
+    return value
 
 
 def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:

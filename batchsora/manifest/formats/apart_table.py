@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module, util
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchsora.apart import ApartError, Spool, ask, bounds_for
 from batchsora.manifest.errors import ManifestError, RowProblem, UnreadableError, refused
@@ -26,19 +26,23 @@ from batchsora.manifest.raw import (
     warnings_of,
 )
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
 TASK: Final = "batchsora.manifest.formats.apart_table:prepare"
 
 _SHEET: Final = "batchsora.manifest.formats.sheet_reader:open_sheet"
 _YAML: Final = "batchsora.manifest.formats.yaml_tree:open_yaml"
 _JSON: Final = "batchsora.manifest.formats.json_reader:open_json"
 _READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}
-"""Where the readers are; whatever else is a workbook."""
+"""Where the readers are; all other files are workbooks."""
 _LIBRARIES: Final[Mapping[str, str]] = {
     **dict.fromkeys((".yaml", ".yml", ".json"), ""),
     ".ods": "batchsora.manifest.books.ods",
     **dict.fromkeys((".xls", ".xlsb"), "python_calamine"),
 }
-"""What a reader imports only when it reads; whatever else is Excel's."""
+"""What a reader imports only when it reads; all other files are Excel's."""
 _TOLD: Final = b'{"told"'
 _SPLIT: Final = "Copy the table alone into a new file, split it, or save it as CSV UTF-8."
 
@@ -59,17 +63,13 @@ class ApartTable:
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Return the rows; raise ManifestError if the file could not be read to its end."""
-        from batchsora.apart.answers import decoded  # noqa: PLC0415 - as below
         from batchsora.manifest import answers  # noqa: PLC0415 - as below
 
         file = str(self.path)
         lines = self._answer.lines()
         next(lines)
         for line in lines:
-            try:
-                said = decoded(line, answers.ROW)
-            except ApartError as error:
-                raise _unreadable(self.path, error) from error
+            said = _decoded(self.path, line, answers.ROW)
             if isinstance(said, tuple):
                 yield RawRow(*said)
             elif isinstance(said, answers.Refused):
@@ -84,13 +84,10 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
     """Read a manifest apart; raise ManifestError if it is refused, or costs more than it may."""
     check_regular(path)
     given = {"path": str(path.absolute()), "reading": reading.as_json()}
-    # pydantic, which the process that reads needs not
-    from batchsora.apart.answers import decoded  # noqa: PLC0415
-    from batchsora.manifest import answers  # noqa: PLC0415
+    from batchsora.manifest import answers  # noqa: PLC0415 - pydantic, which readers don't need
 
     try:
         answer = ask(TASK, given, bounds_for(path.stat().st_size))
-        said = decoded(next(answer.lines(), b""), answers.FIRST)
     except ApartError as error:
         raise _unreadable(path, error) from error
     except OSError as error:
@@ -99,39 +96,33 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
             f"no process or no disk space is available to read it: {error.strerror}",
             "Free some memory, and some disk space for temporary files.",
         ) from error
+    said = _decoded(path, next(answer.lines(), b""), answers.FIRST)
     if isinstance(said, answers.Refused):
         raise ManifestError(said.refused.of(str(path)))
-    head = said.head
-    settings = Settings(head.batch, head.budget, head.campaign_budgets)
+    head, last = said.head, answer.last()
+    told = _decoded(path, last, answers.ROW) if last.startswith(_TOLD) else None
+    if not isinstance(told, answers.Told):
+        told = answers.Told(told=[], hidden=False, embedded=[])
     return ApartTable(
         path,
         tuple(head.headers),
         head.header_row,
         head.sheet,
-        settings,
-        *_told_last(path, answer),
+        Settings(head.batch, head.budget, head.campaign_budgets),
+        tuple(one.of(str(path)) for one in told.told),
+        told.hidden,
+        tuple(Embedded(**one.model_dump()) for one in told.embedded),
         answer,
     )
 
 
-def _told_last(
-    path: Path, answer: Spool
-) -> tuple[tuple[RowProblem, ...], bool, tuple[Embedded, ...]]:
-    """Return what the end of an answer says: warnings, whether rows are hidden, and pictures."""
+def _decoded(path: Path, line: bytes, kind: "TypeAdapter[T]") -> T:
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
-    from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
-    line = answer.last()
-    if not line.startswith(_TOLD):
-        return (), False, ()
     try:
-        said = decoded(line, answers.ROW)
+        return decoded(line, kind)
     except ApartError as error:
         raise _unreadable(path, error) from error
-    if not isinstance(said, answers.Told):
-        return (), False, ()
-    pictures = tuple(Embedded(**one.model_dump()) for one in said.embedded)
-    return tuple(one.of(str(path)) for one in said.told), said.hidden, pictures
 
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
@@ -152,7 +143,7 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 def import_library(suffix: str) -> None:
     """Import what the reader of a format would import only when it reads."""
     library = _LIBRARIES.get(suffix, "batchsora.manifest.books.xlsx")
-    if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
+    if library and util.find_spec(library) is not None:  # if not, the reader says so
         import_module(library)
 
 

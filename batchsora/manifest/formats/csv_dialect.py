@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TextIO
+from typing import TYPE_CHECKING, Final, Literal
 
 from batchsora.manifest.encodings import way_to_read
 from batchsora.manifest.errors import ManifestError, refused
@@ -21,16 +21,16 @@ MOST_HEADER_LINES: Final = 100
 MOST_ROWS: Final = 20
 """Lines below a header that are looked at."""
 MOST_LOOKED_AT: Final = 1024**2
-"""Characters of these lines, but for the first one."""
+"""Characters of these lines, without the first one."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 _NOTHING: Final = "\x1f"
-"""Separates no cells: no text that can be bought has it."""
+"""Separates nothing: no text that can be bought has it."""
 _QUOTED = re.compile(r'"[^"]*"')
 _HINT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 _CELL_IN_QUOTES = re.compile(r'(?:(?<=[,;|\t\r\n])|\A) *"(?:[^"]|"")*"')
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
-"""The line by which Excel is told what separates cells."""
+"""The line that tells Excel what separates cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def dialect_of(
         return Dialect(delimiter or named[1], encoding, named=True)
     whole = line
     for more in islice(lines, MOST_HEADER_LINES) if line.count('"') % 2 else ():
-        whole += more  # a cell of the header goes on here
+        whole += more  # a cell of the header continues here
         if whole.count('"') % 2 == 0:
             line = whole
             break
@@ -140,28 +140,29 @@ LONGEST_LINE: Final = 16 * 1024**2
 """Characters; the largest image as a data URI has 14 million."""
 
 
-def lines_of(path: Path, file: TextIO) -> Iterator[str]:
+def lines_of(path: Path, encoding: str) -> Iterator[str]:
     """Read bounded lines; raise ManifestError for other encodings, NUL bytes, or unread files."""
     number = 0
     try:
-        while line := file.readline(LONGEST_LINE):
-            number += 1
-            if "\0" in line:
-                raise refused(
-                    str(path),
-                    f"line {number} has a NUL byte: the file is UTF-16 without a byte order "
-                    "mark, or not a text",
-                    way_to_read(path),
-                )
-            if len(line) == LONGEST_LINE:
-                raise refused(
-                    str(path),
-                    f"line {number} is longer than {LONGEST_LINE} characters",
-                    "Is this a CSV file?",
-                )
-            yield line
+        with path.open(encoding=encoding, newline="") as file:
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if "\0" in line:
+                    raise refused(
+                        str(path),
+                        f"line {number} has a NUL byte: the file is UTF-16 without a byte order "
+                        "mark, or not a text",
+                        way_to_read(path),
+                    )
+                if len(line) == LONGEST_LINE:
+                    raise refused(
+                        str(path),
+                        f"line {number} is longer than {LONGEST_LINE} characters",
+                        "Is this a CSV file?",
+                    )
+                yield line
     except UnicodeError as error:  # of UTF-16 also one without a byte order mark
-        raise _undecodable(path, file.encoding) from error
+        raise _undecodable(path, encoding) from error
     except OSError as error:
         raise unreadable(path, error) from error
 

@@ -4,7 +4,6 @@ import csv
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Final
 
 from batchsora.manifest import values
@@ -41,14 +40,14 @@ _CLOSING_TOO: Final = "\u201d\u00bb\u203a\u2019`\u00b4\uff02"
 """Marks that close a quote for most people: they open one directly before its first word."""
 _MARKS: Final = re.compile(f'["{re.escape("".join({*_CLOSERS, *"".join(_CLOSERS.values())}))}]')
 _BEFORE_A_WORD: Final = re.compile(r"'(?<!\w')(?=[^\W_])")
-"""An apostrophe that may open a quote; nearly all others stand in words."""
+"""An apostrophe that may open a quote; nearly all others are inside words."""
 _ELIDED: Final = re.compile(
     r"(?:[0-9]|(?:tis|twas|til|till|cause|em|n|neath|bout|round|cross|gainst|s|t)\b)",
     re.IGNORECASE,
 )
 """What comes after an apostrophe at the beginning of a word: ``'90s``, ``'tis``."""
 SPACELESS: Final = "\u2e80"
-"""From here on stand letters of East Asia, whose words have no spaces between them."""
+"""The first letter of East Asia, where words have no spaces between them."""
 _BEFORE_A_QUOTE: Final = frozenset("([{<-/=:\u2013\u2014\u00a1\u00bf") | _CLOSERS.keys()
 """Signs that may come before a mark that opens; white space may, too."""
 
@@ -137,21 +136,6 @@ def _closes_at(cell: str, at: int, opened: str, *, paired: bool) -> bool:
 
 
 _INCHES = re.compile('[0-9]"')
-
-
-@lru_cache(16)
-def _behind_space(delimiter: str) -> re.Pattern[str]:
-    return re.compile(rf'(?:\A|{re.escape(delimiter)}) +"')
-
-
-def may_begin_behind_space(line: str, delimiter: str) -> bool:
-    """Return whether a line has what would be a cell that begins with spaces and a quote."""
-    return ' "' in line and _behind_space(delimiter).search(line) is not None
-
-
-def begins_behind_space(cell: str) -> bool:
-    """Return whether a cell, read as it is, begins with spaces and a quote."""
-    return cell[:1] == " " and cell.lstrip(" ")[:1] == '"'
 
 
 def cut_at(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
@@ -246,20 +230,12 @@ def _is_option(text: str) -> bool:
 def separated_otherwise(
     cells: Sequence[str], width: int, delimiter: str, *, quoted: bool
 ) -> str | None:
-    """Find what separates the cells of a row, if the table's separator doesn't.
+    """Return the separator that cuts a row as the header is cut, if it is not the table's, or None.
 
     ``A kite;15`` below ``prompt,duration`` is such a row. Prose has a space after its signs, so
-    pieces that begin with one count only if one is a value of ours.
-
-    Args:
-        cells: of a row that has fewer than the header, or nothing but its first one.
-        width: how many cells the header has.
-        delimiter: the table's.
-        quoted: double quotes enclose the first cell; if all other cells exist but are empty, it is
-            a text.
-
-    Returns:
-        The separator that cuts the row as the header is cut; None if there is none.
+    pieces that begin with one count only if one is a value of ours. The row has fewer cells than
+    the header, or only its first one; if double quotes enclose that (``quoted``) before empty
+    cells, it is a text.
     """
     padded = len(cells) >= width
     if width == 1 or (padded and quoted):

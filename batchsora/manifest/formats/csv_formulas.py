@@ -31,12 +31,10 @@ def is_formula(cell: str) -> bool:
 def calculated(
     cells: Sequence[str], written: Sequence[str], places: Collection[int]
 ) -> Sequence[str]:
-    """Replace formulas in cells by their text, or by the sign that they have no result here.
+    """Replace formulas at these places by their text, or by the sign that they have no result here.
 
-    Args:
-        cells: of a row, as they are read.
-        written: as they are in the file: a text that only looks like a formula has a mark there.
-        places: of the cells that are checked; formulas in others are a person's own.
+    In ``written``, the cells as they are in the file, a text that only looks like a formula has a
+    mark.
     """
     found: Mapping[int, str] = {
         place: _result(written[place])
@@ -74,13 +72,12 @@ class ToldTable(OtherRows):
         for raw in self.inner.rows():
             if isinstance(raw, RawRow):
                 text = "".join(raw.cells)  # cheaper than a look at every cell
-                if ("=" in text or "\uff1d" in text) and not self._has_results(raw):
+                if ("=" in text or "\uff1d" in text) and not any(
+                    raw.cells[place].strip() for place in self.results
+                ):
                     yield RawRow(raw.row, self._told(raw.cells))
                     continue
             yield raw
-
-    def _has_results(self, raw: RawRow) -> bool:
-        return any(raw.cells[place].strip() for place in self.results)
 
     def _told(self, written: Sequence[str]) -> Sequence[str]:
         cells = [*written]

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from batchsora.manifest.encodings import MARKS
 from batchsora.manifest.formats.csv_dialect import Dialect
 from batchsora.manifest.formats.csv_reader import CsvTable, open_csv
 from batchsora.manifest.raw import PLAIN, Reading
@@ -20,13 +21,6 @@ from batchsora.tables import neutralised, restored, restored_at_first
 
 _END: Final = "\r\n"
 _BREAKS: Final = re.compile(r"[\r\n]+")
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the one of UTF-16 does
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 def write_csv_results(
@@ -47,17 +41,15 @@ def write_csv_results(
         there: the columns of an earlier export, from 0, by the result; the others are added.
         reading: how the table is read.
 
-    Raises:
-        ManifestError: the table can't be read.
-        ValueError: some other cell would change its meaning.
+    Raises ManifestError if the table can't be read, ValueError if another cell would change its
+    meaning.
     """
     table = open_csv(path, reading).as_several()
     mark, encoding = _encoding(path, table.dialect.encoding)
     target.write(mark)
     missing = [name for name in headers if name not in there]
-    first = _width(table, encoding, mark)
+    first, quoted = _looked_at(table, encoding, mark)
     places = {**there, **{name: first + number for number, name in enumerate(missing)}}
-    quoted = _all_quoted(table, encoding, mark)
     for row, text, raw, cells in _rows(table, encoding, mark):
         new = None
         if row == table.header_row:
@@ -80,7 +72,7 @@ def _encoding(path: Path, said: str) -> tuple[bytes, str]:
     with path.open("rb") as file:
         head = file.read(4)
     if said in ("utf-8-sig", "utf-16", "utf-32"):
-        for mark, encoding in _MARKS:
+        for mark, encoding in ((codecs.BOM_UTF8, "utf-8"), *MARKS):
             if head.startswith(mark):
                 return mark, encoding
     return b"", {"utf-8-sig": "utf-8"}.get(said, said)
@@ -151,26 +143,20 @@ def _impossible(reason: str) -> ValueError:
     )
 
 
-def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
-    """Count the columns that have any content: results go behind all of them.
+def _looked_at(table: CsvTable, encoding: str, mark: bytes) -> tuple[int, bool]:
+    """Count the columns with any content, and check whether the whole header is quoted.
 
-    Otherwise a row with a cell too many would seem to have none.
+    Results go behind all of them: otherwise a row with a cell too many would seem to have none.
     """
-    width = len(table.headers)
-    for _, _, _, cells in _rows(table, encoding, mark):
-        if len(cells) > width:
-            last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
-            width = max(width, last)
-    return width
-
-
-def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
-    """Return whether every name in the header is quoted, as some programs do."""
+    width, quoted = len(table.headers), False
     for row, text, _, cells in _rows(table, encoding, mark):
         if row == table.header_row:
             spans = _spans(row, text, cells, table.dialect)
-            return all(text.startswith('"', begin) for begin, end in spans if begin < end)
-    return False
+            quoted = all(text.startswith('"', begin) for begin, end in spans if begin < end)
+        if len(cells) > width:
+            last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+            width = max(width, last)
+    return width, quoted
 
 
 def _check_marks(row: int, cells: Sequence[str], ours: Collection[int]) -> None:
@@ -258,7 +244,6 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
 
 
 def _bare(cell: str, dialect: Dialect) -> str:
-    """Read a cell as it is written."""
     cell = cell.lstrip(" ") if dialect.spaced else cell
     if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')

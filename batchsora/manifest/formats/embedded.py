@@ -1,14 +1,9 @@
 """Make pictures in a workbook the images of its rows (``--embedded-images``).
 
-::
-
-    the reader, apart     at which row each picture is, and its SHA-256
-    EmbeddedTable         writes that into the rows: ``embedded:`` and the SHA-256
-    take_out              reads the bytes, also apart, and keeps each under its SHA-256
-    Images                finds what such a cell names, as it finds a file
-
-So a row keeps its key and its request from load to load, and an export with these cells finds the
-pictures again.
+The reader, in its process, finds at which row each picture is, and its SHA-256. EmbeddedTable
+writes that into the rows (``embedded:`` and the SHA-256), so a row keeps its key and its request
+from load to load, and an export finds the pictures again. take_out reads the bytes, also apart, and
+keeps each under its SHA-256, where Images finds it.
 """
 
 import base64
@@ -24,20 +19,19 @@ from batchsora.manifest.formats.filtered import FilteredTable
 from batchsora.manifest.images.picture_paths import embedded_name, embedded_text, keep
 from batchsora.manifest.images.row_images import kept_file
 from batchsora.manifest.raw import (
+    IMAGES,
     LARGEST_PART,
     Embedded,
     OtherRows,
     RawRow,
-    Reading,
     warnings_of,
 )
 
 TASK: Final = "batchsora.manifest.formats.embedded:prepare"
 MB: Final = 1024**2
 NAMED: Final = 10
-"""Pictures that are named, of all that are counted."""
+"""How many pictures are named; the rest is counted."""
 _MOST_ANSWER: Final = 1024 * MB
-_IMAGES: Final = ("image", "image_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +39,6 @@ class EmbeddedTable(OtherRows):
     """A sheet with the pictures at its rows in the column ``image``, which is added if missing.
 
     Attributes:
-        file: the manifest's path, for messages.
-        pictures: at its rows.
         folder: where the pictures are kept; None: only the rows' keys are wanted.
         drawn: the column of the picture that is a row's image, by the row; as far as rows were
             read.
@@ -113,11 +105,11 @@ class EmbeddedTable(OtherRows):
         if own == len(self.headers):
             return raw
         short = [""] * (own - len(raw.cells))
-        # what belongs to no column stays behind the last one, where it is told as a fault
+        # cells beyond the last column stay there, where they are reported as faults
         return RawRow(raw.row, [*raw.cells[:own], *short, "", *raw.cells[own:]])
 
     def _names_one(self, raw: RawRow) -> bool:
-        places = [self.inner.known[name] for name in _IMAGES if name in self.inner.known]
+        places = [self.inner.known[name] for name in IMAGES if name in self.inner.known]
         return any(place < len(raw.cells) and raw.cells[place].strip() for place in places)
 
     def _with(self, raw: RawRow, picture: Embedded) -> RawRow:
@@ -128,7 +120,6 @@ class EmbeddedTable(OtherRows):
         return RawRow(raw.row, cells)
 
     def _problems(self, here: Sequence[Embedded]) -> list[RowProblem]:
-        """Return what is wrong with the pictures of one row."""
         found = [self._problem(one, one.problem, one.remedy or "") for one in here if one.problem]
         if not found and len({one.sha256 for one in here}) > 1:
             cells = " and ".join(dict.fromkeys(self._cell(one) for one in here))
@@ -174,23 +165,12 @@ class EmbeddedTable(OtherRows):
             )
 
 
-def check_said(file: str, reading: Reading) -> None:
-    """Raise ManifestError if pictures are to be both used and ignored."""
-    if reading.embedded_images and reading.ignore_pictures:
-        raise refused(
-            file,
-            "pictures can't be both used and ignored",
-            "Use either --embedded-images or --ignore-pictures.",
-        )
-
-
 def with_pictures(
     table: FilteredTable, pictures: Sequence[Embedded], folder: Path | None
 ) -> EmbeddedTable:
-    """Return a sheet with the pictures at its rows in its column of images.
+    """Return a sheet with its pictures, kept in a folder (None: only keys are wanted), as images.
 
-    ``folder`` keeps them; None: only the rows' keys are wanted. Raises ManifestError if the sheet
-    has a column ``image`` that means something else.
+    Raises ManifestError if the sheet has a column ``image`` that means something else.
     """
     headers = table.headers
     if "image" not in table.known:
@@ -243,7 +223,7 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
     try:
         for line in ask(TASK, given, bounds).lines():
             said = decoded(line, answers.PART)
-            if isinstance(said, answers.NoPart):
+            if isinstance(said, answers.Unusable):
                 raise refused(str(path), said.problem, said.remedy)
             yield said.data
     except ApartError as error:

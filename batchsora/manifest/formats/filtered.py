@@ -27,7 +27,7 @@ from batchsora.manifest.rows.headers import WEAKEST, meaning, outright, rank
 MARK: Final = "\ufeff"
 """A byte order mark; two files in one leave it before the second header."""
 NAMED: Final = 10
-"""Rows that are named before the rest is counted."""
+"""How many rows are named; the rest is counted."""
 
 LONGEST_COUNT: Final = 10
 """Digits."""
@@ -68,7 +68,7 @@ _TOTALS: Final = frozenset(
         "총계",
     ]
 )  # fmt: skip
-"""What a row says that sums up others, in its cell's words without accents."""
+"""Words of a row that sums up others, without accents."""
 _OF_WHAT: Final = frozenset(
     [
         "grand",
@@ -101,7 +101,7 @@ _OF_WHAT: Final = frozenset(
         "eur",
     ]
 )  # fmt: skip
-"""What may stand beside such a word."""
+"""What may be beside such a word."""
 LONGEST_TOTAL: Final = 40
 """Characters of its cell."""
 _NUMBER: Final = re.compile(
@@ -116,12 +116,7 @@ _SEPARATOR: Final = re.compile(r"sep=.?", re.IGNORECASE)
 class LeftOut:
     """Which rows of a table were left out in its last reading.
 
-    Attributes:
-        headers: that repeat the header.
-        comments: that begin with ``#`` or ``//``.
-        totals: that sum up.
-        blank: without a value in our columns.
-        counter: a first column without a name counts the rows.
+    ``counter``: a first column without a name counts the rows.
     """
 
     headers: list[int] = field(default_factory=list)
@@ -168,13 +163,8 @@ def rows_text(rows: Sequence[int]) -> str:
 class FilteredTable(OtherRows):
     """A table without the rows that are not jobs.
 
-    Attributes:
-        inner: the table as it is in the file, with a header.
-        known: the places of our columns.
-        nameless: the places of columns without a header.
-        file: the manifest's path, for messages.
-        always: an empty prompt has a default, so a row without our columns is a job.
-        left_out: what was left out; new for each reading.
+    ``nameless`` are the places of columns without a header. ``always``: an empty prompt has a
+    default, so a row without our columns is a job.
     """
 
     inner: RawTable

@@ -43,8 +43,8 @@ from batchsora.manifest.rows.headers import LONGEST_HEADER
 _SPACE = re.compile(r"[ \t\n]*")
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _LEVELS: Final = 2
-"""So deep every value has its own line: jobs, campaigns, the keys of a matrix. What lies in one of
-them has its line."""
+"""Values down to this level have their own line: jobs, campaigns, keys of a matrix. Deeper ones
+have the line of the one that holds them."""
 _WORDS: Final = {None: "", True: "true", False: "false"}
 _TOO_DEEP: Final = "this is nested too deeply"
 _SPLIT: Final = "Split it, or write one job per line, as JSONL."
@@ -52,8 +52,6 @@ _FLAT: Final = "A job is a flat list of keys."
 
 
 class _Number(str):
-    """A number as written."""
-
     __slots__ = ()
 
 
@@ -257,7 +255,6 @@ def _mapping(entries: tuple[tuple[Scalar, Node], ...], line: int) -> Mapping:
 def _no_json(
     file: str, error: json.JSONDecodeError, line: int, place: int, remedy: str
 ) -> ManifestError:
-    """Return the error for what the decoder found."""
     if not error.doc.strip():
         return refused(file, "the file is empty", remedy)
     if "\0" in error.doc:
@@ -283,12 +280,7 @@ def open_json(path: Path, reading: Reading = PLAIN) -> TreeTable:
 
 @dataclass(frozen=True, slots=True)
 class JsonLines:
-    """A JSONL manifest whose columns were collected.
-
-    Attributes:
-        names: what each column is (ours, or its key), in the order of their first use.
-        headers: the same columns as written, in their first spelling.
-    """
+    """A JSONL manifest whose columns were collected; ``names`` are what they mean, or keys."""
 
     path: Path
     encoding: str

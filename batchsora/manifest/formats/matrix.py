@@ -1,11 +1,9 @@
 """Expand ``matrix``: a prompt with ``{places}`` and the values that go there, a job for each.
 
 ``values`` is a list for each name, of which every combination becomes a job (the first name varies
-slowest), or a list of mappings, each of which becomes one. Everything is counted before anything is
-expanded, and jobs are made one by one.
-
-The key of a job comes from its own values, never from its place: whoever adds a value buys only the
-new videos.
+slowest), or a list of mappings, each of which becomes one. Everything is counted before it is
+expanded. The key of a job comes from its own values, never from its place: whoever adds a value
+buys only the new videos.
 """
 
 from collections import Counter
@@ -48,13 +46,10 @@ class Entry:
     """One template with its values.
 
     Attributes:
-        line: where it begins.
         headers: its columns as written, by what each is.
         cells: what its columns say, by what each is; without the id.
-        names: of the values.
         axes: what varies independently: the combinations of values that each takes.
-        base: what the id begins with, or all of it.
-        base_text: the same as written.
+        base: what the id begins with, or all of it; ``base_text`` is the same as written.
         told: the names whose values end the id; none if the base is all of it.
     """
 
@@ -157,8 +152,6 @@ def read_matrix(file: str, node: Node | None) -> Matrix:
 
 
 class _Reader:
-    """Reads one entry."""
-
     def __init__(self, file: str, node: Node) -> None:
         self._file = file
         self._line = node.line
@@ -241,7 +234,6 @@ class _Reader:
         return Template(((as_cell(value), False),))
 
     def _lists(self) -> tuple[tuple[str, ...], tuple[tuple[_Row, ...], ...]]:
-        """Parse a list for each name."""
         node = self._values
         if not isinstance(node, Mapping) or not node.entries:
             raise self._refused("the matrix has no values", _EXAMPLE, VALUES)

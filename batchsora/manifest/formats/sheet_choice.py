@@ -10,15 +10,13 @@ from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.rows.headers import folded, meaning
 
 MOST_SHEETS: Final = 30
-"""Other sheets that are looked at for a column of prompts."""
+"""Other sheets that are searched for a column of prompts."""
 
 
 class Header(NamedTuple):
-    """The row of a sheet's headers.
+    """The row of a sheet's headers: the first visible one, neither blank nor a title, or None.
 
-    Attributes:
-        row: the first visible one that is neither blank nor a title; None: there is none.
-        titles: the numbers of the rows above it whose only text is merged over several columns.
+    ``titles`` are the numbers of the rows above it whose only text is merged over several columns.
     """
 
     row: SheetRow | None

@@ -16,7 +16,7 @@ from zipfile import ZipFile
 from batchsora.manifest.books.choosing import EXCEL
 from batchsora.manifest.books.model import Beside, Book, Picture, PictureInCellError, SheetRow
 from batchsora.manifest.errors import FAILED, CellError, RowProblem, cell_name, shorten
-from batchsora.manifest.raw import LARGEST_PART, Embedded, Reading
+from batchsora.manifest.raw import IMAGES, LARGEST_PART, Embedded, Reading
 from batchsora.workbook.package import package_of
 
 EMBEDDING: Final = (*EXCEL, ".ods")
@@ -31,18 +31,13 @@ _VECTORS: Final = (
     (b"\x01\0\t\0", "a WMF"),
 )
 _EMF: Final = b" EMF"
-_IMAGES: Final = ("image", "image_url")
 
 
 @dataclass
 class SheetPictures:
     """The pictures of a sheet whose header was read.
 
-    Attributes:
-        headers: as seen.
-        ours: the places of our columns.
-        found: the pictures that are used, and those that can't be; complete when all rows were
-            read.
+    ``found`` has those that are used, or can't be, and is complete when all rows were read.
     """
 
     path: Path
@@ -54,7 +49,7 @@ class SheetPictures:
     beside: Beside
     found: list[Embedded] = field(default_factory=list)
     _rows: set[int] = field(default_factory=set)
-    _hidden: set[int] = field(default_factory=set)
+    hidden: set[int] = field(default_factory=set)
     _parts: dict[str, Embedded] = field(default_factory=dict)
     _within: list[tuple[int, int, str]] = field(default_factory=list)
 
@@ -65,7 +60,7 @@ class SheetPictures:
 
     @property
     def _images(self) -> list[int]:
-        return [self.ours[name] for name in _IMAGES if name in self.ours]
+        return [self.ours[name] for name in IMAGES if name in self.ours]
 
     @cached_property
     def _over(self) -> dict[int, set[int]]:
@@ -77,12 +72,8 @@ class SheetPictures:
 
     def begin(self) -> None:
         """Forget the rows that were read before."""
-        for kept in (self.found, self._within, self._rows, self._hidden):
+        for kept in (self.found, self._within, self._rows, self.hidden):
             kept.clear()
-
-    def hide(self, row: int) -> None:
-        """Note a row that is left out because it is hidden, and its pictures with it."""
-        self._hidden.add(row)
 
     def taken(self, row: SheetRow) -> SheetRow:
         """Note a row that may be a job, and take the pictures out of its cells."""
@@ -156,7 +147,7 @@ class SheetPictures:
                 astray = self._astray(one)
                 if astray is None:
                     self._add(package, one)
-                else:  # told at a row that is one, so that it stops that
+                else:  # reported at a job's row, so that it stops that
                     rows = [row for row, height in one.over if height and row in self._rows]
                     at = one if one.row in self._rows else one._replace(row=rows[0])
                     self._refuse(
@@ -168,8 +159,8 @@ class SheetPictures:
 
     def _is_hidden(self, picture: Picture) -> bool:
         """Return whether a picture lies in a row that is left out, and in no other."""
-        seen = [row for row, height in picture.over if height and row not in self._hidden]
-        return picture.row in self._hidden and not seen
+        seen = [row for row, height in picture.over if height and row not in self.hidden]
+        return picture.row in self.hidden and not seen
 
     def _astray(self, picture: Picture) -> str | None:
         """Return why it is unclear to which row a picture belongs; None if it is clear."""
@@ -179,7 +170,7 @@ class SheetPictures:
         if not total or rows == [picture.row] or (picture.row in rows and 2 * own > total):
             return None
         if picture.row not in self._rows and 2 * sum(over[row] for row in rows) <= total:
-            return None  # over no row that is one, or hardly: told as that
+            return None  # over no job's row, or hardly: reported as that
         last = max(row for row, height in over.items() if height)
         spread = f"rows {picture.row} to {last}" if last > picture.row else f"row {last}"
         return f"a picture is over {spread}, but not mostly over the one where it begins"

@@ -32,18 +32,14 @@ from batchsora.workbook import WorkbookError
 __all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
 
 SHOWN: Final = 10
-"""Hidden rows that are named, of all that are counted."""
+"""How many hidden rows are named; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetTable:
-    """A sheet whose header was read.
+    """A sheet whose header was read; ``first``: it is the one that is read if none is named.
 
-    Attributes:
-        headers: as seen, without empty ones at the end.
-        header_row: its first row that is not blank.
-        first: whether it is the sheet that is read unless another is named.
-        warnings: about hidden rows and columns; complete when all rows were read.
+    ``warnings`` are about hidden rows and columns; they are complete when all rows were read.
     """
 
     path: Path
@@ -113,7 +109,7 @@ class SheetTable:
                 )
             elif row.hidden and not self._pictures.reading.include_hidden:
                 self._hidden.append(row.number)
-                self._pictures.hide(row.number)
+                self._pictures.hidden.add(row.number)
             else:
                 shown = self._pictures.taken(row)
                 yield from self._problems(shown) or (RawRow(row.number, shown.cells),)

@@ -16,7 +16,7 @@ from batchsora.manifest.errors import CellError, shorten
 
 MOST_BRACES: Final = 10_000
 LONGEST_WORDS: Final = 80
-"""Characters of a key that are made from values; more are cut, and told apart by a hash."""
+"""Characters of a key that are made from values; longer ones are cut, and get a hash."""
 HASH_LENGTH: Final = 8
 """Characters of five bits."""
 
@@ -59,7 +59,16 @@ def template(text: str, known: frozenset[str]) -> Template:
         end = match.end()
         found = match[0]
         if match[1] is not None:
-            pieces.append((_checked(match[1].strip(), known), True))
+            name = match[1].strip()
+            if name not in known:
+                near = get_close_matches(shorten(name), known, 1)
+                raise CellError(
+                    f"{{{shorten(name)}}} has no value",
+                    f"Did you mean {{{shorten(near[0])}}}?"
+                    if near
+                    else "Give it a list under 'values', or write {{ and }} for braces.",
+                )
+            pieces.append((name, True))
         elif found in {"{{", "}}"}:
             pieces.append((found[0], False))
         elif found == "{":
@@ -68,18 +77,6 @@ def template(text: str, known: frozenset[str]) -> Template:
             raise CellError("a } has no { before it", "Write }} for a brace.")
     pieces.append((text[end:], False))
     return Template(tuple(piece for piece in pieces if piece[0]))
-
-
-def _checked(name: str, known: frozenset[str]) -> str:
-    if name not in known:
-        near = get_close_matches(shorten(name), known, 1)
-        raise CellError(
-            f"{{{shorten(name)}}} has no value",
-            f"Did you mean {{{shorten(near[0])}}}?"
-            if near
-            else "Give it a list under 'values', or write {{ and }} for braces.",
-        )
-    return name
 
 
 def words_of(value: str) -> tuple[str, bool]:

@@ -25,14 +25,14 @@ LARGEST_VALUE: Final = 10_000
 """The weight up to which a list or mapping is carried through, as JSON text in one cell."""
 
 UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
-"""What no table can hold: NUL, and half a character."""
+"""What a table can't hold: NUL, and half a character."""
 JSON_LITERAL: Final = re.compile(r"true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 LITERAL: Final = re.compile(
     r"true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9A-Fa-f]+"
     r"|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)"
     r"|\.(?:nan|NaN|NAN)"
 )
-"""What YAML 1.2 takes for a number or a truth value, where it stands without quotes."""
+"""What YAML 1.2 reads as a number or a boolean if it has no quotes."""
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _SPELLINGS: Final = 64
 _REMEMBERED: Final = 10_000
@@ -156,7 +156,7 @@ CUT: Final = (
     "the text ends here, because a # after a space begins a comment",
     "Put the whole text in quotes, or write the comment on a line of its own.",
 )
-"""What is wrong with a text that a comment cuts, and what to do."""
+"""The problem and the remedy of a text that a comment cuts."""
 FREE: Final = frozenset({"prompt", "campaign"})
 """Columns whose text means something else, and unseen, where a comment cuts it; of the others a
 comment behind the value is one: ``duration: 15  # seconds``. Two ids cut alike are an error."""

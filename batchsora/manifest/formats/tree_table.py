@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, TypeGuard
+from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, refused, shorten
@@ -30,28 +30,21 @@ from batchsora.manifest.formats.tree import (
     refuse_cut,
     single,
 )
-from batchsora.manifest.raw import RawRow, Settings
+from batchsora.manifest.raw import IMAGES, RawRow, Settings
 from batchsora.manifest.rows.headers import SYNONYMS, folded
 from batchsora.result_columns import RESULT_NAMES
 
-_IMAGES: Final = frozenset({"image", "image_url"})
 OF_CAMPAIGN: Final = ("budget", "defaults")
 FORBIDDEN: Final = ("id", "campaign")
-"""What defaults can't say; the general ones may say the campaign."""
+"""Keys that defaults can't have; the general ones may have the campaign."""
 
 Cells = dict[str, str]
-"""What one job says: a cell by what its column is."""
+"""A job's cells, by what their columns are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """Values for jobs that do not set them.
-
-    Attributes:
-        general: for all.
-        campaigns: for the jobs of each campaign, before the general ones.
-        nodes: all of them as written, for their columns.
-    """
+    """Values for jobs that do not set them; a campaign's come before the general ones."""
 
     general: Cells = field(default_factory=dict)
     campaigns: dict[str, Cells] = field(default_factory=dict)
@@ -68,8 +61,8 @@ class Defaults:
 
 def _over(below: Cells, above: Cells) -> Cells:
     """Return cells laid over others; an image also replaces one that is given the other way."""
-    if any(above.get(name) for name in _IMAGES):
-        below = {name: text for name, text in below.items() if name not in _IMAGES}
+    if any(above.get(name) for name in IMAGES):
+        below = {name: text for name, text in below.items() if name not in IMAGES}
     return below | above
 
 
@@ -113,7 +106,8 @@ def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
         return
     seen: set[str] = set()
     for name, facts in node.entries if isinstance(node, Mapping) else [(None, node)]:
-        if name is None or not _is_campaign(facts):
+        known = isinstance(facts, Mapping) and all(k.text in OF_CAMPAIGN for k, _ in facts.entries)
+        if name is None or not isinstance(facts, Mapping) or not known:
             raise refused(
                 file,
                 "a campaign can only have a budget and defaults",
@@ -130,10 +124,6 @@ def _campaigns(file: str, node: Node | None) -> Iterator[tuple[str, Mapping]]:
         if campaign is not None:
             seen.add(campaign)
             yield campaign, facts
-
-
-def _is_campaign(node: Node) -> TypeGuard[Mapping]:
-    return isinstance(node, Mapping) and all(key.text in OF_CAMPAIGN for key, _ in node.entries)
 
 
 def _defaults(
@@ -188,9 +178,9 @@ def _money(file: str, where: str, node: Node | None) -> Decimal | None:
 
 TOP_LEVEL: Final = ("jobs", "matrix", "batch", "budget", "campaigns", "defaults")
 SCHEMA_KEY: Final = "$schema"
-"""Tells an editor where the schema of manifests lies (:mod:`batchsora.manifest.schema`)."""
+"""Shows editors the schema of manifests (:mod:`batchsora.manifest.schema`)."""
 OWN: Final = "x-"
-"""A key at the top that begins so is somebody's own, as in compose files: it may hold anchors."""
+"""A key at the top that begins so is a person's own, as in compose files: it may hold anchors."""
 
 _RESULTS: Final = frozenset(map(folded, RESULT_NAMES))
 
@@ -202,8 +192,6 @@ class TreeTable:
     Attributes:
         names: what each column is: ours, or a person's own key.
         headers: the same columns as written, in their first spelling.
-        settings: what is beside the jobs.
-        jobs: as written.
         matrix: what expands to more jobs, which come after those written.
     """
 
@@ -238,8 +226,7 @@ class TreeTable:
 def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:
     """Return the jobs that are not blank, each with a row that no other job of the list has.
 
-    It is the line where the job begins; of several on one line, as in JSON by programs, each takes
-    the next.
+    It is the line where the job begins; of several on one line each takes the next.
     """
     row = 0
     for node in nodes:

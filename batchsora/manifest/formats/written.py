@@ -18,18 +18,11 @@ def check_written(
     there: Mapping[str, int],
     reading: Reading = PLAIN,
 ) -> None:
-    """Check that a copy with results says the same as the table in all other cells.
+    """Check that a copy with results says the same as the table (text or workbook) in other cells.
 
-    Args:
-        path: the table without them, text or a workbook.
-        draft: the copy with them; that of a workbook has its suffix, or that of another kind.
-        headers: the header of each result's column, in order.
-        there: the columns of an earlier export, from 0, by the result; the others were added.
-        reading: how the table is read.
-
-    Raises:
-        ManifestError: the table can't be read.
-        ValueError: the copy has other rows, or another text in a cell that is not ours.
+    ``headers`` are those of the results' columns, ``there`` the columns of an earlier export, from
+    0; the others were added. Raises ManifestError if the table can't be read, ValueError if the
+    copy has other rows, or another text in a cell that is not ours.
     """
     try:
         table: RawTable
@@ -38,7 +31,10 @@ def check_written(
         if sheet:
             table, copy = open_apart(path, reading), open_apart(draft, reading)
         else:
-            table, copy = _texts(path, draft, reading)
+            texts, copied = open_csv(path, reading), open_csv(draft, reading, path.suffix)
+            if copied.dialect != texts.as_several().dialect:
+                raise _differs(texts.header_row)
+            table, copy = texts, copied
         _check_same(table, copy, headers, there, merges=sheet)
     except ManifestError as error:
         if error.problem.file != str(draft):
@@ -47,14 +43,6 @@ def check_written(
             f"the results can't be written into the manifest: with them {error.problem.problem}. "
             "Export to another file with -o"
         ) from error
-
-
-def _texts(path: Path, draft: Path, reading: Reading) -> tuple[RawTable, RawTable]:
-    """Open two text tables, the second as the first is read."""
-    table, copy = open_csv(path, reading), open_csv(draft, reading, path.suffix)
-    if copy.dialect != table.as_several().dialect:
-        raise _differs(table.header_row)
-    return table, copy
 
 
 def _check_same(

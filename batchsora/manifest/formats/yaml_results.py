@@ -9,110 +9,27 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 import yaml
 
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.formats import tree
 from batchsora.manifest.formats.tree_table import TreeTable, numbered, table_of
-from batchsora.manifest.formats.yaml_tree import PARSER, open_yaml, parsed
+from batchsora.manifest.formats.yaml_tree import (
+    BLOCK_HEADER,
+    BREAK,
+    Place,
+    line_end,
+    open_yaml,
+    parsed,
+    places_of,
+)
 from batchsora.manifest.raw import RawRow, encoding_of
 from batchsora.manifest.values import count
 from batchsora.result_columns import RESULT_NAMES
-
-_BREAKS: Final = "\n\r\x85\u2028\u2029"
-BREAK: Final = re.compile(f"\r\n|[{_BREAKS}]")
-"""What ends a line."""
-BLOCK_HEADER: Final = re.compile(r"(?:[&!]\S*\s+)*[|>][0-9]?([+-]?)")
-"""How a text in lines of its own begins."""
-_DEEPEST: Final = 4  # document, jobs, job, value: what lies deeper is only measured
-
-
-@dataclass(slots=True)
-class Place:
-    """The position of a node: from ``start`` (of its anchor, if any) to ``end``.
-
-    Attributes:
-        event: its first one.
-        target: what an alias refers to.
-        aliased: an alias refers to it.
-    """
-
-    event: Any
-    start: int
-    end: int
-    children: list["Place"] = field(default_factory=list)
-    target: "Place | None" = None
-    aliased: bool = False
-
-    @property
-    def column(self) -> int:
-        """Return the number of characters before it in its line."""
-        return int(self.event.start_mark.column)
-
-    @property
-    def flow(self) -> bool:
-        """Return whether it is in braces or brackets."""
-        return bool(getattr(self.event, "flow_style", False))
-
-    @property
-    def text(self) -> str | None:
-        """Return a scalar's text."""
-        return self.event.value if isinstance(self.event, yaml.ScalarEvent) else None
-
-    @property
-    def pairs(self) -> list[tuple["Place", "Place"]]:
-        """Return a mapping's own keys and values."""
-        mapping = isinstance(self.event, yaml.MappingStartEvent)
-        return list(zip(self.children[::2], self.children[1::2], strict=True)) if mapping else []
-
-
-def places_of(text: str) -> Place:
-    """Return the positions of everything in a document."""
-    anchors: dict[Any, Place] = {}
-    stack = [Place(None, 0, 0)]
-    event: Any
-    for event in yaml.parse(text, PARSER):
-        start, end = event.start_mark.index, event.end_mark.index
-        if isinstance(event, yaml.CollectionEndEvent):
-            place = stack.pop()
-            place.end = end if place.flow and end > start else place.children[-1].end
-            if len(stack) > _DEEPEST:
-                del place.children[:-1]
-        elif isinstance(event, yaml.NodeEvent):
-            place = Place(event, start, end)
-            if isinstance(event, yaml.ScalarEvent):
-                place.end = _scalar_end(text, start, end)
-            stack[-1].children.append(place)
-            if isinstance(event, yaml.CollectionStartEvent):
-                stack.append(place)
-            if isinstance(event, yaml.AliasEvent):
-                place.target = anchors[event.anchor]
-                place.target.aliased = True
-            elif event.anchor is not None:
-                anchors[event.anchor] = place
-    return stack[0].children[0]
-
-
-def _scalar_end(text: str, start: int, end: int) -> int:
-    """Return where the last line of a text ends; for a block the parser also counts blank ones."""
-    header = BLOCK_HEADER.match(text, start)
-    if header is None or text[end - 1] not in _BREAKS:
-        return end
-    if header[1] == "+":  # blank lines are part of it
-        return end - (2 if text[end - 2 : end] == "\r\n" else 1)
-    return start + len(text[start:end].rstrip(_BREAKS))
-
-
-def line_end(text: str, place: int) -> int:
-    """Return where a line ends."""
-    found = BREAK.search(text, place)
-    return len(text) if found is None else found.start()
-
 
 _TO_COMMA: Final = re.compile(r"((?:\s|#[^\r\n]*+)*+),[ \t]*")
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
@@ -123,7 +40,7 @@ _Value = str | int | Decimal | None
 _Results = dict[str, list[_Value]]
 """Of one job: for each key that has any, the values of its videos in order."""
 _Edit = tuple[int, int, str]
-"""Where a piece of the text begins and ends, and what takes its place."""
+"""Where a piece of the text begins and ends, and its replacement."""
 
 
 def write_yaml_results(
@@ -136,18 +53,16 @@ def write_yaml_results(
 
     A job gets its results as keys after its own; if it has several videos each key has a list in
     their order, with null for a missing one. Those of an earlier export are replaced; empty values
-    are left out. Jobs without results stay as they are. Values are texts, whole numbers or
-    ``Decimal``.
+    are left out. Jobs without results stay as they are.
 
     Args:
         source: the manifest.
         target: opened as UTF-8 with ``newline=""``; a byte order mark is written if there was one.
-        results: by the line on which a job begins and the key, one for each of its videos.
+        results: texts, whole numbers or ``Decimal``, by the line of a job and the key, for each
+            video.
         keys: of results; all others are a person's own.
 
-    Raises:
-        ManifestError: the manifest can't be read.
-        ValueError: the file would change its meaning; nothing was written.
+    Raises ManifestError if the manifest can't be read, ValueError if it would change its meaning.
     """
     table = open_yaml(source)
     if table.matrix.entries:
@@ -242,7 +157,6 @@ def _edited(text: str, edits: Sequence[_Edit]) -> str:
 def _removals(
     text: str, wanted: Mapping[int, _Results], table: TreeTable, keys: Collection[str]
 ) -> list[_Edit]:
-    """Return edits that remove an earlier export from jobs."""
     jobs = _jobs(text).children
     if [job.event.start_mark.line + 1 for job in jobs] != [job.line for job in table.jobs]:
         raise _unsafe("it changed while it was read")
@@ -279,7 +193,6 @@ def _removed_in_flow(text: str, key: Place, value: Place, before: Place | None) 
 
 
 def _additions(text: str, wanted: Mapping[int, _Results]) -> list[_Edit]:
-    """Return edits that write results after the keys of each job."""
     jobs = _jobs(text)
     edits: list[_Edit] = []
     for index, said in wanted.items():
@@ -292,7 +205,6 @@ def _additions(text: str, wanted: Mapping[int, _Results]) -> list[_Edit]:
 
 
 def _added(text: str, job: Place, said: _Results) -> list[_Edit]:
-    """Add keys to a job that is a mapping."""
     last = job.children[-1]
     if not job.flow:
         marked = job.event.anchor is not None or job.event.tag is not None

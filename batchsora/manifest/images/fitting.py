@@ -150,11 +150,11 @@ def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
     )
     given = {"file": file.fileno(), "kind": kind}
     from batchsora.apart.answers import nonsense, only  # noqa: PLC0415 - pydantic, as below
-    from batchsora.manifest.answers import PICTURE, Unfit  # noqa: PLC0415 - the converter needs none
+    from batchsora.manifest.answers import PICTURE, Unusable  # noqa: PLC0415 - the converter needs none
 
     try:
         said = only(ask(TASK, given, bounds, [file.fileno()]), PICTURE)
-        if isinstance(said, Unfit):
+        if isinstance(said, Unusable):
             raise CellError(said.problem, said.remedy)
         found = kind_of(said.data[:HEAD])
         named = None if found is None else found.name
@@ -167,7 +167,7 @@ def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
     """Import what converts a picture, in the separate process; return the function that does."""
-    with suppress(ImportError):  # told by whoever converts
+    with suppress(ImportError):  # reported when it converts
         from PIL import Image, ImageCms, ImageOps  # noqa: F401, PLC0415
 
         Image.init()

@@ -57,9 +57,9 @@ def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 MOST_ENTRIES: Final = 20_000
-"""Of a folder that is looked through for names that are nearly the same."""
+"""Of a folder that is searched for similar names."""
 MOST_FOLDERS: Final = 200
-"""Beside a manifest that are looked into."""
+"""Beside a manifest that are searched."""
 
 _NOTHING: Final = frozenset(
     ("-", "--", "\u2013", "\u2014", "none", "n/a", "na", "no", "nil", "null", "nan", "x", "/", "?")

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -39,10 +40,10 @@ LARGEST_IMAGE: Final = DEFAULT_MODEL.largest_image
 """Bytes of the decoded image."""
 
 SHOWN: Final = 3
-"""Pictures that are named of those that were found in another folder."""
+"""How many pictures from another folder are named."""
 
 AT_ONCE: Final = 4
-"""Files that are read and hashed at the same time; each is held in memory meanwhile."""
+"""Files that are read and hashed at the same time; all of them are held in memory."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|data:", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
@@ -59,38 +60,31 @@ def media_type(head: bytes) -> str:
     raise CellError("the image is not a JPEG, PNG or WEBP", _TAKEN)
 
 
+@dataclass(slots=True)
 class Images:
     """Reads the images of one manifest during one load, every file once.
 
-    Args:
+    Attributes:
         folder: the manifest's own; paths are relative to it.
         allow_outside: whether paths may lead out of it.
-        more: another folder in which they are looked for.
         fitter: converts what the provider does not take; None: such pictures are errors.
+        more: another folder in which they are looked for.
         kept: folders of pictures from workbooks, by their SHA-256.
-
-    Attributes:
         notes: what was done to which picture, for a person.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        allow_outside: bool,
-        fitter: "Fitter | None" = None,
-        more: Path | None = None,
-        kept: Sequence[Path] = (),
-    ) -> None:
-        self._folder = folder
-        self._more = more
-        self._allow_outside = allow_outside
-        self._fitter = fitter
-        self._kept = kept
-        self._embedded: dict[str, Path] = {}
-        self._files: dict[Path, tuple[Path, str, int, str] | CellError] = {}
-        self.notes: list[str] = []
-        self._elsewhere: dict[Path, set[str]] = {}
+    folder: Path
+    _: KW_ONLY
+    allow_outside: bool
+    fitter: "Fitter | None" = None
+    more: Path | None = None
+    kept: Sequence[Path] = ()
+    notes: list[str] = field(default_factory=list)
+    _embedded: dict[str, Path] = field(default_factory=dict, init=False)
+    _files: dict[Path, tuple[Path, str, int, str] | CellError] = field(
+        default_factory=dict, init=False
+    )
+    _elsewhere: dict[Path, set[str]] = field(default_factory=dict, init=False)
 
     @property
     def elsewhere(self) -> list[str]:
@@ -127,13 +121,13 @@ class Images:
 
     def prepare(self, texts: Iterable[str]) -> None:
         """Read the files that some cells name, several at once, before :meth:`read` is called."""
-        if self._fitter is not None:  # what it makes and says comes in the rows' order
+        if self.fitter is not None:  # what it makes and says comes in the rows' order
             return
         found: dict[Path, str] = {}
         for text in texts:
             source = text.strip()
             if source and _SCHEME.match(source) is None:
-                with suppress(CellError):  # told by read
+                with suppress(CellError):  # reported by read
                     found.setdefault(self._resolved(source), source)
         new = {path: source for path, source in found.items() if path not in self._files}
         if len(new) > 1:
@@ -143,27 +137,21 @@ class Images:
 
     def _facts(self, path: Path, source: str) -> tuple[Path, str, int, str] | CellError:
         try:
-            fitted = self._fitted(path, source)
-            return (fitted, *_contents(fitted))
+            fitted, note = (path, None) if self.fitter is None else self.fitter.fit(path)
+            if note is not None:
+                shown = "".join(c if c.isprintable() else "?" for c in shorten(source))
+                self.notes.append(f"{shown}: {note}")
+            with opened(fitted) as file:
+                data = file.read(LARGEST_IMAGE + 1)
+            return fitted, hashlib.sha256(data).hexdigest(), len(data), _checked(data)
         except CellError as error:
             return error
 
-    def _fitted(self, path: Path, source: str) -> Path:
-        """Return the file to send for a picture: itself, or its converted form."""
-        if self._fitter is None:
-            return path
-        fitted, note = self._fitter.fit(path)
-        if note is not None:
-            shown = "".join(c if c.isprintable() else "?" for c in shorten(source))
-            self.notes.append(f"{shown}: {note}")
-        return fitted
-
     def _resolved(self, source: str) -> Path:
-        """Return the real file of a path."""
         if (sha256 := embedded_in_text(source)) is not None:
             return self._of_workbook(sha256)
         try:
-            folder = self._folder.resolve(strict=True)
+            folder = self.folder.resolve(strict=True)
             try:
                 path = (folder / source).resolve(strict=True)
             except FileNotFoundError:
@@ -173,7 +161,7 @@ class Images:
             raise
         except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or not UTF-8
             raise _unreadable(error) from error
-        if not self._allow_outside and not path.is_relative_to(folder):
+        if not self.allow_outside and not path.is_relative_to(folder):
             raise CellError(
                 "the image lies outside the manifest's folder",
                 "Put it beside the manifest, or allow images from outside explicitly.",
@@ -184,7 +172,7 @@ class Images:
         """Find a picture that was extracted from a workbook."""
         if (known := self._embedded.get(sha256)) is not None:
             return known
-        found = kept_file(self._kept, sha256)
+        found = kept_file(self.kept, sha256)
         if found is None:
             raise CellError(
                 "this is a picture from a workbook, and it is not stored with this database",
@@ -198,8 +186,8 @@ class Images:
         """Find a picture that is not where its cell says, and the folder that it must lie in."""
         if (path := in_another_form(folder, source)) is not None:
             return folder, path.resolve(strict=True)
-        if self._more is not None:
-            more = self._more.resolve(strict=True)
+        if self.more is not None:
+            more = self.more.resolve(strict=True)
             if (path := in_another_form(more, source)) is not None:
                 return more, path.resolve(strict=True)
         found = folders_with(folder, source)
@@ -278,13 +266,6 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise _unreadable(error) from error
-
-
-def _contents(path: Path) -> tuple[str, int, str]:
-    """Return a file's SHA-256, size and type."""
-    with opened(path) as file:
-        data = file.read(LARGEST_IMAGE + 1)
-    return hashlib.sha256(data).hexdigest(), len(data), _checked(data)
 
 
 def _data_uri(source: str) -> ImageRef:

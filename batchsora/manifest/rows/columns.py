@@ -97,7 +97,17 @@ def understand(
     known, shadowed = _known(file, headers, row, told)
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
-    _refuse_twins(file, [headers[index] for index in carried], row)
+    seen: set[str] = set()
+    for header in (headers[index] for index in carried):
+        if header in seen:
+            raise refused(
+                file,
+                "two columns have the same name",
+                "Rename one of them.",
+                row=row,
+                column=header,
+            )
+        seen.add(header)
     if "prompt" not in known:
         raise _without_prompt(file, headers, row)
 
@@ -222,20 +232,6 @@ def _known(
     return known, shadowed
 
 
-def _refuse_twins(file: str, headers: Sequence[str], row: int | None) -> None:
-    seen: set[str] = set()
-    for header in headers:
-        if header in seen:
-            raise refused(
-                file,
-                "two columns have the same name",
-                "Rename one of them.",
-                row=row,
-                column=header,
-            )
-        seen.add(header)
-
-
 def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Exception:
     likely = next(
         (h for h in headers if (found := resembled(h, ())) is not None and found[0] == "prompt"),
@@ -270,13 +266,9 @@ def gone(reading: Reading, headers: Sequence[str]) -> Mapping[str, str]:
 
 
 def refuse_gone(file: str, row: int | None, reading: Reading, headers: Sequence[str]) -> None:
-    """Check that no column of ours was lost because its header was renamed.
+    """Raise ManifestError if a header that meant one of our columns is gone, and none means it now.
 
-    A campaign's cap would no longer hold, or every row would be bought with the default. Nothing is
-    lost if another header means the same now.
-
-    Raises:
-        ManifestError: a header that meant one of our columns is gone, and none means it now.
+    A campaign's cap would no longer hold, or every row would be bought with the default.
     """
     said = {folded(header): name for header, name in reading.columns.items()}
     present = {said.get(folded(header), meaning(header)) for header in headers}

@@ -62,7 +62,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "callback_url": (),
 }
-"""The columns that mean something, and what else they may be called."""
+"""Our columns, and their other names."""
 
 WEAK: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt": (
@@ -75,7 +75,7 @@ WEAK: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "orientation": ("format", "size"),
 }
-"""What a column may be called, too, where no other one is called by a name above."""
+"""Other names of a column, if no other column has a name above."""
 
 _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "count": (
@@ -98,14 +98,14 @@ _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "campaign": ("kampagne", "campagne", "campaña", "campanha", "campagna"),
 }  # fmt: skip
-"""What may well be something else, and would cost money if it were taken for ours."""
+"""What may well be something else, and would cost money if it were read as ours."""
 
 _SEEN: Final = frozenset(["action", "visual", "visuals", "whatwesee", "shotdescription"])
 """Beside a ``Scene`` that only numbers the shots, these say what is seen."""
 _OTHER_PROMPTS: Final = frozenset(["negative", "neg", "old", "previous", "unused", "exclude"])
-"""What a hint says of a column that is another thing than the prompt."""
+"""Hints of a column that is not the prompt."""
 _NUMBERS: Final = frozenset(["#", "?", "no", "nr", "num", "number", "id", "index"])
-"""Beside a prompt they make its number, or a question about it."""
+"""Beside a prompt they mean its number, or a question about it."""
 _OF_PROMPTS: Final = _NUMBERS | frozenset(
     [
         "status", "length", "characters", "chars", "words", "tokens", "author", "date", "language",
@@ -113,7 +113,7 @@ _OF_PROMPTS: Final = _NUMBERS | frozenset(
         "rating", "score",
     ]
 )  # fmt: skip
-"""The last words of headers that tell something of prompts, and are none."""
+"""The last words of headers about prompts that are not the prompt."""
 
 LONGEST_HEADER: Final = 1000
 """Characters; a header is repeated in messages, and compared with every name of ours."""
@@ -142,7 +142,7 @@ OTHER_UNITS: Final = frozenset(
         "tokens", "line", "lines",
     ]
 )  # fmt: skip
-"""What a hint says of a column that measures something else."""
+"""Hints of a column that measures something else."""
 _MEASURES: Final = ("duration", "count", "priority")
 FILLERS: Final = frozenset(
     [
@@ -153,17 +153,17 @@ FILLERS: Final = frozenset(
         "choose", "select", "enter",
     ]
 )  # fmt: skip
-"""Words that make no other thing of what stands beside them."""
+"""Words that don't change the meaning of those beside them."""
 _HEADS: Final = {
     "image": ("image", "images", "picture", "pictures", "photo", "photos", "img"),
     "orientation": ("orientation", "aspect", "aspectratio"),
     "duration": ("duration", "seconds", "secs"),
     "campaign": ("campaign",),
 }
-"""The last words of headers that are about the same thing: ``Reference image``."""
+"""The last words of headers about the same thing: ``Reference image``."""
 _ADDRESSES: Final = frozenset(["url", "link", "uri"])
 _OF_FRAMES: Final = frozenset([*_HEADS["image"], "frame"])
-"""With the word of an address behind it: ``Start image URL``, ``start_frame_url``."""
+"""Followed by a word for an address: ``Start image URL``, ``start_frame_url``."""
 _OF_PICTURES: Final = frozenset(
     ["no", "nr", "number", "file", "filename", "path", "source", "src", "ref"]
 )
@@ -289,7 +289,7 @@ def _about(words: list[str]) -> str | None:
         return "image_url"
     pair = "".join(rest[-2:])
     before, name = (rest[:-2], _LAST[pair]) if pair in _LAST else (rest[:-1], _LAST.get(rest[-1]))
-    # "prompt image" is about the prompt's; "image campaign" about neither of ours alone
+    # "prompt image" is the prompt's, "image campaign" neither of our columns
     return None if name is None or any(word in _STRONG for word in before) else name
 
 

@@ -91,8 +91,8 @@ class Keys:
 class _Places:
     """The value of each key: a hash table of two arrays, with a fifth of the memory of a dict.
 
-    Keys are compared by their 64-bit hash alone; two of a million are equal once in thirty million
-    loads, which refuses a row and never buys one.
+    Keys are compared by their 64-bit hash: two of a million are equal once in thirty million loads,
+    which refuses a row and never buys one.
     """
 
     def __init__(self) -> None:

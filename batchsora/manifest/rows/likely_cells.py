@@ -15,10 +15,10 @@ from batchsora.manifest.errors import CellError
 from batchsora.manifest.rows.headers import FILLERS, HINT, OTHER_UNITS, folded, hinted
 
 NAMES: Final = {"side": "orientation"}
-"""Which column of ours a kind is, where that is not its name."""
+"""The column of ours that a kind is, if it has another name."""
 
 _WORDS: Final = {
-    # asked whether it lies or stands: yes, no, or the word itself
+    # asked for one of both: yes, no, or the word itself
     "side": (
         "landscape", "portrait", "vertical", "horizontal", "widescreen", "hochformat", "hochkant",
         "querformat", "quer", "hoch", "liggend", "staand", "paysage", "apaisado", "paisaje",

@@ -1,9 +1,9 @@
 """Columns whose cells look like those of a column of ours, under a header that is not ours.
 
 A column ``File`` in which every cell names a picture was meant as the image; ignored, every row
-would be bought as text to video. Such columns are found by their cells while the rows are read, and
-so are prompts that are all only numbers. A header that may be ours (``Menge``) is one if its cells
-could be (:mod:`batchsora.manifest.rows.likely_cells`).
+would be bought as text to video. Such columns are found while the rows are read, and so are prompts
+that are all only numbers. For headers that may be ours see
+:mod:`batchsora.manifest.rows.likely_cells`.
 """
 
 import json
@@ -38,10 +38,10 @@ _WHAT: Final = {
 _ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)
 """A prompt that is a number and nothing else: ``7``, ``#7``, ``3.2``, ``4b``."""
 MOST_OTHERS: Final = 50
-"""More cells of another kind than fit make a column somebody's own; the rest is not looked at."""
+"""More cells of another kind than fit make it a person's own column; the rest is not checked."""
 _NOT_YET: Final = frozenset({"folgt", "tbd", "tba", "todo", "pending", "keine", "keins", "kein"})
 _OUTRIGHT: Final = frozenset({"duration", "orientation", "image", "image_url", "count", "campaign"})
-"""Columns of ours whose names are not those of anything else, inside a mapping."""
+"""Our columns whose names mean nothing else inside a mapping."""
 LONGEST_TREE: Final = 100_000
 """Characters of a mapping that are looked at."""
 LONGEST: Final = 2100
@@ -58,7 +58,7 @@ _KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
     "lies": likely_cells.may_be_orientation,
 }
 _BY_ALL: Final = {"clock": "duration", "lies": "orientation"}
-"""Kinds that a column is of only where all its cells are, and which columns of ours they mean."""
+"""Kinds of a column only if all its cells are of that kind, and the columns of ours they mean."""
 
 
 class Lookalikes:
@@ -76,9 +76,9 @@ class Lookalikes:
         }
         """What a column is if its cells could be that, by its header."""
         self._could: Counter[int] = Counter()
-        """How many more cells of it could be than could not."""
+        """How many more of its cells could be that than could not."""
         self._tells: set[int] = set()
-        """Such columns that say something else than the default is."""
+        """Such columns with other values than the default."""
         self._ours: dict[int, str] = {
             known[name]: "image" if name == "image_url" else name
             for name in ("image", "image_url", *likely_cells.COULD)
@@ -86,7 +86,7 @@ class Lookalikes:
         }
         self._known = known
         self._within: dict[int, str] = {}
-        """A key of ours that lies inside the mappings of a column, by its place."""
+        """A key of ours inside the mappings of a column, by its place."""
         self._fit: Counter[tuple[int, str]] = Counter()
         """How many more cells of a column are of a kind than are not, by place and kind."""
         self._others: set[int] = set()

@@ -37,11 +37,8 @@ def results_among(
 ) -> dict[int, str]:
     """Return which result each column of an earlier export holds, by the column's place.
 
-    Args:
-        headers: as written.
-        rows: those below them; the first thousand are checked.
-        kept: headers that we wrote, as the batch remembers.
-        said: headers whose meaning a person gave.
+    The first thousand rows are checked. ``kept`` are headers that we wrote, as the batch remembers,
+    ``said`` those whose meaning a person gave.
     """
     elsewhere = {result_column(header) for header in kept}
     named = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
@@ -53,10 +53,7 @@ class Rule(Generic[_T]):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The values of a row's columns with few different values.
-
-    A million rows have a handful of such combinations.
-    """
+    """The values of a row's columns with few different values: a million rows have a handful."""
 
     orientation: str
     duration: int
@@ -80,46 +77,6 @@ REPEATING: Final[tuple[Rule[Any], ...]] = (
 """The rules of :class:`Options`, in its order."""
 
 
-@dataclass(slots=True)
-class _Faults:
-    """Collects what is wrong with one row, so that a person sees all of it at once.
-
-    Attributes:
-        image: the place of the images, if there are any.
-        drawn: the column of the picture that is a row's image, by the row.
-    """
-
-    file: str
-    headers: Sequence[str]
-    sheet: str | None = None
-    image: int | None = None
-    drawn: Mapping[int, int] = field(default_factory=dict)
-    row: int = 0
-    found: list[RowProblem] = field(default_factory=list)
-
-    def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
-        """Note a fault of a column; ``place`` is None for the row as a whole.
-
-        A column without a name, or beyond the header, is named by its cell alone.
-        """
-        column = None
-        if place is not None and place < len(self.headers):
-            column = self.headers[place] if self.headers[place].strip() else None
-        shown = None if text is None else shorten(text)
-        cell = None
-        if place is not None and place == self.image and self.row in self.drawn:
-            place, shown = self.drawn[self.row], None
-            column = self.headers[place] if place < len(self.headers) else None
-            cell = cell_name(self.sheet or "", self.row, place)
-        elif self.sheet is not None:
-            cell = cell_name(self.sheet, self.row, place)
-        self.found.append(
-            RowProblem(
-                self.file, problem, remedy, row=self.row, column=column, found=shown, cell=cell
-            )
-        )
-
-
 class RowReader:
     """Turns the raw rows of one manifest, in order, into jobs.
 
@@ -132,13 +89,8 @@ class RowReader:
         drawn: the column of the workbook's picture that is a row's image, by the row.
 
     Attributes:
-        keys: those that were assigned.
-        names: of the carried columns.
         pick: returns the carried cells of a row.
         repeating: returns the cells with few different values.
-        width: how many cells a row has.
-        prompt: the place of the prompts.
-        id: the place of the ids, if there are any.
         unusual: the places of cells that are rarely filled.
     """
 
@@ -157,7 +109,11 @@ class RowReader:
         self.keys = Keys()
         self._places = known = columns.known
         self._picture_rule = Rule("image", pictures.read, None)
-        self._faults = _Faults(file, headers, sheet, known.get("image"), drawn)
+        self._file = file
+        self._sheet = sheet
+        self._drawn = drawn
+        self._row = 0
+        self._faults: list[RowProblem] = []
         self.names = [headers[place] for place in columns.carried]
         self.pick = _picker(columns.carried, len(headers))
         self.prompt = known["prompt"]
@@ -178,15 +134,14 @@ class RowReader:
 
     def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
         """Return the jobs of a row, or its problems; never both."""
-        faults = self._faults
-        faults.row, faults.found = raw.row, []
+        self._row, self._faults = raw.row, []
         cells = self._squared(raw.cells)
         words = self._parsed(cells, PROMPT)
         key = self._parsed(cells, ID)
         picture = self._picture(cells)
         options = self._options.get(tuple(self.repeating(cells))) or self._optional(cells)
-        if faults.found:
-            return faults.found
+        if self._faults:
+            return self._faults
         request = GenerationRequest(
             words, options.orientation, options.duration, picture, options.callback_url
         )
@@ -196,13 +151,13 @@ class RowReader:
         else:
             names = self.keys.of_id(key, raw.row, count)
         if isinstance(names, Clash):
-            faults.add(
+            self._add(
                 self.id,
                 key,
                 f"the key {names.key!r} is already used by row {names.row}",
                 "Give one of the two rows another id.",
             )
-            return faults.found
+            return self._faults
         written = dict(zip(self.names, self.pick(cells), strict=True))
         return [
             JobSpec(
@@ -219,14 +174,14 @@ class RowReader:
 
     def options(self, cells: Sequence[str]) -> Options | None:
         """Parse a row's cells with few different values; None if one is faulty."""
-        self._faults.found = []
+        self._faults = []
         found = self._optional(cells)
-        return None if self._faults.found else found
+        return None if self._faults else found
 
     def _optional(self, cells: Sequence[str]) -> Options:
         """Parse a row's cells with few different values, and remember the result."""
         options = Options(*(self._parsed(cells, rule) for rule in REPEATING))
-        if not self._faults.found:
+        if not self._faults:
             if len(self._options) == values.REMEMBERED:
                 self._options.clear()
             self._options[tuple(self.repeating(cells))] = options
@@ -250,15 +205,15 @@ class RowReader:
             cells = [*cells, *[""] * (width - len(cells))]
         elif len(cells) > width:
             extra = next((p for p in range(width, len(cells)) if cells[p].strip()), None)
-            if extra is not None and self._faults.sheet is not None:
-                self._faults.add(
+            if extra is not None and self._sheet is not None:
+                self._add(
                     extra,
                     cells[extra],
                     "the column of this cell has no name",
                     "Add a name to the header, or clear the cell.",
                 )
             elif extra is not None:
-                self._faults.add(
+                self._add(
                     extra,
                     cells[extra],
                     f"the row has {len(cells)} cells, the header only {width}",
@@ -267,13 +222,35 @@ class RowReader:
             cells = cells[:width]
         for place in self._columns.nameless:
             if cells[place].strip():
-                self._faults.add(
+                self._add(
                     place,
                     cells[place],
                     f"column {place + 1} has no name",
                     "Add a name to the header.",
                 )
         return cells
+
+    def _add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
+        """Note a fault of a column; ``place`` is None for the row as a whole.
+
+        A column without a name, or beyond the header, is named by its cell alone.
+        """
+        column = None
+        if place is not None and place < len(self._headers):
+            column = self._headers[place] if self._headers[place].strip() else None
+        shown = None if text is None else shorten(text)
+        cell = None
+        if place is not None and place == self._places.get("image") and self._row in self._drawn:
+            place, shown = self._drawn[self._row], None
+            column = self._headers[place] if place < len(self._headers) else None
+            cell = cell_name(self._sheet or "", self._row, place)
+        elif self._sheet is not None:
+            cell = cell_name(self._sheet, self._row, place)
+        self._faults.append(
+            RowProblem(
+                self._file, problem, remedy, row=self._row, column=column, found=shown, cell=cell
+            )
+        )
 
     def _parsed(self, cells: Sequence[str], rule: Rule[_T]) -> _T:
         """Parse one cell, if there is such a column; a fault is noted."""
@@ -284,14 +261,14 @@ class RowReader:
             return rule.read(cells[place])
         except CellError as error:
             found = cells[place].removeprefix(values.WRITTEN)
-            self._faults.add(place, found or None, error.problem, error.remedy)
+            self._add(place, found or None, error.problem, error.remedy)
             return rule.absent
 
     def _picture(self, cells: Sequence[str]) -> ImageRef | None:
         one = self._parsed(cells, self._picture_rule)
         other = self._parsed(cells, IMAGE_URL)
         if one is not None and other is not None:
-            self._faults.add(
+            self._add(
                 self._places["image_url"],
                 other.source,
                 "the row has an image and an image_url",
@@ -301,7 +278,6 @@ class RowReader:
 
 
 def _picker(places: Sequence[int], width: int) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Return a function that returns the cells at these places of a row."""
     if not places:
         return lambda _: ()
     if list(places) == list(range(width)):

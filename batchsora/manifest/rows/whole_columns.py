@@ -24,10 +24,8 @@ encoded: Callable[[str], str] = encode_basestring_ascii
 class Terms(NamedTuple):
     """The values of a row's columns with few different values.
 
-    Attributes:
-        hashed: their part of the fingerprint.
-        kind: of price.
-        rest: the fields of :class:`~jobs.model.spec.SpecRow` between the prompt and the cells.
+    ``hashed`` is their part of the fingerprint, ``kind`` of price, ``rest`` the fields of
+    :class:`~jobs.model.spec.SpecRow` between the prompt and the cells.
     """
 
     hashed: str
