@@ -6,7 +6,7 @@ Its rows would go into the batch of that sheet, whose own rows would then be gon
 from dataclasses import dataclass
 from shlex import quote
 
-from batchsora.manifest.formats.book_head import book_head
+from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from jobs.ports.queries import QueryStore
 

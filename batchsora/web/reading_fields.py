@@ -16,9 +16,8 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.raw import PLAIN, Reading
-from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.manifest.rows.columns import MOST_COLUMNS, gone
 from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
-from batchsora.manifest.rows.kept_columns import gone
 from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.web.spoken import NOTHING, Spoken
