@@ -1,4 +1,4 @@
-"""What commands share: one invocation, saying things to people, and JSON for scripts."""
+"""What commands share: one invocation's options, messages for people, and JSON for scripts."""
 
 import shutil
 import sys
@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 from click.core import ParameterSource
 
-from batchsora.cli.colours import painted, wanted
 from batchsora.cli.configured import GLOBAL_KEYS
-from batchsora.cli.text import Painted, clean, folded, printable_json
+from batchsora.cli.text import Painted, folded, painted, printable_json, wanted
 from batchsora.option_kinds import options_of
 from batchsora.options import GlobalOptions
+from batchsora.presentation.terminal_text import clean
 
 if TYPE_CHECKING:
     import re
+    from contextlib import AbstractContextManager
 
     from batchsora.composition.session import RunDependencies
     from batchsora.config import Configuration
     from batchsora.settings import Settings
+    from jobs.store import Store
 
 GLOBALS: Final = tuple(options_of(GlobalOptions))
 WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
@@ -31,14 +33,14 @@ class Cli:
     """One invocation: the global options as given anywhere on the line, and its two streams.
 
     Args:
-        deps: what tests put in place of time, chance and checkpoints.
+        deps: time, chance and checkpoints, which tests replace.
 
     Attributes:
-        answered: the one JSON document has been given.
-        last_said: to a person.
+        answered: the one JSON document was printed.
+        last_said: the last message for a person.
         command: its name, once it is known.
-        configuration: the file that counts, once a command has read it.
-        configuration_error: why it can't be used, where a command goes on all the same.
+        configuration: the file that applies, once a command has read it.
+        configuration_error: why it can't be used, for commands that continue all the same.
     """
 
     def __init__(self, deps: "RunDependencies | None" = None) -> None:
@@ -71,7 +73,7 @@ class Cli:
         return bool(self.option("json"))
 
     def expect_json(self, arguments: Sequence[str]) -> None:
-        """See that JSON is wanted on a line that could not be read to its end."""
+        """Note that JSON is wanted on a line that could not be parsed to its end."""
         if "--json" in takewhile(lambda one: one != "--", arguments):
             self.take("json", True, ParameterSource.COMMANDLINE)
 
@@ -96,7 +98,7 @@ class Cli:
         return replace(deps, quiet=True) if self.quiet else deps
 
     def configure(self, context: click.Context, named: str | None) -> None:
-        """Let the configuration file say what is left open on a command's line.
+        """Take what a command's line leaves open from the configuration file.
 
         Raises:
             SettingsError: it can't be used.
@@ -125,7 +127,7 @@ class Cli:
         """Combine flags, environment and configuration.
 
         Raises:
-            SettingsError: something in them can't be used.
+            SettingsError: one of them can't be used.
         """
         from batchsora.settings import SettingsError, read_settings
 
@@ -153,6 +155,12 @@ class Cli:
                 raise
             raise SettingsError(f"{error} (in {file.path})") from error
 
+    def store(self) -> "AbstractContextManager[Store]":
+        """Open the database, which must be there."""
+        from batchsora.composition.databases import existing_store
+
+        return existing_store(self.settings().database)
+
     def start(self) -> None:
         """Send the log where the options say.
 
@@ -173,7 +181,7 @@ class Cli:
         close_logging()
 
     def say(self, text: str = "") -> None:
-        """Tell a person something, on stderr; with ``-q`` only if the command does not end well."""
+        """Write a message to stderr; with ``-q`` only if the command fails."""
         self.last_said = text or self.last_said
         if self.quiet:
             _note(text)
@@ -182,19 +190,19 @@ class Cli:
             tell(text)
 
     def show(self, line: str) -> None:
-        """Show how the page is opened: on stderr, with ``-q`` too, and in no log.
+        """Show how to open the page: on stderr, also with ``-q``, and never in the log.
 
-        A line that lets its reader in is shown only if :meth:`shows_to_a_terminal`.
+        A line that logs its reader in is shown only if :meth:`shows_to_a_terminal`.
         """
         _write(line)
 
     @staticmethod
     def shows_to_a_terminal() -> bool:
-        """Return whether stderr is a terminal: others may read a file, a pipe or a journal."""
+        """Return whether stderr is a terminal; a file or journal may have other readers."""
         return sys.stderr.isatty()
 
     def speak_up(self) -> None:
-        """Tell what ``-q`` held back: it explains why the command did not end well."""
+        """Write what ``-q`` held back: it explains why the command failed."""
         for text in self._held_back:
             _write(text)
         self._held_back.clear()
@@ -205,12 +213,12 @@ class Cli:
         text: Callable[[], str],
         colours: "re.Pattern[str] | None" = None,
     ) -> None:
-        """Put a command's result on stdout: JSON for scripts, or text for people.
+        """Print a command's result on stdout: JSON for scripts, or text for people.
 
         Args:
             document: for scripts.
-            text: for people.
-            colours: where in it, from :mod:`batchsora.cli.colours`.
+            text: makes the text.
+            colours: where it has any, from :mod:`batchsora.cli.text`.
         """
         shown = printable_json(document) if self.json else text()
         if not shown:
@@ -229,19 +237,17 @@ class Cli:
 
     @staticmethod
     def can_ask() -> bool:
-        """Return whether a person sits at a terminal."""
+        """Return whether a person can answer on a terminal."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def tell(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
-    """Write to stderr: foreign text can't drive the terminal, and lines break between words there.
-
-    In a log file a line stays a line.
+    """Write to stderr, foreign text cleaned and long lines folded; in the log a line stays a line.
 
     Args:
         text: for people.
-        error: in the log it counts as one.
-        bug: the log shows where it happened.
+        error: it is an error in the log.
+        bug: whose traceback the log gets.
     """
     _note(text, error=error or bug is not None, bug=bug)
     _write(text)
@@ -252,13 +258,13 @@ def _write(text: str) -> None:
 
 
 def _fitted(text: str, stream: TextIO) -> str:
-    """Make foreign text fit for a stream: as wide as a terminal; elsewhere a line stays a line."""
+    """Clean foreign text; on a terminal fold it to the width."""
     shown = clean(text)
     return folded(shown, shutil.get_terminal_size().columns) if stream.isatty() else shown
 
 
 def _note(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
-    """Put what a person is told into the log file as well."""
+    """Write a message into the log file as well."""
     import logging
 
     from batchsora.cli.logs import SAID

@@ -8,8 +8,7 @@ import click
 
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import check_found
-from batchsora.cli.flags import add
-from batchsora.cli.undecoded import decode
+from batchsora.cli.flags import add, decode
 from batchsora.option_kinds import options_of
 from batchsora.options import GlobalOptions
 
@@ -28,7 +27,7 @@ def _configure(context: click.Context, _: click.Parameter, value: str | None) ->
 
 
 def global_options(function: F) -> F:
-    """Add the options that every command takes, before or after its name."""
+    """Add the options that every command takes; its function gets the :class:`Cli` first."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -40,7 +39,7 @@ def global_options(function: F) -> F:
             cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
         cli.start()
         check_found(cli.configuration, context)
-        return function(*args, **kwargs)
+        return function(cli, *args, **kwargs)
 
     command: Any = wrapper
     for known in reversed([*options_of(GlobalOptions).values()]):
