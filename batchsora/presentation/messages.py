@@ -6,7 +6,7 @@ from shlex import quote
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
-from batchsora.presentation.databases import broken
+from batchsora.presentation.errors import broken
 from batchsora.presentation.terminal_text import state_text
 from batchsora.run_result import RunResult
 from jobs.model.money import usd_text

@@ -1,4 +1,4 @@
-"""From batches to one file: no script, nothing from elsewhere, everything escaped."""
+"""A report of batches: one file without scripts, nothing from elsewhere, everything escaped."""
 
 import asyncio
 import base64
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,15 +17,211 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
-from batchsora.presentation.timeline import shares, used_percent
-from batchsora.report.nights import ADVICE, Night, nights
-from batchsora.report.plots import HEIGHT, WIDTH, plots
+from batchsora.presentation.timeline import LENGTH, Course, course_of, shares, used_percent
 from batchsora.tables import TableError, check_place, replacing
+from batchsora.web.answers import environment
 from batchsora.web.posters import Pictures
-from batchsora.web.rendering import environment
 from jobs.model.money import to_usd
 from jobs.model.states import FailureKind
+from jobs.ports.figures import Taken
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow
+from jobs.ports.selection import Shelf, Wanted
 from jobs.store import Store
+
+ROWS: Final = 5_000
+"""Jobs that a report lists."""
+
+PICTURES: Final = 200
+"""Videos on a report's contact sheets."""
+
+FAILURES: Final = 50
+"""Kinds and words of failures that a report shows of a batch."""
+
+ADVICE: Final = {
+    FailureKind.VALIDATION: "The API refuses this row: change it.",
+    FailureKind.IMAGE: "Use another picture: undamaged, without realistic people.",
+    FailureKind.CONTENT: "Reword the prompt: batchsora retry JOB --prompt TEXT.",
+    FailureKind.SYSTEM: "The provider's fault: batchsora retry --kind system.",
+    FailureKind.TIMEOUT: "The provider's fault: batchsora retry --kind timeout.",
+    FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run checks it again.",
+    FailureKind.UNKNOWN: "Not understood, so not bought again: read it, then retry --kind unknown.",
+    FailureKind.NO_FILE: "Paid for, but without a URL of the video: batchsora run checks it again.",
+}
+"""What to do about each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A batch as a report tells it.
+
+    Attributes:
+        status: its counts and money.
+        ended: when its first and its last job ended; None when none has.
+        taken: how long its videos took; None when there is none.
+        course: what ended when.
+        failures: by kind and words, the most frequent first.
+        jobs: in the order of the rows; all, or as many as the report has room for.
+        videos: those on the contact sheet.
+        verdicts: of those, by attempt.
+    """
+
+    status: BatchStatus
+    ended: tuple[datetime, datetime] | None
+    taken: Taken | None
+    course: Course
+    failures: Sequence[FailureGroup]
+    jobs: Sequence[JobRow]
+    videos: Sequence[JobRow]
+    verdicts: dict[int, str]
+
+
+def nights(seen: QueryStore, batch: str | None) -> list[Night]:
+    """Read all batches, the newest first, or the one of that name.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
+    found: list[Night] = []
+    rows, pictures = ROWS, PICTURES
+    for one in reversed(seen.batches(batch)):
+        night = _night(seen, one, rows, pictures)
+        rows -= len(night.jobs)
+        pictures -= len(night.videos)
+        found.append(night)
+    return found
+
+
+def _night(seen: QueryStore, batch: BatchRow, rows: int, pictures: int) -> Night:
+    wanted = Wanted(batch.name)
+    status = seen.status(batch)
+    videos = seen.videos(batch.id, Shelf(by_row=True), pictures)
+    return Night(
+        status=status,
+        ended=seen.ended_span(batch.id),
+        taken=seen.taken(batch.id),
+        course=course_of(seen, batch.id),
+        failures=seen.failures(wanted)[:FAILURES] if status.failed_kinds else (),
+        jobs=list(islice(seen.each_job(wanted), rows)),
+        videos=videos,
+        verdicts=seen.verdicts([video.attempt_id for video in videos if video.attempt_id]),
+    )
+
+
+WIDTH: Final = 600
+HEIGHT: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle, its upper left corner first."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot of some figures over time or length.
+
+    Attributes:
+        title: what it shows, with its unit.
+        words: the same for those who don't see it.
+        bars: rectangles.
+        line: corners of a line, as SVG writes them; empty when there is none.
+        top: what the upper edge stands for.
+        limit: how far down a limit lies; None when there is none to be seen.
+        first: the left edge.
+        last: the right edge.
+    """
+
+    title: str
+    words: str
+    bars: Sequence[Bar]
+    line: str
+    top: str
+    limit: float | None
+    first: str
+    last: str
+
+
+def plots(course: Course, cap: float | None) -> list[Plot]:
+    """Draw a batch's course; nothing where nothing has ended.
+
+    Args:
+        course: of the batch.
+        cap: of the batch, in USD.
+    """
+    if not course.at:
+        return []
+    found = [_ends(course), _spend(course, cap)]
+    if any(count for _, count in course.durations):
+        found.append(_lengths(course))
+    return found
+
+
+def _ends(course: Course) -> Plot:
+    totals = [sum(pair) for pair in zip(course.completed, course.failed, strict=True)]
+    top = max(totals)
+    wide = WIDTH / len(totals)
+    bars: list[Bar] = []
+    for number, (done, failed) in enumerate(zip(course.completed, course.failed, strict=True)):
+        at = float(HEIGHT)
+        for kind, count in (("completed", done), ("failed", failed)):
+            high = count * HEIGHT / top
+            at -= high
+            if count:
+                bars.append(Bar(kind, number * wide, at, max(wide - 1, wide / 2), high))
+    minutes = round(course.seconds / 60)
+    words = f"{sum(course.completed)} completed, {sum(course.failed)} failed, {top} at most"
+    each = "minute" if minutes == 1 else f"{minutes} minutes"
+    title = f"finished per {each}"
+    return Plot(title, f"{words} per {each}", bars, "", str(top), None, *_edges(course))
+
+
+def _spend(course: Course, cap: float | None) -> Plot:
+    spent = course.spent[-1]
+    near = cap is not None and 0 < cap <= 2 * spent
+    top = max(spent, cap or 0.0) if near else spent
+    top = top or 1.0
+    wide = WIDTH / len(course.spent)
+    corners = [(0.0, HEIGHT)] + [
+        ((number + 1) * wide, HEIGHT - HEIGHT * usd / top)
+        for number, usd in enumerate(course.spent)
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+    limit = HEIGHT - HEIGHT * cap / top if cap is not None and near else None
+    words = f"${spent:.2f} spent" + (f" of ${cap:.2f}" if cap is not None else "")
+    return Plot("spent, USD", words, (), line, f"${top:.2f}", limit, *_edges(course))
+
+
+def _lengths(course: Course) -> Plot:
+    counts = [count for _, count in course.durations]
+    top = max(counts)
+    wide = WIDTH / len(counts)
+    bars = [
+        Bar(
+            "length", number * wide, HEIGHT - count * HEIGHT / top, wide * 0.9, count * HEIGHT / top
+        )
+        for number, count in enumerate(counts)
+        if count
+    ]
+    most = course.durations[-1][0] + LENGTH
+    words = f"{sum(counts)} videos, {top} at most within {LENGTH} seconds"
+    title = "minutes from submission to completion"
+    return Plot(title, words, bars, "", str(top), None, "0", f"{most / 60:g}")
+
+
+def _edges(course: Course) -> tuple[str, str]:
+    return _clock(course.at[0]), _clock(course.at[-1] + course.seconds)
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%d %b %H:%M}"
+
 
 STYLES = (("batchsora.web", "static/style.css"), ("batchsora.report", "templates/report.css"))
 

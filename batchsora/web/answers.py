@@ -1,24 +1,31 @@
-"""How the functions of the command line speak on a page, and how their refusals look there."""
+"""What pages answer with: templates, the functions of the command line, and their refusals."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from batchsora._version import __version__
 from batchsora.presentation.errors import message
-from batchsora.presentation.terminal_text import clean
-from batchsora.web.rendering import render, told
+from batchsora.presentation.json_shapes import iso
+from batchsora.presentation.terminal_text import clean, state_text
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotFoundError
+from jobs.model.money import usd_text
 from jobs.ports.seen import BatchRow, JobRow
 
 
 class PageInterface:
-    """A :class:`UserInterface` for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
+    """A :class:`UserInterface` for :mod:`batchsora.usecases` that keeps what is said.
 
-    The page has asked already: what it calls is called with consent.
+    It never asks: a page has asked before it calls, with consent.
 
     Attributes:
         lines: what was said.
@@ -37,11 +44,11 @@ class PageInterface:
             self.lines.append(text)
 
     def can_ask(self) -> bool:
-        """Say that nobody can be asked."""
+        """Return False: nobody can be asked."""
         return False
 
     def confirm(self, question: str) -> bool:
-        """Never be asked."""
+        """Fail: a page must ask before."""
         raise AssertionError(f"asked on a page: {question}")
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
@@ -56,7 +63,7 @@ def web_context_of(request: Request) -> WebContext:
 
 
 def batch_of(request: Request) -> BatchRow:
-    """Find the batch that an address names by its number.
+    """Return the batch that an address names by its number.
 
     Raises:
         HTTPException: 404, there is none.
@@ -69,7 +76,7 @@ def batch_of(request: Request) -> BatchRow:
 
 
 def job_of(request: Request) -> JobRow:
-    """Find the job that an address names by its number.
+    """Return the job that an address names by its number.
 
     Raises:
         HTTPException: 404, there is none.
@@ -82,10 +89,10 @@ def job_of(request: Request) -> JobRow:
 
 
 def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response:
-    """Answer a change: the page says so, and goes somewhere else or stays where it is.
+    """Answer a change: the page announces it, and stays or goes elsewhere.
 
     Args:
-        text: what happened, what it means for the money.
+        text: what happened, and what it means for the money.
         trouble: it did not happen.
         go: an address of ours.
     """
@@ -107,12 +114,12 @@ def asked(
     """Ask in a dialog whether the person agrees.
 
     Args:
-        request: its answer.
+        request: what is answered.
         question: what is done, and what it costs.
         lines: what else to know.
-        button: what agrees.
-        possible: False: there is nothing to agree to.
-        action: the address to post to; None: this one.
+        button: its text.
+        possible: False if there is nothing to agree to.
+        action: the address to post to; None for this one.
     """
     shown: dict[str, Any] = {
         "question": question,
@@ -124,7 +131,7 @@ def asked(
 
 
 def moved(request: Request, there: str) -> Response:
-    """Lead on from a page, or from a part of one that is asked for again and again."""
+    """Lead on from a page, or from a part of one that is polled."""
     if "part" in request.query_params:
         return Response(status_code=204, headers={"HX-Redirect": there})
     return Response(status_code=303, headers={"Location": there})
@@ -134,3 +141,80 @@ def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409
     return Response(clean(message(error)), status, media_type="text/plain")
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Return the environment of all templates, made once; everything is escaped."""
+    found = Environment(
+        loader=PackageLoader("batchsora.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "usd": usd,
+        "time": time,
+        "words": state_text,
+        "clean": clean,
+        "number": number,
+        "span": span,
+        "plural": plural,
+    }
+    found.globals |= {"version": __version__}
+    return found
+
+
+def render(
+    request: Request,
+    template: str,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Answer with a template, which gets the request and ``context``."""
+    body = environment().get_template(template).render(request=request, **context)
+    return HTMLResponse(body, status_code, headers)
+
+
+def told(text: str, *, trouble: bool = False) -> dict[str, str]:
+    """Return the header that makes the page announce a message in its live region."""
+    # JSON in ASCII: a header can't carry anything else
+    return {"HX-Trigger": json.dumps({"told": {"text": clean(text), "trouble": trouble}})}
+
+
+def usd(micros: int | None) -> str:
+    """Return micro-dollars as dollars."""
+    return "\u2013" if micros is None else f"${usd_text(micros)}"
+
+
+def time(moment: datetime | None) -> Markup:
+    """Return a time in UTC, which the page shows in the reader's own zone."""
+    if moment is None:
+        return Markup("\u2013")
+    return Markup('<time datetime="{}">{}</time>').format(
+        iso(moment), f"{moment:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def number(value: int) -> str:
+    """Return a count with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def span(seconds: float | None) -> str:
+    """Return a duration in its two largest units."""
+    if seconds is None:
+        return "\u2013"
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""The pages put together: one Starlette application around one :class:`WebContext`."""
+"""The pages as one Starlette application around one :class:`WebContext`."""
 
 import asyncio
 import contextlib
@@ -14,17 +14,16 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from batchsora.settings import SettingsError
-from batchsora.web import entering, live, login, media, metrics
-from batchsora.web.answers import refused
+from batchsora.web import entering, live, login, media
+from batchsora.web.answers import refused, render
 from batchsora.web.entering import Tickets
 from batchsora.web.guard import HOOKS, SLOWEST, Guard
 from batchsora.web.live import Live
 from batchsora.web.login import Door
-from batchsora.web.pages import batches, gallery, generate, jobs, manifests, steering
-from batchsora.web.posters import Pictures
-from batchsora.web.rendering import render
+from batchsora.web.pages import batches, gallery, generate, manifests, steering
+from batchsora.web.planning import Planner
 from batchsora.web.web_context import WebContext
-from batchsora.web.webhooks import LARGEST, Webhooks
+from batchsora.web.webhooks import LARGEST, Webhooks, watched
 from jobs.model.errors import EngineError
 
 STATIC = Path(__file__).parent / "static"
@@ -41,26 +40,25 @@ def create_app(
     *,
     tell: Callable[[str], None],
 ) -> Starlette:
-    """Make the application.
+    """Return the application.
 
     Args:
         web: what the pages work with.
-        hosts: names under which it may be asked for.
-        password: asked for; without one, people come in by tickets.
-        webhooks: takes the provider's callbacks, where they are wanted.
-        patience: seconds without a byte of a body that is announced.
-        tell: called with each ticket, where there is no password; the first one at once.
+        hosts: host names under which it answers.
+        password: without one, people come in by tickets.
+        webhooks: takes the provider's callbacks, if wanted.
+        patience: seconds without a byte of an announced body.
+        tell: called with each ticket where there is no password; the first one at once.
     """
     door = Door(password, web.clock)
     routes: list[BaseRoute] = [
         *batches.routes,
-        *jobs.routes,
         *steering.routes,
         *generate.routes,
         *gallery.routes,
         *manifests.routes,
         *media.routes,
-        *metrics.routes,
+        *watched,
         *live.routes,
         *(login.routes if door.locked else entering.routes),
         *login.leaving,
@@ -88,7 +86,7 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.web, app.state.door, app.state.live = web, door, Live(web)
-    app.state.pictures = Pictures(web.folder)
+    app.state.planner = Planner(web)
     app.state.sent = {}
     app.state.webhooks = webhooks
     app.state.tickets = Tickets(tell)
@@ -98,7 +96,7 @@ def create_app(
 
 
 class _Static(StaticFiles):
-    """Files of the package: looked for again at each start, kept between."""
+    """Files of the package: the browser keeps them, and asks each time whether they changed."""
 
     async def get_response(self, path: str, scope: dict[str, object]) -> Response:  # type: ignore[override]
         response = await super().get_response(path, scope)
@@ -128,7 +126,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    """Answer nobody: whoever sent a part of a form has left, which is no fault of ours to log."""
+    """Answer a sender who left before the form was complete; that is no fault to log."""
     del request, error
     return Response(status_code=400)
 

@@ -1,8 +1,8 @@
-"""What every request passes: who asks, from where, how much; and what every answer says.
+"""What every request passes: who asks, from where, how much; and the headers of every answer.
 
-A page on this machine is reachable by every other page that the person has open. So the ``Host``
-must be ours (DNS rebinding), a change must come from our own pages (``Origin``, and a token that
-only they know), and nothing of ours may be framed, sniffed or scripted from elsewhere.
+Every other page that the person has open can reach a page on this machine. So the ``Host`` must be
+ours (DNS rebinding), a change must come from our own pages (``Origin``, and a token that only they
+know), and nothing of ours may be framed, sniffed or scripted from elsewhere.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class TooLargeError(Exception):
 
 
 class TooSlowError(Exception):
-    """A body that was announced does not come."""
+    """An announced body does not arrive."""
 
 
 class Guard:
@@ -78,10 +78,10 @@ class Guard:
 
     Args:
         app: the pages.
-        hosts: names under which the page may be asked for, without port; others are refused.
-        door: knows who is inside, and whether a password is asked for.
-        roomy: paths whose bodies have limits of their own, in bytes.
-        patience: seconds without a byte of a body that is announced.
+        hosts: host names under which the page answers, without port.
+        door: knows who is logged in, and whether a password is needed.
+        roomy: beginnings of paths whose bodies have other limits, in bytes.
+        patience: seconds without a byte of an announced body.
         hooks: let callbacks through.
     """
 
@@ -154,7 +154,7 @@ class Guard:
         return ""
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """Return why a request is not served; None when it is."""
+        """Return why a request is refused; None when it is served."""
         path, method = scope["path"], scope["method"]
         if self._hooks and method == "POST" and path.startswith(HOOKS):
             return None
@@ -182,7 +182,7 @@ class Guard:
         return self._at_the_door(scope, headers)
 
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """Refuse whoever is not inside; say how to come in."""
+        """Refuse whoever is not logged in, and show how to come in."""
         session, door = scope["session"], self._door
         scope["inside"] = scope["holds_key"]
         scope["may_stay"] = lambda: door.is_open(session, used=False)
@@ -205,7 +205,7 @@ class Guard:
 
 
 class _Limited:
-    """A request's body, up to a size, and not for ever."""
+    """A request's body, limited in size and time."""
 
     def __init__(self, receive: Receive, headers: Headers, limit: int, patience: float) -> None:
         self._receive = receive
@@ -218,7 +218,7 @@ class _Limited:
             raise TooLargeError
 
     def hurry(self) -> None:
-        """Limit the time of the whole body as that of each piece: a stranger sends it."""
+        """Limit the time of the whole body, not only of each piece: a stranger sends it."""
         self._until = asyncio.get_running_loop().time() + self._patience
 
     async def __call__(self) -> Message:
@@ -243,7 +243,7 @@ LONGEST_NUMBER: Final = 15
 
 
 class _Answering:
-    """Adds to the beginning of an answer what each has to say."""
+    """Adds to the beginning of an answer what each must have."""
 
     def __init__(self, send: Send, scope: Scope, name: str, given: str) -> None:
         self._send = send
@@ -277,10 +277,10 @@ class _Answering:
 
 
 def _cookies(headers: Headers, name: str) -> list[str]:
-    """Read the values of a cookie of ours; whatever else there is was set by others of this host.
+    """Return the values of a cookie of ours; other sites of this host may have set any of them.
 
-    Browsers send those of every port in one header, proxies may make several of it, and what the
-    others keep there need not be written as a cookie should be.
+    Browsers send the cookies of every port in one header, proxies may split it, and those of others
+    may be malformed.
     """
     found = []
     for header in headers.getlist("cookie"):
@@ -292,7 +292,7 @@ def _cookies(headers: Headers, name: str) -> list[str]:
 
 
 def _cookie_name(headers: Headers) -> str:
-    """Name the session's cookie: cookies don't tell ports apart, and each has a page of its own."""
+    """Return the session cookie's name: cookies ignore ports, and each port has its own page."""
     try:
         port = urlsplit(f"//{headers.get('host', '')}").port
     except ValueError:
@@ -301,7 +301,6 @@ def _cookie_name(headers: Headers) -> str:
 
 
 def _host(given: str) -> str:
-    """Name a ``Host`` without its port."""
     try:
         return urlsplit(f"//{given}").hostname or ""
     except ValueError:
@@ -309,7 +308,7 @@ def _host(given: str) -> str:
 
 
 def _is_from_here(headers: Headers) -> bool:
-    """Return whether a change was asked for by a page of ours."""
+    """Return whether a page of ours asked for a change."""
     origin = headers.get("origin")
     if origin is None:  # browsers send it with every change; other programs need not
         return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
@@ -320,6 +319,6 @@ def _is_from_here(headers: Headers) -> bool:
 
 
 def _is_secure(scope: Scope) -> bool:
-    """Return whether the browser asks by TLS; what is not true here harms only who says it."""
+    """Return whether the browser uses TLS; a false claim harms only who makes it."""
     said = Headers(scope=scope).get("x-forwarded-proto", "")
     return scope.get("scheme") == "https" or said.partition(",")[0].strip().lower() == "https"

@@ -1,8 +1,7 @@
 """Telling open pages that something changed: one look at the database for all of them.
 
-A page is told *that* something changed, and asks again for the parts that it shows; answers are
-kept until the next change (:meth:`batchsora.web.web_context.WebContext.kept`), so that fifty pages
-cost little more than one.
+A page asks again for the parts that it shows; answers are kept until the next change
+(:meth:`batchsora.web.web_context.WebContext.kept`), so that fifty pages cost little more than one.
 """
 
 import asyncio
@@ -13,9 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
 
+import h11
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from batchsora.web.web_context import WebContext
 
@@ -49,7 +50,7 @@ class Live:
         """Whose session each page is of that is told; the oldest first."""
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Look forever."""
         while True:
             runner = self._web.runner()
             state = (self._web.mark(), None if runner is None else runner.pid)
@@ -74,18 +75,18 @@ class Live:
         return self._ended or self._state != seen or not may_stay()
 
     async def _make_room(self) -> None:
-        """Let the oldest page go of the session that has the most: it asks again if it is shown."""
+        """Close the oldest page of the session that has the most; if shown, it asks again."""
         if len(self._pages) >= MOST_PAGES:
             ((most, _),) = Counter(self._pages.values()).most_common(1)
             del self._pages[next(page for page, whose in self._pages.items() if whose == most)]
             await self.look_round()
 
     async def events(self, whose: str, may_come: Callable[[], bool]) -> AsyncIterator[str]:
-        """Yield an event at once, and one after each change, as server-sent events are written.
+        """Yield a server-sent event at once, and one after each change.
 
         Args:
             whose: session.
-            may_come: whether who listens may still come in.
+            may_come: whether it may still come in.
         """
         await self._make_room()
         page = object()
@@ -121,3 +122,120 @@ async def _events(request: Request) -> Response:
 
 
 routes = [Route("/events", _events)]
+
+
+MOST: Final = 512
+"""Connections at the same time: half of the files that a process may have open by default."""
+
+BACKLOG: Final = 64
+"""Connections that are accepted in one go: more would be open before any is looked at."""
+
+SHARE: Final = 8
+"""The part of all connections, one in so many, that a session keeps where there are too many: 64. A
+browser opens six."""
+
+HEAD_WITHIN: Final = 10.0
+"""Seconds in which a request's head must be here, from the connection's begin or its first byte."""
+
+
+def bounded(most: int = MOST, head_within: float = HEAD_WITHIN) -> type[H11Protocol]:
+    """Return a protocol for one server, whose connections make room for each other.
+
+    Args:
+        most: connections at the same time.
+        head_within: seconds in which a request's head must arrive.
+    """
+    crowd: dict[_Bounded, None] = {}
+
+    class Protocol(_Bounded):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.crowd, self.most, self.head_within = crowd, most, head_within
+
+    return Protocol
+
+
+class _Bounded(H11Protocol):
+    """A connection that is closed when its head is late, or to make room."""
+
+    crowd: "dict[_Bounded, None]"
+    most: int
+    head_within: float
+    _deadline: asyncio.TimerHandle | None = None
+    _was_of: str | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Count it, and close another where there are too many."""
+        super().connection_made(transport)
+        self._expect_head()
+        self.crowd[self] = None
+        if len(self.crowd) > self.most:
+            leaving = self._leaving()
+            del self.crowd[leaving]
+            leaving.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self.crowd.pop(self, None)
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the rest of a head that has begun has a deadline."""
+        super().data_received(data)
+        cycle = self._cycle
+        if cycle is None or cycle.response_complete:
+            self._expect_head()
+        else:
+            self._expect_nothing()
+
+    def on_response_complete(self) -> None:
+        """Remember whose request it was: the next one begins as a stranger's."""
+        self._was_of = self.session
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse bytes that are not HTTP; in a body they end the request."""
+        cycle = self._cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # an answer has begun already
+            self.transport.close()
+
+    @property
+    def session(self) -> str | None:
+        """Return the session of its last request; None for a stranger."""
+        cycle = self._cycle
+        if cycle is None or "inside" not in cycle.scope:
+            return self._was_of
+        found: dict[str, Any] = dict(cycle.scope)
+        return str(found["session"]) if found["inside"] else None
+
+    def _leaving(self) -> "_Bounded":
+        """Return the connection that makes room."""
+        of = {one: one.session for one in self.crowd}
+        counts = Counter(session for session in of.values() if session is not None)
+        most, count = next(iter(counts.most_common(1)), (None, 0))
+        if count <= self.most // SHARE:
+            most = None
+        return next((one for one, session in of.items() if session == most), self)
+
+    @property
+    def _cycle(self) -> RequestResponseCycle | None:
+        return self.cycle  # there is none before the first head, whatever its type says
+
+    def _expect_head(self) -> None:
+        if self._deadline is None and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(self.head_within, self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        self._deadline = None
+        self.transport.abort()

@@ -1,8 +1,8 @@
-"""The door: who is inside, and how one comes in with the password.
+"""The door: who is logged in, and how to log in with the password.
 
-It is asked for beyond loopback, and wherever it was set; else one comes in by
-:mod:`batchsora.web.entering`. It is compared in constant time, and only so often a minute from one
-guesser: guessing takes for ever, and keeps nobody else out.
+It is needed beyond loopback and wherever it is set; otherwise one comes in by
+:mod:`batchsora.web.entering`. It is compared in constant time, and each guesser has few tries a
+minute: guessing takes forever, and keeps nobody else out.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from batchsora.web.rendering import render
+from batchsora.web.answers import render
 from jobs.model.clock import Clock
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ the same address do not keep it waiting."""
 
 @dataclass(slots=True)
 class _Inside:
-    """A session that was let in, by the monotonic clock."""
+    """A session that is logged in; times by the monotonic clock."""
 
     since: float
     seen: float
@@ -66,7 +66,7 @@ class Door:
 
     @property
     def locked(self) -> bool:
-        """Return whether a password is asked for."""
+        """Return whether a password is needed."""
         return self._digest is not None
 
     def new_session(self) -> str:
@@ -74,7 +74,7 @@ class Door:
         return self._signed("session", secrets.token_urlsafe(16))
 
     def made(self, session: str) -> bool:
-        """Check whether an id is one of :meth:`new_session`."""
+        """Return whether an id is one of :meth:`new_session`."""
         return self._is_signed("session", session)
 
     def new_device(self) -> str:
@@ -84,14 +84,14 @@ class Door:
     def csrf_token(self, session: str) -> str:
         """Return what a change in this session must carry: only our own pages know it.
 
-        A browser gets it once, when it comes in, and keeps it for this host and port. No page that
-        is shown to somebody inside carries it: browsers send cookies to every port of a host, and
-        whoever listens on another one could ask for that page, and then spend.
+        A browser gets it once, when it comes in, and keeps it for this host and port. No page
+        carries it: browsers send cookies to every port of a host, so that whoever listens on
+        another one could ask for that page, and then spend.
         """
         return self._mark("csrf", session)
 
     def guesser(self, address: str, devices: Iterable[str]) -> str:
-        """Name whose wrong guesses count together: a known browser's own, else an address'."""
+        """Return whose wrong guesses count together: a known browser's own, else an address's."""
         known = (one for one in devices if self._is_signed("device", one))
         return next(known, network_of(address))
 
@@ -100,7 +100,7 @@ class Door:
 
         Args:
             session: its id.
-            used: its person asks for something, so that it goes on.
+            used: its person asks for something, which keeps it open.
         """
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
@@ -113,12 +113,12 @@ class Door:
         return True
 
     def knows(self, authorization: str, guesser: str) -> bool:
-        """Take the password from a program: ``Authorization: Bearer …``."""
+        """Check a program's password: ``Authorization: Bearer …``."""
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and self.fits(_written(given), guesser) is True
 
     def fits(self, password: str, guesser: str) -> bool | None:
-        """Compare a password; None when it is too soon to say."""
+        """Compare a password; None when it is too soon for another try."""
         if not self._throttle.may(guesser):
             return None
         if self._digest is not None and hmac.compare_digest(_digest(password), self._digest):
@@ -127,11 +127,7 @@ class Door:
         return False
 
     def let_in(self, instead_of: str = "") -> str:
-        """Let somebody in; gives a session's new id: the one of before may be known to others.
-
-        Args:
-            instead_of: the one of before, which ends.
-        """
+        """Log somebody in with a new session id: others may know the one of before, which ends."""
         self.let_out(instead_of)
         now, session = self._clock.monotonic(), self.new_session()
         self._inside[session] = _Inside(now, now)
@@ -159,7 +155,7 @@ def _digest(password: str) -> bytes:
 
 
 def _written(given: str) -> str:
-    """Read what a header says, which is taken for Latin-1, as UTF-8 where it is that."""
+    """Return a header's text, which is taken for Latin-1, as UTF-8 where it is that."""
     try:
         return given.encode("latin-1").decode()
     except UnicodeError:
@@ -221,7 +217,7 @@ UNKNOWN: Final = "unknown"
 
 
 def network_of(address: str) -> str:
-    """Name whose guesses count together: an address, or the network of an IPv6 one."""
+    """Return whose guesses count together: an address, or the network of an IPv6 one."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

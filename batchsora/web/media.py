@@ -1,7 +1,7 @@
 """Files for the browser: videos, their posters, thumbnails of start images.
 
-Only what the database names, only what is there as it was recorded, and never with a type that a
-browser would run. Ranges are served by Starlette's FileResponse.
+Only what the database names, only if it is there as recorded, and never with a type that a browser
+would run. Starlette's FileResponse serves ranges.
 """
 
 import stat
@@ -15,7 +15,6 @@ from starlette.routing import Route
 
 from batchsora.names import safe_name
 from batchsora.web.answers import job_of, web_context_of
-from batchsora.web.posters import Pictures
 from jobs.ports.figures import FileRow
 
 FOREVER: Final = "private, max-age=31536000, immutable"
@@ -29,10 +28,10 @@ PLACEHOLDER: Final = (
 
 
 def artifact_of(request: Request) -> FileRow:
-    """Find the file of an attempt that an address names, as it was recorded.
+    """Return the file of an attempt that an address names, as it was recorded.
 
     Raises:
-        HTTPException: 404, there is none; 410, it is gone, or is another one by now.
+        HTTPException: 404, there is none; 410, it is gone, or another one by now.
     """
     number = request.path_params["attempt"]
     found = web_context_of(request).store().loading.file_of(number)
@@ -55,7 +54,7 @@ def link_of(path: Path, folder: Path) -> Path | None:
 
     Args:
         path: the file, as it was recorded.
-        folder: for videos; it alone may be a link, to a larger disk.
+        folder: of videos; it alone may be a link, to a larger disk.
     """
     for one in (path, path.parent):
         if one != folder.absolute() and one.is_symlink():
@@ -80,21 +79,16 @@ async def _poster(request: Request) -> Response:
         found = artifact_of(request)
     except HTTPException:
         return _placeholder()
-    return _picture(await _pictures(request).poster(Path(found.path), found.sha256))
+    return _picture(await web_context_of(request).pictures.poster(Path(found.path), found.sha256))
 
 
 async def _thumb(request: Request) -> Response:
     image = job_of(request).image or {}
     if not image.get("path") or not image.get("sha256"):
         return _placeholder()  # the page fetches nothing from elsewhere
-    return _picture(await _pictures(request).thumbnail(Path(image["path"]), image["sha256"]))
-
-
-def _pictures(request: Request) -> Pictures:
-    found = request.app.state.pictures
-    if not isinstance(found, Pictures):
-        raise TypeError("the application has no pictures")
-    return found
+    return _picture(
+        await web_context_of(request).pictures.thumbnail(Path(image["path"]), image["sha256"])
+    )
 
 
 def _picture(path: Path | None) -> Response:

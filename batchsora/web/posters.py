@@ -1,8 +1,7 @@
 """Pictures of videos and images, made once: a telling frame by PyAV, thumbnails by Pillow.
 
-Both libraries bring their decoders, which work in a process apart (:mod:`batchsora.apart`). What
-can't be decoded, or is not worth the memory that it asks for, has no picture; nobody waits for it
-twice.
+Both libraries bring decoders, which work in a process apart (:mod:`batchsora.apart`). What can't be
+decoded, or needs too much memory, has no picture; nobody waits for it twice.
 """
 
 import asyncio
@@ -51,7 +50,7 @@ class Pictures:
     """Makes pictures in threads, and keeps them by the hash of what they show.
 
     Args:
-        folder: where they are kept; what is in it can be made again.
+        folder: where they are kept; they can be made again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,11 +59,11 @@ class Pictures:
         self._failed: dict[str, None] = {}
 
     async def poster(self, video: Path, sha256: str) -> Path | None:
-        """Return a JPEG of a frame of a video; None when there is none to be had."""
+        """Return a JPEG of a frame of a video; None when there is none."""
         return await self._made("posters", video, sha256)
 
     async def thumbnail(self, image: Path, sha256: str) -> Path | None:
-        """Return a small JPEG of an image whose content is still that; None when it is not."""
+        """Return a small JPEG of an image; None when its content is not that any more."""
         return await self._made("thumbs", image, sha256)
 
     async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:
@@ -115,14 +114,14 @@ class Pictures:
 
 
 def _is_made(path: Path) -> bool:
-    """Return whether a picture is there; what else has its name is replaced."""
+    """Return whether a picture is there; anything else of its name is replaced."""
     return path.is_file() and not path.is_symlink()
 
 
 def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:
-    """Import what makes a picture, in the process apart; what is returned makes it.
+    """Import what makes a picture, in the process apart; return what makes it.
 
-    It gives a JPEG in base64, which is empty when there is none to be had, or says why.
+    That yields a JPEG in base64, empty when there is none, or why there is none.
     """
     with suppress(ImportError):  # then there is none
         import PIL.Image  # noqa: PLC0415 - a library that may be missing
@@ -151,7 +150,7 @@ def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:
 
 
 def _frame(video: Path) -> Any:
-    """Decode the first frame that is not dark, from a tenth of the video on."""
+    """Return the first frame that is not dark, from a tenth of the video on."""
     import av  # noqa: PLC0415 - 100 ms, and a library that may be missing
 
     with av.open(str(video)) as container:
@@ -178,7 +177,7 @@ def _brightness(image: Any) -> float:
 
 
 def _small(path: Path, sha256: str) -> Any:
-    """Shrink an image; None when its content has changed."""
+    """Return a smaller image; None when its content has changed."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     with path.open("rb") as file:

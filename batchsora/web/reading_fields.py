@@ -1,7 +1,7 @@
-"""The fields by which a person says what the columns of a manifest are: offered, and understood.
+"""The fields that say what a manifest's columns are: what is offered, and what a form says.
 
-Columns and sheets are fields by their numbers, which belong to one content of the file; what comes
-with another content, or names what the file has not, is refused.
+Columns and sheets are fields by their numbers, which belong to one content of the file; a form for
+another content, or about what the file does not have, is refused.
 """
 
 import json
@@ -19,9 +19,9 @@ from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
 from batchsora.manifest.rows.kept_columns import gone
+from batchsora.options import ReadingOptions
 from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.manifest_options import Source, sha256_of
-from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form
 from batchsora.web.written_fields import FIELDS, Written, written_of, written_said
 
@@ -48,7 +48,7 @@ class Looked:
     Attributes:
         sha256: of its content.
         head: its sheets, and the headers of the one that is read.
-        before: how it was read before, as far as that counts now.
+        before: how it was read before, as far as that applies now.
     """
 
     sha256: str
@@ -57,7 +57,7 @@ class Looked:
 
     @property
     def offered(self) -> Mapping[int, str]:
-        """Return the headers that can be spoken of, by their places: one by one, with a name."""
+        """Return the headers that can be chosen, by place: those with a name of their own."""
         headers = self.head.headers
         if len(headers) > MOST_COLUMNS:
             return {}
@@ -70,7 +70,7 @@ class Looked:
 
     @property
     def gone(self) -> Mapping[str, tuple[str, str]]:
-        """Return headers of before that are not there any more, and what they meant, by a token."""
+        """Return headers of before that are missing now, with their meaning, by a token."""
         missing = gone(self.before, self.head.headers)
         return {
             sha256(header.encode("utf-8", "surrogatepass")).hexdigest()[:16]: (header, name)
@@ -84,9 +84,9 @@ def look(path: Path, database: Path, name: str | None, said: Reading = PLAIN) ->
 
     Args:
         path: of the manifest.
-        database: where what was said before is kept.
+        database: where earlier choices are kept.
         name: of the batch, if the person gave it.
-        said: the sheet that the person chose, or how the text is written.
+        said: the chosen sheet, or how the text is written.
 
     Raises:
         ManifestError: it can't be read as a table at all.
@@ -97,7 +97,7 @@ def look(path: Path, database: Path, name: str | None, said: Reading = PLAIN) ->
 
 
 def is_said(form: Form) -> bool:
-    """Check whether a form says anything about how the file is read."""
+    """Return whether a form says anything about how the file is read."""
     return any(
         text and (name in _SPOKEN or name.startswith(_NUMBERED))
         for name, text in form.fields.items()
@@ -106,21 +106,21 @@ def is_said(form: Form) -> bool:
 
 def read_spoken(
     form: Form, path: Path, look_at: Callable[[Reading], Looked], folders: Mapping[str, Path]
-) -> Spoken:
-    """Understand what a form says about how a file is read.
+) -> ReadingOptions:
+    """Read from a form how a file is to be read.
 
     Args:
         form: as it came.
         path: of the manifest.
-        look_at: looks at the file, by what the person said of its sheet and how it is written.
-        folders: that hold pictures (:func:`batchsora.web.picture_fields.picture_folders`).
+        look_at: looks at the file, by its chosen sheet and how it is written.
+        folders: that hold pictures, by name.
 
     Raises:
-        ManifestError: it belongs to another content, speaks of what is not there, or says of two
-            columns that they are the same.
+        ManifestError: the form is for another content, names what is not there, or gives two
+            columns the same meaning.
     """
     if not is_said(form):
-        return NOTHING
+        return ReadingOptions()
     written = written_said(form)
     looked = look_at(written)
     if form.text("content") != looked.sha256:
@@ -138,11 +138,11 @@ def read_spoken(
     pictures, images = form.text("pictures"), folders.get(form.text("images"))
     if images is None and form.text("images"):
         raise refused(path.name, "this folder has no pictures now", "Choose another one.")
-    return Spoken(
+    return ReadingOptions(
         sheet=sheet,
         # what was said of other columns, of another sheet or separator, is not said of these
-        columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else (),
-        defaults=tuple(_defaults(form, path)),
+        columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else {},
+        defaults=dict(_defaults(form, path)),
         include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
         ignore_pictures={"ignore": True, "refuse": False}.get(pictures),
         embedded_images={"use": True, "refuse": False}.get(pictures),
@@ -153,14 +153,14 @@ def read_spoken(
 
 
 def sheet_said(form: Form, looked: Looked) -> str | None:
-    """Return the sheet that was chosen of a file with this content; None where none was."""
+    """Return the chosen sheet of a file with this content; None where none was chosen."""
     sheets = looked.head.sheets
     place = _number(form.text("sheet"), range(len(sheets)))
     return None if place is None or form.text("content") != looked.sha256 else sheets[place]
 
 
 def _at(head: Head) -> str:
-    """Name the columns that fields are for: by their sheet, and by all headers as they are read.
+    """Return the name of the columns that fields are for: of their sheet, and all headers as read.
 
     Another separator or encoding makes other columns of the same bytes.
     """
@@ -169,7 +169,7 @@ def _at(head: Head) -> str:
     return sha256(named.encode()).hexdigest()[:16]
 
 
-def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], ...]:
+def _columns(form: Form, looked: Looked, path: Path) -> dict[str, str]:
     offered, said = looked.offered, {}
     for field, text in form.fields.items():
         if (
@@ -197,7 +197,7 @@ def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], .
                 "Choose one of them.",
             )
         said[header] = name
-    return tuple(said.items())
+    return said
 
 
 def _said_defaults(form: Form) -> Iterator[tuple[str, str]]:
@@ -219,7 +219,7 @@ def _defaults(form: Form, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _number(text: str, offered: Container[int]) -> int | None:
-    """Read the number of a column or sheet; None where none such was offered."""
+    """Return the number of a column or sheet; None where none such was offered."""
     plain = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
     return int(text) if plain and int(text) in offered else None
 
@@ -230,14 +230,14 @@ def _no_such(path: Path) -> ManifestError:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that can be said.
+    """A column that can be chosen.
 
     Attributes:
         place: its number.
         header: as written.
-        chosen: what was said: a column of ours, :data:`OWN`, or nothing.
-        as_read: which column of ours it is if nothing is said, or empty.
-        asked: it is asked about.
+        chosen: a column of ours, :data:`OWN`, or empty.
+        as_read: which column of ours it is if nothing is chosen, or empty.
+        asked: it needs an answer.
     """
 
     place: int
@@ -249,24 +249,24 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What can be said of a file, and was.
+    """What can be chosen for a file, and was.
 
     Attributes:
         content: of the file that the numbers belong to.
-        at: names the columns that the numbers are of.
-        sheet: the name of that sheet, or None.
-        chosen: the sheet that was said, or None.
-        sheets: that can be chosen, by number; empty where there is only one.
-        columns: that can be said.
-        more: further ones, that are not shown.
-        gone: columns of before that are gone, with what they meant, by a token.
-        defaults: columns of ours, and what their empty cells say since before, or empty.
-        defaulted: something is said of them now.
-        hidden: rows that people don't see are spoken of.
-        pictures: so are pictures.
-        folders: that hold pictures, by what they are called, where pictures are missing.
-        written: what can be said of how a text is written.
-        asked: something must be said.
+        at: of the columns that the numbers belong to.
+        sheet: its name, or None.
+        chosen: the chosen sheet, or None.
+        sheets: by number; empty where there is only one.
+        columns: that can be chosen.
+        more: number of columns that are not shown.
+        gone: columns of before that are missing, with their meaning, by a token.
+        defaults: columns of ours, and their value for empty cells since before, or empty.
+        defaulted: one is set now.
+        hidden: offer to read hidden rows.
+        pictures: offer what to do with pictures over cells.
+        folders: that hold pictures, by name, where pictures are missing.
+        written: how a text is written.
+        asked: something must be chosen.
         said: something was.
     """
 
@@ -297,15 +297,16 @@ def fields_of(
     told: Iterable[str] = (),
     folders: Callable[[], Iterable[str]] = tuple,
 ) -> Fields | None:
-    """Return what can be said of a file; None where that is nothing.
+    """Return what can be chosen for a file; None where that is nothing.
 
     Args:
         looked: the file.
-        form: what was said.
-        taken: what its headers were taken for, where it could be read.
-        asked: the headers that are asked about.
-        told: what was found: its options are offered, and the headers of a refusal asked about.
-        folders: lists those that hold pictures, by what they are called, where it is asked.
+        form: what was chosen.
+        taken: what its headers were taken for, if it could be read.
+        asked: the headers that need an answer.
+        told: messages: the options in them are offered, and the headers in a refusal need an
+            answer.
+        folders: lists those that hold pictures, where that is needed.
     """
     head, offered, before = looked.head, looked.offered, looked.before
     at = _at(head)
@@ -354,12 +355,7 @@ def fields_of(
 
 
 def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
-    """Return what can be said of a file of which not even the headers can be read; None: nothing.
-
-    Args:
-        path: of the manifest.
-        form: what was said.
-        told: what was found.
+    """Return what can be chosen for a file whose headers can't be read; None where that is nothing.
 
     Raises:
         ManifestError: it can't be read at all.

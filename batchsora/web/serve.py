@@ -1,4 +1,4 @@
-"""Serving the pages until somebody stops it."""
+"""Serves the pages until it is stopped."""
 
 import contextlib
 import errno
@@ -26,9 +26,9 @@ from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.usecases.load import Caps
 from batchsora.web.app import create_app
-from batchsora.web.connections import BACKLOG, bounded
+from batchsora.web.entering import ADDRESS, Opening, readable_folder
+from batchsora.web.live import BACKLOG, bounded
 from batchsora.web.login import SHORTEST
-from batchsora.web.opening import ADDRESS, Opening, readable_folder
 from batchsora.web.web_context import opened
 from batchsora.web.webhooks import Webhooks
 
@@ -59,14 +59,14 @@ class WebTerms:
 
     Attributes:
         host: where to listen; ``localhost`` is 127.0.0.1.
-        port: 0 takes a random one that is free; None: see :func:`_port`.
-        names: further names under which the page may be asked for.
+        port: 0 takes a free random one; None: see :func:`_port`.
+        names: further host names of the page.
         password_file: where the password is, if not in the environment.
-        download: the folder of the files of runs that are started on the page.
+        download: the folder of the files of runs started on the page.
         browser: open one.
         webhooks: take the provider's callbacks.
         standing: caps that ``run`` would take from environment and configuration.
-        terminal: whether what is shown goes to a terminal, so that nobody else reads it.
+        terminal: output goes to a terminal, so that nobody else reads it.
     """
 
     host: str
@@ -93,12 +93,12 @@ def serve(
         settings: whose database and API.
         terms: how to serve.
         deps: time and chance.
-        say: tells a person something.
-        show: shows how the page is opened: always, and in no log.
+        say: writes a message.
+        show: shows how the page is opened: always, and never in a log.
 
     Raises:
         OSError: there is no terminal, and no folder for the file with the address.
-        SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
+        SettingsError: it can't listen there, or needs a password and has none.
         jobs.model.errors.EngineError: the database can't be used.
     """
     password = _password(terms)
@@ -146,12 +146,12 @@ def serve(
 def configured(
     app: ASGIApp, farewell: int = FAREWELL, http: type[H11Protocol] | None = None
 ) -> uvicorn.Config:
-    """Return how uvicorn serves the pages.
+    """Return uvicorn's configuration for the pages.
 
     Args:
         app: the pages.
-        farewell: seconds that requests under way are waited for when the server stops.
-        http: of :func:`batchsora.web.connections.bounded`, with other bounds.
+        farewell: seconds to wait for requests under way when the server stops.
+        http: of :func:`batchsora.web.live.bounded`, with other bounds.
     """
     return uvicorn.Config(
         app,
@@ -185,7 +185,7 @@ class _Server(uvicorn.Server):
 
 
 def _check_password(settings: Settings, terms: WebTerms, password: str | None) -> None:
-    """Check that there is a password where the page can be reached from elsewhere.
+    """Check that there is a password where other machines can reach the page.
 
     Raises:
         SettingsError: there is none.
@@ -234,7 +234,7 @@ def _password(terms: WebTerms) -> str | None:
 
 
 def _numbers(host: str) -> str:
-    """Return where to listen as browsers write it; other names than ``localhost`` stay.
+    """Return the address to listen on as browsers write it; names other than ``localhost`` stay.
 
     Browsers try ``[::1]`` first for ``localhost``, where any other account may listen.
     """
@@ -246,18 +246,18 @@ def _numbers(host: str) -> str:
 
 
 def _reached(host: str) -> str:
-    """Return under which host this machine's browsers reach the page."""
+    """Return the host under which this machine's browsers reach the page."""
     host = _numbers(host)
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
 
 
 def _port(terms: WebTerms, password: str | None) -> int:
-    """Return where to listen; 0 is a random port.
+    """Return the port to listen on; 0 is a random one.
 
-    What a browser keeps for an address (scripts, service workers) was planted by whoever had the
+    What a browser keeps for an address (scripts, service workers) may be planted by whoever had the
     port before, which any account may while the page is stopped. So the page has another port at
     each start. A password is for what must know the port before: proxies, Prometheus, other
-    machines. Callbacks come from a tunnel; without a password, they are a sandbox's.
+    machines. Callbacks come from a tunnel; without a password they are a sandbox's.
     """
     if terms.port is not None:
         return terms.port

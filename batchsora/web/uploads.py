@@ -1,7 +1,7 @@
-"""Forms with files: streamed to the disk, each up to its limit, and their names made safe.
+"""Forms with files: streamed to disk, each up to its limit, with safe names.
 
-A file lies under a name of ours, for us alone, until its form is answered; what is to stay moves to
-a place that goes by its content.
+A file has a name of ours, and only we can read it, until its form is answered; then it is removed,
+or moved to a place named by its content.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class Upload:
 
     Attributes:
         name: as its browser calls it.
-        path: where it lies until the form is answered.
+        path: where it is until the form is answered.
         sha256: of its content, in hexadecimal digits.
         size: in bytes.
         whole: False where it was larger than its field takes; the rest was dropped.
@@ -62,7 +62,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What came with a form; a field or file that was left empty is not there.
+    """What came with a form, without what was left empty.
 
     Attributes:
         fields: texts by their names.
@@ -81,15 +81,16 @@ class Form:
 async def received(
     request: Request, folder: Path, limits: Mapping[str, int] | None = None
 ) -> AsyncIterator[Form]:
-    """Read a form; its files are there as long as the context lasts.
+    """Read a form; its files exist as long as the context lasts.
 
     Args:
         request: whose body it is.
-        folder: for the files; made when it is missing.
+        folder: for the files; made if missing.
         limits: the fields that may have a file, with its largest size in bytes.
 
     Raises:
-        HTTPException: 400 it is no form of ours, 413 its texts are too long, 507 the disk is full.
+        HTTPException: 400 it is not a form of ours, 413 its texts are too long, 507 the disk is
+            full.
     """
     content, options = parse_options_header(request.headers.get("content-type", ""))
     if content != b"multipart/form-data":
@@ -133,7 +134,7 @@ async def _read(request: Request, boundary: bytes, parts: "_Parts") -> None:
 
 
 class _Sink:
-    """Writes a file as it comes, and knows what it was."""
+    """Writes a file as it arrives, and records its size and hash."""
 
     def __init__(self, name: str, path: Path, limit: int) -> None:
         self._name = name
@@ -172,8 +173,8 @@ class _Parts:
     """Takes the parts of a form as the parser finds them.
 
     Attributes:
-        form: what has come.
-        complete: the end has come as well.
+        form: what has arrived.
+        complete: the end has arrived too.
     """
 
     def __init__(self, folder: Path, limits: Mapping[str, int]) -> None:
@@ -199,7 +200,7 @@ class _Parts:
         }
 
     def forget(self) -> None:
-        """Remove what was not moved elsewhere."""
+        """Remove files that were not moved."""
         for sink in self._sinks:
             sink.forget()
 
@@ -260,9 +261,9 @@ def _strange() -> HTTPException:
 
 
 def keep(upload: Upload, place: Path) -> Path:
-    """Move an uploaded file to the place where it stays, safe from a loss of power.
+    """Move an uploaded file to its place, named by its content; a file there already is kept.
 
-    What is there already is left as it is: the place goes by the content.
+    It is safe from a loss of power on return.
 
     Raises:
         OSError: it can't be written there.
@@ -278,8 +279,8 @@ def keep(upload: Upload, place: Path) -> Path:
 def safe_file_name(given: str) -> str:
     """Make a file's name from what a browser calls it: no path, nothing hidden, not too long.
 
-    Unlike :func:`batchsora.names.safe_name` it stays what a person recognises, and so is not
-    different for every other name: the folder around it is.
+    Unlike :func:`batchsora.names.safe_name` it stays recognisable, and so is not unique: its folder
+    is.
     """
     name = unicodedata.normalize("NFC", given.replace("\\", "/").rpartition("/")[2])
     name = "".join("_" if unicodedata.category(c) in _HIDDEN else c for c in name)

@@ -1,9 +1,8 @@
-"""Callbacks of the provider: hints to look at a generation now, and nothing more.
+"""Callbacks of the provider: hints to poll a generation now, and nothing more.
 
 Whoever knows the address can lie, so nothing of a callback is kept or believed: it only brings
-forward a look that the poller would take anyway (``look_sooner`` of :mod:`jobs.ports.control`), and
-the poller keeps its interval however often it is told. The answer goes out before the database is
-written.
+forward a poll that would come anyway (``look_sooner`` of :mod:`jobs.ports.control`), and the poller
+keeps its interval however often it is told. The answer is sent before the database is written.
 """
 
 import asyncio
@@ -13,17 +12,23 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from batchsora.presentation.errors import message
+from batchsora.web.answers import web_context_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
+from jobs.model.money import to_usd
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
 from jobs.store import Store
@@ -47,18 +52,17 @@ _ID: Final = re.compile(r"[!-~]{1,200}")
 
 
 class Webhooks:
-    """Takes callbacks on one path that nobody guesses.
+    """Takes callbacks on one secret path.
 
     Args:
-        web: whose attempts are looked at sooner.
+        web: whose attempts are polled sooner.
         path: the only one that is answered.
-        secret: with which callbacks are signed; None takes those without a signature too.
-        patience: seconds for a body to come.
+        secret: signs callbacks; None takes those without a signature too.
+        patience: seconds for a body to arrive.
         rate: callbacks a second.
 
     Attributes:
-        path: as given.
-        counts: callbacks by what became of them: ``taken``, ``needless``, ``refused``.
+        counts: callbacks by outcome: ``taken``, ``needless``, ``refused``.
     """
 
     def __init__(
@@ -79,11 +83,11 @@ class Webhooks:
         self._more = asyncio.Event()
 
     def route(self) -> Route:
-        """Return the route; other paths beside it end here too, so that none is told apart."""
+        """Return the route; it takes every path beside ours, so that they look the same."""
         return Route("/hooks/{rest:path}", self._answer, methods=["POST"])
 
     async def run(self) -> None:
-        """Pass hints on to the database, several in one transaction, until it is cancelled."""
+        """Pass hints on to the database, several in one transaction, until cancelled."""
         while True:
             await self._more.wait()
             self._more.clear()
@@ -162,10 +166,93 @@ WHY: Final = {
 
 
 def _generation_id(body: bytes) -> str | None:
-    """Read whose end is announced; None when that can't be."""
+    """Return whose end is announced; None when that can't be a generation."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
         return None
     name = told.get("generation_id") if isinstance(told, dict) else None
     return folded_id(name) if isinstance(name, str) and _ID.fullmatch(name) else None
+
+
+MOST_BATCHES: Final = 100
+"""Batches that are told apart, the newest: each is a label, and those must not grow for ever."""
+
+
+class Counts(Collector):
+    """What a scrape gets.
+
+    Args:
+        web: whose database it is.
+        webhooks: whose callbacks are counted, if they are taken.
+    """
+
+    def __init__(self, web: WebContext, webhooks: Webhooks | None) -> None:
+        self._web = web
+        self._webhooks = webhooks
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the kept counts."""
+        with self._web.queries.snapshot() as seen:
+            batches = [seen.status(batch) for batch in seen.batches()[-MOST_BATCHES:]]
+            balance = seen.account().balance_micros
+        jobs = GaugeMetricFamily("batchsora_jobs", "Jobs by state.", labels=["batch", "state"])
+        failed = GaugeMetricFamily(
+            "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
+        )
+        money = GaugeMetricFamily(
+            "batchsora_usd", "USD charged, reserved and allowed.", labels=["batch", "what"]
+        )
+        files = GaugeMetricFamily(
+            "batchsora_files_missing", "Completed jobs whose file is missing.", labels=["batch"]
+        )
+        for batch in batches:
+            for state, count in batch.jobs.items():
+                jobs.add_metric([batch.name, state], count)
+            for kind, count in batch.failed_kinds.items():
+                failed.add_metric([batch.name, kind], count)
+            amounts = {"charged": batch.money.charged, "held": batch.money.held}
+            if batch.money.cap is not None:
+                amounts["cap"] = batch.money.cap
+            for what, micros in amounts.items():
+                money.add_metric([batch.name, what], float(to_usd(micros)))
+            files.add_metric([batch.name], batch.files_missing)
+        yield from (jobs, failed, money, files)
+        if balance is not None:
+            yield GaugeMetricFamily(
+                "batchsora_balance_usd",
+                "Last known balance of the account.",
+                float(to_usd(balance)),
+            )
+        yield GaugeMetricFamily(
+            "batchsora_runner_alive",
+            "Whether a run is active.",
+            int(self._web.runner() is not None),
+        )
+        if self._webhooks is not None:
+            calls = CounterMetricFamily(
+                "batchsora_callbacks", "Callbacks since the page began.", labels=["what"]
+            )
+            for what, count in self._webhooks.counts.items():
+                calls.add_metric([what], count)
+            yield calls
+
+
+async def _metrics(request: Request) -> Response:
+    registry = CollectorRegistry()
+    registry.register(Counts(web_context_of(request), request.app.state.webhooks))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _health(request: Request) -> Response:
+    web, status, more = web_context_of(request), "ok", {}
+    try:
+        web.queries.account()
+        more = {"database": True, "runner": web.runner() is not None}
+    except EngineError:
+        status, more = "down", {"database": False}
+    known = more if request.scope["inside"] else {}
+    return JSONResponse({"status": status, **known}, 200 if status == "ok" else 503)
+
+
+watched = [Route("/healthz", _health), Route("/metrics", _metrics)]

@@ -1,4 +1,4 @@
-"""The videos of a batch: a grid with a player, verdicts, redoing, a zip and a contact sheet."""
+"""The videos of a batch: a grid with a player, ratings, buying again, a zip and a contact sheet."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -20,11 +20,12 @@ from batchsora.web.answers import (
     done,
     job_of,
     refused,
+    render,
+    usd,
     web_context_of,
 )
 from batchsora.web.media import link_of
-from batchsora.web.pages.jobs import filter_of, number_of
-from batchsora.web.rendering import render, usd
+from batchsora.web.pages.batches import filter_of, number_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import JobState
@@ -52,7 +53,7 @@ def shelf_of(query: Mapping[str, str]) -> Shelf:
 
 
 def address(batch_id: int, shelf: Shelf, page: int = 1, what: str = "gallery") -> str:
-    """Write the address of some videos of a batch."""
+    """Return the address of some videos of a batch."""
     said = {
         "verdict": shelf.verdict,
         "campaign": ",".join(shelf.which.campaigns),
@@ -117,7 +118,7 @@ async def _judge(request: Request) -> Response:
 
 
 async def _ask_redo(request: Request) -> Response:
-    """Show what another attempt costs and what the budget leaves, and ask."""
+    """Ask, with what another attempt costs and what the budget leaves."""
     web, job = web_context_of(request), job_of(request)
     with web.queries.snapshot() as seen:
         cost = cost_of_jobs([job], seen.prices())
@@ -144,7 +145,7 @@ async def _redo(request: Request) -> Response:
 
 
 async def _zip(request: Request) -> Response:
-    """Stream the videos as they are on disk; nothing is packed, nothing is held in memory."""
+    """Stream the videos as they are on disk, neither compressed nor held in memory."""
     from zipstream import ZipStream  # type: ignore[import-untyped] # noqa: PLC0415 - as asked
 
     web, batch = web_context_of(request), batch_of(request)
@@ -161,7 +162,7 @@ async def _zip(request: Request) -> Response:
 
 
 def _files(web: WebContext, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
-    """List the files that are there, each with a name of its own."""
+    """Yield the files that are there, each with a name of its own."""
     offset = 0
     while True:
         found = web.queries.videos(batch_id, shelf, CHUNK, offset)
