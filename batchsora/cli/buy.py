@@ -242,8 +242,7 @@ def _sample(job: "StagedRow") -> list[str]:
     return [job.key, f"{asked.duration} s", asked.orientation, image + cut]
 
 
-LONGEST_SHOWN = 160
-"""Characters of a prompt that a plan shows."""
+LONGEST_SHOWN = 160  # characters of a prompt that a plan shows
 
 
 def _usd(micros: int | None, otherwise: str = "-") -> str:

@@ -14,8 +14,7 @@ from batchsora.option_kinds import Group, Kind, Option, options_of
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M")
 
-COLUMN: Final = 30
-"""Longest name of an option beside which its text begins, as click has it."""
+COLUMN: Final = 30  # longest name of an option beside which its text begins, as click has it
 
 
 class Usd(click.ParamType[Decimal]):
@@ -248,8 +247,7 @@ def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
 PATHS: Final = ("db",)
 """Options that are paths, and are not declared as such: they may be an address too."""
 
-LONGEST_SHOWN: Final = 60
-"""Characters of a text that is refused: enough to know it again."""
+LONGEST_SHOWN: Final = 60  # characters of a text that is refused: enough to know it again
 
 
 def decode(context: click.Context) -> None:

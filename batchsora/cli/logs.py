@@ -15,12 +15,9 @@ from batchsora.settings import SettingsError
 from jobs.model.files import refuse_planted_link
 
 OURS: Final = ("batchsora", "jobs")
-MOST_FOREIGN: Final = 60
-"""Records of the libraries' loggers that are written in a minute."""
-
+MOST_FOREIGN: Final = 60  # records of the libraries' loggers that are written in a minute
 MINUTE: Final = 60.0
-SAID: Final = "said"
-"""Marks a record of what a person was told already: it goes to the file alone."""
+SAID: Final = "said"  # marks a record of what a person was told already: it goes to the file alone
 
 
 class _Clean(logging.Formatter):

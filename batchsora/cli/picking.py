@@ -17,9 +17,7 @@ STATES: Final = [state.value for state in JobState]
 KINDS: Final = [kind.value for kind in FailureKind]
 
 MOST: Final = 50
-PATIENCE: Final = 0.2
-"""Seconds to wait for a locked database."""
-
+PATIENCE: Final = 0.2  # seconds to wait for a locked database
 _SAFE: Final = re.compile(r"[\w.@%+=:/][\w.@%+=:/,#-]*")
 """What the shell can take as it is: nothing that it would execute or split."""
 

@@ -133,24 +133,17 @@ def _paint(match: re.Match[str]) -> str:
 
 
 GAP: Final = 2
-LEAST: Final = 16
-"""Characters below which a column that folds is no longer readable."""
-
+LEAST: Final = 16  # characters below which a column that folds is no longer readable
 STYLES: Final = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column.
+    """One column."""
 
-    Attributes:
-        title: of the head; without any title there is no head.
-        right: aligned to the right, for numbers.
-        folds: continues on the next line when space is short; the others keep their width.
-    """
-
-    title: str = ""
-    right: bool = False
+    title: str = ""  # of the head; without any title there is no head
+    right: bool = False  # aligned to the right, for numbers
+    # continues on the next line when space is short; the others keep their width
     folds: bool = False
 
 

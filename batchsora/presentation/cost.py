@@ -10,15 +10,10 @@ from jobs.ports.seen import JobRow, PriceRow
 
 
 class Cost(NamedTuple):
-    """What some jobs cost.
+    """What some jobs cost."""
 
-    Attributes:
-        micros: of those whose price is known, in micros.
-        unpriced: how many have a price that nobody knows yet.
-    """
-
-    micros: int
-    unpriced: int
+    micros: int  # of those whose price is known, in micros
+    unpriced: int  # how many have a price that nobody knows yet
 
     @property
     def whole(self) -> int | None:

@@ -9,9 +9,7 @@ from jobs.model import errors
 from jobs.model.errors import Alteration, DatabaseFaultError, Fault, NotIts, OtherToken
 from jobs.ports.purchases import Breach, Lost
 
-QUOTED: Final = 40
-"""Characters of a prompt that are quoted."""
-
+QUOTED: Final = 40  # characters of a prompt that are quoted
 _ANOTHER: Final = "or choose another database with --db"
 _ADOPT: Final = "--adopt-existing, which finds in the account what was paid for"
 _LOCKED: Final = "the database {path} can't be locked for a run ({detail}); "

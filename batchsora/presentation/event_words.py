@@ -4,9 +4,7 @@ from jobs.model.money import usd_text
 from jobs.model.states import Reason
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact
 
-LONGEST = 300
-"""Letters that are shown of a message, which is mostly the provider's."""
-
+LONGEST = 300  # letters that are shown of a message, which is mostly the provider's
 _ENDED = {
     None: "ended by an error of batchsora",
     Reason.FINISHED: "finished",

@@ -5,9 +5,7 @@ from typing import Final
 from jobs.model.states import Blocked, FailureKind, Reason
 from jobs.model.words import Pause
 
-LONGEST: Final = 120
-"""Characters of the provider's words that a person is shown beside the bar."""
-
+LONGEST: Final = 120  # characters of the provider's words that a person is shown beside the bar
 _AFTER: Final = {
     Reason.FUNDS: str(Blocked.BALANCE),
     Reason.ACCOUNT: "the account ({})",

@@ -16,9 +16,7 @@ from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.services.run_outcome import Ending
 
-SHOWN = 5
-"""How many keys are named before the rest is counted."""
-
+SHOWN = 5  # how many keys are named before the rest is counted
 BUY_THEM = "--buy-again buys them again"
 REDO_THEM = "--redo-changed buys them again"
 TAKE_THEM = "--adopt-existing takes over those videos at no cost"

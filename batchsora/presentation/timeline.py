@@ -10,32 +10,21 @@ from jobs.ports.figures import Bucket
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus
 
-FEWEST: Final = 12
-"""Points of a plot at least: one alone has no width."""
-
-POINTS: Final = 240
-"""Points of a plot, about."""
-
+FEWEST: Final = 12  # points of a plot at least: one alone has no width
+POINTS: Final = 240  # points of a plot, about
 SPANS: Final = (60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 """Seconds that a point of a plot may stand for."""
 
-LENGTH: Final = 30
-"""Seconds of a bar in the plot of durations."""
+LENGTH: Final = 30  # seconds of a bar in the plot of durations
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part of a bar.
+    """A part of a bar."""
 
-    Attributes:
-        state: names its colour.
-        count: of jobs.
-        percent: of the width.
-    """
-
-    state: str
-    count: int
-    percent: float
+    state: str  # names its colour
+    count: int  # of jobs
+    percent: float  # of the width
 
 
 def shares(batch: BatchStatus) -> list[Share]:
@@ -67,23 +56,15 @@ def used_percent(budget: Budget) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What ended when, in columns.
+    """What ended when, in columns."""
 
-    Attributes:
-        seconds: of each while.
-        at: when each while begins, in seconds since 1970; those without an end are there too.
-        completed: jobs of each while.
-        failed: jobs of each while.
-        spent: USD up to the end of each while.
-        durations: the beginning of each span of :data:`LENGTH` seconds, and the videos that took so
-            long.
-    """
-
-    seconds: int = SPANS[0]
+    seconds: int = SPANS[0]  # of each while
+    # when each while begins, in seconds since 1970; those without an end are there too
     at: Sequence[int] = ()
-    completed: Sequence[int] = ()
-    failed: Sequence[int] = ()
-    spent: Sequence[float] = ()
+    completed: Sequence[int] = ()  # jobs of each while
+    failed: Sequence[int] = ()  # jobs of each while
+    spent: Sequence[float] = ()  # USD up to the end of each while
+    # the beginning of each span of :data:`LENGTH` seconds, and the videos that took so long
     durations: Sequence[tuple[int, int]] = ()
 
 

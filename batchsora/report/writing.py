@@ -29,15 +29,9 @@ from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow
 from jobs.ports.selection import Shelf, Wanted
 from jobs.store import Store
 
-ROWS: Final = 5_000
-"""Jobs that a report lists."""
-
-PICTURES: Final = 200
-"""Videos on a report's contact sheets."""
-
-FAILURES: Final = 50
-"""Kinds and words of failures that a report shows of a batch."""
-
+ROWS: Final = 5_000  # jobs that a report lists
+PICTURES: Final = 200  # videos on a report's contact sheets
+FAILURES: Final = 50  # kinds and words of failures that a report shows of a batch
 ADVICE: Final = {
     FailureKind.VALIDATION: "The API refuses this row: change it.",
     FailureKind.IMAGE: "Use another picture: undamaged, without realistic people.",
@@ -53,27 +47,17 @@ ADVICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """A batch as a report tells it.
+    """A batch as a report tells it."""
 
-    Attributes:
-        status: its counts and money.
-        ended: when its first and its last job ended; None when none has.
-        taken: how long its videos took; None when there is none.
-        course: what ended when.
-        failures: by kind and words, the most frequent first.
-        jobs: in the order of the rows; all, or as many as the report has room for.
-        videos: those on the contact sheet.
-        verdicts: of those, by attempt.
-    """
-
-    status: BatchStatus
+    status: BatchStatus  # its counts and money
+    # when its first and its last job ended; None when none has
     ended: tuple[datetime, datetime] | None
-    taken: Taken | None
-    course: Course
-    failures: Sequence[FailureGroup]
-    jobs: Sequence[JobRow]
-    videos: Sequence[JobRow]
-    verdicts: dict[int, str]
+    taken: Taken | None  # how long its videos took; None when there is none
+    course: Course  # what ended when
+    failures: Sequence[FailureGroup]  # by kind and words, the most frequent first
+    jobs: Sequence[JobRow]  # in the order of the rows; all, or as many as the report has room for
+    videos: Sequence[JobRow]  # those on the contact sheet
+    verdicts: dict[int, str]  # of those, by attempt
 
 
 def nights(seen: QueryStore, batch: str | None) -> list[Night]:
@@ -125,27 +109,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot of some figures over time or length.
+    """A plot of some figures over time or length."""
 
-    Attributes:
-        title: what it shows, with its unit.
-        words: the same for those who don't see it.
-        bars: rectangles.
-        line: corners of a line, as SVG writes them; empty when there is none.
-        top: what the upper edge stands for.
-        limit: how far down a limit lies; None when there is none to be seen.
-        first: the left edge.
-        last: the right edge.
-    """
-
-    title: str
-    words: str
-    bars: Sequence[Bar]
-    line: str
-    top: str
-    limit: float | None
-    first: str
-    last: str
+    title: str  # what it shows, with its unit
+    words: str  # the same for those who don't see it
+    bars: Sequence[Bar]  # rectangles
+    line: str  # corners of a line, as SVG writes them; empty when there is none
+    top: str  # what the upper edge stands for
+    limit: float | None  # how far down a limit lies; None when there is none to be seen
+    first: str  # the left edge
+    last: str  # the right edge
 
 
 def plots(course: Course, cap: float | None) -> list[Plot]:
@@ -228,21 +201,13 @@ STYLES = (("batchsora.web", "static/style.css"), ("batchsora.report", "templates
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a report came to.
+    """What a report came to."""
 
-    Attributes:
-        batches: their names.
-        rows: jobs that it lists.
-        left_out: jobs for which it had no room.
-        pictures: on its contact sheets.
-        size: in bytes.
-    """
-
-    batches: Sequence[str]
-    rows: int
-    left_out: int
-    pictures: int
-    size: int
+    batches: Sequence[str]  # their names
+    rows: int  # jobs that it lists
+    left_out: int  # jobs for which it had no room
+    pictures: int  # on its contact sheets
+    size: int  # in bytes
 
 
 def write_report(

@@ -32,25 +32,18 @@ QUEUED_SHARE = 0.2
 
 @dataclass(slots=True)
 class Made:
-    """One generation as the provider keeps it.
-
-    Attributes:
-        price: what was charged for it, in micros.
-        takes: seconds of real time until it ends; infinite: never.
-        failure: its error message, if it fails in the end.
-        foreign: another client of the account made it.
-    """
+    """One generation as the provider keeps it."""
 
     id: str
     prompt: str
     orientation: str
     duration: int
-    price: int
+    price: int  # what was charged for it, in micros
     key: str | None
     created_at: datetime
-    takes: float
-    failure: str | None = None
-    foreign: bool = False
+    takes: float  # seconds of real time until it ends; infinite: never
+    failure: str | None = None  # its error message, if it fails in the end
+    foreign: bool = False  # another client of the account made it
 
     def phase(self, now: datetime) -> str:
         """Return its state."""
@@ -63,15 +56,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Refunds:
-    """Which failed generations are refunded, and when.
+    """Which failed generations are refunded, and when."""
 
-    Attributes:
-        share: of them.
-        after: seconds after their end.
-    """
-
-    share: float = 0.0
-    after: float = 0.0
+    share: float = 0.0  # of them
+    after: float = 0.0  # seconds after their end
 
     @classmethod
     def read(cls, text: str) -> "Refunds":
@@ -94,12 +82,9 @@ class Refunds:
 
 @dataclass(slots=True)
 class Reserved:
-    """What purchases that came to nothing were charged until it is given back.
+    """What purchases that came to nothing were charged until it is given back."""
 
-    Attributes:
-        charges: when each was charged, and how much, in micros.
-    """
-
+    # when each was charged, and how much, in micros
     charges: list[tuple[datetime, int]] = field(default_factory=list)
 
     def sum(self, after: float, now: datetime) -> int:

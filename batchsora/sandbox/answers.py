@@ -15,17 +15,11 @@ _NUMBERED = re.compile(r"(html)?([45]\d\d)")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the provider answers.
+    """What the provider answers."""
 
-    Attributes:
-        status: of HTTP; 0 drops the connection instead.
-        body: written as JSON, text as HTML.
-        headers: beside the usual ones.
-    """
-
-    status: int
-    body: Any
-    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int  # of HTTP; 0 drops the connection instead
+    body: Any  # written as JSON, text as HTML
+    headers: Mapping[str, str] = field(default_factory=dict)  # beside the usual ones
 
     @property
     def is_page(self) -> bool:
@@ -42,8 +36,7 @@ _NAMED: Mapping[str, Reply] = {
     "json": Reply(200, {"detail": "Please sign in"}),
     "hang-up": Reply(0, None),
 }
-ANSWERS = f"400 to 599, html400 to html599, {', '.join(_NAMED)}"
-"""The words, for people."""
+ANSWERS = f"400 to 599, html400 to html599, {', '.join(_NAMED)}"  # the words, for people
 
 
 def answer(word: str) -> Reply:
@@ -95,8 +88,7 @@ def hang_up(request: web.Request) -> web.Response:
     return web.Response(status=500)
 
 
-LONGEST = 86400.0
-"""Seconds that any time of a fault may have."""
+LONGEST = 86400.0  # seconds that any time of a fault may have
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,11 +39,8 @@ class Fault(StrEnum):
 
 
 _SUBMISSION_FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
-_ROUNDING = 1e-9
-"""What a sum of rates such as 0.1 may be off by."""
-
-_ALL: Final = {"failure": "fail", "sick-as": "sick"}
-"""Words whose rate is 1 where none is named."""
+_ROUNDING = 1e-9  # what a sum of rates such as 0.1 may be off by
+_ALL: Final = {"failure": "fail", "sick-as": "sick"}  # words whose rate is 1 where none is named
 
 
 def _word(text: str) -> str:

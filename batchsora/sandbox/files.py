@@ -150,11 +150,8 @@ def _asked_range(request: web.Request, length: int, tag: str) -> range | None:
 
 log = logging.getLogger(__name__)
 
-WAITS: Final = (30.0, 60.0, 120.0, 240.0)
-"""Seconds of the provider's time between its five tries."""
-
-PATIENCE: Final = 10.0
-"""Seconds for one try."""
+WAITS: Final = (30.0, 60.0, 120.0, 240.0)  # seconds of the provider's time between its five tries
+PATIENCE: Final = 10.0  # seconds for one try
 
 
 class Callbacks:

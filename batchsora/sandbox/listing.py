@@ -30,15 +30,10 @@ WAYS: Final = (*_MEASURED, *_PLAIN)
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """One way to alter a prompt.
+    """One way to alter a prompt."""
 
-    Attributes:
-        way: one of ``WAYS``.
-        longest: characters that ``cut`` and ``ellipsis`` leave.
-    """
-
-    way: str
-    longest: int = 100
+    way: str  # one of ``WAYS``
+    longest: int = 100  # characters that ``cut`` and ``ellipsis`` leave
 
     @classmethod
     def of(cls, way: str, arguments: list[str]) -> "Echo":
@@ -80,36 +75,22 @@ REPEATS: Final = "repeats"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """How the list behaves; by default it is newest first, complete, and in pages that join.
+    """How the list behaves; by default it is newest first, complete, and in pages that join."""
 
-    Attributes:
-        frozen: when it shows nothing that was made since this time began.
-        longest: it shows only the oldest so many: it stopped growing.
-        newest: it shows only the newest so many.
-        lossy: share of generations that it never shows.
-        order: ``newest`` first, ``oldest`` first, or ``none``.
-        capped: the largest page, whatever the limit.
-        ignores_offset: every page is the first.
-        short: a page holds half of what it could; the next one begins where it ended.
-        past_end: what a page past the end answers: a word of an answer, or ``repeats`` for the last
-            page again; by default the page is empty.
-        echo: how prompts are altered, in the list alone.
-        echo_share: of how many of them.
-        answer: the word of what it always answers instead.
-    """
-
-    frozen: Span | None = None
-    longest: int | None = None
-    newest: int | None = None
-    lossy: float = 0.0
-    order: str = "newest"
-    capped: int | None = None
-    ignores_offset: bool = False
-    short: bool = False
+    frozen: Span | None = None  # when it shows nothing that was made since this time began
+    longest: int | None = None  # it shows only the oldest so many: it stopped growing
+    newest: int | None = None  # it shows only the newest so many
+    lossy: float = 0.0  # share of generations that it never shows
+    order: str = "newest"  # ``newest`` first, ``oldest`` first, or ``none``
+    capped: int | None = None  # the largest page, whatever the limit
+    ignores_offset: bool = False  # every page is the first
+    short: bool = False  # a page holds half of what it could; the next one begins where it ended
+    # what a page past the end answers: a word of an answer, or ``repeats`` for the last page
+    # again; by default the page is empty
     past_end: str = ""
-    echo: tuple[Echo, ...] = ()
-    echo_share: float = 1.0
-    answer: str = ""
+    echo: tuple[Echo, ...] = ()  # how prompts are altered, in the list alone
+    echo_share: float = 1.0  # of how many of them
+    answer: str = ""  # the word of what it always answers instead
 
     @classmethod
     def read(cls, text: str) -> "Listing":

@@ -109,14 +109,10 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What a file's address answers once it has expired.
+    """What a file's address answers once it has expired."""
 
-    Attributes:
-        answer: a word of an answer.
-        after: seconds after it was shown; None: the first address used of each file.
-    """
-
-    answer: str
+    answer: str  # a word of an answer
+    # seconds after it was shown; None: the first address used of each file
     after: float | None = None
 
     @classmethod
@@ -164,15 +160,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class OddPrice:
-    """A price of another size, which is charged and stated.
+    """A price of another size, which is charged and stated."""
 
-    Attributes:
-        usd: the price.
-        turn: of which acceptance; None: of every one.
-    """
-
-    usd: str
-    turn: int | None = None
+    usd: str  # the price
+    turn: int | None = None  # of which acceptance; None: of every one
 
     @classmethod
     def read(cls, text: str) -> "OddPrice":

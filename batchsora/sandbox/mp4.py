@@ -10,13 +10,9 @@ import hashlib
 import struct
 from functools import lru_cache
 
-WIDTH, HEIGHT = 144, 256
-"""Samples of the short and the long side; whole macroblocks of 16."""
-
+WIDTH, HEIGHT = 144, 256  # samples of the short and the long side; whole macroblocks of 16
 FRAMES_PER_SECOND = 8
-SCENES = 5
-"""Pictures that differ; each is held for its share of the time."""
-
+SCENES = 5  # pictures that differ; each is held for its share of the time
 MACROBLOCK = 16
 TIMESCALE = 1000
 _I_SLICE, _P_SLICE = 7, 5

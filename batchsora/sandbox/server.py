@@ -22,8 +22,7 @@ from batchsora.sandbox.world import World
 from jobs.model.clock import Clock, SystemClock
 
 LARGEST_REQUEST = 16 * 1024**2
-THROTTLED_FOR = 1
-"""Seconds that a 429 asks for."""
+THROTTLED_FOR = 1  # seconds that a 429 asks for
 
 
 class Sandbox:

@@ -76,17 +76,14 @@ def invalid(name: str, message: str, found: Any, place: str = "body") -> dict[st
     return {"detail": [detail if found is None else detail | {"input": found}]}
 
 
-GUESSED: Final = to_micros("0.18")
-"""What a kind costs here that has no announced price."""
+GUESSED: Final = to_micros("0.18")  # what a kind costs here that has no announced price
 PRICES: Final[Mapping[tuple[int, bool], Micros]] = {
     (seconds, image): SORA.prices.get(SORA.kind(seconds, with_image=image).variant, GUESSED)
     for seconds, image in product(SORA.durations, (False, True))
 }
 """By duration and image."""
 
-SHORTEST, LONGEST = 300.0, 900.0
-"""Seconds that a generation takes, as the provider says."""
-
+SHORTEST, LONGEST = 300.0, 900.0  # seconds that a generation takes, as the provider says
 LARGEST_PAGE = 100
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -100,34 +97,23 @@ FAILURES = (
 
 @dataclass
 class World:
-    """The provider: its accounts' money and generations.
+    """The provider: its accounts' money and generations."""
 
-    Attributes:
-        seed: of all chance.
-        time_scale: how many times faster than life generations are.
-        balance: of the account, in micros; falls with every acceptance.
-        prices: by duration and image.
-        fail: share of generations that fail in the end.
-        failures: scripted: by prompt, error messages that are used up one generation at a time;
-            None is a success.
-        token: the only one accepted; None accepts any.
-        honour_idempotency: a repeated key returns the first generation.
-        made: the generations so far, oldest first; those given at the start are charged too.
-        manners: how it answers; may be changed at any time.
-        since: when the sandbox started: times of manners count from here.
-    """
-
-    seed: int = 1
-    time_scale: float = 1.0
-    balance: int = 100 * MICROS_PER_USD
+    seed: int = 1  # of all chance
+    time_scale: float = 1.0  # how many times faster than life generations are
+    balance: int = 100 * MICROS_PER_USD  # of the account, in micros; falls with every acceptance
+    # by duration and image
     prices: Mapping[tuple[int, bool], int] = field(default_factory=lambda: dict(PRICES))
-    fail: float = 0.0
+    fail: float = 0.0  # share of generations that fail in the end
+    # scripted: by prompt, error messages that are used up one generation at a time; None is a
+    # success
     failures: dict[str, list[str | None]] = field(default_factory=dict)
-    token: str | None = None
-    honour_idempotency: bool = False
+    token: str | None = None  # the only one accepted; None accepts any
+    honour_idempotency: bool = False  # a repeated key returns the first generation
+    # the generations so far, oldest first; those given at the start are charged too
     made: list[Made] = field(default_factory=list)
-    manners: Manners = field(default_factory=Manners)
-    since: datetime = LONG_AGO
+    manners: Manners = field(default_factory=Manners)  # how it answers; may be changed at any time
+    since: datetime = LONG_AGO  # when the sandbox started: times of manners count from here
 
     def __post_init__(self) -> None:
         self._accepted = 0

@@ -32,12 +32,8 @@ from jobs.model.files import replaced
 if TYPE_CHECKING:
     from batchsora.web.login import Door
 
-ENTER: Final = "/enter/"
-"""What the path of every such address begins with."""
-
-BYTES: Final = 32
-"""Random bytes of a ticket."""
-
+ENTER: Final = "/enter/"  # what the path of every such address begins with
+BYTES: Final = 32  # random bytes of a ticket
 QUIET: Final = {"Referrer-Policy": "no-referrer"}
 """An address with a ticket in it is named to nobody."""
 
@@ -132,9 +128,7 @@ ADDRESS: Final = "open-{port}.txt"
 """The file with the newest address, where there is no terminal. Each page that is served over one
 database has a port of its own."""
 
-PREFIX: Final = "batchsora-open-"
-"""What the name of the file's folder begins with."""
-
+PREFIX: Final = "batchsora-open-"  # what the name of the file's folder begins with
 LEFT_AFTER: Final = 3600.0
 """Seconds after which such a folder was left by a page that was killed: nobody opens it now."""
 

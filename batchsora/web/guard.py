@@ -21,9 +21,7 @@ from batchsora.web.entering import ENTER, came_from_elsewhere, closed, onward
 from batchsora.web.login import DEVICE, LOGIN, Door
 
 COOKIE: Final = "batchsora"
-REMEMBERED: Final = 365 * 86_400
-"""Seconds for which a browser keeps that it had the password."""
-
+REMEMBERED: Final = 365 * 86_400  # seconds for which a browser keeps that it had the password
 CSRF_HEADER: Final = "x-csrf-token"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 PUBLIC: Final = ("/static/", "/healthz")
@@ -43,12 +41,8 @@ our name nor a cookie, and guard themselves."""
 WATCHING: Final = "/events"
 """Asked for by every page that is open: no sign that its person is there."""
 
-LARGEST: Final = 1024**2
-"""Bytes of a request's body, where its page says nothing else."""
-
-SLOWEST: Final = 30.0
-"""Seconds without a byte of a body that is announced."""
-
+LARGEST: Final = 1024**2  # bytes of a request's body, where its page says nothing else
+SLOWEST: Final = 30.0  # seconds without a byte of a body that is announced
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -238,8 +232,7 @@ class _Limited:
         return message
 
 
-LONGEST_NUMBER: Final = 15
-"""Digits of a length that is believed to be one."""
+LONGEST_NUMBER: Final = 15  # digits of a length that is believed to be one
 
 
 class _Answering:

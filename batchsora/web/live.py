@@ -20,17 +20,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from batchsora.web.web_context import WebContext
 
-NAP: Final = 0.5
-"""Seconds between two looks whether the database has changed."""
-
-CALM: Final = 1.0
-"""Seconds between two words to a page: nobody reads faster."""
-
-PING: Final = 15
-"""Seconds after which a silent connection is shown to be alive."""
-
-MOST_PAGES: Final = 200
-"""Open pages that are told; each holds a connection."""
+NAP: Final = 0.5  # seconds between two looks whether the database has changed
+CALM: Final = 1.0  # seconds between two words to a page: nobody reads faster
+PING: Final = 15  # seconds after which a silent connection is shown to be alive
+MOST_PAGES: Final = 200  # open pages that are told; each holds a connection
 
 
 class Live:

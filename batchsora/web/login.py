@@ -27,15 +27,9 @@ if TYPE_CHECKING:
 
 LOGIN: Final = "/login"
 MOST_SESSIONS: Final = 1000
-SHORTEST: Final = 12
-"""Characters of a password."""
-
-IDLE: Final = 12 * 3600.0
-"""Seconds after which a session that asked for nothing ends."""
-
-LONGEST: Final = 7 * 86_400.0
-"""Seconds after which any session ends."""
-
+SHORTEST: Final = 12  # characters of a password
+IDLE: Final = 12 * 3600.0  # seconds after which a session that asked for nothing ends
+LONGEST: Final = 7 * 86_400.0  # seconds after which any session ends
 DEVICE: Final = "known"
 """Marks, in a cookie's name, a browser that had the password once: strangers who guess wrong from
 the same address do not keep it waiting."""
@@ -199,21 +193,13 @@ routes = [Route(LOGIN, _show), Route(LOGIN, _enter, methods=["POST"])]
 leaving = [Route("/logout", _leave, methods=["POST"])]
 
 
-TRIES: Final = 10
-"""Wrong passwords in a row that are answered at once."""
-
-REST: Final = 6.0
-"""Seconds until another one is answered."""
-
-MOST: Final = 10_000
-"""Guessers that are remembered; who is forgotten begins anew."""
-
-SITE: Final = 64
-"""Bits of an IPv6 address that one customer of a network has at least."""
+TRIES: Final = 10  # wrong passwords in a row that are answered at once
+REST: Final = 6.0  # seconds until another one is answered
+MOST: Final = 10_000  # guessers that are remembered; who is forgotten begins anew
+SITE: Final = 64  # bits of an IPv6 address that one customer of a network has at least
 
 
-UNKNOWN: Final = "unknown"
-"""All whose address is none count together."""
+UNKNOWN: Final = "unknown"  # all whose address is none count together
 
 
 def network_of(address: str) -> str:

@@ -34,50 +34,29 @@ from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros
 from jobs.model.provider import ProviderError
 
-MOST_SHOWN: Final = 200
-"""Files beside the database that are offered."""
-
-MOST_PLANS: Final = 4
-"""Plans that are kept: each has every problem of its manifest."""
-
-MOST_LOOKS: Final = 16
-"""Heads of files that are kept."""
-
-BALANCE_GOOD: Final = 30.0
-"""Seconds for which a balance that was told is shown again."""
-
-PATIENCE: Final = 5.0
-"""Seconds that the provider has to tell the balance."""
-
+MOST_SHOWN: Final = 200  # files beside the database that are offered
+MOST_PLANS: Final = 4  # plans that are kept: each has every problem of its manifest
+MOST_LOOKS: Final = 16  # heads of files that are kept
+BALANCE_GOOD: Final = 30.0  # seconds for which a balance that was told is shown again
+PATIENCE: Final = 5.0  # seconds that the provider has to tell the balance
 _TOKEN: Final = re.compile(r"[ub][0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A manifest that a person chose.
+    """A manifest that a person chose."""
 
-    Attributes:
-        token: its name in addresses.
-        path: of the file.
-        uploaded: it came through the page; else it is beside the database.
-    """
-
-    token: str
-    path: Path
-    uploaded: bool
+    token: str  # its name in addresses
+    path: Path  # of the file
+    uploaded: bool  # it came through the page; else it is beside the database
 
 
 @dataclass(frozen=True, slots=True)
 class StartForm:
-    """What a person wants done with a manifest.
+    """What a person wants done with a manifest."""
 
-    Attributes:
-        options: of the run; without a budget the manifest's applies, or the kept one.
-        said: how the file is read.
-    """
-
-    options: RunOptions
-    said: ReadingOptions
+    options: RunOptions  # of the run; without a budget the manifest's applies, or the kept one
+    said: ReadingOptions  # how the file is read
 
     def command(self, path: Path, sha256: str, download: Path) -> list[str]:
         """Return it as ``batchsora run``.
@@ -101,29 +80,17 @@ class StartForm:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A manifest's plan, and what else its form shows.
+    """A manifest's plan, and what else its form shows."""
 
-    Attributes:
-        plan: as ``batchsora plan`` has it.
-        limits: what would stop a run before its end.
-        budget: the manifest's own, in micros, or None.
-        misspelt: columns that look misspelled.
-        exists: the batch is loaded already.
-        name_problem: why the batch can't have its name, or None.
-        wrong_rows: number of rows that can't be bought.
-        sha256: of the file that was planned.
-        read_as: a digest of how it was read; another one may buy other prompts at the same price.
-    """
-
-    plan: Plan
-    limits: list[str]
-    budget: int | None
-    misspelt: tuple[str, ...]
-    exists: bool
-    name_problem: str | None
-    wrong_rows: int
-    sha256: str
-    read_as: str
+    plan: Plan  # as ``batchsora plan`` has it
+    limits: list[str]  # what would stop a run before its end
+    budget: int | None  # the manifest's own, in micros, or None
+    misspelt: tuple[str, ...]  # columns that look misspelled
+    exists: bool  # the batch is loaded already
+    name_problem: str | None  # why the batch can't have its name, or None
+    wrong_rows: int  # number of rows that can't be bought
+    sha256: str  # of the file that was planned
+    read_as: str  # a digest of how it was read; another one may buy other prompts at the same price
 
     @property
     def jobs(self) -> int:

@@ -20,21 +20,11 @@ from jobs.model.files import made_folder, refuse_foreign_folder, refuse_link, re
 
 log = logging.getLogger(__name__)
 
-WIDTH: Final = 480
-"""Pixels of a poster's longer side, at most."""
-
-THUMB: Final = 160
-"""Pixels of a thumbnail's longer side."""
-
-MOST_PIXELS: Final = 40_000_000
-"""Of an image or a frame; beyond it is not decoded."""
-
-LONGEST_LOOK: Final = 60
-"""Frames that are decoded in search of a telling one."""
-
-DARK: Final = 12.0
-"""Mean brightness, of 255, below which a frame tells nothing."""
-
+WIDTH: Final = 480  # pixels of a poster's longer side, at most
+THUMB: Final = 160  # pixels of a thumbnail's longer side
+MOST_PIXELS: Final = 40_000_000  # of an image or a frame; beyond it is not decoded
+LONGEST_LOOK: Final = 60  # frames that are decoded in search of a telling one
+DARK: Final = 12.0  # mean brightness, of 255, below which a frame tells nothing
 TASK: Final = "batchsora.web.posters:prepare"
 BOUNDS: Final = Bounds(seconds=30, memory=640 * 1024**2, answer=4 * 1024**2)
 """Of a picture: a frame of the most pixels takes 160 MB, and decoders keep several."""
@@ -42,8 +32,7 @@ BOUNDS: Final = Bounds(seconds=30, memory=640 * 1024**2, answer=4 * 1024**2)
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 AT_ONCE: Final = 2
-FAILED: Final = 500
-"""Contents that have no picture and are remembered."""
+FAILED: Final = 500  # contents that have no picture and are remembered
 
 
 class Pictures:

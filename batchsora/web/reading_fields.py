@@ -25,12 +25,8 @@ from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.web.uploads import Form
 from batchsora.web.written_fields import FIELDS, Written, written_of, written_said
 
-SHOWN: Final = 60
-"""Columns that can be said; of more, those that may be ours come first."""
-
-OWN: Final = "-"
-"""A column of the person's own, carried along unread."""
-
+SHOWN: Final = 60  # columns that can be said; of more, those that may be ours come first
+OWN: Final = "-"  # a column of the person's own, carried along unread
 DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
 """Columns of ours that may have a default."""
 
@@ -43,17 +39,11 @@ _DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What is known of a file before its rows are read.
+    """What is known of a file before its rows are read."""
 
-    Attributes:
-        sha256: of its content.
-        head: its sheets, and the headers of the one that is read.
-        before: how it was read before, as far as that applies now.
-    """
-
-    sha256: str
-    head: Head
-    before: Reading
+    sha256: str  # of its content
+    head: Head  # its sheets, and the headers of the one that is read
+    before: Reading  # how it was read before, as far as that applies now
 
     @property
     def offered(self) -> Mapping[int, str]:
@@ -230,62 +220,37 @@ def _no_such(path: Path) -> ManifestError:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that can be chosen.
+    """A column that can be chosen."""
 
-    Attributes:
-        place: its number.
-        header: as written.
-        chosen: a column of ours, :data:`OWN`, or empty.
-        as_read: which column of ours it is if nothing is chosen, or empty.
-        asked: it needs an answer.
-    """
-
-    place: int
-    header: str
-    chosen: str
-    as_read: str
-    asked: bool
+    place: int  # its number
+    header: str  # as written
+    chosen: str  # a column of ours, :data:`OWN`, or empty
+    as_read: str  # which column of ours it is if nothing is chosen, or empty
+    asked: bool  # it needs an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What can be chosen for a file, and was.
+    """What can be chosen for a file, and was."""
 
-    Attributes:
-        content: of the file that the numbers belong to.
-        at: of the columns that the numbers belong to.
-        sheet: its name, or None.
-        chosen: the chosen sheet, or None.
-        sheets: by number; empty where there is only one.
-        columns: that can be chosen.
-        more: number of columns that are not shown.
-        gone: columns of before that are missing, with their meaning, by a token.
-        defaults: columns of ours, and their value for empty cells since before, or empty.
-        defaulted: one is set now.
-        hidden: offer to read hidden rows.
-        pictures: offer what to do with pictures over cells.
-        folders: that hold pictures, by name, where pictures are missing.
-        written: how a text is written.
-        asked: something must be chosen.
-        said: something was.
-    """
-
-    content: str
-    at: str
-    sheet: str | None
-    chosen: str | None
-    sheets: Mapping[int, str]
-    columns: Sequence[Column]
-    more: int
+    content: str  # of the file that the numbers belong to
+    at: str  # of the columns that the numbers belong to
+    sheet: str | None  # its name, or None
+    chosen: str | None  # the chosen sheet, or None
+    sheets: Mapping[int, str]  # by number; empty where there is only one
+    columns: Sequence[Column]  # that can be chosen
+    more: int  # number of columns that are not shown
+    # columns of before that are missing, with their meaning, by a token
     gone: Mapping[str, tuple[str, str]]
+    # columns of ours, and their value for empty cells since before, or empty
     defaults: Mapping[str, str]
-    defaulted: bool
-    hidden: bool
-    pictures: bool
-    folders: Sequence[str]
-    written: Written
-    asked: bool
-    said: bool
+    defaulted: bool  # one is set now
+    hidden: bool  # offer to read hidden rows
+    pictures: bool  # offer what to do with pictures over cells
+    folders: Sequence[str]  # that hold pictures, by name, where pictures are missing
+    written: Written  # how a text is written
+    asked: bool  # something must be chosen
+    said: bool  # something was
 
 
 def fields_of(

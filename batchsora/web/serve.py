@@ -33,51 +33,30 @@ from batchsora.web.web_context import opened
 from batchsora.web.webhooks import Webhooks
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
-FIXED = 8321
-"""The port where one must be known before the page starts."""
-
-RANDOM = range(49152, 65536)
-"""Ports that are nobody's (RFC 6335, 6); browsers refuse some below."""
-
-TRIES = 50
-"""Random ports that are tried: some are taken."""
-
-SILENCE = 75
-"""Seconds after which a connection without a request is closed."""
-
+FIXED = 8321  # the port where one must be known before the page starts
+RANDOM = range(49152, 65536)  # ports that are nobody's (RFC 6335, 6); browsers refuse some below
+TRIES = 50  # random ports that are tried: some are taken
+SILENCE = 75  # seconds after which a connection without a request is closed
 WAITING = 2048
 """Connections that wait to be accepted: beyond them the system drops a beginning, which its sender
 repeats after 1 s and 3 s."""
 
-FAREWELL = 2
-"""Seconds that requests under way are waited for when the server stops."""
+FAREWELL = 2  # seconds that requests under way are waited for when the server stops
 
 
 @dataclass(frozen=True, slots=True)
 class WebTerms:
-    """How to serve.
+    """How to serve."""
 
-    Attributes:
-        host: where to listen; ``localhost`` is 127.0.0.1.
-        port: 0 takes a free random one; None: see :func:`_port`.
-        names: further host names of the page.
-        password_file: where the password is, if not in the environment.
-        download: the folder of the files of runs started on the page.
-        browser: open one.
-        webhooks: take the provider's callbacks.
-        standing: caps that ``run`` would take from environment and configuration.
-        terminal: output goes to a terminal, so that nobody else reads it.
-    """
-
-    host: str
-    port: int | None
-    names: tuple[str, ...]
-    password_file: Path | None
-    download: Path
-    browser: bool
-    webhooks: bool
-    standing: Caps
-    terminal: bool
+    host: str  # where to listen; ``localhost`` is 127.0.0.1
+    port: int | None  # 0 takes a free random one; None: see :func:`_port`
+    names: tuple[str, ...]  # further host names of the page
+    password_file: Path | None  # where the password is, if not in the environment
+    download: Path  # the folder of the files of runs started on the page
+    browser: bool  # open one
+    webhooks: bool  # take the provider's callbacks
+    standing: Caps  # caps that ``run`` would take from environment and configuration
+    terminal: bool  # output goes to a terminal, so that nobody else reads it
 
 
 def serve(

@@ -33,8 +33,7 @@ from jobs.ports.loading import OnChange
 T = TypeVar("T")
 
 _IN_FLIGHT: Final = options_of(RunOptions)["max_in_flight"]
-LARGEST_NUMBER: Final = 9
-"""Digits of a number of rows."""
+LARGEST_NUMBER: Final = 9  # digits of a number of rows
 
 
 def read_plan_options(form: Form) -> tuple[RunOptions, dict[str, str]]:

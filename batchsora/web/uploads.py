@@ -23,54 +23,33 @@ from starlette.requests import ClientDisconnect, Request
 
 from jobs.model.files import made_folder
 
-LARGEST_MANIFEST: Final = 100 * 1024**2
-"""Bytes of an uploaded manifest."""
-
-FIELDS_ROOM: Final = 256 * 1024
-"""Bytes of a form beside its file."""
-
+LARGEST_MANIFEST: Final = 100 * 1024**2  # bytes of an uploaded manifest
+FIELDS_ROOM: Final = 256 * 1024  # bytes of a form beside its file
 MOST_FIELDS: Final = 500
 LONGEST_FIELD: Final = 64 * 1024
-LONGEST_HEADER: Final = 16 * 1024
-"""Bytes of a part's header, where a file's name stands."""
-
-LONGEST_NAME: Final = 120
-"""Bytes of a kept file's name without its suffix."""
-
+LONGEST_HEADER: Final = 16 * 1024  # bytes of a part's header, where a file's name stands
+LONGEST_NAME: Final = 120  # bytes of a kept file's name without its suffix
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*]+')
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came with a form.
+    """A file that came with a form."""
 
-    Attributes:
-        name: as its browser calls it.
-        path: where it is until the form is answered.
-        sha256: of its content, in hexadecimal digits.
-        size: in bytes.
-        whole: False where it was larger than its field takes; the rest was dropped.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    size: int
-    whole: bool
+    name: str  # as its browser calls it
+    path: Path  # where it is until the form is answered
+    sha256: str  # of its content, in hexadecimal digits
+    size: int  # in bytes
+    whole: bool  # False where it was larger than its field takes; the rest was dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What came with a form, without what was left empty.
+    """What came with a form, without what was left empty."""
 
-    Attributes:
-        fields: texts by their names.
-        files: by the names of their fields.
-    """
-
-    fields: dict[str, str] = field(default_factory=dict)
-    files: dict[str, Upload] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)  # texts by their names
+    files: dict[str, Upload] = field(default_factory=dict)  # by the names of their fields
 
     def text(self, name: str) -> str:
         """Return a field's text; empty where there is none."""

@@ -148,8 +148,7 @@ class WebContext:
         return serves and is_held(database)  # one that was killed may look alive
 
 
-MOST_KEPT: Final = 256
-"""Answers that are kept for others who ask the same."""
+MOST_KEPT: Final = 256  # answers that are kept for others who ask the same
 
 
 @contextmanager
@@ -206,28 +205,18 @@ class FormTokens:
         self._given[token] = address
 
 
-LONGEST_TAIL: Final = 8 * 1024
-"""Bytes of what a process said that are read back."""
-
-REMEMBERED: Final = 100
-"""Processes whose ends are remembered."""
+LONGEST_TAIL: Final = 8 * 1024  # bytes of what a process said that are read back
+REMEMBERED: Final = 100  # processes whose ends are remembered
 
 
 @dataclass(slots=True)
 class Started:
-    """A process that was started here.
+    """A process that was started here."""
 
-    Attributes:
-        id: for addresses.
-        purpose: in a few words.
-        about: its batch or manifest.
-        log: what it writes to both streams.
-    """
-
-    id: str
-    purpose: str
-    about: str
-    log: Path
+    id: str  # for addresses
+    purpose: str  # in a few words
+    about: str  # its batch or manifest
+    log: Path  # what it writes to both streams
     at: datetime
     process: children.Process
 

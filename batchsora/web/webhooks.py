@@ -38,9 +38,7 @@ log = logging.getLogger(__name__)
 LARGEST: Final = 64 * 1024
 """Bytes of a callback: a prompt of 4,000 characters, each escaped, is 24 KB."""
 
-PATIENCE: Final = 10.0
-"""Seconds for a callback's body to come."""
-
+PATIENCE: Final = 10.0  # seconds for a callback's body to come
 RATE: Final = 200.0
 """Callbacks a second that are read; one that is told to come later is sent again (docs/api.md)."""
 

@@ -48,15 +48,10 @@ FIELDS: Final = ("encoding", "delimiter")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is offered for a text table.
+    """What is offered for a text table."""
 
-    Attributes:
-        encodings: with their names for people; empty where not needed.
-        delimiters: by a word, with their names; empty where not needed.
-    """
-
-    encodings: Mapping[str, str]
-    delimiters: Mapping[str, str]
+    encodings: Mapping[str, str]  # with their names for people; empty where not needed
+    delimiters: Mapping[str, str]  # by a word, with their names; empty where not needed
 
 
 def written_said(form: Form) -> Reading:
@@ -84,9 +79,7 @@ def written_of(form: Form, words: str, before: Reading) -> Written:
     )
 
 
-DEEPEST: Final = 3
-"""Folders in each other that are looked into, below that of the database."""
-
+DEEPEST: Final = 3  # folders in each other that are looked into, below that of the database
 MOST_LOOKED_AT: Final = 1000
 """Folders that are looked into in all, the nearest first: a home folder has a hundred thousand."""
 

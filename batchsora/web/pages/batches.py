@@ -21,18 +21,10 @@ from jobs.ports.seen import AttemptRow, BatchRow, BatchStatus, JobRow
 from jobs.ports.selection import Filter, Wanted
 
 UNDER_WAY: Final = (JobState.SUBMITTING, JobState.PENDING, JobState.PROCESSING)
-SHOWN: Final = 12
-"""Jobs under way that the batch's page shows."""
-
-NEWEST: Final = 8
-"""Videos that the batch's page shows."""
-
-LATELY: Final = timedelta(minutes=30)
-"""The while whose pace says how long the rest takes."""
-
-EVENTS: Final = 8
-"""Events that the batch's page shows."""
-
+SHOWN: Final = 12  # jobs under way that the batch's page shows
+NEWEST: Final = 8  # videos that the batch's page shows
+LATELY: Final = timedelta(minutes=30)  # the while whose pace says how long the rest takes
+EVENTS: Final = 8  # events that the batch's page shows
 PARTS: Final = ("head", "summary", "failures", "now", "events")
 """Parts of a batch's page that are asked for again when something changed."""
 
@@ -117,9 +109,7 @@ async def _course(request: Request) -> Response:
     return JSONResponse(web.kept(("course", batch.id), look, seconds=5.0))
 
 
-PAGE: Final = 50
-"""Jobs on a page."""
-
+PAGE: Final = 50  # jobs on a page
 LONGEST_SEARCH: Final = 200
 
 

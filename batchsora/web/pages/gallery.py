@@ -31,14 +31,9 @@ from jobs.model.errors import NotAllowedError
 from jobs.model.states import JobState
 from jobs.ports.selection import NONE, Filter, Shelf, Verdict
 
-PAGE: Final = 60
-"""Videos on a page."""
-
-SHEET: Final = 600
-"""Videos on a contact sheet."""
-
-CHUNK: Final = 500
-"""Jobs that are read at a time for a zip."""
+PAGE: Final = 60  # videos on a page
+SHEET: Final = 600  # videos on a contact sheet
+CHUNK: Final = 500  # jobs that are read at a time for a zip
 
 
 def shelf_of(query: Mapping[str, str]) -> Shelf:

@@ -34,23 +34,16 @@ FIELDS: Final = ("orientation", "duration", "image", "campaign")
 """Fields that are options of the command."""
 
 LATEST: Final = 8
-MOST_SENT: Final = 500
-"""Forms that were sent and are remembered, to be followed."""
+MOST_SENT: Final = 500  # forms that were sent and are remembered, to be followed
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A form that was sent.
+    """A form that was sent."""
 
-    Attributes:
-        started: the process that buys it.
-        after: the highest number of a job before.
-        prompt: as it was understood.
-    """
-
-    started: Started
-    after: int
-    prompt: str
+    started: Started  # the process that buys it
+    after: int  # the highest number of a job before
+    prompt: str  # as it was understood
 
 
 class FormError(Exception):

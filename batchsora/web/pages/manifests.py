@@ -42,9 +42,7 @@ from jobs.model.provider import ProviderError
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow
 
-CHUNK: Final = 200
-"""Problems that are shown at once; the next ones are asked for."""
-
+CHUNK: Final = 200  # problems that are shown at once; the next ones are asked for
 MOST_CAMPAIGNS: Final = 60
 """Campaigns that can be given a cap in the form; others keep what the manifest says."""
 

@@ -252,19 +252,12 @@ async def _handed(
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What is left to buy of a batch: also what was left out, or loaded and not asked for.
+    """What is left to buy of a batch: also what was left out, or loaded and not asked for."""
 
-    Attributes:
-        jobs: their numbers.
-        cost: for people.
-        cap: of the batch.
-        found: what stays held back, for people.
-    """
-
-    jobs: Sequence[int]
-    cost: str
-    cap: int | None
-    found: Sequence[str]
+    jobs: Sequence[int]  # their numbers
+    cost: str  # for people
+    cap: int | None  # of the batch
+    found: Sequence[str]  # what stays held back, for people
 
     @property
     def digest(self) -> str:
