@@ -110,12 +110,7 @@ def group(*_: Any, **__: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None:
-    """Run the command line and exit with its code (design.md, *Exit codes*).
-
-    Args:
-        arguments: in place of the process's own.
-        obj: what tests replace: time, chance and checkpoints.
-    """
+    """Run the command line and exit with its code (design.md, *Exit codes*)."""
     # httpx brings a command line of its own, with rich and pygments: 100 ms that nobody here needs
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     cli = Cli() if obj is None else obj

@@ -216,8 +216,9 @@ def _money(plan: "Plan") -> Iterator[str]:
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"budget    {_usd(plan.cap, 'none')}{used}"
     yield f"balance   {_usd(plan.balance, 'unknown')}"
-    together = plan.options.max_in_flight
-    yield f"time      about {_time_text(plan.seconds)}, with {together} in flight"
+    hours, minutes = divmod(round(plan.seconds / 60), 60)
+    time = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    yield f"time      about {time}, with {plan.options.max_in_flight} in flight"
 
 
 def _account_list(plan: "Plan") -> Iterator[str]:
@@ -249,11 +250,6 @@ def _usd(micros: int | None, otherwise: str = "-") -> str:
     from jobs.model.money import usd_text
 
     return otherwise if micros is None else f"${usd_text(micros)}"
-
-
-def _time_text(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 @click.command(
@@ -304,12 +300,7 @@ def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any
 
 
 def line(job: "JobRow", *, batch: bool = False) -> str:
-    """Return one line with how a job ended, and what to type next.
-
-    Args:
-        job: as the store gives it.
-        batch: the next command names the job's batch too.
-    """
+    """Return how a job ended and what to type next, which names its batch too with ``batch``."""
     from batchsora.presentation.job_history import next_step
     from batchsora.presentation.json_shapes import near
     from batchsora.presentation.terminal_text import state_text

@@ -32,9 +32,6 @@ WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
 class Cli:
     """One invocation: the global options as given anywhere on the line, and its two streams.
 
-    Args:
-        deps: time, chance and checkpoints, which tests replace.
-
     Attributes:
         answered: the one JSON document was printed.
         last_said: the last message for a person.
@@ -209,17 +206,11 @@ class Cli:
 
     def result(
         self,
-        document: Any,
-        text: Callable[[], str],
-        colours: "re.Pattern[str] | None" = None,
+        document: Any,  # for scripts
+        text: Callable[[], str],  # makes the text
+        colours: "re.Pattern[str] | None" = None,  # where it has any
     ) -> None:
-        """Print a command's result on stdout: JSON for scripts, or text for people.
-
-        Args:
-            document: for scripts.
-            text: makes the text.
-            colours: where it has any, from :mod:`batchsora.cli.text`.
-        """
+        """Print a command's result on stdout: JSON for scripts, or text for people."""
         shown = printable_json(document) if self.json else text()
         if not shown:
             return
@@ -244,10 +235,7 @@ class Cli:
 def tell(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
     """Write to stderr, foreign text cleaned and long lines folded; in the log a line stays a line.
 
-    Args:
-        text: for people.
-        error: it is an error in the log.
-        bug: whose traceback the log gets.
+    The log shows an error as one, and the traceback of a bug.
     """
     _note(text, error=error or bug is not None, bug=bug)
     _write(text)

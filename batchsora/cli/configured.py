@@ -47,10 +47,7 @@ def check_found(
 ) -> None:
     """Check that a person agrees to a found file's values for a command's own options.
 
-    Args:
-        configuration: the file, if any.
-        context: of the command, parsed.
-        agreed: a person has agreed to spend already.
+    ``agreed``: a person has agreed to spend already.
 
     Raises:
         SettingsError: a value needs to be confirmed; the text says how.

@@ -193,13 +193,7 @@ def _checked(check: Callable[[str], str], _: Any, __: Any, text: str | None) -> 
 
 
 def options(model: type[M], command: str, into: str = "options") -> Callable[[F], F]:
-    """Return the decorator that adds a model's flags to a command, which gets the model.
-
-    Args:
-        model: of :mod:`batchsora.options`.
-        command: its name.
-        into: name of the argument.
-    """
+    """Return the decorator that adds a model's flags to a command, which gets the model."""
     known = [option for one in options_of(model).values() if (option := one.of(command))]
     names = [switch.dest for option in known for switch in option.switches]
     names += [option.dest for option in known if not option.switches]

@@ -41,11 +41,7 @@ class _JsonLine(logging.Formatter):
 
 
 class Scarce(logging.Filter):
-    """Limits the records of libraries, such as the web server's, which strangers can cause.
-
-    Args:
-        monotonic: returns a time in seconds.
-    """
+    """Limits the records of libraries, such as the web server's, which strangers can cause."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         super().__init__()

@@ -3,7 +3,6 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -21,9 +20,6 @@ from batchsora.cli.picking import (
 )
 from batchsora.cli.text import IN_JOBS, IN_STATUS, IN_STORY
 from batchsora.options import RunOptions
-
-if TYPE_CHECKING:
-    from batchsora.run_result import DownloadReport
 
 
 @click.command("status", short_help="Show the progress of batches.")
@@ -276,18 +272,10 @@ def download_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> 
         report = fetch_files(store, place, policy, options.batch, job, cli.deps)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")
-    cli.result(
-        {"fetched": report.fetched, "failed": report.failed},
-        lambda: _summary(report),
-    )
+    more = ": 'batchsora download' tries again, at no cost" if report.failed else ""
+    counts = f"{report.fetched} file(s) fetched, {len(report.failed)} missing{more}"
+    cli.result({"fetched": report.fetched, "failed": report.failed}, lambda: counts)
     return 3 if report.failed else 0
-
-
-def _summary(report: "DownloadReport") -> str:
-    counts = f"{report.fetched} file(s) fetched, {len(report.failed)} missing"
-    if not report.failed:
-        return counts
-    return f"{counts}: 'batchsora download' tries again, at no cost"
 
 
 @click.command("report", short_help="Write a report as one web page.")

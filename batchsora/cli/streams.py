@@ -27,11 +27,7 @@ codecs.register_error(_ESCAPED, _escape)
 
 
 class Output(io.FileIO):
-    """A stream that discards everything after its first failure.
-
-    Attributes:
-        failure: why writing failed.
-    """
+    """A stream that discards everything after its first failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)

@@ -37,14 +37,10 @@ class Painted(str):
 
 
 def folded(text: str, width: int) -> str:
-    """Break long lines between words, indented below the text after a line's label.
+    """Break long lines of clean text between words, indented below the text after a line's label.
 
     A word that is longer than a line stays whole beside its label, so that it can be copied. Only
     Chinese, Japanese and Korean are broken between characters; addresses and paths never.
-
-    Args:
-        text: clean already.
-        width: in cells.
     """
     return "\n".join(
         line if cells(line) <= width else "\n".join(_broken(line, width))
@@ -148,22 +144,16 @@ class Column:
 
 
 def table(
-    rows: Sequence[Sequence[str]],
-    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],  # of texts, one for each column
+    columns: Sequence[Column],  # as many as each row has cells
     *,
-    width: int | None = None,
-    colour: bool | None = None,
+    width: int | None = None,  # in characters; None for the terminal's, ``COLUMNS``, or 80
+    colour: bool | None = None,  # None for a terminal alone
 ) -> Painted:
     """Lay rows out for stdout; where that is too narrow, each row as a block of lines.
 
     Cells are foreign text: they are cleaned, and markup in them has no effect. ``ok``, ``warning``
     and ``problem`` get their colours on a terminal, unless ``NO_COLOR`` is set.
-
-    Args:
-        rows: of texts, one for each column.
-        columns: as many as each row has cells.
-        width: in characters; None for the terminal's, ``COLUMNS``, or 80.
-        colour: None for a terminal alone.
     """
     # imported by those alone who see a table
     from rich.cells import cell_len
@@ -171,7 +161,7 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[_cell(text) for text in row] for row in rows]
+    cells = [[" ".join(clean(text).split()) for text in row] for row in rows]
     room = shutil.get_terminal_size((80, 24)).columns if width is None else width
     if _needed([[cell_len(cell) for cell in row] for row in cells], columns) > room:
         return _blocks(cells, columns)
@@ -195,10 +185,6 @@ def table(
     sheet = StringIO()
     Console(file=sheet, width=room, force_terminal=is_terminal, highlight=False).print(laid)
     return Painted("\n".join(line.rstrip() for line in sheet.getvalue().splitlines()))
-
-
-def _cell(text: str) -> str:
-    return " ".join(clean(text).split())
 
 
 def _needed(widths: Sequence[Sequence[int]], columns: Sequence[Column]) -> int:

@@ -30,12 +30,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(kinds: Mapping[str, int], prices: Mapping[str, int]) -> Cost:
-    """Return what so many jobs of some price kinds cost.
-
-    Args:
-        kinds: how many jobs there are of each kind.
-        prices: what one costs, in micros, of the kinds whose price is known (:func:`micros`).
-    """
+    """Return what jobs cost, from their number by kind and the known prices in micros."""
     known = {kind: count for kind, count in kinds.items() if kind in prices}
     return Cost(
         sum(prices[kind] * count for kind, count in known.items()),

@@ -134,10 +134,7 @@ def next_step(
 ) -> str | None:
     """Return what to type next; None when nothing is left to do.
 
-    Args:
-        job: as the store gives it.
-        attempts: of the job.
-        batch: name its batch too: other batches may have a job of the same name.
+    With ``batch`` it names the job's batch: others may have a job of the same name.
     """
     key = shlex.quote(job.key) + (f" --batch {shlex.quote(job.batch)}" if batch else "")
     if job.state == JobState.QUEUED:

@@ -129,11 +129,7 @@ def no_consent(jobs: int, cost: str) -> str:
 
 
 def question_for_one(price: int | None) -> str:
-    """Ask before a single video is bought without a budget.
-
-    Args:
-        price: in micros; None when nobody knows it yet.
-    """
+    """Ask before a single video is bought without a budget; the price is in micros."""
     cost = "" if price is None else f" for about ${usd_text(price)}"
     return f"Buy this video{cost}? There is no budget for single videos yet."
 
@@ -242,11 +238,7 @@ def reason(
 ) -> Iterable[str]:
     """Return why a run ended before everything was done, and what to do about it.
 
-    Args:
-        ending: of the run.
-        batches: as far as the run answers for them.
-        queued: jobs that are left.
-        command: what goes on after a budget of a batch was raised; empty is a run of the batch.
+    ``command`` is what to type after a batch's budget was raised; empty is a run of the batch.
     """
     if ending.breach is not None:
         yield broken(ending.breach)

@@ -122,12 +122,7 @@ class Plot:
 
 
 def plots(course: Course, cap: float | None) -> list[Plot]:
-    """Draw a batch's course; nothing where nothing has ended.
-
-    Args:
-        course: of the batch.
-        cap: of the batch, in USD.
-    """
+    """Draw a batch's course, with its cap in USD; nothing where nothing has ended."""
     if not course.at:
         return []
     found = [_ends(course), _spend(course, cap)]
@@ -211,28 +206,22 @@ class Written:
 
 
 def write_report(
-    store: Store,
-    target: Path,
-    batch: str | None,
-    now: datetime,
-    folder: Path,
-    through: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    store: Store,  # what it tells of
+    target: Path,  # the file; what is there stays until the new one is complete
+    batch: str | None,  # the only one told of; None tells of all
+    now: datetime,  # for its head
+    folder: Path,  # where posters are kept
+    through: Callable[[Iterable[Any]], Iterable[Any]] = iter,  # shows progress
 ) -> Written:
     """Write a report, whole or not at all.
-
-    Args:
-        store: what it tells of.
-        target: the file; what is there stays until the new one is complete.
-        batch: the only one told of; None tells of all.
-        now: for its head.
-        folder: where posters are kept.
-        through: shows how many pictures are done, when it takes long.
 
     Raises:
         NotFoundError: there is no batch of that name.
         TableError: the file can't be written; the text says why.
     """
-    _check(target)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
+    check_place(target)
     with store.queries.snapshot() as seen:
         found = nights(seen, batch)
     pictures = data_uris([video for night in found for video in night.videos], folder, through)
@@ -281,12 +270,6 @@ def _cap(night: Night) -> float | None:
     return None if cap is None else float(to_usd(cap))
 
 
-def _check(target: Path) -> None:
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
-    check_place(target)
-
-
 def _environment() -> Environment:
     packages = (PackageLoader("batchsora.report"), PackageLoader("batchsora.web"))
     found = environment().overlay(loader=ChoiceLoader(packages))
@@ -311,16 +294,7 @@ SIDE: Final = 260
 def data_uris(
     videos: Sequence[Any], folder: Path, through: Callable[[Iterable[Any]], Iterable[Any]]
 ) -> dict[int, str]:
-    """Make pictures of videos.
-
-    Args:
-        videos: jobs with their files.
-        folder: where the page keeps its posters; they are shared.
-        through: shows how many are done, when it takes long.
-
-    Returns:
-        Data URIs by attempt; without those of which no picture can be made.
-    """
+    """Return pictures of videos as data URIs by attempt, where a picture can be made."""
     pictures = Pictures(folder)
     found: dict[int, str] = {}
     with asyncio.Runner() as runner:

@@ -122,12 +122,9 @@ class JournalError(Exception):
 
 
 class Journal:
-    """A file of generations: a JSON line for each, on disk before the answer.
+    """A file of generations: a JSON line for each, on disk before the answer; made if missing.
 
     It may be in a folder that somebody sent: no link is followed, and only a regular file is used.
-
-    Args:
-        path: made if missing, as is its folder.
 
     Raises:
         JournalError: it can't be made, or is a link.

@@ -36,13 +36,7 @@ class _UntilClosed(web.StreamResponse):
 
 
 class Files:
-    """Serves the videos of a world.
-
-    Args:
-        world: whose generations they are.
-        faults: what goes wrong on the way.
-        now: the time.
-    """
+    """Serves the videos of a world."""
 
     def __init__(self, world: World, faults: Faults, now: Callable[[], datetime]) -> None:
         self._world = world
@@ -155,13 +149,7 @@ PATIENCE: Final = 10.0  # seconds for one try
 
 
 class Callbacks:
-    """Announces the ends of generations to whoever asked for it.
-
-    Args:
-        world: whose generations they are.
-        clock: time.
-        secret: signs each body, where it is set.
-    """
+    """Announces the ends of generations to whoever asked for it; ``secret`` signs each body."""
 
     def __init__(self, world: World, clock: Clock, secret: str | None) -> None:
         self._world = world
@@ -172,13 +160,7 @@ class Callbacks:
         self._session: aiohttp.ClientSession | None = None
 
     def promise(self, item: Made, address: object, files: str) -> None:
-        """Announce a generation's end when it comes, once.
-
-        Args:
-            item: the generation.
-            address: what the request named; one on another machine is not called.
-            files: the address below which videos are.
-        """
+        """Announce a generation's end when it comes, once, on this machine alone."""
         if not isinstance(address, str) or not is_here(address) or item.id in self._promised:
             return
         self._promised.add(item.id)
@@ -196,7 +178,7 @@ class Callbacks:
             await self._session.close()
 
     async def _announce(self, item: Made, address: str, files: str) -> None:
-        while (left := item.takes - self._age(item)) > 0:
+        while (left := item.takes - (self._clock.now() - item.created_at).total_seconds()) > 0:
             await self._clock.sleep(left)
         shown = self._world.view(item, self._clock.now(), files)
         told = "error_message" if shown["video_url"] is None else "video_url"
@@ -206,9 +188,6 @@ class Callbacks:
             if await self._call(address, body) or wait is None:
                 return
             await self._clock.sleep(wait / self._world.time_scale)
-
-    def _age(self, item: Made) -> float:
-        return (self._clock.now() - item.created_at).total_seconds()
 
     async def _call(self, address: str, body: bytes) -> bool:
         """Call once; return whether it was taken."""

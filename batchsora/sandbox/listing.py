@@ -111,15 +111,7 @@ class Listing:
     def pick(
         self, made: Sequence[Made], seed: int, now: datetime, since: datetime, lag: float = 0.0
     ) -> Iterator[Made]:
-        """Return what the list shows, in its order.
-
-        Args:
-            made: all generations, oldest first.
-            seed: of all chance.
-            now: the time.
-            since: when the sandbox started.
-            lag: seconds by which the list is behind.
-        """
+        """Return what the list shows, in its order; it is ``lag`` seconds behind."""
         known = made if self.longest is None else made[: self.longest]
         visible = (i for i in reversed(known) if self._shows(i, seed, now, since, lag))
         found = islice(visible, self.newest)  # None: all of them

@@ -163,13 +163,9 @@ def _movie(
 
 @lru_cache(maxsize=64)
 def make_mp4(generation_id: str, orientation: str, duration: int, first: str = "ftyp") -> bytes:
-    """Make the video of a generation.
+    """Make the video of a generation: the id decides the colours, so that two files differ.
 
-    Args:
-        generation_id: decides the colours, so that files of two generations differ.
-        orientation: ``"9:16"`` or ``"16:9"``.
-        duration: in seconds.
-        first: the box in front: ``ftyp``; ``free`` or ``wide`` before that; ``moov``: none.
+    The box in front is ``first``: ``ftyp``; ``free`` or ``wide`` before that; ``moov``: none.
     """
     upright = orientation == "9:16"
     width, height = (WIDTH, HEIGHT) if upright else (HEIGHT, WIDTH)

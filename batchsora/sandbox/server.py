@@ -26,23 +26,15 @@ THROTTLED_FOR = 1  # seconds that a 429 asks for
 
 
 class Sandbox:
-    """The endpoints of docs/api.md, with ``/__ledger`` and ``/__health`` beside them.
-
-    Args:
-        world: what the provider does.
-        faults: what goes wrong on the way.
-        journal: a file that keeps generations over a restart.
-        clock: time.
-        secret: signs callbacks; None: they are not signed.
-    """
+    """The endpoints of docs/api.md, with ``/__ledger`` and ``/__health`` beside them."""
 
     def __init__(
         self,
-        world: World,
-        faults: Faults | None,
-        journal: Path | None,
-        clock: Clock,
-        secret: str | None,
+        world: World,  # what the provider does
+        faults: Faults | None,  # what goes wrong on the way
+        journal: Path | None,  # a file that keeps generations over a restart
+        clock: Clock,  # time
+        secret: str | None,  # signs callbacks; None: they are not signed
     ) -> None:
         self._world = world
         self._faults = faults = faults or Faults()

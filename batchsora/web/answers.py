@@ -89,13 +89,7 @@ def job_of(request: Request) -> JobRow:
 
 
 def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response:
-    """Answer a change: the page announces it, and stays or goes elsewhere.
-
-    Args:
-        text: what happened, and what it means for the money.
-        trouble: it did not happen.
-        go: an address of ours.
-    """
+    """Answer a change: the page announces it, and stays or goes to ``go``, an address of ours."""
     headers = told(text, trouble=trouble)
     if go is not None:
         headers["HX-Redirect"] = go
@@ -103,24 +97,15 @@ def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response
 
 
 def asked(
-    request: Request,
-    question: str,
-    lines: Sequence[str],
-    button: str,
+    request: Request,  # what is answered
+    question: str,  # what is done, and what it costs
+    lines: Sequence[str],  # what else to know
+    button: str,  # its text
     *,
-    possible: bool = True,
-    action: str | None = None,
+    possible: bool = True,  # False if there is nothing to agree to
+    action: str | None = None,  # the address to post to; None for this one
 ) -> Response:
-    """Ask in a dialog whether the person agrees.
-
-    Args:
-        request: what is answered.
-        question: what is done, and what it costs.
-        lines: what else to know.
-        button: its text.
-        possible: False if there is nothing to agree to.
-        action: the address to post to; None for this one.
-    """
+    """Ask in a dialog whether the person agrees."""
     shown: dict[str, Any] = {
         "question": question,
         "lines": lines,

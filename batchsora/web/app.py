@@ -32,24 +32,15 @@ ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LAR
 
 
 def create_app(
-    web: WebContext,
-    hosts: Collection[str] = ("127.0.0.1",),
-    password: str | None = None,
-    webhooks: Webhooks | None = None,
-    patience: float = SLOWEST,
+    web: WebContext,  # what the pages work with
+    hosts: Collection[str] = ("127.0.0.1",),  # host names under which it answers
+    password: str | None = None,  # without one, people come in by tickets
+    webhooks: Webhooks | None = None,  # takes the provider's callbacks, if wanted
+    patience: float = SLOWEST,  # seconds without a byte of an announced body
     *,
-    tell: Callable[[str], None],
+    tell: Callable[[str], None],  # called with each ticket where there is no password
 ) -> Starlette:
-    """Return the application.
-
-    Args:
-        web: what the pages work with.
-        hosts: host names under which it answers.
-        password: without one, people come in by tickets.
-        webhooks: takes the provider's callbacks, if wanted.
-        patience: seconds without a byte of an announced body.
-        tell: called with each ticket where there is no password; the first one at once.
-    """
+    """Return the application."""
     door = Door(password, web.clock)
     routes: list[BaseRoute] = [
         *batches.routes,

@@ -39,11 +39,7 @@ QUIET: Final = {"Referrer-Policy": "no-referrer"}
 
 
 class Tickets:
-    """Keeps the ticket that lets the next browser in.
-
-    Args:
-        tell: called with each new ticket: the first at :meth:`renew`, the next when one is used.
-    """
+    """Keeps the ticket that lets the next browser in, and calls ``tell`` with each new one."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
@@ -75,12 +71,8 @@ def came_from_elsewhere(request: Request) -> bool:
 def onward(request: Request, to: str, key: str = "") -> Response:
     """Make the browser ask for a path of ours by itself, which sends the cookie.
 
-    After a redirect the request would still be one of the site that led here.
-
-    Args:
-        request: what is answered.
-        to: the path.
-        key: what changes must carry from now on, for the browser to keep.
+    After a redirect the request would still be one of the site that led here. ``key`` is what
+    changes must carry from now on, for the browser to keep.
     """
     # two slashes, or their like, would lead to another host
     to = "/" + to.lstrip("/\\")
@@ -88,13 +80,7 @@ def onward(request: Request, to: str, key: str = "") -> Response:
 
 
 def closed(request: Request, status_code: int = 401, *, used: bool = False) -> Response:
-    """Return how to come in.
-
-    Args:
-        request: of a stranger.
-        status_code: of the answer.
-        used: a ticket was tried that is not the newest.
-    """
+    """Return how to come in; ``used``: a ticket was tried that is not the newest."""
     return render(request, "closed.html", status_code, QUIET, used=used)
 
 
@@ -144,24 +130,16 @@ _LEADS_ON: Final = """<!doctype html>
 
 
 class Opening:
-    """Shows each new address in the terminal, and opens the first one in a browser.
-
-    Args:
-        address: of the page, with a slash at its end.
-        show: writes a line to stderr, and to no log.
-        above: where the folder of the browser's file is made; None for the system's place.
-        browser: open one.
-        file: gets the newest address, and its path is shown instead; None if stderr is a terminal.
-    """
+    """Shows each new address in the terminal, and opens the first one in a browser."""
 
     def __init__(
         self,
-        address: str,
-        show: Callable[[str], None],
-        above: Path | None,
+        address: str,  # of the page, with a slash at its end
+        show: Callable[[str], None],  # writes a line to stderr, and to no log
+        above: Path | None,  # of the browser's file; None: the system's place
         *,
-        browser: bool,
-        file: Path | None = None,
+        browser: bool,  # open one
+        file: Path | None = None,  # for the address; None if stderr is a terminal
     ) -> None:
         self._address = address
         self._show = show

@@ -68,26 +68,17 @@ class TooSlowError(Exception):
 
 
 class Guard:
-    """An ASGI middleware around all pages.
-
-    Args:
-        app: the pages.
-        hosts: host names under which the page answers, without port.
-        door: knows who is logged in, and whether a password is needed.
-        roomy: beginnings of paths whose bodies have other limits, in bytes.
-        patience: seconds without a byte of an announced body.
-        hooks: let callbacks through.
-    """
+    """An ASGI middleware around all pages."""
 
     def __init__(
         self,
-        app: ASGIApp,
-        hosts: Collection[str],
-        door: Door,
-        roomy: Sequence[tuple[str, int]] = (),
-        patience: float = SLOWEST,
+        app: ASGIApp,  # the pages
+        hosts: Collection[str],  # host names under which the page answers, without port
+        door: Door,  # knows who is logged in, and whether a password is needed
+        roomy: Sequence[tuple[str, int]] = (),  # other limits by path, in bytes
+        patience: float = SLOWEST,  # seconds without a byte of an announced body
         *,
-        hooks: bool = False,
+        hooks: bool = False,  # let callbacks through
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -121,7 +112,8 @@ class Guard:
             if refused is not None:
                 await refused(scope, receive, send)
                 return
-            limited = _Limited(receive, headers, self._limit(scope["path"]), self._patience)
+            own = (size for prefix, size in self._roomy if scope["path"].startswith(prefix))
+            limited = _Limited(receive, headers, next(own, LARGEST), self._patience)
             if not scope["inside"]:
                 limited.hurry()
             await self._app(scope, limited, send)
@@ -193,9 +185,6 @@ class Guard:
             query = scope["query_string"].decode("latin-1")
             return onward(request, scope["raw_path"].decode("latin-1") + (query and f"?{query}"))
         return RedirectResponse(LOGIN, 303) if door.locked else closed(request)
-
-    def _limit(self, path: str) -> int:
-        return next((size for prefix, size in self._roomy if path.startswith(prefix)), LARGEST)
 
 
 class _Limited:

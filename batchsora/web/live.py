@@ -75,12 +75,7 @@ class Live:
             await self.look_round()
 
     async def events(self, whose: str, may_come: Callable[[], bool]) -> AsyncIterator[str]:
-        """Yield a server-sent event at once, and one after each change.
-
-        Args:
-            whose: session.
-            may_come: whether it may still come in.
-        """
+        """Yield a server-sent event at once, and one after each change, while ``may_come()``."""
         await self._make_room()
         page = object()
         self._pages[page] = whose
@@ -132,12 +127,7 @@ HEAD_WITHIN: Final = 10.0
 
 
 def bounded(most: int = MOST, head_within: float = HEAD_WITHIN) -> type[H11Protocol]:
-    """Return a protocol for one server, whose connections make room for each other.
-
-    Args:
-        most: connections at the same time.
-        head_within: seconds in which a request's head must arrive.
-    """
+    """Return a protocol for one server, whose connections make room for each other."""
     crowd: dict[_Bounded, None] = {}
 
     class Protocol(_Bounded):

@@ -44,12 +44,7 @@ class _Inside:
 
 
 class Door:
-    """Knows who may come in.
-
-    Args:
-        password: None lets nobody in by one.
-        clock: time.
-    """
+    """Knows who may come in; without a password nobody does by one."""
 
     def __init__(self, password: str | None, clock: Clock) -> None:
         self._digest = None if password is None else _digest(password)
@@ -90,12 +85,7 @@ class Door:
         return next(known, network_of(address))
 
     def is_open(self, session: str, *, used: bool = True) -> bool:
-        """Return whether a session may come in.
-
-        Args:
-            session: its id.
-            used: its person asks for something, which keeps it open.
-        """
+        """Return whether a session may come in; ``used`` keeps it open."""
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
             return False

@@ -52,9 +52,7 @@ def artifact_of(request: Request) -> FileRow:
 def link_of(path: Path, folder: Path) -> Path | None:
     """Return the link by which a video's file would lead elsewhere; None where there is none.
 
-    Args:
-        path: the file, as it was recorded.
-        folder: of videos; it alone may be a link, to a larger disk.
+    The folder of videos alone may be a link, to a larger disk.
     """
     for one in (path, path.parent):
         if one != folder.absolute() and one.is_symlink():

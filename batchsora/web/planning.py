@@ -59,13 +59,7 @@ class StartForm:
     said: ReadingOptions  # how the file is read
 
     def command(self, path: Path, sha256: str, download: Path) -> list[str]:
-        """Return it as ``batchsora run``.
-
-        Args:
-            path: of the manifest.
-            sha256: of its content that was agreed to.
-            download: the folder of the videos.
-        """
+        """Return it as ``batchsora run`` of the content that was agreed to."""
         options = replace(
             self.options,
             yes=True,

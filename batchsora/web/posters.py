@@ -36,11 +36,7 @@ FAILED: Final = 500  # contents that have no picture and are remembered
 
 
 class Pictures:
-    """Makes pictures in threads, and keeps them by the hash of what they show.
-
-    Args:
-        folder: where they are kept; they can be made again.
-    """
+    """Makes pictures in threads, and keeps them in a folder by the hash of what they show."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -70,13 +70,7 @@ class Looked:
 
 
 def look(path: Path, database: Path, name: str | None, said: Reading = PLAIN) -> Looked:
-    """Look at a file.
-
-    Args:
-        path: of the manifest.
-        database: where earlier choices are kept.
-        name: of the batch, if the person gave it.
-        said: the chosen sheet, or how the text is written.
+    """Look at a file: at the chosen sheet, and as the text is said to be written.
 
     Raises:
         ManifestError: it can't be read as a table at all.
@@ -97,13 +91,10 @@ def is_said(form: Form) -> bool:
 def read_spoken(
     form: Form, path: Path, look_at: Callable[[Reading], Looked], folders: Mapping[str, Path]
 ) -> ReadingOptions:
-    """Read from a form how a file is to be read.
+    """Return how a form says that a file is read.
 
-    Args:
-        form: as it came.
-        path: of the manifest.
-        look_at: looks at the file, by its chosen sheet and how it is written.
-        folders: that hold pictures, by name.
+    ``look_at`` looks at the file by its chosen sheet and how it is written; ``folders`` are those
+    that hold pictures, by name.
 
     Raises:
         ManifestError: the form is for another content, names what is not there, or gives two
@@ -254,25 +245,15 @@ class Fields:
 
 
 def fields_of(
-    looked: Looked,
-    form: Form,
+    looked: Looked,  # the file
+    form: Form,  # what was chosen
     *,
-    taken: Mapping[str, str] | None = None,
-    asked: Collection[str] = (),
-    told: Iterable[str] = (),
-    folders: Callable[[], Iterable[str]] = tuple,
+    taken: Mapping[str, str] | None = None,  # what its headers were taken for, if it could be read
+    asked: Collection[str] = (),  # the headers that need an answer
+    told: Iterable[str] = (),  # messages; the options that they name are offered
+    folders: Callable[[], Iterable[str]] = tuple,  # lists those that hold pictures
 ) -> Fields | None:
-    """Return what can be chosen for a file; None where that is nothing.
-
-    Args:
-        looked: the file.
-        form: what was chosen.
-        taken: what its headers were taken for, if it could be read.
-        asked: the headers that need an answer.
-        told: messages: the options in them are offered, and the headers in a refusal need an
-            answer.
-        folders: lists those that hold pictures, where that is needed.
-    """
+    """Return what can be chosen for a file; None where that is nothing."""
     head, offered, before = looked.head, looked.offered, looked.before
     at = _at(head)
     counts = form.text("content") == looked.sha256 and form.text("at") == at
@@ -289,7 +270,7 @@ def fields_of(
         columns.append(Column(place, header, chosen, as_read, named and not chosen))
     shown = columns
     if len(columns) > SHOWN:
-        likely = [c for c in columns if c.chosen or c.as_read or c.asked or _may_be(c.header)]
+        likely = [c for c in columns if c.chosen or c.as_read or c.asked or resembled(c.header, ())]
         first = [*dict.fromkeys(column.place for column in (*likely, *columns))][:SHOWN]
         shown = [column for column in columns if column.place in first]
     sheets = dict(enumerate(head.sheets)) if len(head.sheets) > 1 else {}
@@ -328,7 +309,3 @@ def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
     unread = Looked(sha256_of(path), Head(()), PLAIN)
     fields = fields_of(unread, form, told=told)
     return None if fields is None else replace(fields, defaults={})
-
-
-def _may_be(header: str) -> bool:
-    return resembled(header, ()) is not None

@@ -60,20 +60,13 @@ class WebTerms:
 
 
 def serve(
-    settings: Settings,
-    terms: WebTerms,
-    deps: RunDependencies,
-    say: Callable[[str], None],
-    show: Callable[[str], None],
+    settings: Settings,  # whose database and API
+    terms: WebTerms,  # how to serve
+    deps: RunDependencies,  # time and chance
+    say: Callable[[str], None],  # writes a message
+    show: Callable[[str], None],  # shows how the page is opened: always, and never in a log
 ) -> None:
     """Serve until Ctrl-C.
-
-    Args:
-        settings: whose database and API.
-        terms: how to serve.
-        deps: time and chance.
-        say: writes a message.
-        show: shows how the page is opened: always, and never in a log.
 
     Raises:
         OSError: there is no terminal, and no folder for the file with the address.
@@ -93,9 +86,10 @@ def serve(
             webhooks = Webhooks(web, path, webhook_secret())
         # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
         # would be given what a browser keeps for that name
-        names = {_reached(terms.host), *terms.names}
+        host = _reached(terms.host)
+        names = {host, *terms.names}
         port, file = listener.getsockname()[1], None
-        address = f"http://{_shown(terms.host)}:{port}/"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         if password is not None:
             say(f"the page is at {address}; stop it with Ctrl-C; runs continue without it")
         else:
@@ -109,7 +103,10 @@ def serve(
         put_away.callback(opening.close)
         app = create_app(web, names, password, webhooks, tell=opening)
         if webhooks is not None:
-            _tell(webhooks, settings, say)
+            say(f"callbacks are received on {webhooks.path}")
+            say("  runs announce it to the API with --callback-base and this page's public address")
+            if webhook_secret() is None and not api_is_here(settings):
+                say(f"  set {WEBHOOK_SECRET}, and callbacks without a valid signature are refused")
         if not is_loopback(_numbers(terms.host)):
             say("put a server with TLS in front of it: the password is sent unencrypted")
         if terms.browser and password is not None:
@@ -125,13 +122,7 @@ def serve(
 def configured(
     app: ASGIApp, farewell: int = FAREWELL, http: type[H11Protocol] | None = None
 ) -> uvicorn.Config:
-    """Return uvicorn's configuration for the pages.
-
-    Args:
-        app: the pages.
-        farewell: seconds to wait for requests under way when the server stops.
-        http: of :func:`batchsora.web.live.bounded`, with other bounds.
-    """
+    """Return uvicorn's configuration for the pages; ``farewell`` is in seconds."""
     return uvicorn.Config(
         app,
         http=http or bounded(),
@@ -189,13 +180,6 @@ def _check_password(settings: Settings, terms: WebTerms, password: str | None) -
             f"so it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
             "or into a file for --password-file"
         )
-
-
-def _tell(webhooks: Webhooks, settings: Settings, say: Callable[[str], None]) -> None:
-    say(f"callbacks are received on {webhooks.path}")
-    say("  runs announce it to the API with --callback-base and this page's public address")
-    if webhook_secret() is None and not api_is_here(settings):
-        say(f"  set {WEBHOOK_SECRET}, and callbacks without a valid signature are refused")
 
 
 def _password(terms: WebTerms) -> str | None:
@@ -265,8 +249,3 @@ def _listening(terms: WebTerms, port: int) -> socket.socket:
     # and body are two writes waits 40 ms for the client's delayed acknowledgement
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _shown(host: str) -> str:
-    host = _reached(host)
-    return f"[{host}]" if ":" in host else host

@@ -50,16 +50,10 @@ def read_plan_options(form: Form) -> tuple[RunOptions, dict[str, str]]:
 def read_form(
     form: Form, planned: Planned, said: ReadingOptions, *, runs: bool
 ) -> tuple[StartForm, dict[str, str]]:
-    """Read a whole form.
+    """Return what a form wants, as far as it is valid, and what is wrong, by field, in its order.
 
-    Args:
-        form: as it came.
-        planned: the plan by the form's own name and first rows.
-        said: how the file is read.
-        runs: a run is active, which would take the batch over.
-
-    Returns:
-        What is wanted, as far as it is valid, and what is wrong, by field, in the form's order.
+    ``planned`` is the plan by the form's own name and first rows; ``runs``: a run is active, which
+    would take the batch over.
     """
     plan_options, found = read_plan_options(form)
     problems: dict[str, str] = {}
@@ -149,11 +143,6 @@ def _one_of(kind: type[T], text: str, otherwise: T) -> T:
 def started_run(web: WebContext, command: list[str], name: str) -> str:
     """Start a run as a process of its own; return its name in addresses.
 
-    Args:
-        web: whose launcher it is.
-        command: with its arguments.
-        name: of the batch.
-
     Raises:
         HTTPException: 507, there is no room for it.
     """
@@ -180,11 +169,6 @@ def hand_over(web: WebContext, source: Source, start_form: StartForm) -> tuple[i
     """Load a manifest, and hand its jobs to the active run; called in a thread.
 
     Until it is known what exists already, nobody buys a row of it.
-
-    Args:
-        web: whose database it is.
-        source: the manifest, as it was agreed to.
-        start_form: what is wanted; it takes no videos over.
 
     Returns:
         The number of the batch, and messages.

@@ -62,10 +62,7 @@ async def received(
 ) -> AsyncIterator[Form]:
     """Read a form; its files exist as long as the context lasts.
 
-    Args:
-        request: whose body it is.
-        folder: for the files; made if missing.
-        limits: the fields that may have a file, with its largest size in bytes.
+    ``limits`` names the fields that may have a file, with its largest size in bytes.
 
     Raises:
         HTTPException: 400 it is not a form of ours, 413 its texts are too long, 507 the disk is
@@ -149,12 +146,7 @@ class _Sink:
 
 
 class _Parts:
-    """Takes the parts of a form as the parser finds them.
-
-    Attributes:
-        form: what has arrived.
-        complete: the end has arrived too.
-    """
+    """Takes the parts of a form as the parser finds them; ``complete``: the end has come too."""
 
     def __init__(self, folder: Path, limits: Mapping[str, int]) -> None:
         self._folder = folder

@@ -45,25 +45,16 @@ class _Kept:
 
 
 class WebContext:
-    """One database and all that the pages need around it.
-
-    Args:
-        settings: as for every command.
-        store: for reading.
-        writing: the same database, for writing in a thread.
-        deps: time and chance.
-        download: the folder of the videos.
-        standing: caps that ``run`` would take from environment and configuration.
-    """
+    """One database and all that the pages need around it."""
 
     def __init__(
         self,
-        settings: Settings,
-        store: Store,
-        writing: Store,
-        deps: RunDependencies,
-        download: Path = Path("videos"),
-        standing: Caps = NO_CAPS,
+        settings: Settings,  # as for every command
+        store: Store,  # for reading
+        writing: Store,  # the same database, for writing in a thread
+        deps: RunDependencies,  # time and chance
+        download: Path = Path("videos"),  # the folder of the videos
+        standing: Caps = NO_CAPS,  # caps that ``run`` would take from environment and configuration
     ) -> None:
         self.settings = settings
         self.deps = deps
@@ -121,10 +112,7 @@ class WebContext:
     def kept(self, key: object, make: Callable[[], T], seconds: float = 0.0) -> T:
         """Return an answer made since the last change of the database, or make it, for all who ask.
 
-        Args:
-            key: names it.
-            make: makes it.
-            seconds: for which it is good in any case.
+        It is good for ``seconds`` in any case.
         """
         mark, now = self.mark(), self.clock.monotonic()
         found = self._kept.get(key)
@@ -240,12 +228,8 @@ class Started:
 class Launcher:
     """Starts ``batchsora`` commands as processes that outlive the page and keep every rule.
 
-    Their output goes to a file, from which the page shows how they ended.
-
-    Args:
-        settings: the same database, API and token file are used.
-        folder: of the output files.
-        clock: time.
+    They use the same database, API and token file. Their output goes to a file in ``folder``, from
+    which the page shows how they ended.
     """
 
     def __init__(self, settings: Settings, folder: Path, clock: Clock) -> None:
@@ -255,12 +239,7 @@ class Launcher:
         self._started: dict[str, Started] = {}
 
     def start(self, words: Sequence[str], purpose: str, about: str = "") -> Started:
-        """Start a command.
-
-        Args:
-            words: the command and its arguments, such as ``["run", "--batch", "summer", "--yes"]``.
-            purpose: in a few words.
-            about: its batch or manifest.
+        """Start a command, given as its name and arguments.
 
         Raises:
             OSError: the process, or the file for its output, can't be made.

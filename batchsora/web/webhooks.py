@@ -12,8 +12,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -31,7 +30,6 @@ from jobs.model.errors import EngineError
 from jobs.model.money import to_usd
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
-from jobs.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -52,24 +50,17 @@ _ID: Final = re.compile(r"[!-~]{1,200}")
 class Webhooks:
     """Takes callbacks on one secret path.
 
-    Args:
-        web: whose attempts are polled sooner.
-        path: the only one that is answered.
-        secret: signs callbacks; None takes those without a signature too.
-        patience: seconds for a body to arrive.
-        rate: callbacks a second.
-
     Attributes:
         counts: callbacks by outcome: ``taken``, ``needless``, ``refused``.
     """
 
     def __init__(
         self,
-        web: WebContext,
-        path: str,
-        secret: str | None = None,
-        patience: float = PATIENCE,
-        rate: float = RATE,
+        web: WebContext,  # whose attempts are polled sooner
+        path: str,  # the only one that is answered
+        secret: str | None = None,  # signs callbacks; None takes those without a signature too
+        patience: float = PATIENCE,  # seconds for a body to arrive
+        rate: float = RATE,  # callbacks a second
     ) -> None:
         self.path = path
         self.counts: Counter[str] = Counter(taken=0, needless=0, refused=0)
@@ -91,7 +82,7 @@ class Webhooks:
             self._more.clear()
             names, self._hinted = sorted(self._hinted), set()
             try:
-                await self._web.with_store(partial(_look_sooner, names))
+                await self._web.with_store(lambda store: store.control.look_sooner(names))
             except EngineError as error:
                 log.warning(
                     "%d callbacks were lost; polling continues: %s", len(names), message(error)
@@ -143,10 +134,6 @@ class Webhooks:
         self._more.set()
 
 
-def _look_sooner(generation_ids: Sequence[str], store: Store) -> None:
-    store.control.look_sooner(generation_ids)
-
-
 TAKEN: Final = 204
 NOT_UNDERSTOOD: Final = 400
 UNSIGNED: Final = 401
@@ -178,12 +165,7 @@ MOST_BATCHES: Final = 100
 
 
 class Counts(Collector):
-    """What a scrape gets.
-
-    Args:
-        web: whose database it is.
-        webhooks: whose callbacks are counted, if they are taken.
-    """
+    """What a scrape gets."""
 
     def __init__(self, web: WebContext, webhooks: Webhooks | None) -> None:
         self._web = web

@@ -64,13 +64,7 @@ def written_said(form: Form) -> Reading:
 
 
 def written_of(form: Form, words: str, before: Reading) -> Written:
-    """Return what is offered.
-
-    Args:
-        form: what was chosen.
-        words: messages, with the options in them that help.
-        before: how the file was read before.
-    """
+    """Return what is offered; ``words`` are messages, with the options in them that help."""
     encoding = "--encoding" in words or before.encoding or form.text("encoding")
     delimiter = "--delimiter" in words or before.delimiter or form.text("delimiter")
     return Written(

@@ -47,11 +47,7 @@ class Sent:
 
 
 class FormError(Exception):
-    """A field can't be used.
-
-    Attributes:
-        name: of the field.
-    """
+    """A field (``name``) can't be used."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
@@ -121,7 +117,7 @@ async def _send(request: Request) -> Response:
     if (address := web.form_tokens.came(token)) is None:
         sent = _start(web, words, prompt)
         address = f"/generate/{sent.started.id}"
-        known = _sent(request)
+        known: dict[str, Sent] = request.app.state.sent
         known[sent.started.id] = sent
         if len(known) > MOST_SENT:
             del known[next(iter(known))]
@@ -142,11 +138,6 @@ def _cap(queries: QueryStore) -> int | None:
         return seen.cap(batch_key(batch.id))
 
 
-def _sent(request: Request) -> dict[str, Sent]:
-    found: dict[str, Sent] = request.app.state.sent
-    return found
-
-
 def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
     newest = web.queries.newest_number()
     command = ["generate", "--json", "--wait", "--download", str(web.download.absolute()), *words]
@@ -154,11 +145,7 @@ def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
 
 
 def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
-    """Return the options of the command, and the prompt.
-
-    Args:
-        form: as it came.
-        cap: the kept one; None: the form must give one.
+    """Return the options of the command, and the prompt; without a kept cap the form must give one.
 
     Raises:
         FormError: a field can't be used.
@@ -210,7 +197,7 @@ def _picture(upload: Upload | None) -> Path | None:
 async def _follow(request: Request) -> Response:
     """Follow a form that was sent; go to its row once that is more than queued."""
     name, web = request.path_params["started"], web_context_of(request)
-    sent = _sent(request).get(name)
+    sent: Sent | None = request.app.state.sent.get(name)
     if sent is None:
         return Response(status_code=303, headers={"Location": "/generate"})
     job = web.queries.found_after(ADHOC, sent.after, sent.prompt)

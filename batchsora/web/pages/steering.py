@@ -1,7 +1,7 @@
 """Controlling batches and jobs: retry, cancel, pause, resume, remove, settle by hand, run again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -47,11 +47,13 @@ from jobs.ports.selection import Wanted
 from jobs.store import Store
 
 LONGEST_ID: Final = 128
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-async def _told(
-    request: Request, work: Callable[[Store, PageInterface], object], go: str | None = None
-) -> Response:
+Work = Callable[[Store, PageInterface], object]
+
+
+async def _told(request: Request, work: Work, go: str | None = None) -> Response:
     """Do what the command line does, and show what it says."""
     said = PageInterface()
     try:
@@ -59,6 +61,15 @@ async def _told(
     except (EngineError, SettingsError) as error:
         return refused(error)
     return done(" ".join([*said.lines, said.text]).strip(), go=go)
+
+
+def _does(work_of: Callable[[Request], Work], go: str | None = None) -> Endpoint:
+    """Return the endpoint that does a request's work."""
+
+    async def answer(request: Request) -> Response:
+        return await _told(request, work_of(request), go)
+
+    return answer
 
 
 def _of_job(request: Request) -> Wanted:
@@ -72,27 +83,21 @@ def _of_batch(request: Request) -> Wanted:
     return Wanted(name, kinds=which.kinds, campaigns=which.campaigns, search=which.search)
 
 
-def _retry_of(
-    request: Request, wanted: Wanted, *, dry: bool = False
-) -> Callable[[Store, PageInterface], object]:
+def _retry_of(request: Request, wanted: Wanted, *, dry: bool = False) -> Work:
     web, shown = web_context_of(request), None if dry else request.query_params.get("shown")
     return lambda store, said: retry_cancel_remove.retry(
         wanted, web.settings, store, said, dry=dry, consent=True, clock=web.clock, shown=shown
     )
 
 
-def _abandon_of(request: Request, *, dry: bool) -> Callable[[Store, PageInterface], object]:
+def _abandon_of(request: Request, *, dry: bool = False) -> Work:
     wanted, clock = _of_job(request), web_context_of(request).clock
     return lambda store, said: abandon.abandon(wanted, store, clock, said, dry=dry, consent=True)
 
 
-def _cancel_of(request: Request, wanted: Wanted) -> Callable[[Store, PageInterface], object]:
+def _cancel_of(request: Request, wanted: Wanted) -> Work:
     clock = web_context_of(request).clock
     return lambda store, said: retry_cancel_remove.cancel(wanted, store, clock, said, consent=True)
-
-
-async def _retry_job(request: Request) -> Response:
-    return await _told(request, _retry_of(request, _of_job(request)))
 
 
 async def _ask_abandon(request: Request) -> Response:
@@ -103,14 +108,6 @@ async def _ask_abandon(request: Request) -> Response:
     return asked(request, said.text, said.lines, "Give it up", possible=possible)
 
 
-async def _abandon(request: Request) -> Response:
-    return await _told(request, _abandon_of(request, dry=False))
-
-
-async def _cancel_job(request: Request) -> Response:
-    return await _told(request, _cancel_of(request, _of_job(request)))
-
-
 async def _ask_retry(request: Request) -> Response:
     """Ask, with what a retry would cost."""
     said, work = PageInterface(), _retry_of(request, _of_batch(request), dry=True)
@@ -119,10 +116,6 @@ async def _ask_retry(request: Request) -> Response:
     action = f"{request.url.path}?{request.url.query}&shown={shown}"
     possible = bool(said.document["retried"])
     return asked(request, said.text, said.lines, "Buy again", possible=possible, action=action)
-
-
-async def _retry(request: Request) -> Response:
-    return await _told(request, _retry_of(request, _of_batch(request)))
 
 
 def _queued(request: Request) -> tuple[str, int]:
@@ -137,13 +130,9 @@ async def _ask_cancel(request: Request) -> Response:
     return asked(request, question, [], "Cancel them", possible=queued > 0)
 
 
-async def _cancel(request: Request) -> Response:
-    return await _told(request, _cancel_of(request, Wanted(batch_of(request).name)))
-
-
-async def _pause(request: Request) -> Response:
-    batch = batch_of(request)
-    return await _told(request, lambda store, said: pause.pause(batch.name, store, said))
+def _pause_of(request: Request) -> Work:
+    name = batch_of(request).name
+    return lambda store, said: pause.pause(name, store, said)
 
 
 async def _ask_resume(request: Request) -> Response:
@@ -158,13 +147,10 @@ async def _ask_resume(request: Request) -> Response:
     return asked(request, f"Resume {batch.name}? {found.text}.", lines, "Resume", action=action)
 
 
-async def _resume(request: Request) -> Response:
+def _resume_of(request: Request) -> Work:
     web, name = web_context_of(request), batch_of(request).name
     shown = request.query_params.get("shown")
-    return await _told(
-        request,
-        lambda store, said: pause.resume(name, web.settings, store, said, web.clock, shown=shown),
-    )
+    return lambda store, said: pause.resume(name, web.settings, store, said, web.clock, shown=shown)
 
 
 async def _ask_remove(request: Request) -> Response:
@@ -174,13 +160,9 @@ async def _ask_remove(request: Request) -> Response:
     return asked(request, question, ["Its files and the record of its payments stay."], "Remove it")
 
 
-async def _remove(request: Request) -> Response:
+def _remove_of(request: Request) -> Work:
     name, clock = batch_of(request).name, web_context_of(request).clock
-    return await _told(
-        request,
-        lambda store, said: retry_cancel_remove.remove(name, store, clock, said, consent=True),
-        go="/",
-    )
+    return lambda store, said: retry_cancel_remove.remove(name, store, clock, said, consent=True)
 
 
 async def _resolve(request: Request) -> Response:
@@ -215,18 +197,24 @@ async def _run(request: Request) -> Response:
     web, batch = web_context_of(request), batch_of(request)
     async with received(request, web.manifest_folder) as form:
         text, shown = form.text("budget"), form.text("shown")
+    left, budget, problems = _left(web, batch), None, {}
     try:
         budget = money(text)
+        if left.jobs and left.cap is None and budget is None:
+            problems = {"budget": "Set a budget; nothing is bought above it."}
+        elif shown not in ("", left.digest):
+            problems = {"shown": "The jobs have changed since. Check them again."}
     except CellError as error:
-        return _ask_cap(request, text, {"budget": in_words(error)})
-    left = _left(web, batch)
-    if left.jobs and left.cap is None and budget is None:
-        return _ask_cap(request, text, {"budget": "Set a budget; nothing is bought above it."})
-    if shown not in ("", left.digest):
-        return _ask_cap(request, text, {"shown": "The jobs have changed since. Check them again."})
+        problems = {"budget": in_words(error)}
+    if problems:
+        return _ask_cap(request, text, problems)
     there = f"/batches/{batch.id}"
     if web.goes_on():
-        return await _handed(web, batch.id, left, budget)
+        try:
+            lines = await asyncio.to_thread(_hand_over, web, batch.id, left, budget)
+        except (SettingsError, EngineError, ProviderError) as error:
+            return refused(error)
+        return done("; ".join(lines), go=there)
     if any(one.code is None for one in web.launcher.about(batch.name)):
         return done("Already running.", go=there)
     options = RunOptions(
@@ -238,16 +226,6 @@ async def _run(request: Request) -> Response:
     )
     started_run(web, ["run", *words_of(options)], batch.name)
     return done(f"{batch.name} is resumed.", go=there)
-
-
-async def _handed(
-    web: WebContext, batch_id: int, left: "_Left", budget: Decimal | None
-) -> Response:
-    try:
-        lines = await asyncio.to_thread(_hand_over, web, batch_id, left, budget)
-    except (SettingsError, EngineError, ProviderError) as error:
-        return refused(error)
-    return done("; ".join(lines), go=f"/batches/{batch_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,20 +292,26 @@ def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Respons
 
 
 routes = [
-    Route("/jobs/{job:int}/retry", _retry_job, methods=["POST"]),
+    Route("/jobs/{job:int}/retry", _does(lambda r: _retry_of(r, _of_job(r))), methods=["POST"]),
     Route("/jobs/{job:int}/abandon", _ask_abandon),
-    Route("/jobs/{job:int}/abandon", _abandon, methods=["POST"]),
-    Route("/jobs/{job:int}/cancel", _cancel_job, methods=["POST"]),
+    Route("/jobs/{job:int}/abandon", _does(_abandon_of), methods=["POST"]),
+    Route("/jobs/{job:int}/cancel", _does(lambda r: _cancel_of(r, _of_job(r))), methods=["POST"]),
     Route("/jobs/{job:int}/resolve", _resolve, methods=["POST"]),
     Route("/batches/{batch:int}/retry", _ask_retry),
-    Route("/batches/{batch:int}/retry", _retry, methods=["POST"]),
+    Route(
+        "/batches/{batch:int}/retry", _does(lambda r: _retry_of(r, _of_batch(r))), methods=["POST"]
+    ),
     Route("/batches/{batch:int}/cancel", _ask_cancel),
-    Route("/batches/{batch:int}/cancel", _cancel, methods=["POST"]),
-    Route("/batches/{batch:int}/pause", _pause, methods=["POST"]),
+    Route(
+        "/batches/{batch:int}/cancel",
+        _does(lambda r: _cancel_of(r, Wanted(batch_of(r).name))),
+        methods=["POST"],
+    ),
+    Route("/batches/{batch:int}/pause", _does(_pause_of), methods=["POST"]),
     Route("/batches/{batch:int}/resume", _ask_resume),
-    Route("/batches/{batch:int}/resume", _resume, methods=["POST"]),
+    Route("/batches/{batch:int}/resume", _does(_resume_of), methods=["POST"]),
     Route("/batches/{batch:int}/remove", _ask_remove),
-    Route("/batches/{batch:int}/remove", _remove, methods=["POST"]),
+    Route("/batches/{batch:int}/remove", _does(_remove_of, go="/"), methods=["POST"]),
     Route("/batches/{batch:int}/run", _ask_run),
     Route("/batches/{batch:int}/run", _run, methods=["POST"]),
 ]
