@@ -95,11 +95,7 @@ class Cli:
         return replace(deps, quiet=True) if self.quiet else deps
 
     def configure(self, context: click.Context, named: str | None) -> None:
-        """Take what a command's line leaves open from the configuration file.
-
-        Raises:
-            SettingsError: it can't be used.
-        """
+        """Take what a command's line leaves open from the configuration file."""
         from batchsora.cli.configured import defaults
         from batchsora.config import find_configuration
         from batchsora.settings import SettingsError
@@ -121,11 +117,7 @@ class Cli:
             self.configuration_error = error
 
     def settings(self, *, sandbox: bool = False) -> "Settings":
-        """Combine flags, environment and configuration.
-
-        Raises:
-            SettingsError: one of them can't be used.
-        """
+        """Combine flags, environment and configuration, or raise a SettingsError."""
         from batchsora.settings import SettingsError, read_settings
 
         file = self.configuration
@@ -159,11 +151,7 @@ class Cli:
         return existing_store(self.settings().database)
 
     def start(self) -> None:
-        """Send the log where the options say.
-
-        Raises:
-            SettingsError: the log file can't be written.
-        """
+        """Send the log where the options say; raise a SettingsError if that can't be written."""
         from batchsora.cli.logs import configure_logging
 
         if self.verbose and self.quiet:

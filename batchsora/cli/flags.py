@@ -215,11 +215,7 @@ def options(model: type[M], command: str, into: str = "options") -> Callable[[F]
 
 
 def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
-    """Return a model with the values of a command's line.
-
-    Raises:
-        click.UsageError: two options exclude each other.
-    """
+    """Return a model with the values of a command's line; some exclude each other."""
     values: dict[str, Any] = {}
     for name, one in options_of(model).items():
         if (option := one.of(command)) is None:

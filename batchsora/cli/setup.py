@@ -267,11 +267,7 @@ def web_command(
 
 
 def _standing(cli: Cli) -> "Caps":
-    """Read the caps that 'run' would take from environment and configuration.
-
-    Raises:
-        SettingsError: runs started here would refuse the configuration.
-    """
+    """Read the caps that 'run' would take from environment and configuration."""
     from batchsora.cli import buy
     from batchsora.cli.configured import caps_said, check_found
 

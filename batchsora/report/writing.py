@@ -61,11 +61,7 @@ class Night:
 
 
 def nights(seen: QueryStore, batch: str | None) -> list[Night]:
-    """Read all batches, the newest first, or the one of that name.
-
-    Raises:
-        NotFoundError: there is none of that name.
-    """
+    """Read all batches, the newest first, or the one of that name, which must exist."""
     found: list[Night] = []
     rows, pictures = ROWS, PICTURES
     for one in reversed(seen.batches(batch)):

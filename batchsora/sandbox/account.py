@@ -165,11 +165,7 @@ class Journal:
                     raise self._unusable(f"it is damaged ({type(error).__name__})") from error
 
     def append(self, item: Made) -> None:
-        """Write a generation, durably.
-
-        Raises:
-            OSError: it can't be written, or is a link or not a regular file by now.
-        """
+        """Write a generation, durably; raise an OSError if it can't be."""
         entry = asdict(item) | {"created_at": item.created_at.isoformat()}
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with os.fdopen(self._opened(flags), "ab") as file:
@@ -193,11 +189,7 @@ class Journal:
 
 
 def _made(line: bytes) -> Made:
-    """Read a line.
-
-    Raises:
-        ValueError, TypeError, KeyError, RecursionError: it is not ours.
-    """
+    """Read a line; a damaged one raises ValueError, TypeError, KeyError or RecursionError."""
     entry = json.loads(line)
     made = datetime.fromisoformat(entry.pop("created_at"))
     wrong = [name for name, kind in _TYPES.items() if not isinstance(entry[name], kind)]

@@ -1,4 +1,7 @@
-"""What an endpoint answers, the answers that a fault can name, and how faults' values are read."""
+"""What an endpoint answers, the answers that a fault can name, and how faults' values are read.
+
+Whatever reads a value raises a ValueError that says what is wrong.
+"""
 
 import math
 import re
@@ -40,11 +43,7 @@ ANSWERS = f"400 to 599, html400 to html599, {', '.join(_NAMED)}"  # the words, f
 
 
 def answer(word: str) -> Reply:
-    """Return what a word stands for: a status, a status with a page of HTML, or a named answer.
-
-    Raises:
-        ValueError: there is no such answer.
-    """
+    """Return what a word stands for: a status, a status with a page of HTML, or a named answer."""
     if word in _NAMED:
         return _NAMED[word]
     numbered = _NUMBERED.fullmatch(word)
@@ -61,11 +60,7 @@ def is_answer(word: str) -> bool:
 
 
 def checked(word: str) -> str:
-    """Return the word of an answer.
-
-    Raises:
-        ValueError: there is no such answer.
-    """
+    """Return the word of an answer."""
     answer(word)
     return word
 
@@ -104,11 +99,7 @@ class Span:
 
 
 def words(text: str) -> list[tuple[str, list[str]]]:
-    """Split ``a:1+b`` into words and their arguments.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """Split ``a:1+b`` into words, at least one, and their arguments."""
     pieces = [piece.strip() for piece in text.split("+")]
     found = [(name, rest) for name, *rest in (piece.split(":") for piece in pieces if piece)]
     if not found:
@@ -117,11 +108,7 @@ def words(text: str) -> list[tuple[str, list[str]]]:
 
 
 def number(text: str, highest: float) -> float:
-    """Read a number.
-
-    Raises:
-        ValueError: it is not a number from 0 to ``highest``.
-    """
+    """Read a number from 0 to ``highest``."""
     try:
         found = float(text)
     except ValueError:
@@ -142,22 +129,14 @@ def seconds(text: str) -> float:
 
 
 def count(text: str) -> int:
-    """Read a whole number.
-
-    Raises:
-        ValueError: it is not one.
-    """
+    """Read a whole number."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"{text!r} is not a whole number")
     return int(text[:9])
 
 
 def span(arguments: list[str]) -> Span:
-    """Read ``from`` and ``to``; without ``to`` it does not end.
-
-    Raises:
-        ValueError: one of them can't be read, or the end is not after the start.
-    """
+    """Read ``from`` and ``to``, which is later; without ``to`` it does not end."""
     times = [seconds(text) for text in arguments]
     found = Span(*times)
     if found.end <= found.start:

@@ -37,11 +37,7 @@ class Echo:
 
     @classmethod
     def of(cls, way: str, arguments: list[str]) -> "Echo":
-        """Return a way by its name, such as ``cut`` with ``["100"]``.
-
-        Raises:
-            ValueError: there is none of this name, or its length can't be read.
-        """
+        """Return a way by its name, such as ``cut`` with ``["100"]``."""
         if (way in _PLAIN and not arguments) or (way in _MEASURED and len(arguments) <= 1):
             return cls(way, *map(count, arguments))
         said = ":".join([way, *arguments])
@@ -55,11 +51,7 @@ class Echo:
 
 
 def echoes(text: str) -> tuple[Echo, ...]:
-    """Read ``cut:100+lower``: alterations that follow each other.
-
-    Raises:
-        ValueError: see :meth:`Echo.of`.
-    """
+    """Read ``cut:100+lower``: alterations that follow each other."""
     return tuple(Echo.of(way, arguments) for way, arguments in words(text))
 
 
@@ -94,11 +86,7 @@ class Listing:
 
     @classmethod
     def read(cls, text: str) -> "Listing":
-        """Read ``capped:20+lossy:0.1``.
-
-        Raises:
-            ValueError: a word or its argument can't be read.
-        """
+        """Read ``capped:20+lossy:0.1``."""
         found: dict[str, Any] = {}
         for word, arguments in words(text):
             if word == "altered" and arguments:

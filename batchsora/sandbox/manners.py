@@ -92,11 +92,7 @@ class Outage:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Outage, ...]":
-        """Read ``60:120:posts:502+…``; without an end it is forever.
-
-        Raises:
-            ValueError: a part can't be read.
-        """
+        """Read ``60:120:posts:502+…``; without an end it is forever."""
         found = []
         for start, rest in words(text):
             times = [start]

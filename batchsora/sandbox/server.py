@@ -257,12 +257,9 @@ def serve(
     secret: str | None = None,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM; raise an OSError if the port is taken.
 
     Port 0 takes a free one, and ``on_ready`` gets the address; for the rest see :class:`Sandbox`.
-
-    Raises:
-        OSError: the port is taken.
     """
 
     async def main() -> None:

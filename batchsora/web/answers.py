@@ -25,12 +25,8 @@ from jobs.ports.seen import BatchRow, JobRow
 class PageInterface:
     """A :class:`UserInterface` for :mod:`batchsora.usecases` that keeps what is said.
 
-    It never asks: a page has asked before it calls, with consent.
-
-    Attributes:
-        lines: what was said.
-        document: the result for scripts.
-        text: the result for people.
+    It never asks: a page has asked before it calls, with consent. ``document`` is the result for
+    scripts, ``text`` the one for people.
     """
 
     def __init__(self) -> None:
@@ -63,11 +59,7 @@ def web_context_of(request: Request) -> WebContext:
 
 
 def batch_of(request: Request) -> BatchRow:
-    """Return the batch that an address names by its number.
-
-    Raises:
-        HTTPException: 404, there is none.
-    """
+    """Return the batch that an address names by its number, or raise a 404."""
     number = request.path_params["batch"]
     for batch in web_context_of(request).queries.batches():
         if batch.id == number:
@@ -76,11 +68,7 @@ def batch_of(request: Request) -> BatchRow:
 
 
 def job_of(request: Request) -> JobRow:
-    """Return the job that an address names by its number.
-
-    Raises:
-        HTTPException: 404, there is none.
-    """
+    """Return the job that an address names by its number, or raise a 404."""
     key = f"#{request.path_params['job']}"
     try:
         return web_context_of(request).queries.job(key)

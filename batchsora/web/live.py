@@ -27,11 +27,7 @@ MOST_PAGES: Final = 200  # open pages that are told; each holds a connection
 
 
 class Live:
-    """Looks for changes, and wakes whoever waits for them.
-
-    Attributes:
-        boot: names this start of the server, so that a page notices another one.
-    """
+    """Looks for changes, and wakes whoever waits for them; ``boot`` names this server's start."""
 
     def __init__(self, web: WebContext) -> None:
         self._web = web

@@ -28,11 +28,7 @@ PLACEHOLDER: Final = (
 
 
 def artifact_of(request: Request) -> FileRow:
-    """Return the file of an attempt that an address names, as it was recorded.
-
-    Raises:
-        HTTPException: 404, there is none; 410, it is gone, or another one by now.
-    """
+    """Return the file that an address names, or raise 404; 410 if it is gone, or another one."""
     number = request.path_params["attempt"]
     found = web_context_of(request).store().loading.file_of(number)
     if found is None:

@@ -119,11 +119,7 @@ def _digest(text: str) -> str:
 
 
 def keep_manifest(web: WebContext, upload: Upload) -> Chosen:
-    """Keep an uploaded manifest; each content and name has a folder of its own.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Keep an uploaded manifest; each content and name has a folder of its own."""
     name = safe_file_name(upload.name)
     token = f"u{_digest(f'{upload.sha256}/{name}')}"
     return Chosen(token, keep(upload, web.manifest_folder / token / name), uploaded=True)
@@ -183,11 +179,7 @@ class Planner:
         return (await self.plan(chosen, start_form)).plan.problems
 
     async def spoken(self, chosen: Chosen, form: Form, name: str | None) -> ReadingOptions:
-        """Return how a form says the file is read; ``name`` is the batch's, if the person gave it.
-
-        Raises:
-            ManifestError: it can't be used.
-        """
+        """Return how a form says the file is read; ``name`` is the batch's, if it was given."""
         if not is_said(form):
             return ReadingOptions()
         async with self._turn:
@@ -198,11 +190,7 @@ class Planner:
         return read_spoken(form, path, lambda said: self._look(path, name, said), folders)
 
     async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
-        """Return the head of a file, of the sheet that a form names, also where there is no plan.
-
-        Raises:
-            ManifestError: it can't be read as a table at all.
-        """
+        """Return the head of a file, of the sheet that a form names, also without a plan."""
 
         def work() -> Looked:
             said = written_said(form)
@@ -287,11 +275,7 @@ def _read_key(path: Path, start_form: StartForm) -> tuple[Any, ...]:
 
 
 def _stamp(path: Path) -> tuple[str, int, int, int, int]:
-    """Return what names a file's content: who changes it can set its time, but not all of these.
-
-    Raises:
-        ManifestError: it is gone.
-    """
+    """Return what names a file's content: who changes it can set its time, but not all of these."""
     try:
         found = path.stat()
     except OSError as error:

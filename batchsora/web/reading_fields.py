@@ -301,11 +301,7 @@ def fields_of(
 
 
 def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
-    """Return what can be chosen for a file whose headers can't be read; None where that is nothing.
-
-    Raises:
-        ManifestError: it can't be read at all.
-    """
+    """Return what can be chosen for a file whose headers can't be read, or None."""
     unread = Looked(sha256_of(path), Head(()), PLAIN)
     fields = fields_of(unread, form, told=told)
     return None if fields is None else replace(fields, defaults={})

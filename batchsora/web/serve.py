@@ -155,11 +155,7 @@ class _Server(uvicorn.Server):
 
 
 def _check_password(settings: Settings, terms: WebTerms, password: str | None) -> None:
-    """Check that there is a password where other machines can reach the page.
-
-    Raises:
-        SettingsError: there is none.
-    """
+    """Raise an error where other machines could reach the page without a password."""
     if password is not None:
         return
     if not is_loopback(_numbers(terms.host)):

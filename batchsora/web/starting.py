@@ -109,11 +109,7 @@ def _reader(form: Form, problems: dict[str, str]) -> Callable[[str, Callable[[st
 
 
 def money(text: str) -> Decimal | None:
-    """Return an amount in USD; None if the text is empty.
-
-    Raises:
-        CellError: it is not an amount.
-    """
+    """Return an amount in USD, None if the text is empty, or raise a :class:`CellError`."""
     return values.money(text) if text.strip() else None
 
 
@@ -141,11 +137,7 @@ def _one_of(kind: type[T], text: str, otherwise: T) -> T:
 
 
 def started_run(web: WebContext, command: list[str], name: str) -> str:
-    """Start a run as a process of its own; return its name in addresses.
-
-    Raises:
-        HTTPException: 507, there is no room for it.
-    """
+    """Start a run as a process of its own, named as in addresses, or raise a 507."""
     try:
         return web.launcher.start(command, "run", name).id
     except OSError as error:

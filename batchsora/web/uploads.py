@@ -232,13 +232,7 @@ def _strange() -> HTTPException:
 
 
 def keep(upload: Upload, place: Path) -> Path:
-    """Move an uploaded file to its place, named by its content; a file there already is kept.
-
-    It is safe from a loss of power on return.
-
-    Raises:
-        OSError: it can't be written there.
-    """
+    """Move an uploaded file, durably, to its place, named by its content, if it is not there."""
     made_folder(place.parent.parent, place.parent.name)
     if place.exists():
         return place

@@ -71,20 +71,12 @@ class WebContext:
 
     @property
     def folder(self) -> Path:
-        """Return the folder beside the database for the page's own files; made if missing.
-
-        Raises:
-            SettingsError: it can't be made, or belongs to somebody else.
-        """
+        """Return the folder beside the database for the page's own files; made if missing."""
         return made_side_folder(self.settings.database)
 
     @property
     def manifest_folder(self) -> Path:
-        """Return the folder of uploaded manifests.
-
-        Raises:
-            SettingsError: it can't be made, or belongs to somebody else.
-        """
+        """Return the folder of uploaded manifests; made if missing."""
         return made_side_folder(self.settings.database, "manifests")
 
     @property
@@ -97,11 +89,7 @@ class WebContext:
         return self._store
 
     async def with_store(self, work: Callable[[Store], T]) -> T:
-        """Run what writes in a thread; durable on return.
-
-        Raises:
-            jobs.model.errors.EngineError: it can't be written; nothing was changed.
-        """
+        """Run what writes in a thread; durable on return, unchanged after an EngineError."""
         async with self._turn:
             return await asyncio.shield(asyncio.to_thread(work, self._writing))
 
@@ -239,11 +227,7 @@ class Launcher:
         self._started: dict[str, Started] = {}
 
     def start(self, words: Sequence[str], purpose: str, about: str = "") -> Started:
-        """Start a command, given as its name and arguments.
-
-        Raises:
-            OSError: the process, or the file for its output, can't be made.
-        """
+        """Start a command, given as its name and arguments, or raise an OSError."""
         made_folder(self._folder.parent, self._folder.name)
         name = uuid.uuid4().hex
         now = self._clock.now()

@@ -12,7 +12,8 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -30,6 +31,7 @@ from jobs.model.errors import EngineError
 from jobs.model.money import to_usd
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
+from jobs.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +50,7 @@ _ID: Final = re.compile(r"[!-~]{1,200}")
 
 
 class Webhooks:
-    """Takes callbacks on one secret path.
-
-    Attributes:
-        counts: callbacks by outcome: ``taken``, ``needless``, ``refused``.
-    """
+    """Takes callbacks on one secret path, and counts them: ``taken``, ``needless``, ``refused``."""
 
     def __init__(
         self,
@@ -82,7 +80,7 @@ class Webhooks:
             self._more.clear()
             names, self._hinted = sorted(self._hinted), set()
             try:
-                await self._web.with_store(lambda store: store.control.look_sooner(names))
+                await self._web.with_store(partial(_look_sooner, names))
             except EngineError as error:
                 log.warning(
                     "%d callbacks were lost; polling continues: %s", len(names), message(error)
@@ -132,6 +130,10 @@ class Webhooks:
         self.counts["taken"] += 1
         self._hinted.add(name)
         self._more.set()
+
+
+def _look_sooner(generation_ids: Sequence[str], store: Store) -> None:
+    store.control.look_sooner(generation_ids)
 
 
 TAKEN: Final = 204

@@ -145,11 +145,7 @@ def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
 
 
 def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
-    """Return the options of the command, and the prompt; without a kept cap the form must give one.
-
-    Raises:
-        FormError: a field can't be used.
-    """
+    """Return the options of the command and the prompt, or raise a :class:`FormError`."""
     options = {name: text for name in FIELDS if (text := form.text(name).strip())}
     picture = _picture(form.files.get("picture"))
     if picture is not None:
@@ -177,11 +173,7 @@ def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
 
 
 def _picture(upload: Upload | None) -> Path | None:
-    """Keep the picture that was sent along.
-
-    Raises:
-        FormError: the API would not take it.
-    """
+    """Keep the picture that was sent along; raise a :class:`FormError` if the API would not."""
     if upload is None:
         return None
     if not upload.whole:

@@ -90,11 +90,7 @@ async def _take(request: Request) -> Response:
 
 
 def _chosen(request: Request) -> Chosen:
-    """Return the manifest that an address names.
-
-    Raises:
-        HTTPException: 404, it is not, or no longer, there.
-    """
+    """Return the manifest that an address names, or raise a 404."""
     found = find_chosen(web_context_of(request), request.path_params["token"])
     if found is None:
         raise HTTPException(404, "This manifest is no longer here: choose it again.")
