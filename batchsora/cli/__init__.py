@@ -14,7 +14,7 @@ import click
 from batchsora._version import __version__
 from batchsora.cli import failures
 from batchsora.cli.common import Cli
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options
 from batchsora.cli.streams import standard_streams
 
 PREFIX: Final = "BATCHSORA"

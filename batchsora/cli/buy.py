@@ -11,8 +11,7 @@ import click
 
 from batchsora.cli.common import Cli
 from batchsora.cli.configured import caps_said
-from batchsora.cli.flags import Grouped, options
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import Grouped, global_options, options
 from batchsora.cli.picking import jobs_argument
 from batchsora.cli.text import Painted
 from batchsora.options import ReadingOptions, RunOptions

@@ -5,8 +5,7 @@ from datetime import timedelta
 import click
 
 from batchsora.cli.common import Cli
-from batchsora.cli.flags import options
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options, options
 from batchsora.cli.picking import (
     batch_option,
     batches,

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import check_found, defaults
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options
 from batchsora.cli.text import Painted
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from batchsora.cli.common import Cli
-from batchsora.cli.flags import options
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options, options
 from batchsora.cli.picking import (
     STATES,
     batch_option,

@@ -9,8 +9,7 @@ import click
 from click.shell_completion import ShellComplete, get_completion_class
 
 from batchsora.cli.common import Cli
-from batchsora.cli.flags import options, read
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options, options, read
 from batchsora.cli.text import Painted
 from batchsora.options import RunOptions
 

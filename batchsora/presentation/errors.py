@@ -1,4 +1,4 @@
-"""What people read of the engine's errors: what happened, what it means, what to type next."""
+"""What people read of the engine's errors and of a database's upgrade: what to do next, too."""
 
 from collections.abc import Mapping, Sequence
 from shlex import quote
@@ -121,7 +121,7 @@ _TEXTS: Final[Mapping[object, str]] = {
 
 
 def message(error: BaseException) -> str:  # noqa: PLR0911 - one case an error
-    """Return what people read of an error; of any but the engine's, its own text."""
+    """Return what people read of an error; of others than the engine's, their own text."""
     match error:
         case DatabaseFaultError():
             said = {"path": error.database, "beside": error.beside}
@@ -147,7 +147,7 @@ def message(error: BaseException) -> str:  # noqa: PLR0911 - one case an error
 
 
 def _facts(error: BaseException) -> dict[str, str]:  # noqa: PLR0911 - one case an error
-    """Return what an error's text says beside its attributes."""
+    """Return what an error's text needs beside its attributes."""
     match error:
         case errors.AnotherRunnerError():
             return {"runner": error.runner or "unknown"}
@@ -192,7 +192,7 @@ def _altered(error: errors.DatabaseAlteredError) -> str:
 
 
 def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name generations, oldest first, with their states and times."""
+    """Return generations, oldest first, with their states and times."""
     in_order = sorted(
         found,
         key=lambda one: (one["created_at"] is None, one["created_at"] or "", one["generation_id"]),
@@ -204,7 +204,7 @@ def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    """Quote the beginning of a prompt."""
+    """Return the beginning of a prompt, quoted."""
     return repr(text if len(text) <= QUOTED else text[: QUOTED - 1] + "…")
 
 
@@ -225,9 +225,9 @@ def upgrading(at_work: Upgrade) -> str:
 
 
 def broken(breach: Breach) -> str:
-    """Return what became of a database under a run, where what was bought is written, what to do.
+    """Return what became of a database under a run, where its purchases are saved, and what to do.
 
-    It is written in a copy where the file itself is gone.
+    They are saved in a copy where the file itself is gone.
     """
     path, copy = breach.database, breach.copy
     if breach.lost is Lost.TAKEN:

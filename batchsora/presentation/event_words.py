@@ -1,4 +1,4 @@
-"""Events in words, for the log of a run and for the page."""
+"""Events as one line, for the log of a run and for the page."""
 
 from jobs.model.money import usd_text
 from jobs.model.states import Reason
@@ -39,7 +39,7 @@ _JOB = {
 
 
 def event_words(event: Event) -> str:
-    """Return in one line what happened."""
+    """Return what happened in one line."""
     match event:
         case JobEvent():
             return _job(event)

@@ -1,4 +1,4 @@
-"""The course of a batch in figures: its bar, what ended when, how long videos took."""
+"""The timeline of a batch in figures: its bar, what ended when, how long videos took."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Share:
 
 
 def shares(batch: BatchStatus) -> list[Share]:
-    """Divide a batch's bar by states, those at an end first."""
+    """Return the parts of a batch's bar by state, finished ones first."""
     order = (
         JobState.COMPLETED,
         JobState.FAILED,
@@ -48,7 +48,7 @@ def shares(batch: BatchStatus) -> list[Share]:
 
 
 def used_percent(budget: Budget) -> float:
-    """Return how much of a cap is charged or held, for its bar."""
+    """Return how much of a cap is spent or reserved, for its bar."""
     if not budget.cap:
         return 0.0
     return min(100.0, 100 * budget.used / budget.cap)
@@ -58,18 +58,18 @@ def used_percent(budget: Budget) -> float:
 class Course:
     """What ended when, in columns."""
 
-    seconds: int = SPANS[0]  # of each while
-    # when each while begins, in seconds since 1970; those without an end are there too
+    seconds: int = SPANS[0]  # of each span
+    # when each span begins, in seconds since 1970, also of empty ones
     at: Sequence[int] = ()
-    completed: Sequence[int] = ()  # jobs of each while
-    failed: Sequence[int] = ()  # jobs of each while
-    spent: Sequence[float] = ()  # USD up to the end of each while
-    # the beginning of each span of :data:`LENGTH` seconds, and the videos that took so long
+    completed: Sequence[int] = ()  # jobs of each span
+    failed: Sequence[int] = ()  # jobs of each span
+    spent: Sequence[float] = ()  # USD up to the end of each span
+    # of durations, by :data:`LENGTH` seconds: where each begins, and its videos
     durations: Sequence[tuple[int, int]] = ()
 
 
 def course_of(seen: QueryStore, batch_id: int) -> Course:
-    """Read the course of a batch."""
+    """Return the timeline of a batch."""
     ended = seen.ended_span(batch_id)
     if ended is None:
         return Course()
@@ -80,7 +80,7 @@ def course_of(seen: QueryStore, batch_id: int) -> Course:
 
 
 def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Write down the lengths that no video has as well, from nothing on."""
+    """Add the lengths that no video has, from zero on."""
     found = dict(durations)
     most = max([FEWEST * LENGTH, *found])
     return [(length, found.get(length, 0)) for length in range(0, most + LENGTH, LENGTH)]
@@ -89,7 +89,7 @@ def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def _columns(
     buckets: Sequence[Bucket], seconds: int, durations: Sequence[tuple[int, int]]
 ) -> Course:
-    """Write whiles as columns: spend adds up, and whiles without an end are there."""
+    """Return time spans as columns: spending adds up, and empty spans are included."""
     if not buckets:
         return Course(seconds, durations=durations)
     found = {round(bucket.at.timestamp()): bucket for bucket in buckets}

@@ -274,7 +274,7 @@ def _environment() -> Environment:
 
 
 def _time(moment: datetime | None) -> Markup:
-    """Write a time in the zone of the machine that writes: no script turns it into the reader's."""
+    """Return a time in this machine's zone: no script turns it into the reader's."""
     if moment is None:
         return Markup("\u2013")
     here = moment.astimezone()

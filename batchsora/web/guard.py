@@ -9,6 +9,7 @@ import asyncio
 import hmac
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -59,12 +60,11 @@ HEADERS: Final = {
 }
 
 
-class TooLargeError(Exception):
-    """A body is larger than its page takes."""
+TOO_LARGE: Final = (413, "This is larger than the page accepts.")
 
 
-class TooSlowError(Exception):
-    """An announced body does not arrive."""
+class BodyError(Exception):
+    """A body is larger than its page takes, or does not arrive: the status and its text."""
 
 
 class Guard:
@@ -117,16 +117,12 @@ class Guard:
             if not scope["inside"]:
                 limited.hurry()
             await self._app(scope, limited, send)
-        except TooLargeError:
+        except BodyError as error:
             if not send.began:
-                # the rest is read and dropped: an answer to somebody who still sends would be lost
-                text = "This is larger than the page accepts."
-                await PlainTextResponse(text, 413)(scope, receive, send)
-        except TooSlowError:
-            if not send.began:
-                away = {"Connection": "close"}
-                text = "The request was incomplete."
-                await PlainTextResponse(text, 408, away)(scope, receive, send)
+                status, text = error.args
+                # the rest of a large one is read and dropped: else its sender would miss the answer
+                away = {"Connection": "close"} if status == HTTPStatus.REQUEST_TIMEOUT else None
+                await PlainTextResponse(text, status, away)(scope, receive, send)
 
     def _given(self, sessions: Sequence[str], *, used: bool) -> str:
         """Choose among cookies of one name: others of this host may set it for some paths.
@@ -198,7 +194,7 @@ class _Limited:
         self._until: float | None = None
         announced = headers.get("content-length", "0")
         if not announced.isdecimal() or len(announced) > LONGEST_NUMBER or int(announced) > limit:
-            raise TooLargeError
+            raise BodyError(*TOO_LARGE)
 
     def hurry(self) -> None:
         """Limit the time of the whole body, not only of each piece: a stranger sends it."""
@@ -212,11 +208,11 @@ class _Limited:
             async with asyncio.timeout_at(self._until or now + self._patience):
                 message = await self._receive()
         except TimeoutError as error:
-            raise TooSlowError from error
+            raise BodyError(408, "The request was incomplete.") from error
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                raise TooLargeError
+                raise BodyError(*TOO_LARGE)
             self._whole = not message.get("more_body", False)
         return message
 

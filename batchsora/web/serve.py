@@ -1,16 +1,24 @@
-"""Serves the pages until it is stopped."""
+"""The pages as one Starlette application, and serving it until it is stopped."""
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -25,12 +33,117 @@ from batchsora.composition.databases import made_side_folder
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.usecases.load import Caps
-from batchsora.web.app import create_app
-from batchsora.web.entering import ADDRESS, Opening, readable_folder
-from batchsora.web.live import BACKLOG, bounded
-from batchsora.web.login import SHORTEST
-from batchsora.web.web_context import opened
-from batchsora.web.webhooks import Webhooks
+from batchsora.web import entering, live, login
+from batchsora.web.answers import refused, render
+from batchsora.web.entering import ADDRESS, Opening, Tickets, readable_folder
+from batchsora.web.guard import HOOKS, SLOWEST, Guard
+from batchsora.web.live import BACKLOG, Live, bounded
+from batchsora.web.login import SHORTEST, Door
+from batchsora.web.pages import batches, gallery, generate, manifests, steering
+from batchsora.web.planning import Planner
+from batchsora.web.web_context import WebContext, opened
+from batchsora.web.webhooks import LARGEST, Webhooks, watched
+from jobs.model.errors import EngineError
+
+STATIC = Path(__file__).parent / "static"
+ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LARGEST))
+"""Bytes of a body, by the beginning of its path: a picture of 10 MB, a manifest of 100 MB."""
+
+
+def create_app(
+    web: WebContext,  # what the pages work with
+    hosts: Collection[str] = ("127.0.0.1",),  # host names under which it answers
+    password: str | None = None,  # without one, people come in by tickets
+    webhooks: Webhooks | None = None,  # takes the provider's callbacks, if wanted
+    patience: float = SLOWEST,  # seconds without a byte of an announced body
+    *,
+    tell: Callable[[str], None],  # called with each ticket where there is no password
+) -> Starlette:
+    """Return the application."""
+    door = Door(password, web.clock)
+    routes: list[BaseRoute] = [
+        *batches.routes,
+        *steering.routes,
+        *generate.routes,
+        *gallery.routes,
+        *manifests.routes,
+        *watched,
+        *live.routes,
+        *(login.routes if door.locked else entering.routes),
+        *login.leaving,
+        *([] if webhooks is None else [webhooks.route()]),
+        Mount("/static", _Static(directory=STATIC), name="static"),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(
+                Guard,
+                hosts=hosts,
+                door=door,
+                roomy=ROOMY,
+                patience=patience,
+                hooks=webhooks is not None,
+            ),
+        ],
+        exception_handlers={
+            HTTPException: _http_error,
+            EngineError: _engine_error,
+            SettingsError: _engine_error,
+            ClientDisconnect: _gone,
+        },
+        lifespan=_lifespan,
+    )
+    app.state.web, app.state.door, app.state.live = web, door, Live(web)
+    app.state.planner = Planner(web)
+    app.state.sent = {}
+    app.state.webhooks = webhooks
+    app.state.tickets = Tickets(tell)
+    if not door.locked:
+        app.state.tickets.renew()
+    return app
+
+
+class _Static(StaticFiles):
+    """Files of the package: the browser keeps them, and asks each time whether they changed."""
+
+    async def get_response(self, path: str, scope: dict[str, object]) -> Response:  # type: ignore[override]
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    working = [asyncio.create_task(app.state.live.run())]
+    if app.state.webhooks is not None:
+        working.append(asyncio.create_task(app.state.webhooks.run()))
+    try:
+        yield
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = error.detail if isinstance(error, HTTPException) else ""
+    if request.headers.get("hx-request") or "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(text, status)
+    return render(request, "error.html", status_code=status, title=text or "Not found", code=status)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Answer a sender who left before the form was complete; that is no fault to log."""
+    del request, error
+    return Response(status_code=400)
+
+
+async def _engine_error(request: Request, error: Exception) -> Response:
+    del request
+    return refused(error)
+
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
 FIXED = 8321  # the port where one must be known before the page starts
@@ -158,23 +271,20 @@ def _check_password(settings: Settings, terms: WebTerms, password: str | None) -
     """Raise an error where other machines could reach the page without a password."""
     if password is not None:
         return
+    why = None
     if not is_loopback(_numbers(terms.host)):
-        raise SettingsError(
-            f"--host {terms.host} can be reached from other machines, so the page needs a "
-            f"password: put one of {SHORTEST} characters or more into {PASSWORD}, or into a file "
-            "for --password-file"
+        why = (
+            f"--host {terms.host} can be reached from other machines, so the page needs a password:"
         )
-    if terms.names:
+    elif terms.names:
+        named = f"--allow-host {terms.names[0]}"
+        why = f"{named} makes the page reachable from other machines, so it needs a password:"
+    elif terms.webhooks and not api_is_here(settings):
+        why = "--webhooks makes the page reachable from outside, so it needs a password;"
+    if why is not None:
         raise SettingsError(
-            f"--allow-host {terms.names[0]} makes the page reachable from other "
-            f"machines, so it needs a password: put one of {SHORTEST} characters or more into "
-            f"{PASSWORD}, or into a file for --password-file"
-        )
-    if terms.webhooks and not api_is_here(settings):
-        raise SettingsError(
-            "--webhooks makes the page reachable from outside, "
-            f"so it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
-            "or into a file for --password-file"
+            f"{why} put one of {SHORTEST} characters or more into {PASSWORD}, or into a file for "
+            "--password-file"
         )
 
 
