@@ -111,7 +111,7 @@ def group(*_: Any, **__: Any) -> None:
 
 def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None:
     """Run the command line and exit with its code (design.md, *Exit codes*)."""
-    # httpx brings a command line of its own, with rich and pygments: 100 ms that nobody here needs
+    # httpx brings a command line of its own, with rich and pygments: 100 ms for nothing
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     cli = Cli() if obj is None else obj
     given = sys.argv[1:] if arguments is None else list(arguments)

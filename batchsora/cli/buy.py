@@ -337,7 +337,7 @@ def wait_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
 
     settings = cli.settings(sandbox=options.sandbox)
     looking = replace(options, no_download=options.download is None)
-    # without a name of a job it was not told which of several is meant
+    # only with the name of a job is its batch known to be the only one
     named = options.batch is not None or not job
     code, found = wait(job, looking, settings, cli.deps, cli)
     cli.result(

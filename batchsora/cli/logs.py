@@ -17,7 +17,7 @@ from jobs.model.files import refuse_planted_link
 OURS: Final = ("batchsora", "jobs")
 MOST_FOREIGN: Final = 60  # records of the libraries' loggers that are written in a minute
 MINUTE: Final = 60.0
-SAID: Final = "said"  # marks a record of what a person was told already: it goes to the file alone
+SAID: Final = "said"  # marks a message that stderr has already: only the file gets it
 
 
 class _Clean(logging.Formatter):
@@ -66,7 +66,7 @@ class _FileHandler(logging.StreamHandler[TextIO]):
     def __init__(self, path: Path) -> None:
         self._path = path
         refuse_planted_link(path)
-        # prompts and addresses are nobody else's business
+        # prompts and addresses are private
         number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         super().__init__(open(number, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - a descriptor, closed by close()
 
@@ -81,7 +81,7 @@ class _FileHandler(logging.StreamHandler[TextIO]):
 
     def close(self) -> None:
         """Close the file."""
-        with suppress(OSError):  # what was buffered has no room; that was said already
+        with suppress(OSError):  # the disk is full, which was reported already
             self.stream.close()
         super().close()
 

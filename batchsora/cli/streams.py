@@ -40,7 +40,7 @@ class Output(io.FileIO):
         while rest and self.failure is None:
             try:
                 written: int | None = super().write(rest)
-                if written is None:  # somebody who shares the terminal made it so that none waits
+                if written is None:  # another program on the terminal made it non-blocking
                     select.select([], [self], [])
             except OSError as error:
                 self.failure = error

@@ -13,7 +13,7 @@ class Cost(NamedTuple):
     """What some jobs cost."""
 
     micros: int  # of those whose price is known, in micros
-    unpriced: int  # how many have a price that nobody knows yet
+    unpriced: int  # number of jobs whose price is unknown
 
     @property
     def whole(self) -> int | None:

@@ -14,7 +14,7 @@ _CONTROLS: Final = (
 _EMOJI: Final = "[\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]"
 
 UNSEEN: Final = re.compile(f"[{_CONTROLS}\t\u200d]")
-"""A character that could drive or deceive a terminal; a line's end is none."""
+"""What could control or deceive a terminal, tabs and U+200D included, but not line ends."""
 
 _DRIVES: Final = re.compile(f"[{_CONTROLS}]")
 _LONE_JOINER: Final = re.compile(f"\u200d(?!{_EMOJI})|(?<!{_EMOJI})(?<!{_EMOJI}\ufe0f)\u200d")

@@ -47,12 +47,12 @@ ADVICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """A batch as a report tells it."""
+    """What a report says of a batch."""
 
     status: BatchStatus  # its counts and money
     # when its first and its last job ended; None when none has
     ended: tuple[datetime, datetime] | None
-    taken: Taken | None  # how long its videos took; None when there is none
+    taken: Taken | None  # how long its videos took; None without any
     course: Course  # what ended when
     failures: Sequence[FailureGroup]  # by kind and words, the most frequent first
     jobs: Sequence[JobRow]  # in the order of the rows; all, or as many as the report has room for
@@ -110,9 +110,9 @@ class Plot:
     title: str  # what it shows, with its unit
     words: str  # the same for those who don't see it
     bars: Sequence[Bar]  # rectangles
-    line: str  # corners of a line, as SVG writes them; empty when there is none
-    top: str  # what the upper edge stands for
-    limit: float | None  # how far down a limit lies; None when there is none to be seen
+    line: str  # corners of a line, as SVG writes them; or empty
+    top: str  # the value of the upper edge
+    limit: float | None  # its distance from the top; None where no limit is visible
     first: str  # the left edge
     last: str  # the right edge
 
@@ -202,9 +202,9 @@ class Written:
 
 
 def write_report(
-    store: Store,  # what it tells of
+    store: Store,  # to read from
     target: Path,  # the file; what is there stays until the new one is complete
-    batch: str | None,  # the only one told of; None tells of all
+    batch: str | None,  # None for all
     now: datetime,  # for its head
     folder: Path,  # where posters are kept
     through: Callable[[Iterable[Any]], Iterable[Any]] = iter,  # shows progress

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 ENTER: Final = "/enter/"  # what the path of every such address begins with
 BYTES: Final = 32  # random bytes of a ticket
-QUIET: Final = {"Referrer-Policy": "no-referrer"}
-"""An address with a ticket in it is named to nobody."""
+QUIET: Final = {"Referrer-Policy": "no-referrer"}  # no other site gets an address with a ticket
 
 
 class Tickets:
@@ -115,9 +114,7 @@ ADDRESS: Final = "open-{port}.txt"
 database has a port of its own."""
 
 PREFIX: Final = "batchsora-open-"  # what the name of the file's folder begins with
-LEFT_AFTER: Final = 3600.0
-"""Seconds after which such a folder was left by a page that was killed: nobody opens it now."""
-
+LEFT_AFTER: Final = 3600.0  # seconds after which such a folder is one that a killed page left
 PAGE: Final = "open.html"
 
 _LEADS_ON: Final = """<!doctype html>
@@ -152,7 +149,7 @@ class Opening:
         """Show the address with a new ticket; the one before is void."""
         self.close()
         address = f"{self._address}{ENTER[1:]}{ticket}"
-        with suppress(OSError):  # the terminal is gone, and whoever is inside stays there
+        with suppress(OSError):  # the terminal is gone; open sessions stay
             self._show(address if self._file is None else self._kept(self._file, address))
         if self._browser:
             self._browser = False
@@ -216,5 +213,5 @@ def readable_folder() -> Path | None:
     """
     try:
         return Path.home() if sys.platform == "linux" else None
-    except RuntimeError:  # nobody knows where it is
+    except RuntimeError:  # it is unknown
         return None

@@ -25,9 +25,7 @@ COOKIE: Final = "batchsora"
 REMEMBERED: Final = 365 * 86_400  # seconds for which a browser keeps that it had the password
 CSRF_HEADER: Final = "x-csrf-token"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
-PUBLIC: Final = ("/static/", "/healthz")
-"""What is served before anybody has said who they are, beside the way in."""
-
+PUBLIC: Final = ("/static/", "/healthz")  # what strangers are served, beside the way in
 NEWEST: Final = "open the newest address that 'batchsora web' shows in its terminal"
 STRANGER: Final = (
     f"Not logged in: {NEWEST}. Programs, "

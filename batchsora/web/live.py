@@ -21,9 +21,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from batchsora.web.web_context import WebContext
 
 NAP: Final = 0.5  # seconds between two looks whether the database has changed
-CALM: Final = 1.0  # seconds between two words to a page: nobody reads faster
+CALM: Final = 1.0  # seconds between two events to a page: nobody reads faster
 PING: Final = 15  # seconds after which a silent connection is shown to be alive
-MOST_PAGES: Final = 200  # open pages that are told; each holds a connection
+MOST_PAGES: Final = 200  # open pages that get events; each holds a connection
 
 
 class Live:
@@ -36,7 +36,7 @@ class Live:
         self._ended = False
         self.boot = secrets.token_hex(8)
         self._pages: dict[object, str] = {}
-        """Whose session each page is of that is told; the oldest first."""
+        """The session of each open page, the oldest first."""
 
     async def run(self) -> None:
         """Look forever."""

@@ -172,7 +172,7 @@ async def _leave(request: Request) -> Response:
     live: Live = request.app.state.live
     door.let_out(request.scope["session"])
     request.scope["session"] = door.new_session()
-    await live.look_round()  # its open pages are told nothing more
+    await live.look_round()  # its open pages get no more events
     to = LOGIN if door.locked else "/"
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": to})
@@ -185,11 +185,11 @@ leaving = [Route("/logout", _leave, methods=["POST"])]
 
 TRIES: Final = 10  # wrong passwords in a row that are answered at once
 REST: Final = 6.0  # seconds until another one is answered
-MOST: Final = 10_000  # guessers that are remembered; who is forgotten begins anew
+MOST: Final = 10_000  # guessers that are remembered; a forgotten one starts again
 SITE: Final = 64  # bits of an IPv6 address that one customer of a network has at least
 
 
-UNKNOWN: Final = "unknown"  # all whose address is none count together
+UNKNOWN: Final = "unknown"  # all without a valid address count together
 
 
 def network_of(address: str) -> str:

@@ -37,8 +37,8 @@ from jobs.model.provider import ProviderError
 MOST_SHOWN: Final = 200  # files beside the database that are offered
 MOST_PLANS: Final = 4  # plans that are kept: each has every problem of its manifest
 MOST_LOOKS: Final = 16  # heads of files that are kept
-BALANCE_GOOD: Final = 30.0  # seconds for which a balance that was told is shown again
-PATIENCE: Final = 5.0  # seconds that the provider has to tell the balance
+BALANCE_GOOD: Final = 30.0  # seconds for which a balance is shown again
+PATIENCE: Final = 5.0  # seconds to wait for the balance
 _TOKEN: Final = re.compile(r"[ub][0-9a-f]{24}")
 
 
@@ -223,7 +223,7 @@ class Planner:
         ):
             plan = make_plan(manifest, options, store)
             plan.kept = words_used(source, manifest)
-            # people know where their file is, and uploads lie where nobody looks
+            # people know where their file is, and need not know where uploads are kept
             plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]
             self._ask_balance(plan)
             exists, name_problem = False, None

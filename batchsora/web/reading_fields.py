@@ -25,7 +25,7 @@ from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.web.uploads import Form
 from batchsora.web.written_fields import FIELDS, Written, written_of, written_said
 
-SHOWN: Final = 60  # columns that can be said; of more, those that may be ours come first
+SHOWN: Final = 60  # columns that are offered, those that may be ours first
 OWN: Final = "-"  # a column of the person's own, carried along unread
 DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
 """Columns of ours that may have a default."""
@@ -121,7 +121,7 @@ def read_spoken(
         raise refused(path.name, "this folder has no pictures now", "Choose another one.")
     return ReadingOptions(
         sheet=sheet,
-        # what was said of other columns, of another sheet or separator, is not said of these
+        # choices for another sheet or separator are about other columns
         columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else {},
         defaults=dict(_defaults(form, path)),
         include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
@@ -241,7 +241,7 @@ class Fields:
     folders: Sequence[str]  # that hold pictures, by name, where pictures are missing
     written: Written  # how a text is written
     asked: bool  # something must be chosen
-    said: bool  # something was
+    said: bool  # something was chosen
 
 
 def fields_of(

@@ -147,7 +147,7 @@ async def _engine_error(request: Request, error: Exception) -> Response:
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
 FIXED = 8321  # the port where one must be known before the page starts
-RANDOM = range(49152, 65536)  # ports that are nobody's (RFC 6335, 6); browsers refuse some below
+RANDOM = range(49152, 65536)  # dynamic ports (RFC 6335, 6); browsers refuse some below
 TRIES = 50  # random ports that are tried: some are taken
 SILENCE = 75  # seconds after which a connection without a request is closed
 WAITING = 2048
@@ -243,7 +243,7 @@ def configured(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # whoever guesses would choose by them whose guesses those are
+        proxy_headers=False,  # a guesser would choose by them whose guesses count
         timeout_keep_alive=SILENCE,
         timeout_graceful_shutdown=farewell,
         h11_max_incomplete_event_size=64 * 1024,

@@ -147,7 +147,7 @@ def started_run(web: WebContext, command: list[str], name: str) -> str:
 
 
 ENDED_MEANWHILE: Final = "the run has ended meanwhile, so nothing is bought yet: press Resume again"
-"""What is told when nobody is there any more to take jobs up."""
+"""The message when no run is left to take jobs over."""
 
 
 def taken_up(handed: Handed) -> str:

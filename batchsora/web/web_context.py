@@ -181,7 +181,7 @@ class FormTokens:
         self._given[token] = address
 
 
-LONGEST_TAIL: Final = 8 * 1024  # bytes of what a process said that are read back
+LONGEST_TAIL: Final = 8 * 1024  # bytes of a process's output that are read
 REMEMBERED: Final = 100  # processes whose ends are remembered
 
 

@@ -40,7 +40,7 @@ LARGEST: Final = 64 * 1024
 
 PATIENCE: Final = 10.0  # seconds for a callback's body to come
 RATE: Final = 200.0
-"""Callbacks a second that are read; one that is told to come later is sent again (docs/api.md)."""
+"""Callbacks a second that are read; a refused one is sent again later (docs/api.md)."""
 
 MOST: Final = 10_000
 """Hints that wait for the database; what comes beyond is found by the usual looks."""
@@ -163,7 +163,7 @@ def _generation_id(body: bytes) -> str | None:
 
 
 MOST_BATCHES: Final = 100
-"""Batches that are told apart, the newest: each is a label, and those must not grow for ever."""
+"""Batches with labels of their own, the newest: labels must not grow without limit."""
 
 
 class Counts(Collector):

@@ -33,7 +33,7 @@ ENCODINGS: Final[Mapping[str, str]] = {
     "big5": "Chinese, traditional (Big5)",
     "euc_kr": "Korean (EUC)",
 }
-"""What can be said of a text's letters: all that an error names, and their nearest kin."""
+"""Encodings that are offered: all that an error names, and similar ones."""
 
 DELIMITERS: Final[Mapping[str, tuple[str, str]]] = {
     "comma": (",", "commas"),
@@ -41,7 +41,7 @@ DELIMITERS: Final[Mapping[str, tuple[str, str]]] = {
     "tab": ("\t", "tabs"),
     "bar": ("|", "vertical bars"),
 }
-"""What can be said to stand between cells, by a word."""
+"""Delimiters that are offered, by a word."""
 
 FIELDS: Final = ("encoding", "delimiter")
 

@@ -160,7 +160,7 @@ async def _fields(request: Request, chosen: Chosen, form: Form, **found: Any) ->
         fields = await asyncio.to_thread(
             fields_of, looked, form, folders=lambda: picture_folders(database), **found
         )
-    except ManifestError:  # its text can't be read, or it is no table at all
+    except ManifestError:  # its text can't be read, or it is not a table
         fields = await asyncio.to_thread(unread_fields, chosen.path, form, found.get("told", ()))
     return {"fields": fields, "ours": tuple(SYNONYMS)}
 
