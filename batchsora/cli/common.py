@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from jobs.store import Store
 
 GLOBALS: Final = tuple(options_of(GlobalOptions))
-WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
-"""Commands that help with a configuration which can't be used, and so must not stop at it."""
+WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")  # work without a valid file
 
 
 class Cli:

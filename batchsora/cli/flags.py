@@ -237,9 +237,7 @@ def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
     return model(**values)
 
 
-PATHS: Final = ("db",)
-"""Options that are paths, and are not declared as such: they may be an address too."""
-
+PATHS: Final = ("db",)  # options that are a path or an address
 LONGEST_SHOWN: Final = 60  # characters of a text that is refused: enough to know it again
 
 

@@ -283,8 +283,7 @@ def _time(moment: datetime | None) -> Markup:
     )
 
 
-SIDE: Final = 260
-"""Pixels of a picture's longer side: sharp at half of that on paper and on dense screens."""
+SIDE: Final = 260  # pixels of a picture's longer side: twice what is shown, for paper
 
 
 def data_uris(

@@ -101,9 +101,7 @@ def unseen(made: Iterable[Made], late: float, now: datetime) -> int:
     return sum(item.price for item in made if item.created_at > after)
 
 
-LONGEST: Final = 16 * 1024**2
-"""Bytes of a line: the longest prompt that a request may have, with every letter escaped."""
-
+LONGEST: Final = 16 * 1024**2  # bytes of a line: the longest prompt, with every letter escaped
 _TYPES: Final = {
     "id": str,
     "prompt": str,

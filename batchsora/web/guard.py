@@ -37,9 +37,7 @@ HOOKS: Final = "/hooks/"
 """Callbacks come from the provider, through whatever leads here from outside: they have neither
 our name nor a cookie, and guard themselves."""
 
-WATCHING: Final = "/events"
-"""Asked for by every page that is open: no sign that its person is there."""
-
+WATCHING: Final = "/events"  # open pages ask by themselves: no sign that a person is there
 LARGEST: Final = 1024**2  # bytes of a request's body, where its page says nothing else
 SLOWEST: Final = 30.0  # seconds without a byte of a body that is announced
 POLICY: Final = (

@@ -108,18 +108,10 @@ async def _events(request: Request) -> Response:
 routes = [Route("/events", _events)]
 
 
-MOST: Final = 512
-"""Connections at the same time: half of the files that a process may have open by default."""
-
-BACKLOG: Final = 64
-"""Connections that are accepted in one go: more would be open before any is looked at."""
-
-SHARE: Final = 8
-"""The part of all connections, one in so many, that a session keeps where there are too many: 64. A
-browser opens six."""
-
-HEAD_WITHIN: Final = 10.0
-"""Seconds in which a request's head must be here, from the connection's begin or its first byte."""
+MOST: Final = 512  # connections at a time: half of the files that a process may have open
+BACKLOG: Final = 64  # connections accepted in one go, before any is looked at
+SHARE: Final = 8  # a session keeps one in 8 where there are too many: 64; a browser opens six
+HEAD_WITHIN: Final = 10.0  # seconds for a head, from the connection's begin or its first byte
 
 
 def bounded(most: int = MOST, head_within: float = HEAD_WITHIN) -> type[H11Protocol]:

@@ -27,9 +27,7 @@ from batchsora.web.written_fields import FIELDS, Written, written_of, written_sa
 
 SHOWN: Final = 60  # columns that are offered, those that may be ours first
 OWN: Final = "-"  # a column of the person's own, carried along unread
-DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
-"""Columns of ours that may have a default."""
-
+DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")  # may have a default
 LONGEST_DEFAULT: Final = values.LONGEST_URL
 
 _SPOKEN: Final = ("sheet", "hidden", "pictures", "images", *FIELDS)

@@ -144,8 +144,7 @@ def opened(
         yield WebContext(settings, store, writing, deps, download, standing)
 
 
-MOST_FORMS: Final = 2000
-"""Forms that are remembered; a forgotten one buys nothing and is shown again."""
+MOST_FORMS: Final = 2000  # forms that are remembered; a forgotten one is shown again
 
 
 class FormTokens:

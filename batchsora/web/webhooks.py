@@ -35,16 +35,10 @@ from jobs.store import Store
 
 log = logging.getLogger(__name__)
 
-LARGEST: Final = 64 * 1024
-"""Bytes of a callback: a prompt of 4,000 characters, each escaped, is 24 KB."""
-
+LARGEST: Final = 64 * 1024  # bytes of a callback: a prompt of 4,000 escaped characters is 24 KB
 PATIENCE: Final = 10.0  # seconds for a callback's body to come
-RATE: Final = 200.0
-"""Callbacks a second that are read; a refused one is sent again later (docs/api.md)."""
-
-MOST: Final = 10_000
-"""Hints that wait for the database; what comes beyond is found by the usual looks."""
-
+RATE: Final = 200.0  # callbacks read in a second; a refused one is sent again (docs/api.md)
+MOST: Final = 10_000  # hints that wait for the database; polling finds what comes beyond
 SIGNATURE: Final = "x-runblob-signature"
 _ID: Final = re.compile(r"[!-~]{1,200}")
 
@@ -162,8 +156,7 @@ def _generation_id(body: bytes) -> str | None:
     return folded_id(name) if isinstance(name, str) and _ID.fullmatch(name) else None
 
 
-MOST_BATCHES: Final = 100
-"""Batches with labels of their own, the newest: labels must not grow without limit."""
+MOST_BATCHES: Final = 100  # batches with labels: these must not grow without limit
 
 
 class Counts(Collector):

@@ -74,8 +74,7 @@ def written_of(form: Form, words: str, before: Reading) -> Written:
 
 
 DEEPEST: Final = 3  # folders in each other that are looked into, below that of the database
-MOST_LOOKED_AT: Final = 1000
-"""Folders that are looked into in all, the nearest first: a home folder has a hundred thousand."""
+MOST_LOOKED_AT: Final = 1000  # folders searched, the nearest first: a home has 100,000
 
 
 def picture_folders(database: Path) -> Mapping[str, Path]:

@@ -25,8 +25,7 @@ SHOWN: Final = 12  # jobs under way that the batch's page shows
 NEWEST: Final = 8  # videos that the batch's page shows
 LATELY: Final = timedelta(minutes=30)  # the while whose pace says how long the rest takes
 EVENTS: Final = 8  # events that the batch's page shows
-PARTS: Final = ("head", "summary", "failures", "now", "events")
-"""Parts of a batch's page that are asked for again when something changed."""
+PARTS: Final = ("head", "summary", "failures", "now", "events")  # what a page polls
 
 
 async def _batches(request: Request) -> Response:

@@ -30,9 +30,7 @@ from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Filter
 from jobs.runtime.policy import PRICE_CEILING
 
-FIELDS: Final = ("orientation", "duration", "image", "campaign")
-"""Fields that are options of the command."""
-
+FIELDS: Final = ("orientation", "duration", "image", "campaign")  # options of the command
 LATEST: Final = 8
 MOST_SENT: Final = 500  # forms that were sent and are remembered, to be followed
 

@@ -43,8 +43,7 @@ from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow
 
 CHUNK: Final = 200  # problems that are shown at once; the next ones are asked for
-MOST_CAMPAIGNS: Final = 60
-"""Campaigns that can be given a cap in the form; others keep what the manifest says."""
+MOST_CAMPAIGNS: Final = 60  # campaigns with a field for a cap; others keep the manifest's
 
 
 async def _new(request: Request) -> Response:
