@@ -29,25 +29,17 @@ WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")  # work without 
 
 
 class Cli:
-    """One invocation: the global options as given anywhere on the line, and its two streams.
-
-    Attributes:
-        answered: the one JSON document was printed.
-        last_said: the last message for a person.
-        command: its name, once it is known.
-        configuration: the file that applies, once a command has read it.
-        configuration_error: why it can't be used, for commands that continue all the same.
-    """
+    """One invocation: the global options as given anywhere on the line, and its two streams."""
 
     def __init__(self, deps: "RunDependencies | None" = None) -> None:
         self._hooks = deps
         self._options: dict[str, tuple[Any, ParameterSource]] = {}
         self._held_back: list[str] = []
-        self.answered = False
-        self.last_said = ""
-        self.command = ""
-        self.configuration: Configuration | None = None
-        self.configuration_error: Exception | None = None
+        self.answered = False  # the one JSON document was printed
+        self.last_said = ""  # the last message for a person
+        self.command = ""  # its name, once it is known
+        self.configuration: Configuration | None = None  # once a command has read it
+        self.configuration_error: Exception | None = None  # for commands that continue all the same
 
     def take(self, name: str, value: Any, source: ParameterSource | None) -> None:
         """Remember a global option: a flag over the environment over the file; the later one."""

@@ -85,7 +85,7 @@ class Sandbox:
         """Answer outages, missing credentials and flaky reads in place of the API."""
         if not request.path.startswith("/v1/") or request.match_info.http_exception is not None:
             return await handler(request)
-        is_read = request.method == "GET"
+        is_read = request.method != "POST"
         age = (self._now() - self._world.since).total_seconds()
         outage = self._world.manners.outage(age, "reads" if is_read else "posts")
         if outage is not None:
