@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -82,29 +83,29 @@ class Webhooks:
 
     async def _answer(self, request: Request) -> Response:
         status = await self._status(request)
-        if status == TAKEN:
+        if status == HTTPStatus.NO_CONTENT:
             return Response(status_code=status)
         self.counts["refused"] += 1
         return PlainTextResponse(WHY[status] + "\n", status, MORE.get(status))
 
-    async def _status(self, request: Request) -> int:
+    async def _status(self, request: Request) -> HTTPStatus:
         if not hmac.compare_digest(request.url.path.encode(), self.path.encode()):
-            return NOT_HERE
+            return HTTPStatus.NOT_FOUND
         if self._pacer.available() < 1:
-            return FLOODED
+            return HTTPStatus.TOO_MANY_REQUESTS
         self._pacer.take(1)
         try:
             async with asyncio.timeout(self._patience):
                 body = await request.body()
         except TimeoutError:
-            return TOO_SLOW
+            return HTTPStatus.REQUEST_TIMEOUT
         if not self._is_signed(body, request.headers.get(SIGNATURE, "")):
-            return UNSIGNED
+            return HTTPStatus.UNAUTHORIZED
         name = _generation_id(body)
         if name is None:
-            return NOT_UNDERSTOOD
+            return HTTPStatus.BAD_REQUEST
         self._take(name)
-        return TAKEN
+        return HTTPStatus.NO_CONTENT
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
         if self._secret is None:
@@ -130,19 +131,16 @@ def _look_sooner(generation_ids: Sequence[str], store: Store) -> None:
     store.control.look_sooner(generation_ids)
 
 
-TAKEN: Final = 204
-NOT_UNDERSTOOD: Final = 400
-UNSIGNED: Final = 401
-NOT_HERE: Final = 404
-TOO_SLOW: Final = 408
-FLOODED: Final = 429
-MORE: Final = {TOO_SLOW: {"Connection": "close"}, FLOODED: {"Retry-After": "30"}}
+MORE: Final = {
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "30"},
+}
 WHY: Final = {
-    NOT_UNDERSTOOD: "Not a valid callback: a JSON object with a generation_id.",
-    UNSIGNED: "The signature is invalid or missing.",
-    NOT_HERE: "Not Found",
-    TOO_SLOW: "The request was incomplete.",
-    FLOODED: "Too many at once: send it again later.",
+    HTTPStatus.BAD_REQUEST: "Not a valid callback: a JSON object with a generation_id.",
+    HTTPStatus.UNAUTHORIZED: "The signature is invalid or missing.",
+    HTTPStatus.NOT_FOUND: "Not Found",
+    HTTPStatus.REQUEST_TIMEOUT: "The request was incomplete.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many at once: send it again later.",
 }
 
 
