@@ -10,7 +10,7 @@ from typing import Final
 
 from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.composition.sealing import own_sealer
-from batchsora.presentation.databases import upgrading
+from batchsora.presentation.errors import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs.database import schema

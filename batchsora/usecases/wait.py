@@ -11,7 +11,7 @@ from batchsora.composition.exit_codes import Exit, exit_of_jobs
 from batchsora.composition.known_database import owner_of
 from batchsora.composition.session import RunDependencies, endpoint
 from batchsora.options import RunOptions
-from batchsora.presentation.databases import broken
+from batchsora.presentation.errors import broken
 from batchsora.run_result import RunResult
 from batchsora.settings import Settings
 from batchsora.usecases.fetch_files import fetch_files

@@ -23,9 +23,8 @@ from support.loads import load
 from support.loop import EPOCH
 from support.policies import policy as policy_with
 
-from batchsora.sandbox.answers import Reply
+from batchsora.sandbox.answers import Reply, Span
 from batchsora.sandbox.faults import Faults
-from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
 from jobs.database.tables import JOB
 from jobs.evidence.looked_for import Wish
