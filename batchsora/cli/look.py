@@ -32,10 +32,9 @@ def status_command(cli: Cli, /, batch: str | None) -> int:
       batchsora status
       batchsora status --batch summer --json
     """
-    from jobs.queries.opened import existing_lists
-
     from batchsora.presentation.json_shapes import status_json, status_text
     from jobs.database.lock import current_runner
+    from jobs.queries.lists import existing_lists
 
     settings = cli.settings()
     with existing_lists(settings.database) as lists, lists.snapshot() as seen:
@@ -85,10 +84,9 @@ def jobs_command(
       batchsora jobs --group-by error
       batchsora jobs --batch summer --search "red kite" --json
     """
-    from jobs.queries.opened import existing_lists
-
     from batchsora.presentation.json_shapes import failure_json, failures_text, job_json, job_line
     from jobs.ports.selection import Wanted
+    from jobs.queries.lists import existing_lists
 
     wanted = Wanted(batch, states, kinds, campaigns, search=search)
     with existing_lists(cli.settings().database) as lists:
@@ -118,9 +116,8 @@ def show_command(cli: Cli, /, job: str, batch: str | None) -> int:
       batchsora show sunset-03
       batchsora show sunset-03 --json
     """
-    from jobs.queries.opened import existing_lists
-
     from batchsora.presentation.job_history import story_json, story_text
+    from jobs.queries.lists import existing_lists
 
     with existing_lists(cli.settings().database) as lists, lists.snapshot() as seen:
         found = seen.job(job, batch)
