@@ -32,11 +32,7 @@ def asks(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[
 
 
 class Lists:
-    """Answers the part of :class:`jobs.ports.queries.QueryStore` that plain SQL answers.
-
-    Args:
-        begin: opens a snapshot, and gives SQLite's own connection to ask on.
-    """
+    """Answers the part of :class:`jobs.ports.queries.QueryStore` that plain SQL answers."""
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin

@@ -41,11 +41,7 @@ LARGEST_WAL: Final = 32 * 1024**2
 
 @lru_cache(maxsize=8)
 def _engine(path: Path, pragma: str) -> Engine:
-    """Make the engine of a file, pool-less: the store itself keeps its connections open.
-
-    It is kept for the next store of the same file, because the statements that were compiled once
-    are kept with it.
-    """
+    """Make the engine of a file, kept for its next store: compiled statements are kept with it."""
     return create_engine(
         "sqlite://",
         creator=lambda: _open(path, pragma),
@@ -74,7 +70,7 @@ class Store:
             COMMIT: tests check their invariants there.
 
     Raises:
-        DatabaseUnusableError: the file system does not let us.
+        DatabaseFaultError: the file system does not let us.
     """
 
     control: ControlStore
@@ -115,7 +111,8 @@ class Store:
         """Run work in a transaction of its own, durable on return.
 
         Raises:
-            DatabaseUnusableError: it can't be written, or lies on a network drive.
+            DatabaseFaultError: it can't be written (read-only, disk full, locked for long, on a
+                network drive); nothing was kept.
         """
         if not self._may_write:  # a reader, which only looks, is let in
             refuse_network_drive(self.path)
@@ -161,10 +158,7 @@ class Store:
         return self._opened.change()
 
     def rescue(self, suffix: str) -> Path:
-        """Copy what was written into a file that is no longer there to a new one beside its name.
-
-        Args:
-            suffix: what to append to the name; an existing file is never overwritten.
+        """Copy what was written into a file that is gone to a new one: its name with a suffix.
 
         Raises:
             OSError, sqlite3.Error: it can't be written there.

@@ -205,10 +205,8 @@ _EXPECTED = Prepared(
 def expected(connection: Connection, oldest: int, since: datetime) -> list[Acceptance]:
     """List the generations of ours that a reading must show.
 
-    Args:
-        oldest: the first suspect's number: attempts more than :data:`NEIGHBOURS` before it are
-            left out.
-        since: what was sent before is left out.
+    What was sent before ``since`` is left out, and what is more than :data:`NEIGHBOURS` before the
+    oldest suspect.
     """
     return _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
 

@@ -78,13 +78,7 @@ def write(
     reason: str | None = None,
     message: str = "",
 ) -> None:
-    """Write an event, in the transaction of what happened.
-
-    Args:
-        batch_id: to which batch; None: to a run.
-        reason: why, as a value that programs compare.
-        message: why, for people.
-    """
+    """Write an event of a batch or of a run; ``reason`` is for programs, ``message`` for people."""
     _INSERT.insert(
         connection, at=at, kind=fact, batch=batch_id, reason=reason, message=message or None
     )
@@ -102,11 +96,7 @@ def batch_waits(
     blocked: Collection[Blocked],
     now: datetime,
 ) -> None:
-    """Write that a batch waits: once a run if for the same, except for a budget.
-
-    Args:
-        blocked: what stops its rest, where its own jobs run into that.
-    """
+    """Write that a batch waits, and what stops its rest: once a run, except for a budget."""
     fact = BatchFact.WAITING if CAPS.isdisjoint(blocked) else BatchFact.BUDGET_REACHED
     if fact is BatchFact.WAITING:
         number, _, before = _LAST_WAIT.first(connection, batch=batch_id) or (0, None, None)

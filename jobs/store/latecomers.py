@@ -9,17 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE

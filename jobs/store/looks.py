@@ -202,11 +202,7 @@ def complete(
     now: datetime,
     created_at: datetime | None = None,
 ) -> bool:
-    """Write down a finished video, even if its job or its attempt was given up.
-
-    Args:
-        created_at: the provider's own time of the generation, if it is to be kept.
-    """
+    """Write down a finished video, even if its job or its attempt was given up."""
     done: dict[str, Any] = {"ended_at": now, "percent": 100, "said_state": None}
     if created_at is not None:
         done["created_at"] = created_at

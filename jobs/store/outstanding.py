@@ -28,12 +28,7 @@ _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
 
 
 class _Queue:
-    """The questions about one kind of queue.
-
-    Args:
-        queued: what may be bought of a batch.
-        later: the same, found by the index of what is due later.
-    """
+    """What is asked about what may be bought of a batch, or later, by the index of that."""
 
     def __init__(self, queued: Select[Any], later: Select[Any]) -> None:
         self.any = Prepared(queued.limit(1))
@@ -84,12 +79,7 @@ def served_batches(connection: Connection) -> list[int]:
 def outstanding(
     connection: Connection, now: datetime, not_awaited: Collection[int] = ()
 ) -> Outstanding:
-    """See what is still to do.
-
-    Args:
-        now: what is due by then is ready.
-        not_awaited: batches that are not waited for while they are paused.
-    """
+    """See what is still to do; some batches are not waited for while they are paused."""
     sending = pending = in_doubt = 0
     queued: list[Outstanding] = []
     for batch in _ACTIVE.all(connection):

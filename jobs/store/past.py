@@ -14,15 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    exists,
-    not_,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, and_, exists, not_, or_, select
 
 from ..database.tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from ..model.spec import asked_key
@@ -261,22 +253,14 @@ def _matched(rows: Iterable[AskedJob], elsewhere: Mapping[str, Unclaimed]) -> li
     return found
 
 
-_ASKS = Prepared(
-    select(JOB.c.id).where(
-        JOB.c.id == bindparam("job"), JOB.c.fingerprint == bindparam("fingerprint")
-    )
-)
-
-
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
     """Complete a queued row with a finished video of the same request, at no charge.
 
     Return False if it did not land, or there is no finished video to share.
     """
     paid = found.paid
-    if paid.video_url is None or not _ASKS.first(
-        connection, job=found.job_id, fingerprint=found.fingerprint
-    ):
+    asks = (JOB.c.id == found.job_id, JOB.c.fingerprint == found.fingerprint)
+    if paid.video_url is None or not connection.execute(select(JOB.c.id).where(*asks)).first():
         return False
     shared = {
         **CLEAN,

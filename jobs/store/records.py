@@ -17,10 +17,9 @@ from ..model.spec import AskedRow
 
 @dataclass(frozen=True, slots=True)
 class QuietReading:
-    """The last reading of the balance while nothing was under way or in doubt.
+    """The last reading of the balance, in micros, while nothing was under way or in doubt.
 
     Attributes:
-        balance: in micros.
         charged: what had been charged in all by then, in micros.
         at: when, by our clock.
         theirs: when, by the provider's clock; None: unknown.
@@ -42,6 +41,7 @@ class AccountRow(NamedTuple):
     balance_micros: int | None
     first_balance_micros: int | None
     first_charged_micros: int | None
+    list_lag: float | None
     quiet_balance_micros: int | None
     quiet_charged_micros: int | None
     quiet_at: datetime | None
@@ -140,12 +140,7 @@ class PastAttempt(NamedTuple):
 
 
 class VoidAttempt(NamedTuple):
-    """What counts as never made, and the row that it is.
-
-    Attributes:
-        made_for: the request of the attempt; the row may ask for another by now.
-        sent_as: the fingerprint of the attempt: how it was spelled.
-    """
+    """What counts as never made, what it was made for and how that was spelled, and its row."""
 
     id: int
     job_id: int
@@ -187,11 +182,7 @@ class UnsettledAttempt(NamedTuple):
 
 
 class EstimatedAttempt(NamedTuple):
-    """A generation without a price in its answer.
-
-    Attributes:
-        last_micros: what its kind cost last; None: nobody knows.
-    """
+    """A generation without a price in its answer, and what its kind cost last; None: unknown."""
 
     price_micros: int
     hold_micros: int
@@ -233,11 +224,7 @@ class QueuedJob(NamedTuple):
 
 
 class AskedJob(NamedTuple):
-    """A job, what it asks for, and what was found and said about it.
-
-    Attributes:
-        manifest_fingerprint: what its manifest asks for, where that is something else.
-    """
+    """A job, what it asks for (and its manifest, if that differs), and what is known about it."""
 
     id: int
     batch_id: int
