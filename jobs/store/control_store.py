@@ -189,7 +189,6 @@ def _begin_with(
 
 
 def _kept(connection: Connection, batch_id: int, name: str, now: datetime) -> int | None:
-    """Read a cap as an earlier run left it."""
     match name:
         case "batch":
             return accounts.cap(connection, batch_key(batch_id))

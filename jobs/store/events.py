@@ -106,11 +106,6 @@ def batch_waits(
     write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for)
 
 
-def run_started(connection: Connection, now: datetime) -> None:
-    """Write down that a run serves batches from now on."""
-    write(connection, now, RunFact.STARTED)
-
-
 def run_ended(connection: Connection, now: datetime, reason: Reason | None, message: str) -> None:
     """Write down how a run ended; ``reason`` is None if an error of ours ended it."""
     write(connection, now, RunFact.ENDED, reason=reason, message=message)

@@ -177,7 +177,6 @@ def _edited(
 
 
 def _requests(connection: Connection, job: MovedJob) -> tuple[str, ...]:
-    """Return what a row with a video asks for, as a failed one may call it."""
     return (asked_before(connection, job), job.manifest_fingerprint or job.asked.fingerprint)
 
 

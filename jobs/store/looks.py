@@ -260,7 +260,6 @@ def fail(
 
 
 def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> None:
-    """Count a failure's price as refunded, if the batch's refunds cover it."""
     refunds = select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
     if Refunds(connection.execute(refunds).scalar_one()).covers(kind):
         price = attempt.price_micros or 0

@@ -114,7 +114,6 @@ def _queued(
     not_awaited: Collection[int],
     queue: _Queue,
 ) -> Outstanding:
-    """See what is queued of a batch."""
     if batch.paused:
         awaited = batch.id not in not_awaited
         return Outstanding(

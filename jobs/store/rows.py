@@ -130,7 +130,6 @@ def change(connection: Connection, table: Table, number: int, **values: Any) -> 
 def _moving(
     moved: Table, allowed: tuple[str, ...], set_to: tuple[str, ...], added: tuple[str, ...]
 ) -> Statement:
-    """Make the guarded update that every transition is."""
     values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in set_to}
     values |= {name: moved.c[name] + bindparam(f"more_{name}") for name in added}
     guard = text(f"{moved.name}.state IN {sql_list(allowed)}")

@@ -19,6 +19,7 @@ from ..model.ledger import Refunds
 from ..model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from ..model.spec import JobSpec, asked_row, fingerprint, request_of
 from ..model.states import LIVE_ATTEMPTS, AttemptState, Blocked, FailureKind, HeldBack, JobState
+from ..ports.events import RunFact
 from . import events, handing, holding, voids
 from .prepared import Prepared, as_list, columns_from, one_of, read
 from .records import AskedJob
@@ -37,7 +38,7 @@ from .rows import (
 
 def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> None:
     """Let the runner serve these batches: its own, when it begins."""
-    events.run_started(connection, now)
+    events.write(connection, now, RunFact.STARTED)
     connection.execute(
         update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
     )
