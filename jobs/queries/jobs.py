@@ -109,13 +109,6 @@ def each_job(
     yield from _JOB.each(connection, f"{_FROM} {where} ORDER BY {ORDERS[order]}", where.values)
 
 
-def list_jobs(
-    connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
-) -> list[JobRow]:
-    """List jobs as :func:`each_job`."""
-    return list(each_job(connection, wanted, order))
-
-
 def failures(connection: Connection, wanted: Wanted) -> list[FailureGroup]:
     """Group failed jobs by kind and words, the most frequent first, each with the first's key."""
     where = _where(connection, wanted)

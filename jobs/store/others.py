@@ -1,9 +1,8 @@
 """Rows that wait because somebody else buys them, or another batch of this run does.
 
-Others are seen in the account's list (:mod:`jobs.evidence.elsewhere`). Another batch's equal rows
-are asked for in the claim itself, each purchase once however it is spelled
-(:func:`jobs.model.spec.asked_key`): what was bought before the run is found in our own past
-(:mod:`jobs.store.past`), before the first purchase.
+Others are seen in the account's list (:mod:`jobs.evidence.elsewhere`). What another batch bought
+since the run began is asked for in the claim itself, each purchase once however it is spelled; what
+was bought before is found in our own past (:mod:`jobs.store.past`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

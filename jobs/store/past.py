@@ -2,11 +2,9 @@
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
 removed and loaded again: rows that ask for the same video are found by count, however it is
-spelled (:func:`jobs.model.spec.asked_key`). Equal rows of one manifest are wanted,
-and so is a single video whose words were typed again.
-
-It is searched before a run, and for rows that are queued during it (:func:`hold`). What batches
-of one run buy is searched in the claim (:mod:`jobs.store.others`).
+spelled. Equal rows of one manifest are wanted, and so is a single video whose words were typed
+again. It is searched before a run, and for rows that are queued during it; what batches of one run
+buy is searched in the claim (:mod:`jobs.store.others`).
 """
 
 from bisect import bisect_left

@@ -1,11 +1,9 @@
 """The rows that the store reads, where no value of a port or of the engine is read directly.
 
 A field stands for a column, in the order of the statement, and is ``None`` only where its column
-may be ``NULL`` there. Both are checked: the names whenever a statement is first run
-(:class:`jobs.store.prepared.Prepared`, :func:`jobs.store.prepared.read`), the types in
+may be ``NULL`` there: names are checked when a statement is first run, types in
 ``tests/unit/test_store_rows.py``. Named tuples, because a claim makes thousands of them in a turn:
-they cost what the driver's own rows cost. What a job asks for is one field of them, a row itself
-(:class:`jobs.model.spec.AskedRow`).
+they cost what the driver's own rows cost. What a job asks for is a row itself (``asked``).
 """
 
 from dataclasses import dataclass
