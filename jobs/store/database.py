@@ -126,8 +126,15 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with in_words(self.path, "read"), self._snapshot() as connection:
-            yield connection
+        with in_words(self.path, "read"):
+            driver(self._reader).execute("BEGIN")
+            try:
+                yield self._reader
+            finally:
+                # after an error SQLite may have ended it; after Ctrl-C the connection is gone
+                if not self._reader.invalidated and self._reader.connection.in_transaction:
+                    driver(self._reader).execute("COMMIT")
+                self._reader.rollback()  # SQLAlchemy's own idea of a transaction
 
     def change_mark(self) -> int:
         """Return a number that differs after any commit that changed something, by anybody."""
@@ -141,17 +148,6 @@ class Store:
     def create_tables(self) -> None:
         """Make the tables in no time, as the migrations would: in a file that is thrown away."""
         self.write(JOB.metadata.create_all)
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        driver(self._reader).execute("BEGIN")
-        try:
-            yield self._reader
-        finally:
-            # after an error SQLite may have ended it by itself; after Ctrl-C the connection is gone
-            if not self._reader.invalidated and self._reader.connection.in_transaction:
-                driver(self._reader).execute("COMMIT")
-            self._reader.rollback()  # SQLAlchemy's own idea of a transaction
 
     def change_of_file(self) -> Lost | None:
         """Return what became of the file since it was opened; None when it is still there."""
