@@ -102,7 +102,7 @@ class Where:
         self._conditions.append(f"{column} IN ({', '.join(f':{name}' for name in names)})")
 
     def search(self, words: str, *columns: str) -> None:
-        """Add that each word stands in one of some columns, in any case."""
+        """Add that each word is in one of some columns, in any case."""
         for word in words.split():
             name = f"v{len(self.values)}"
             for sign in ("/", "%", "_"):

@@ -58,7 +58,7 @@ _LIKE: Final = Prepared(
 
 
 def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ceiling: int) -> Room:
-    """Find what batches, campaigns and the day have in the way of jobs, before anybody waits.
+    """Find what stops jobs in their batches, campaigns and the day, before anybody waits.
 
     The balance is left out: what is known of it is as old as the runner's last reading, and the
     runner may wait for money. So is what passes without action, and what jobs take from each other.

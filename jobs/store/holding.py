@@ -171,7 +171,7 @@ def count(connection: Connection, sought: Sought, reason: HeldBack) -> int:
 
 
 def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None:
-    """Let rows wait for a look again that were held back for a reason: it may be gone."""
+    """Let rows wait for another look that were held back for a reason: it may be gone."""
     connection.execute(
         _held(sought, reason).values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
     )

@@ -136,7 +136,7 @@ def waiting(connection: Connection, batch_id: int) -> list[LoadedJob]:
 
 
 def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[LoadedJob]:
-    """List rows with a video that an earlier load parted with, and whose fingerprint is asked for.
+    """List rows with a video that left the manifest, and whose fingerprint is asked for now.
 
     A prompt that was given by hand counts too: its manifest's own may be spelled in another way.
     """

@@ -96,7 +96,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
 
 
 def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str | None:
-    """Return the first generation that is no attempt's, and that no equal row waits for."""
+    """Return the first generation that no attempt of ours has, and no equal row waits for."""
     ours = doubts.known(connection, made)
     theirs = [one for one in made if one not in ours]
     if not theirs:

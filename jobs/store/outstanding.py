@@ -57,7 +57,7 @@ _PARTS = Prepared(
 
 
 def parts(connection: Connection, job_ids: Collection[int]) -> dict[int, Part]:
-    """Count how some jobs stand, by batch."""
+    """Count some jobs by batch and state."""
     found: dict[int, Part] = {}
     for batch, state, held_back, jobs, unfiled in _PARTS.all(connection, jobs=as_list(job_ids)):
         part = found.setdefault(batch, Part())

@@ -235,7 +235,7 @@ class AskedJob(NamedTuple):
 
 
 class JobTerms(NamedTuple):
-    """What decides whether queued jobs have room: there is one for all that are alike."""
+    """What decides whether queued jobs have room: one for all that are the same."""
 
     batch_id: int
     kind: str

@@ -54,7 +54,7 @@ def campaigns(connection: Connection, batch_id: int) -> list[str]:
 
 
 def attempt_of_generation(connection: Connection, generation_id: str) -> GenerationOwner | None:
-    """Find the attempt that has a generation; None when it is no attempt's."""
+    """Find the attempt that has a generation, or None."""
     folded = folded_id(generation_id)
     owner = (
         select(ATTEMPT.c.id, JOB.c.key, BATCH.c.name.label("batch"))
