@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from ..model.errors import DatabaseFaultError, Fault
 
-LONGEST: Final = 4096
-"""Bytes of a text, at most."""
+LONGEST: Final = 4096  # bytes of a text, at most
 
 _KINDS: Final = {
     "TEXT": ("text",),
@@ -29,8 +28,7 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})*")
 _ZONE: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9._+-]{1,60}(?:/[A-Za-z0-9._+-]{1,60}){0,4}")
 """A name of the time zone database: no path out of its folder."""
 
-Execute = Callable[[str], Iterable[Any]]
-"""Runs a query, and returns its rows."""
+Execute = Callable[[str], Iterable[Any]]  # runs a query, and returns its rows
 
 
 def wrong_field(execute: Execute) -> str | None:

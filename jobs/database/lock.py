@@ -19,11 +19,8 @@ from filelock import FileLock, Timeout
 from ..model.errors import AnotherRunnerError, DatabaseFaultError, Fault
 from ..model.files import read_small, replaced
 
-PATIENCE = 0.5
-"""Seconds for which a runner that ends just now is waited for."""
-
-LARGEST_TEXT = 64 * 1024
-"""Bytes of what says who runs, at most."""
+PATIENCE = 0.5  # seconds for which a runner that ends just now is waited for
+LARGEST_TEXT = 64 * 1024  # bytes of what says who runs, at most
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 

@@ -15,8 +15,7 @@ from typing import Final
 from ..model.errors import DatabaseFaultError, Fault
 from ..model.files import is_foreign
 
-BESIDE: Final = ("-wal", "-shm", "-journal")
-"""What SQLite itself keeps beside a database."""
+BESIDE: Final = ("-wal", "-shm", "-journal")  # what SQLite itself keeps beside a database
 
 
 def refuse_planted_files(database: Path) -> None:

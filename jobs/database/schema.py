@@ -21,8 +21,7 @@ from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_ta
 KNOWN: Final = tuple(f"{number:04}" for number in range(1, 15))
 """Every revision that this program can upgrade from, oldest first (a test holds them)."""
 
-HEAD: Final = KNOWN[-1]
-"""The newest one; it is written here so that readers need no alembic."""
+HEAD: Final = KNOWN[-1]  # the newest one; it is written here so that readers need no alembic
 
 NEWEST: Final = "newest.sql"
 """In the migrations' folder: what they make, all in one, which a new database begins with.
@@ -30,8 +29,7 @@ NEWEST: Final = "newest.sql"
 ``make docs`` writes it from them, and a test holds it against them.
 """
 
-PATIENCE: Final = 2.0
-"""Seconds after which a person is told that an upgrade is still running."""
+PATIENCE: Final = 2.0  # seconds after which a person is told that an upgrade is still running
 
 _NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 

@@ -19,8 +19,7 @@ from typing import Final
 from ..model.files import read_small
 
 KEY_FILE: Final = "seal.key"
-MOST: Final = 8
-"""Accounts that are kept in a seal; of more, whoever used it first is asked again."""
+MOST: Final = 8  # accounts that are kept in a seal; of more, whoever used it first is asked again
 
 _KEY: Final = re.compile(rb"[0-9a-f]{64}\n?")
 _SEAL: Final = re.compile(rf"[0-9a-f]{{32}}(?: [0-9a-f]{{64}}){{0,{MOST}}}")

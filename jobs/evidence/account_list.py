@@ -19,21 +19,13 @@ from ..model.provider import (
     UnreachableError,
 )
 
-WAITS = (0.5, 1.0, 2.0)
-"""Seconds between the tries of one page."""
+WAITS = (0.5, 1.0, 2.0)  # seconds between the tries of one page
 
 LONGEST_WAIT = 60.0
-OVERLAP = 10
-"""Entries that two neighbouring pages share at least, so that none is missed in between."""
-
-THE_SAME = 3
-"""How often in a row a page without news must be the same, to be the last of its list."""
-
-MOST_PAGES = 1000
-"""Most pages of one reading: ninety thousand generations."""
-
-DISORDER = timedelta(minutes=10)
-"""By how much entries may be out of order before a reading proves nothing."""
+OVERLAP = 10  # entries that neighbouring pages share at least: none is missed in between
+THE_SAME = 3  # how often in a row a page without news must be the same, to be the last of its list
+MOST_PAGES = 1000  # most pages of one reading: ninety thousand generations
+DISORDER = timedelta(minutes=10)  # entries may be out of order by this and still prove something
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,7 @@ from ..model.provider import (
 )
 from ..model.states import FailureKind
 
-RUNNING = 3
-"""Equal refusals in a row from which on they are not the rows' fault."""
+RUNNING = 3  # equal refusals in a row from which on they are not the rows' fault
 
 _OF_THE_ACCOUNT = ""
 """Stands for the words of all about access, money and the account: these need not be equal."""

@@ -11,17 +11,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-ROUNDING: Final = 10_000
-"""Largest rounding error in micros: a provider may show the balance in whole cents."""
-
-REFUNDED_WITHIN: Final = timedelta(days=1)
-"""How long after a generation failed its price may still be refunded."""
-
-GIVEN_UP_WITHIN: Final = timedelta(days=30)
-"""How long after its purchase a generation that never ended may be refunded."""
-
-SHOWN_WITHIN: Final = timedelta(minutes=3)
-"""How long the balance may not show a purchase: the default grace period."""
+ROUNDING: Final = 10_000  # largest rounding error in micros: a balance may be in whole cents
+REFUNDED_WITHIN: Final = timedelta(days=1)  # how long after its failure a price may be refunded
+GIVEN_UP_WITHIN: Final = timedelta(days=30)  # a purchase that never ended may be refunded
+SHOWN_WITHIN: Final = timedelta(minutes=3)  # a balance may be so late: the default grace period
 
 
 class Money(StrEnum):

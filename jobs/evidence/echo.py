@@ -59,8 +59,7 @@ def _misread(text: str) -> bool:
     return False
 
 
-Sizes = tuple[int, int, int]
-"""Characters, UTF-16 units, and bytes in UTF-8."""
+Sizes = tuple[int, int, int]  # characters, UTF-16 units, and bytes in UTF-8
 
 NOT_WHOLE: Sizes = (0, 1, 3)
 """How much less a cut leaves that went through a character, which is left out then."""
@@ -96,14 +95,9 @@ WAYS: Final[Mapping[str, Callable[[str], str]]] = {
 }
 """What a list may do to prompts, by how people call it; the first that explains all counts."""
 
-ENDINGS: Final = ("", "…", "...")
-"""What may stand where a prompt was cut."""
-
-SHORTEST_CUT: Final = 8
-"""Characters below which the beginning of a prompt says nothing of the rest."""
-
-ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3
-"""The least that an unknown cut leaves."""
+ENDINGS: Final = ("", "…", "...")  # what may stand where a prompt was cut
+SHORTEST_CUT: Final = 8  # characters below which the beginning of a prompt says nothing of the rest
+ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3  # the least that an unknown cut leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +195,7 @@ class EchoLearner:
 
 
 SAMPLES: Final = 200
-LENGTHS: Final = 4
-"""Lengths of cut prompts that are tried."""
+LENGTHS: Final = 4  # lengths of cut prompts that are tried
 
 
 def resembles(sent: str, shown: str) -> bool:

@@ -14,11 +14,8 @@ from ..model.text import prompt_key
 from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
 from .echo import Echo, EchoLearner
 
-MARGIN = timedelta(seconds=30)
-"""By how much the look before buying may have been behind."""
-
-SEVERAL = 3
-"""How many prompts bought by this run and by others are no coincidence."""
+MARGIN = timedelta(seconds=30)  # by how much the look before buying may have been behind
+SEVERAL = 3  # how many prompts bought by this run and by others are no coincidence
 
 FAILED_WITHIN = REFUNDED_WITHIN + timedelta(days=1)
 """How long after its creation a failed generation may be refunded: it may fail late."""
@@ -26,8 +23,7 @@ FAILED_WITHIN = REFUNDED_WITHIN + timedelta(days=1)
 FAR = FAILED_WITHIN + timedelta(hours=26)
 """How far back the list is read for others' failures, including a wrong clock or time zone."""
 
-REMEMBERED = 10_000
-"""Most purchases of a run that are compared with what others buy."""
+REMEMBERED = 10_000  # most purchases of a run that are compared with what others buy
 
 
 def since_when(began: datetime, looked_at: datetime | None) -> datetime:

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from ..model.states import HeldBack
 
-MOST_ASKED = 10_000
-"""Most requests for which we remember up to where our own past was searched."""
+MOST_ASKED = 10_000  # most requests for which we remember up to where our own past was searched
 
 
 class Wish(NamedTuple):

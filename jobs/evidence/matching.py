@@ -17,8 +17,7 @@ from ..model.provider import Generation, GenerationPhase
 from ..model.text import text_key
 from .echo import ANY_CUT, Echo, Likeness, Sizes, Sort, marks_dropped, sorts, start
 
-STUCK: Final = timedelta(hours=24)
-"""A generation that is unfinished for longer will hardly ever complete."""
+STUCK: Final = timedelta(hours=24)  # one that is unfinished for longer will hardly ever complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +235,7 @@ class Starts:
         return self._newest if end - first > MANY else self._shown[first:end]
 
 
-MANY: Final = 100
-"""Most generations that are compared one by one with each row."""
+MANY: Final = 100  # most generations that are compared one by one with each row
 
 
 def _by_key(

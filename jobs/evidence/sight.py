@@ -15,20 +15,11 @@ from .echo import ANY_CUT, Echo, Sizes, Sort, learn_most, plain, readable, sizes
 from .matching import Shows
 from .witness import Acceptance
 
-NEWEST: Final = 10
-"""How many of our newest generations every list must show, however short it is."""
-
-RECENT: Final = timedelta(days=2)
-"""How long every list must show our purchases; a provider may delete older ones."""
-
-MOST_ASKED: Final = 100
-"""Most generations missing in the list that one look asks for by id."""
-
-YOUNG: Final = timedelta(seconds=30)
-"""How long a list may take to show an acceptance, if its lag was not measured."""
-
-WORD: Final = 24
-"""Characters by which cuts between words differ in length."""
+NEWEST: Final = 10  # how many of our newest generations every list must show, however short it is
+RECENT: Final = timedelta(days=2)  # how long a list must show ours; older ones may be deleted
+MOST_ASKED: Final = 100  # most generations missing in the list that one look asks for by id
+YOUNG: Final = timedelta(seconds=30)  # how late a list may be, if its lag was not measured
+WORD: Final = 24  # characters by which cuts between words differ in length
 
 
 @dataclass(frozen=True, slots=True)

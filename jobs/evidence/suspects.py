@@ -9,17 +9,10 @@ from ..model.clock import UNMEASURED
 from ..model.provider import Generation
 from ..model.states import AttemptState
 
-NARROW = timedelta(seconds=30)
-"""How far beyond its window a creation may lie where the provider's clock was measured."""
-
-WIDE = timedelta(minutes=10)
-"""How far before its window a reading must look before it proves absence."""
-
-WATCHED = timedelta(hours=1)
-"""How long a void is watched for a generation that turns up after all."""
-
-AHEAD = timedelta(minutes=1)
-"""An intent that lies further in our future was written by a clock that has been set back."""
+NARROW = timedelta(seconds=30)  # how far beyond its window a creation may lie by a measured clock
+WIDE = timedelta(minutes=10)  # how far before its window a reading that proves absence must look
+WATCHED = timedelta(hours=1)  # how long a void is watched for a generation that turns up after all
+AHEAD = timedelta(minutes=1)  # an intent farther in our future is of a clock that was set back
 
 
 class Appeared(StrEnum):

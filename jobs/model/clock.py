@@ -16,12 +16,10 @@ UNMEASURED = timedelta(hours=26)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """A provider's time outside of these is unreadable: arithmetic on year 1 or 9999 overflows."""
 
-PRECISION = timedelta(seconds=2)
-"""How far a ``Date`` may be off, by which the provider's clock and ours are compared."""
+PRECISION = timedelta(seconds=2)  # how far a Date may be off, by which the two clocks are compared
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-MOST_APART = timedelta(days=366)
-"""A wall clock that says that more has passed since a doubt was set in between."""
+MOST_APART = timedelta(days=366)  # a wall clock that says more has passed since a doubt was set
 
 
 def passed_since(

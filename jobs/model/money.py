@@ -6,8 +6,7 @@ The provider quotes four decimals (``"0.1200"``), so six lose nothing.
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import NewType
 
-Micros = NewType("Micros", int)
-"""An amount in millionths of a US dollar."""
+Micros = NewType("Micros", int)  # an amount in millionths of a US dollar
 
 MICROS_PER_USD = 1_000_000
 LARGEST_USD = Decimal(1_000_000_000)

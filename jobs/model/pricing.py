@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-FAR: Final = 5
-"""A price so many times as high or as low as the known one is odd."""
+FAR: Final = 5  # A price so many times as high or as low as the known one is odd
 
 STEADY: Final = timedelta(hours=1)
 """After so long at one price the hold comes down to it: until then answers of before may come."""

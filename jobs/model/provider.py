@@ -60,8 +60,7 @@ class Kind:
 
 FIRST_MODEL: Final = "sora"
 """The model of requests that name none: databases knew their rows before there was another one."""
-Parameter = str | int | float | bool
-"""A value of a request's parameter."""
+Parameter = str | int | float | bool  # A value of a request's parameter
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,8 +104,7 @@ def spec_row(spec: JobSpec, kind: str) -> SpecRow:
     return SpecRow._make((*where, *asked, *rest))
 
 
-FINGERPRINT_LENGTH: Final = 32
-"""Hexadecimal digits."""
+FINGERPRINT_LENGTH: Final = 32  # hexadecimal digits
 
 
 def fingerprint(request: GenerationRequest) -> str:

@@ -7,8 +7,7 @@ import unicodedata
 from itertools import groupby
 from typing import Final, Literal
 
-SHORT: Final = 1000
-"""Characters up to which Unicode's forms cost nothing, whatever they are."""
+SHORT: Final = 1000  # characters up to which Unicode's forms cost nothing, whatever they are
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
 

@@ -14,8 +14,7 @@ from typing import Final, Protocol
 from ..model.money import Micros
 from ..model.states import Blocked, FailureKind, Reason
 
-KEPT: Final = 200_000
-"""Least number of events that are kept: older ones are deleted when a run takes over."""
+KEPT: Final = 200_000  # least events kept: older ones are deleted when a run takes over
 
 
 class JobFact(StrEnum):

@@ -92,8 +92,7 @@ class StagedCount:
     jobs: int
 
 
-Place = tuple[int, int]
-"""A job's batch and number: files are wanted in this order."""
+Place = tuple[int, int]  # A job's batch and number: files are wanted in this order
 
 
 class WantedFile(NamedTuple):

@@ -40,8 +40,7 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
 
 
-NONE: Final = "none"
-"""Of videos that nobody has judged, for :attr:`Shelf.verdict`."""
+NONE: Final = "none"  # of videos that nobody has judged, for :attr:`Shelf.verdict`
 
 
 @dataclass(frozen=True, slots=True)

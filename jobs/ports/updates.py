@@ -11,8 +11,7 @@ from ..model.states import FailureKind
 ANNOUNCED: Final = datetime.fromtimestamp(0, UTC)
 """The next look of a generation whose end a callback announced: due, whatever the clock says."""
 
-FAR: Final = 20_000
-"""Most generations of ours that are counted to find one in the account's list."""
+FAR: Final = 20_000  # most generations of ours that are counted to find one in the account's list
 
 
 class Due(NamedTuple):

@@ -288,8 +288,7 @@ def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
     return store.adoption.take_over(takeable, now, work.ahead.total_seconds())
 
 
-TOGETHER: Final = 8
-"""Single looks at the same time."""
+TOGETHER: Final = 8  # single looks at the same time
 
 
 async def deleted_of(

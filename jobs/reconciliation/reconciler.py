@@ -35,17 +35,10 @@ from .watch_schedule import LagMeter, Watches
 
 log = logging.getLogger(__name__)
 
-NAP = 1.0
-"""Seconds between two looks at the table for new doubts."""
-
-MOST_PROBES = 20
-"""Readings of the list that a run makes only to measure how late it is."""
-
-MOST_VOIDS = 5
-"""Voids of a job after which it fails."""
-
-FIRST_LOOKS = 3
-"""Looks at the list for voids of earlier runs, at most, before anything is bought."""
+NAP = 1.0  # seconds between two looks at the table for new doubts
+MOST_PROBES = 20  # readings of the list that a run makes only to measure how late it is
+MOST_VOIDS = 5  # voids of a job after which it fails
+FIRST_LOOKS = 3  # looks at the list for voids of earlier runs, at most, before anything is bought
 
 WHY_VOID = "not in the account's list after the grace, nor in its balance: never made"
 """The reason that is kept with a void, for people."""

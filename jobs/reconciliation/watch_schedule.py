@@ -9,14 +9,11 @@ from ..evidence.suspects import Settlement, SuspectAttempt
 from ..model.states import AttemptState
 from ..runtime.run_context import RunPolicy
 
-SLOWEST = 60.0
-"""Most seconds between two readings of the list for a doubt that no person has to settle yet."""
+SLOWEST = 60.0  # most seconds between two readings for a doubt that may settle by itself
 
-WATCH_EVERY, WATCH_SLOWEST = 30.0, 600.0
-"""Seconds between two looks for a void."""
+WATCH_EVERY, WATCH_SLOWEST = 30.0, 600.0  # seconds between two looks for a void
 
-MOST_FAILED_READINGS = 3
-"""Readings past twice the grace period that settle nothing: then the doubt waits for a person."""
+MOST_FAILED_READINGS = 3  # past twice the grace period: then the doubt waits for a person
 
 
 @dataclass(slots=True)

@@ -24,11 +24,8 @@ log = logging.getLogger(__name__)
 
 _CAUSES = {WrongAddressError: RefusalCause.ADDRESS, ForbiddenError: RefusalCause.ACCESS}
 
-FIRST_TRIES = 3
-"""How often the first reading is tried before a run gives up: nothing is under way yet."""
-
-TRIES_AFTER_DOUBT = 3
-"""How often the reading after a doubt is tried where the balance is refused; then we buy on."""
+FIRST_TRIES = 3  # of the first reading, before a run gives up: nothing is under way yet
+TRIES_AFTER_DOUBT = 3  # of a reading after a doubt that is refused; then we buy on
 
 
 class BalanceMonitor:

@@ -6,41 +6,18 @@ from dataclasses import dataclass, field
 from ..model.clock import Clock
 from ..model.provider import Generation, GenerationPhase
 
-YOUNG = 60.0
-"""Seconds of age below which a generation is looked at rarely: none is faster (api.md)."""
-
-EXPECTED = 900.0
-"""Seconds a generation takes at most, as the provider says (api.md); later, looks become rarer."""
-
-NEARLY_DONE = 90
-"""From this percentage on a generation is looked at as often as the interval allows."""
-
-CALM = 12
-"""Most intervals between two looks, while there is only progress to see."""
-
-HALFWAY = 6
-"""Most intervals between two looks, while the percentage shows when it will be done."""
-
-LATELY = 50
-"""Finished generations of a kind whose durations are remembered."""
-
-LONGER = 4 * LATELY
-"""Looks at generations of a kind that are remembered for the ages at which they were unfinished."""
-
-ENOUGH = 5
-"""How many finished generations make their durations significant."""
-
-EARLY = 0.9
-"""The share of the shortest duration seen lately from which on a generation may be done."""
-
-RELIED_ON = 12.0
-"""Intervals between two looks once every end is announced by a callback."""
-
-TRUST = 0.5
-"""Intervals added between looks for each announced end."""
-
-LOOP_TURN = 0.05
-"""Seconds a busy event loop may take for one turn: what falls due in it starts together."""
+YOUNG = 60.0  # seconds of age below which a generation is looked at rarely: none is faster (api.md)
+EXPECTED = 900.0  # most seconds a generation takes, says api.md; later, looks are rarer
+NEARLY_DONE = 90  # from this percentage on only the interval limits looks
+CALM = 12  # most intervals between two looks, while there is only progress to see
+HALFWAY = 6  # most intervals between two looks, while the percentage shows when it will be done
+LATELY = 50  # finished generations of a kind whose durations are remembered
+LONGER = 4 * LATELY  # looks at unfinished generations of a kind that are remembered
+ENOUGH = 5  # how many finished generations make their durations significant
+EARLY = 0.9  # the share of the shortest duration seen lately from which on a generation may be done
+RELIED_ON = 12.0  # intervals between two looks once every end is announced by a callback
+TRUST = 0.5  # intervals added between looks for each announced end
+LOOP_TURN = 0.05  # seconds of one turn of a busy event loop: what falls due in it starts together
 
 
 class Pacer:

@@ -14,28 +14,19 @@ from ..model.provider import ProviderError, RefusalCause, ThrottledError, TokenR
 from ..model.retry import full_jitter
 from ..model.words import Pause
 
-COOLING = 5.0
-"""Seconds to wait after a 429 that does not say how long, doubled while they continue."""
-
-LEAST_COOLING = 0.5
-"""Seconds to wait at least after one that does, doubled while they continue."""
+COOLING = 5.0  # seconds to wait after a 429 that does not say how long, doubled while they continue
+LEAST_COOLING = 0.5  # seconds to wait at least after one that does, doubled while they continue
 
 COOLING_CEILING = 300.0
-LONGEST_RETRY_AFTER = 3600.0
-"""A Retry-After beyond this is taken as this: after an hour we ask again."""
-
-STREAK = 3
-"""Submissions in doubt in a row, without an acceptance between, that look like an outage."""
+LONGEST_RETRY_AFTER = 3600.0  # a longer Retry-After counts as this: after an hour we ask again
+STREAK = 3  # submissions in doubt in a row, without an acceptance between, that look like an outage
 
 AFTER_DOUBTS = (5.0, 30.0, 600.0, 3600.0)
 """Seconds without submissions after the 1st, 2nd … doubt in a row where something in front of the
 provider answered, and from the third on (30 s) where nothing did: five in an hour at most."""
 
-SAID_FROM = 60.0
-"""Seconds of waiting from which on people are told."""
-
-SILENCE = 25.0
-"""Seconds without an answer from which on people are told: turns are half a minute apart."""
+SAID_FROM = 60.0  # seconds of waiting from which on people are told
+SILENCE = 25.0  # seconds without an answer from which on people are told; turns are 30 apart
 
 
 class Patience:

@@ -17,11 +17,8 @@ from ..model.provider import (
     UnreachableError,
 )
 
-RAREST = 600.0
-"""Seconds between two looks at a generation in trouble, and between two tries of a failing list."""
-
-CROWD = 3
-"""So many generations that fail alike, with no other answer, are not a trouble of one."""
+RAREST = 600.0  # seconds between looks at one in trouble, and between tries of a failing list
+CROWD = 3  # so many generations that fail alike, with no other answer, are not a trouble of one
 
 
 def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
@@ -60,8 +57,7 @@ def backed_off(failures: int, interval: float) -> float:
     return min(RAREST, interval * 2.0 ** min(failures, 20))
 
 
-ASKED_EVERY = 60.0
-"""Seconds for which an answer for the balance is trusted: 403s come in crowds."""
+ASKED_EVERY = 60.0  # seconds for which an answer for the balance is trusted: 403s come in crowds
 
 
 class TokenCheck:

@@ -11,11 +11,8 @@ from ..runtime.run_context import RunContext
 
 log = logging.getLogger(__name__)
 
-NAP = 1.0
-"""Seconds between two checks whether a row waits."""
-
-APART = 30.0
-"""Seconds between two readings of the list: rows that begin to wait in between share one."""
+NAP = 1.0  # seconds between two checks whether a row waits
+APART = 30.0  # seconds between two readings of the list: rows that wait meanwhile share one
 
 
 class LateLook:

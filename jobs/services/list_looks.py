@@ -14,11 +14,8 @@ from ..runtime.troubles import Troubles, backed_off
 
 log = logging.getLogger(__name__)
 
-PASSES = 2
-"""How often the list is read through for one look, before the rest is looked at singly."""
-
-LIST_FROM = 3
-"""From so many generations on that a page would show, it is read instead of single ones."""
+PASSES = 2  # how often the list is read through for one look, before the rest is looked at singly
+LIST_FROM = 3  # so many due generations on a page, and it is read instead of single ones
 
 
 def next_page(

@@ -43,20 +43,11 @@ _GIVEN_UP_AS: Mapping[GenerationPhase | None, FailureKind] = {
 }
 """Why a job fails whose generation we waited for too long; from every other phase: overdue."""
 
-SINGLE_LOOKS = 8
-"""Single looks at the same time."""
-
-LONGEST_NAP = 1.0
-"""Seconds after which the table is asked again at the latest: acceptances come at any time."""
-
-OVERDUE_EVERY = timedelta(minutes=10)
-"""How often an overdue generation is looked at during a run."""
-
-JUMP = timedelta(seconds=5)
-"""A wall clock that moved by more than this was set, or the machine slept."""
-
-FARTHEST = timedelta(hours=1)
-"""Nothing is planned farther ahead: looks 10 minutes, retries 15 (jobs/model/retry.py)."""
+SINGLE_LOOKS = 8  # single looks at the same time
+LONGEST_NAP = 1.0  # seconds until the table is asked again: acceptances come at any time
+OVERDUE_EVERY = timedelta(minutes=10)  # how often an overdue generation is looked at during a run
+JUMP = timedelta(seconds=5)  # a wall clock that moved by more was set, or the machine slept
+FARTHEST = timedelta(hours=1)  # nothing is planned farther ahead: looks 10 minutes, retries 15
 
 
 @dataclass(frozen=True, slots=True)

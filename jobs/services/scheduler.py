@@ -38,24 +38,19 @@ from .run_outcome import Ending, Situation, serves, verdict
 
 log = logging.getLogger(__name__)
 
-TICK = 1.0
-"""Seconds between two looks at the table while idle: other processes may have changed it."""
+TICK = 1.0  # seconds between two looks at the table while idle: other processes may have changed it
 
 MONEY_FIRST, MONEY_SLOWEST = 30.0, 600.0
 """Seconds between two readings while we wait for money: doubled each time."""
 
-LONGEST_REST = 30.0
-"""Seconds after which a turn is taken although the table has not changed."""
+LONGEST_REST = 30.0  # seconds after which a turn is taken although the table has not changed
 
 MOST_SENDING = 192
 """Submissions that wait for their answer at the same time: what a kill leaves in doubt, and what
 needs connections of its own, stays small however much may be in flight (docs/performance.md)."""
 
-ROOM_FROM = MOST_SENDING * 3 // 4
-"""With fewer under way, more are sent: some together, so that they share a transaction."""
-
-FRESH = 15.0
-"""Seconds for which a reading of the balance that blocks purchases is trusted."""
+ROOM_FROM = MOST_SENDING * 3 // 4  # with fewer under way, more are sent, to share a transaction
+FRESH = 15.0  # seconds for which a reading of the balance that blocks purchases is trusted
 
 
 @dataclass(frozen=True, slots=True)
