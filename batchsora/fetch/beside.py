@@ -1,4 +1,4 @@
-"""Work in a thread that nobody leaves behind."""
+"""Work in a thread that is never left behind."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def beside(work: Callable[[], T]) -> T:
-    """Work in a thread; a cancellation waits for its end, so that nobody writes behind us."""
+    """Work in a thread; a cancellation waits for its end, so that nothing is written behind us."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)

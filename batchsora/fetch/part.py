@@ -1,11 +1,11 @@
-"""A file on its way: its bytes, their hash, and the note that lets it be resumed.
+"""A file on its way: its bytes, their hash, and the note to resume it.
 
-The bytes go into ``NAME.part``. Beside it ``NAME.part.json`` marks how many of them there are,
-their hash, and which version of the file they belong to; a part without a fitting mark is begun
-again. So neither a crash nor another video under the same name leaves a mixture.
+The bytes go into ``NAME.part``. Beside it ``NAME.part.json`` has two marks: a number of bytes,
+their hash, and the version of the file. A part without a matching mark starts over, so neither a
+crash nor another video under the same name leaves a mixture.
 
-There are two marks: of the bytes that were forced to disk, which a power cut leaves, and of all of
-them, which a killed process leaves. The note is written over itself: torn, it vouches for nothing.
+One mark is of the bytes that were forced to disk, for a power cut; the other of all of them, for a
+killed process. The note is written over itself: a torn one proves nothing.
 """
 
 import fcntl
@@ -47,7 +47,7 @@ def box(head: bytes) -> tuple[bytes, int] | None:
     """Read a box's name and length from its first 16 bytes, or its only 8.
 
     Returns:
-        The length is 0 when the box reaches to the end of the file. None when this is not a box.
+        Length 0 if the box reaches to the end of the file. None if it is not a box.
     """
     length, name, least = int.from_bytes(head[:4]), head[4:8], 8
     if length == 1:
@@ -75,14 +75,13 @@ def first_box_fits(head: bytes, size: int) -> bool:
 
 
 def whole_video(read: Callable[[int, int], bytes], size: int) -> bool:
-    """Check whether boxes fill a file exactly, among them those that a video can't do without.
+    """Check whether boxes fill a file exactly, among them those that a video needs.
 
-    This is what shows the end of a file whose length nobody told. A last box without a length could
-    end anywhere, and proves nothing.
+    This shows the end of a file of unknown length. A last box without a length could end anywhere,
+    and proves nothing.
 
     Args:
         read: from a count and an offset to the file's bytes there.
-        size: of the file in bytes.
     """
     names: set[bytes] = set()
     start = 0
@@ -111,11 +110,11 @@ Mark = tuple[int, str]
 
 
 class FetchError(Exception):
-    """A file could not be fetched; what has come so far is kept for the next try.
+    """A file could not be fetched; what arrived is kept for the next try.
 
     Attributes:
-        expired: the address answered something that is not the file, so ask for a fresh one at
-            once. False: the file may still come from there; ask when it fails again.
+        expired: the address answered something else, so get a fresh one now. False: the file may
+            still come from there; get one when it fails again.
     """
 
     def __init__(self, message: str, *, expired: bool = False) -> None:
@@ -125,12 +124,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A whole file.
-
-    Attributes:
-        size: in bytes.
-        sha256: of its content, in hexadecimal.
-    """
+    """A whole file; ``size`` in bytes, ``sha256`` in hexadecimal."""
 
     path: Path
     size: int
@@ -138,7 +132,7 @@ class Fetched:
 
 
 class Part:
-    """A file on its way: its bytes, their hash, and the note that lets it be resumed."""
+    """A file on its way."""
 
     def __init__(self, target: Path, handle: int) -> None:
         self._target = target
@@ -156,7 +150,7 @@ class Part:
 
     @classmethod
     def opened(cls, target: Path) -> Self:
-        """Open the part of a file, empty until :meth:`resume` says more.
+        """Open the part of a file, empty until :meth:`resume`.
 
         Raises:
             FetchError: another process is fetching it.
@@ -194,7 +188,7 @@ class Part:
             os.close(self._handle)
 
     def resume(self) -> None:
-        """Resume from what a mark vouches for."""
+        """Resume from what a mark proves."""
         try:
             note: Any = json.loads(read_small(self._note, LARGEST_NOTE))
             version = note["version"]
@@ -220,11 +214,7 @@ class Part:
         return None
 
     def add(self, block: bytes, *, mark: bool = True) -> None:
-        """Append bytes.
-
-        Args:
-            block: the bytes.
-            mark: False leaves it to the end of this part's context to mark them.
+        """Append bytes; without ``mark`` the end of this part's context marks them.
 
         Raises:
             FetchError: the first ones are not those of an MP4.
@@ -242,12 +232,12 @@ class Part:
             self._write_note(force=self.size - self._forced[0] >= FORCE_EVERY)
 
     def begins_video(self) -> bool:
-        """Check whether what is here is long enough for a video, and for its first box."""
+        """Check whether the part is long enough for a video, and for its first box."""
         head = self._head()
         return len(head) == BOX_HEAD and first_box_fits(head, self.size)
 
     def whole_video(self) -> bool:
-        """Check whether what is here ends where a video may end."""
+        """Check whether the part ends where a video may end."""
         return whole_video(lambda count, at: os.pread(self._handle, count, at), self.size)
 
     def _head(self) -> bytes:
@@ -269,7 +259,7 @@ class Part:
         self.version = ""
 
     def finish(self) -> Fetched:
-        """Make the part the file, for good."""
+        """Rename the part to the file, for good."""
         os.fsync(self._handle)
         self._path.replace(self._target)
         self._finished = True

@@ -1,8 +1,8 @@
-"""Fetching one video into a file: resumed where it broke off, renamed only when it is whole.
+"""Fetch one video into a file: resumed where it broke off, renamed only when it is whole.
 
-The server's word is not taken for anything: its length, range, version, redirects and pace are
-checked, and the content must begin as an MP4, whatever type it is said to have. Where nobody tells
-how long the file is, the file itself must show that it is whole.
+The server is not trusted: its length, range, version, redirects and pace are checked, and the
+content must begin as an MP4, whatever its type. If the length is unknown, the file itself must show
+that it is whole.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What an answer's head says of its body.
+    """What the head of an answer says of its body.
 
     Attributes:
-        reach: bytes of the file that are here after it; None when nobody says.
-        last: its end, once it has come in order, is known to be the file's.
+        reach: bytes of the file that are here after it; None if unknown.
+        last: its end is known to be the file's.
         packed: sent gzip'd.
     """
 
@@ -74,16 +74,14 @@ async def fetch_video(
     """Fetch an MP4 to a file, whole or not at all.
 
     Args:
-        http: a client without the API's token, which does not follow redirects, and connects to
-            the addresses that a request's extension names (batchsora.fetch.addresses).
-        url: of the video.
-        target: where it goes; what is there is replaced, so the caller chooses a name of its own.
+        http: a client without the API's token, which does not follow redirects, and connects to the
+            addresses of a request's extension (:mod:`batchsora.fetch.addresses`).
+        target: replaced if it is there.
         largest: bytes that are accepted at most.
-        longest: seconds that this try may take, beside those that ``pace`` takes.
-        allow_private: take it from loopback and private addresses as well.
-        progress: told the number of bytes that are here, now and then.
-        pace: shared by all downloads that stay within a rate together; None is no limit.
-        resolve: names to addresses.
+        longest: seconds for this try, without the waits of ``pace``.
+        allow_private: also accept loopback and private addresses.
+        progress: called now and then with the number of bytes that are here.
+        pace: shared by all downloads; None: no limit.
 
     Raises:
         FetchError: it could not be fetched.
@@ -119,10 +117,10 @@ async def fetch_video(
 async def _answer(
     http: httpx.AsyncClient, url: str, part: Part, resolve: Resolve, *, allow_private: bool
 ) -> AsyncIterator[httpx.Response]:
-    """Ask for the file, or for what is missing of it; follow redirects.
+    """Request the file, or what is missing of it; follow redirects.
 
     Raises:
-        FetchError: there is no answer that has the file.
+        FetchError: no answer has the file.
     """
     redirects = 0
     address = _address(url)
@@ -159,7 +157,7 @@ async def _answer(
 
 
 def _address(url: str) -> httpx.URL:
-    """Read an address, and refuse what is none of the web's."""
+    """Read an address, and refuse other schemes than the web's."""
     try:
         found = httpx.URL(url)
         host = found.host
@@ -173,7 +171,7 @@ def _address(url: str) -> httpx.URL:
 
 
 def _redirected(before: httpx.URL, location: str) -> httpx.URL:
-    """Read where a redirect leads."""
+    """Return the target of a redirect."""
     try:
         return _address(urljoin(str(before), location))
     except ValueError as error:
@@ -183,7 +181,7 @@ def _redirected(before: httpx.URL, location: str) -> httpx.URL:
 
 
 async def _checked(address: httpx.URL, resolve: Resolve) -> Sequence[str]:
-    """Find the addresses that a connection may go to."""
+    """Find the addresses that a connection may use."""
     found = await public_addresses(address, resolve)
     if found is None:
         raise FetchError(
@@ -216,7 +214,7 @@ def _begin(part: Part, response: httpx.Response) -> _Body:
 
 
 def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
-    """Join a part of the file to what is here, or begin with it.
+    """Append a range of the file, or begin with it.
 
     Raises:
         FetchError: it is not what follows, or of another version.
@@ -236,7 +234,7 @@ def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
 
 
 def _version(headers: httpx.Headers) -> str:
-    """Name the version of the file for ``If-Range``; empty when it has none that would do."""
+    """Return the version of the file for ``If-Range``; empty if it has no usable one."""
     tag = str(headers.get("etag", ""))
     version = tag if tag and not tag.startswith("W/") else str(headers.get("last-modified", ""))
     return version if version.isascii() and version.isprintable() else ""
@@ -255,7 +253,7 @@ async def _paced(
 
 
 async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Unpack what came gzip'd, never more than a block at a time.
+    """Unpack gzip, never more than a block at a time.
 
     Raises:
         FetchError: it is damaged, or broke off.

@@ -17,7 +17,7 @@ from batchsora.composition.session import RunDependencies, StopSignal
 from batchsora.download import Downloader
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 from batchsora.run_result import DownloadReport, RunResult
 from batchsora.usecases.from_options import USUAL, RunFacts, download_policy, run_policy
 from batchsora.usecases.progress import (
@@ -294,4 +294,4 @@ def _stoppable(
 
 def file_client(timeout: float) -> httpx.AsyncClient:
     """Open a client for files: it has no token, and follows nothing by itself."""
-    return httpx.AsyncClient(transport=new_transport(), timeout=timeout)
+    return httpx.AsyncClient(transport=Transport(), timeout=timeout)

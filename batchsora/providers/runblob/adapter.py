@@ -1,4 +1,4 @@
-"""The engine's provider over the client: errors become outcomes, models become generations."""
+"""The engine's provider: errors of the client become outcomes, models become generations."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ class RunBlobProvider:
 
     Args:
         client: opened and closed by the caller.
-        patience: seconds that a submission waits at most until other images are gone; more than
-            its intent is good for would send nothing anyway.
+        patience: seconds a submission waits for other images at most; after that its intent would
+            have expired anyway.
     """
 
     list_limit = 100
@@ -130,7 +130,7 @@ class RunBlobProvider:
 
 
 def unknown_in(request: GenerationRequest) -> str | None:
-    """Return what of a request can't be sent as it is, for people; None: all of it can."""
+    """Return what of a request can't be sent, for people; None if all of it can."""
     if (model := MODELS.get(request.model)) is None:
         return f"unknown model {request.model!r}; available: {', '.join(MODELS)}"
     unknown = sorted(request.parameters.keys() - model.parameters)
@@ -152,7 +152,7 @@ _ASKS_WORDS: Final = frozenset({400, 403, 422})
 
 
 def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool) -> SubmitOutcome:
-    """Return what an error of ``generate`` means: a whitelist, all else is in doubt."""
+    """Return what an error of ``generate`` means: a whitelist, everything else is in doubt."""
     message = str(error)
     for kind, cause in _REFUSALS:
         if isinstance(error, kind):
@@ -180,7 +180,7 @@ def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -
 
 
 def about_of(error: errors.ValidationError, prompt: str = "") -> About:
-    """Return what a refused request is refused for, by the API's words."""
+    """Return what a refusal is about, by the API's words."""
     if names_callback(error.details):
         return About.CALLBACK
     # before anything was sent there is no status: then it is our own reading of the row's image
@@ -212,9 +212,9 @@ def read_error_of(error: errors.RunBlobError) -> ProviderError:
 def generation_of(found: GenerationInfo, generation_id: str | None) -> Generation:
     """Turn a generation of the wire into the engine's.
 
-    One whose id can't be used keeps its place in the list, under a name that no generation has and
-    without a prompt: it can't be adopted, and it still keeps a doubt from being settled as "never
-    made". Nothing final is concluded from a state that nobody knows.
+    One without a usable id keeps its place in the list, under a name that no generation has and
+    without a prompt: it can't be adopted, and still keeps a doubt from being settled as "never
+    made". Nothing final is concluded from an unknown state.
     """
     phase = _PHASES.get(found.status or "", GenerationPhase.UNKNOWN)
     failed = phase is GenerationPhase.FAILED
@@ -234,7 +234,7 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> Generatio
 
 
 def _end_of(found: GenerationInfo) -> str | None:
-    """Return how it ended, where the provider gives no reason but a word for the end."""
+    """Return how it ended, if the provider only gives a word for the end."""
     if found.said_state is None or found.said_state.lower() == "failed":
         return None
     return f"the provider says {found.said_state!r} and gives no reason"

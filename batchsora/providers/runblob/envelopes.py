@@ -1,7 +1,7 @@
-"""What an answer is wrapped in: an error told around it is no part of what was asked for.
+"""What wraps an answer: an error around it is not part of what was asked for.
 
-An API may say "200" and mean that the *request* failed. Read as the generation, the page or the
-balance, such an answer would be an end that never was, and an end buys again.
+An API may answer "200" and mean that the *request* failed. Read as the generation, the page or the
+balance, such an answer would be an end that never happened, and an end buys again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -44,15 +44,7 @@ _DEEPEST: Final = 3
 
 
 def naming(document: Mapping[str, Any], generation_id: str) -> Mapping[str, Any] | None:
-    """Return the object of an answer that names a generation: the answer itself, or one inside.
-
-    Args:
-        document: the answer to a look at one generation.
-        generation_id: which was asked for.
-
-    Returns:
-        None when nothing names it, or something names another one.
-    """
+    """Return the object of an answer that names a generation; None if none does, or another one."""
     found = list(_objects(document, _DEEPEST))
     named = [part for part in found if part.get("generation_id") is not None]
     if any(not _same(part["generation_id"], generation_id) for part in named):
@@ -64,11 +56,10 @@ def naming(document: Mapping[str, Any], generation_id: str) -> Mapping[str, Any]
 def reasons_in(document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer without what only says that the request went well, around a generation.
 
-    Inside of the generation the same words would be about its failure, and stay.
+    Inside the generation the same words are about its failure, and stay.
 
     Args:
-        document: the answer to a look at one generation.
-        found: the object in it that names the generation, as :func:`naming` returned it.
+        found: the object that names the generation, from :func:`naming`.
     """
     return _unwrapped(document, found, _DEEPEST) or dict(document)
 
@@ -76,7 +67,7 @@ def reasons_in(document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[st
 def _unwrapped(
     document: Mapping[str, Any], found: Mapping[str, Any], depth: int
 ) -> dict[str, Any] | None:
-    """Leave such fields out on the way to the generation; None where there is no way."""
+    """Remove such fields on the path to the generation; None if there is no path."""
     if document is found:
         return dict(document)
     for name in WRAPPERS if depth else ():
@@ -109,14 +100,13 @@ def erred(document: object) -> bool:
 
 
 def is_plain_end(document: Mapping[str, Any], page: str) -> bool:
-    """Check whether an answer whose page has no entries is the end of a list, and nothing else.
+    """Check whether an answer with an empty page is the end of the list, and nothing else.
 
     Args:
-        document: the answer.
         page: the field with the page.
 
     Returns:
-        False where it has a field that we don't know, or one that speaks of more entries.
+        False if it has an unknown field, or one that mentions more entries.
     """
     rest = {name: value for name, value in document.items() if name != page and value is not None}
     return all(
@@ -128,7 +118,7 @@ def is_plain_end(document: Mapping[str, Any], page: str) -> bool:
 
 
 def _is_failure(code: object) -> bool:
-    """Check whether a figure is one of HTTP's for a request that failed."""
+    """Check whether a number is an HTTP status of a failure."""
     if isinstance(code, str) and code.isdecimal() and len(code) == len("404"):
         code = int(code)
     return isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599  # noqa: PLR2004 - HTTP's

@@ -34,13 +34,13 @@ class RunBlobError(Exception):
     """Base of all errors of the client.
 
     Args:
-        message: what happened, cleaned of control characters and of the token.
+        message: without control characters and the token.
         status: the HTTP status, if there was an answer.
-        details: one line for each thing that the API found wrong.
+        details: one line for each problem that the API found.
 
     Attributes:
-        retryable: whether the same call may succeed later and costs nothing to repeat.
-        in_doubt: whether a generation may exist although the call failed.
+        retryable: the same call may succeed later and costs nothing to repeat.
+        in_doubt: a generation may exist although the call failed.
     """
 
     retryable: bool = False
@@ -63,11 +63,11 @@ class ForbiddenError(BadTokenError):
 
 
 class AccountError(RunBlobError):
-    """The account takes nothing more: it is suspended, or a quota or limit of its is used up."""
+    """The account is suspended, or one of its quotas or limits is used up."""
 
 
 class InsufficientCreditsError(RunBlobError):
-    """The account's money does not suffice."""
+    """The account has too little money."""
 
 
 class ValidationError(RunBlobError):
@@ -90,10 +90,7 @@ class RateLimitedError(RunBlobError):
     """Too many requests; nothing was created.
 
     Args:
-        message: what happened.
-        retry_after: seconds that the API asks to wait; None when it did not say.
-        status: the HTTP status.
-        details: as for every error.
+        retry_after: seconds that the API asks to wait; None if it did not say.
     """
 
     retryable = True
@@ -111,19 +108,19 @@ class RateLimitedError(RunBlobError):
 
 
 class ServerError(RunBlobError):
-    """The API broke while answering a read."""
+    """The API failed while answering a read."""
 
     retryable = True
 
 
 class UnreachableError(RunBlobError):
-    """No connection came to be; on a read also: no whole answer came."""
+    """No connection was made; for a read also: no whole answer came."""
 
     retryable = True
 
 
 class WithheldError(RunBlobError):
-    """The caller's ``may_send`` said no when the request was about to be written."""
+    """The caller's ``may_send`` returned False when the request was about to be written."""
 
     retryable = True
 
@@ -141,11 +138,9 @@ class GenerationFailedError(RunBlobError):
         info: the generation as the API shows it.
 
     Attributes:
-        generation_id: of the generation.
         kind: ``"image"``, ``"content"``, ``"timeout"``, ``"system"`` or ``"unknown"``, read from
             the API's words and codes; ``timeout`` and ``system`` are the provider's own fault, and
             may pass when the same is bought again.
-        info: as given.
     """
 
     def __init__(self, info: GenerationInfo) -> None:
@@ -162,16 +157,11 @@ class GenerationFailedError(RunBlobError):
 
 
 class StillRunningError(RunBlobError, TimeoutError):
-    """A generation is not finished; it goes on at the provider, and it was paid for.
+    """A generation is not finished; it continues at the provider, and it was paid for.
 
     Args:
-        generation_id: of the generation.
-        info: as it was last seen; None when it could not be seen.
-        waited: seconds for which it was waited for; None when it was not.
-
-    Attributes:
-        generation_id: as given.
-        info: as given.
+        info: the generation when last seen; None if it could not be read.
+        waited: seconds of waiting; None without waiting.
     """
 
     retryable = True
@@ -200,7 +190,7 @@ class DownloadError(RunBlobError):
 
 
 def _seen(info: GenerationInfo | None) -> str:
-    """Return where a generation was last seen."""
+    """Return what was last seen of a generation."""
     if info is None:
         return "its status could not be read"
     words = [f"last seen: {info.said_state or info.status or 'no status'}"]

@@ -1,4 +1,4 @@
-"""Where the video of a completed generation is: an address that can be fetched, or nothing."""
+"""Where the video of a completed generation is."""
 
 import re
 from collections.abc import Mapping
@@ -15,18 +15,17 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
 def web_address(value: object) -> str | None:
-    """Return an address as it is, when it is one of the web."""
+    """Return a web address as it is; None for anything else."""
     if isinstance(value, str) and len(value) <= LONGEST_URL and _URL.fullmatch(value):
         return value
     return None
 
 
 def video_address(document: Mapping[str, Any], base_url: str = "") -> str | None:
-    """Return the address of a generation's video; None when there is none that can be used.
+    """Return the usable address of a generation's video; None if there is none.
 
     Args:
-        document: the generation as the API shows it.
-        base_url: of the API; what lacks a scheme or a host is resolved against it.
+        base_url: of the API, to resolve what lacks a scheme or a host.
     """
     for name in FIELDS:
         found = _resolved(_only(document.get(name)), base_url)
@@ -36,7 +35,7 @@ def video_address(document: Mapping[str, Any], base_url: str = "") -> str | None
 
 
 def _only(value: object) -> object:
-    """Return what a list of one, or an object with an ``url``, holds."""
+    """Return the content of a list of one, or of an object with a ``url``."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value.get("url") if isinstance(value, Mapping) else value

@@ -1,7 +1,7 @@
-"""The start image of a generation, as it goes out: an address, a data URI, or a picture's bytes.
+"""The start image of a generation, as it is sent: an address, a data URI, or a picture's bytes.
 
-A picture is read twice: once to be looked at and hashed, and once, a block at a time, to be sent.
-So however large it is, and however many are under way, memory holds a block of each.
+A picture is read twice: to check and hash it, and to send it, a block at a time. So memory holds
+one block of each, however large or many they are.
 """
 
 import hashlib
@@ -32,14 +32,13 @@ Read = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that was looked at, in memory or in a file that is kept open.
+    """A picture that was checked, in memory or in an open file.
 
     Attributes:
         name: for people.
         size: in bytes.
         sha256: of its content, in hexadecimal.
         media_type: by its content.
-        read: gives its bytes.
     """
 
     name: str
@@ -49,13 +48,10 @@ class Picture:
     read: Read
 
     def blocks(self, length: int) -> Iterator[bytes]:
-        """Return its bytes again, a block at a time.
-
-        Args:
-            length: bytes of each block but the last one.
+        """Return its bytes again, in blocks of ``length`` bytes.
 
         Raises:
-            OSError: they can't be read, or are not those that were looked at; told before the end.
+            OSError: they can't be read, or have changed; raised before the end.
         """
         found = hashlib.sha256()
         for start in range(0, self.size, length):
@@ -70,7 +66,7 @@ class Picture:
 
 
 def size_of(image: ImageSource | None) -> int:
-    """Return the bytes that go out for an image, about; 0 for one that the provider fetches."""
+    """Return about how many bytes are sent for an image; 0 if the provider fetches it."""
     if image is None:
         return 0
     text = _text(image)
@@ -85,7 +81,7 @@ def size_of(image: ImageSource | None) -> int:
 
 @contextmanager
 def opened(image: ImageSource) -> Iterator[str | Picture]:
-    """Look at an image: text goes out as it is, a picture can be read while the block lasts.
+    """Check an image: text is sent as it is; a picture can be read while the block lasts.
 
     Raises:
         ImageError: it can't be used, or it is not the file that was loaded any more.
@@ -112,7 +108,7 @@ def opened(image: ImageSource) -> Iterator[str | Picture]:
 
 
 def _text(image: ImageSource) -> str | None:
-    """Return an address or a data URI, which goes out as it is; None for a picture."""
+    """Return an address or a data URI, which is sent as it is; None for a picture."""
     if isinstance(image, ImageRef):
         return image.source if image.path is None else None
     if not isinstance(image, str):

@@ -1,6 +1,6 @@
-"""The wire: what the API answers, read so that no answer can break the reader.
+"""What the API answers, read so that no answer can break the reader.
 
-A field that can't be read is None; fields that nobody knows yet are kept; money is ``Decimal``.
+A field that can't be read is None; unknown fields are kept; money is ``Decimal``.
 """
 
 import re
@@ -36,14 +36,14 @@ in another encoding. What is longer is somebody else's, and looks as if it were 
 
 
 def usable_id(value: object) -> str | None:
-    """Return an id that can be kept and asked for, a UUID in lower case; None for all else."""
+    """Return an id that can be kept and asked for, a UUID in lower case; None for anything else."""
     if isinstance(value, str) and _ID.fullmatch(value) and value not in (".", ".."):
         return folded_id(value)
     return None
 
 
 def amount(value: object) -> Decimal | None:
-    """Read an amount of USD from text or a number; None when it is no money at all."""
+    """Read an amount of USD from text or a number; None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
     if isinstance(value, str) and len(value) > _LONGEST_AMOUNT:
@@ -57,9 +57,9 @@ def amount(value: object) -> Decimal | None:
 
 
 def _time(value: object) -> datetime | None:
-    """Read a time: ISO 8601, UTC when it names no zone, or seconds or milliseconds since 1970.
+    """Read a time: ISO 8601, UTC without a zone, or seconds or milliseconds since 1970.
 
-    What lies outside of 2000 to 2100 is unreadable: nobody may calculate with it.
+    A time outside 2000 to 2100 is unreadable: nobody may calculate with it.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -85,7 +85,7 @@ def _since_1970(number: float | Decimal) -> datetime | None:
 
 @lru_cache(maxsize=512)
 def _moment(text: str) -> datetime | None:
-    """Read a time once: a generation's are seen at each look."""
+    """Read a time once: a generation's are seen at each poll."""
     try:
         found = datetime.fromisoformat(text)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -138,9 +138,9 @@ class GenerationCreated(_Answer):
     """What ``generate`` answers.
 
     Attributes:
-        generation_id: what to ask for; always usable when it comes from the client.
+        generation_id: always usable when it comes from the client.
         status: normally ``pending``.
-        price: what was charged, in USD; None when it can't be read.
+        price: the charge in USD; None if it can't be read.
     """
 
     generation_id: str
@@ -152,17 +152,17 @@ class GenerationInfo(_Answer):
     """One generation as the API shows it.
 
     Attributes:
-        generation_id: None when it can't be used, in a list; a status always has the one asked for.
+        generation_id: None if unusable, in a list; a status always has the one asked for.
         status: ``pending``, ``processing``, ``completed`` or ``failed``, whatever the API's word
-            for it is; else its own word.
-        said_state: the API's own word for where it stands.
+            is; else its own word.
         prompt: as echoed, :data:`LONGEST_PROMPT` of it at most; None when absent or blank.
         video_url: of the finished video, resolved against the API's address.
-        created_at: aware UTC, as ``completed_at``.
+        created_at: aware UTC, like ``completed_at``.
         progress_pct: 0 to 100.
         progress_pos_in_queue: while pending.
         error_message: why it failed, in the API's words and codes, cleaned and shortened.
-        failure_kind: what these mean, when it failed (:mod:`batchsora.providers.runblob.failures`).
+        said_state: the API's own word for its state.
+        failure_kind: what these mean, if it failed (:mod:`batchsora.providers.runblob.failures`).
     """
 
     generation_id: Id = None
@@ -179,7 +179,7 @@ class GenerationInfo(_Answer):
 
 
 def created(document: object) -> GenerationCreated | None:
-    """Read the answer to ``generate``; None when it names no usable id."""
+    """Read the answer to ``generate``; None if it has no usable id."""
     if not isinstance(document, dict) or usable_id(document.get("generation_id")) is None:
         return None
     fields = _named(document) | {"generation_id": usable_id(document["generation_id"])}
@@ -189,13 +189,11 @@ def created(document: object) -> GenerationCreated | None:
 def looked_up(
     answer: dict[str, object], generation_id: str, secret: str = "", base_url: str = ""
 ) -> GenerationInfo | None:
-    """Read the answer to a look at one generation; None when it does not name that one itself.
+    """Read the status of a generation; None if the answer does not name that one itself.
 
     Args:
-        answer: what came.
-        generation_id: which was asked for.
-        secret: the token, to be taken out of the API's words.
-        base_url: of the API, against which a video's address is resolved.
+        secret: the token, to be removed from the API's words.
+        base_url: of the API, to resolve the video's address.
     """
     found = naming(answer, generation_id)
     if found is None:
@@ -211,13 +209,12 @@ def info(
     base_url: str = "",
     whole: dict[str, object] | None = None,
 ) -> GenerationInfo:
-    """Read one generation; what is no object at all is one of which nothing is known.
+    """Read one generation; nothing is known of what is not an object.
 
     Args:
-        document: the answer, or an entry of it.
-        secret: the token, to be taken out of the API's words.
-        base_url: of the API, against which a video's address is resolved.
-        whole: the answer that it stands in, which may say why it failed as well.
+        secret: the token, to be removed from the API's words.
+        base_url: of the API, to resolve the video's address.
+        whole: the answer around it, which may also say why it failed.
     """
     fields: dict[str, object] = _named(document) if isinstance(document, dict) else {}
     said = dict(fields) if whole is None else whole
@@ -234,16 +231,16 @@ def info(
 
 
 def _named(document: dict[str, object]) -> dict[str, object]:
-    """Copy an object; a name with half a surrogate pair would break the model."""
+    """Copy an object; half a surrogate pair in a name would break the model."""
     if "".join(document).isascii():
         return dict(document)
     return {printable(name): value for name, value in document.items()}
 
 
 def listed(document: object, secret: str = "", base_url: str = "") -> list[GenerationInfo] | None:
-    """Read a page of generations, bare or wrapped; None when it is no such page.
+    """Read a page of generations, bare or wrapped; None if it is not one.
 
-    A page inside an answer that failed is none: without entries it would be the end of the list.
+    Nor is a page inside a failed answer: without entries it would be the end of the list.
     """
     if erred(document):
         return None
@@ -258,7 +255,7 @@ def listed(document: object, secret: str = "", base_url: str = "") -> list[Gener
 
 
 def balance(document: object) -> Decimal | None:
-    """Read the account's money; less than zero is zero; None when it is no balance."""
+    """Read the account's money; a negative balance is zero; None if it is not a balance."""
     if not isinstance(document, dict) or erred(document):
         return None
     value = document.get("balance")

@@ -1,6 +1,6 @@
-"""Where a generation stands, read from whatever word the API has for it: a table of synonyms.
+"""The state of a generation, read from whatever word the API has for it: a table of synonyms.
 
-A word that is in no row is kept as the API says it, and nothing final is concluded from it.
+An unknown word is kept as it is, and nothing final is concluded from it.
 """
 
 import re
@@ -45,13 +45,12 @@ _PREFIX: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the API says of where a generation stands.
+    """The state of a generation.
 
     Attributes:
-        status: ``pending``, ``processing``, ``completed``, ``failed``; else its own word, in lower
-            case, or None when there is none.
-        said: its own word; None when there is none.
-        failure: why it failed, when it did.
+        status: ``pending``, ``processing``, ``completed``, ``failed``; else the API's own word in
+            lower case; None if there is none.
+        said: the API's own word; None if there is none.
     """
 
     status: str | None
@@ -60,7 +59,7 @@ class Told:
 
 
 def meaning(word: str) -> str | None:
-    """Return the row of a word: a status, ``stopped`` or ``refused``; None when it is in none."""
+    """Return the row of a word: a status, ``stopped`` or ``refused``; None if it is in none."""
     plain = spelled(word[: 4 * LONGEST])
     return _MEANINGS.get(plain.replace(" ", "")) or _MEANINGS.get(
         _PREFIX.sub("", plain).replace(" ", "")
@@ -76,15 +75,14 @@ def canonical(word: str) -> str:
 def told(
     document: Mapping[str, Any], secret: str = "", whole: Mapping[str, Any] | None = None
 ) -> Told:
-    """Read where a generation stands.
+    """Read the state of a generation.
 
-    Fields that contradict each other tell nothing: one of them may be about the answer itself.
-    The same holds for what stands around the generation, or beside it, and says that it goes on.
+    Fields that contradict each other say nothing: one of them may be about the answer itself. The
+    same is true if something around or beside the generation says that it is still running.
 
     Args:
-        document: the generation as the API shows it.
-        secret: the token, to be taken out of the API's words.
-        whole: the answer that it stands in, which may say why it failed as well.
+        secret: the token, to be removed from the API's words.
+        whole: the answer around it, which may also say why it failed.
     """
     words = [word for name in FIELDS if (word := _word(document.get(name), secret))]
     meanings = {found for word in words if (found := meaning(word))}
@@ -109,23 +107,20 @@ def told(
 
 
 def _inside(document: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """List the states that stand inside of a generation: one may say that it has not ended."""
+    """List the states inside a generation: one may say that it has not ended."""
     for part in document.values() if depth else ():
         if isinstance(part, Mapping):
             yield from _states(part, depth - 1)
 
 
 def _states(document: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """List the states of an object, and those that stand inside of it."""
+    """List the states of an object, and of its parts."""
     yield from (word for name in FIELDS if (word := _word(document.get(name), "")))
     yield from _inside(document, depth)
 
 
 def _failure(found: str, document: Mapping[str, Any], *, strange: bool) -> FailureKind:
-    """Return why it failed: what was cancelled is nobody's fault that passes by itself.
-
-    Nor is what another state says ``strange`` things about.
-    """
+    """Return why it failed; a cancelled one, or one with a ``strange`` state, is never retried."""
     kind = failure_kind(document)
     if (found == "failed" and not strange) or kind in _REASON:
         return kind

@@ -1,18 +1,18 @@
-"""HTTP as everything here speaks it: ``httpx`` in front, ``aiohttp`` below.
+"""HTTP for every client: ``httpx`` in front, ``aiohttp`` below.
 
 The package ``httpx-aiohttp`` joins the two (docs/performance.md says why). Its exceptions mislead:
 a connection that drops after the request was read raises ``httpx.ConnectTimeout``, and some
-failures are not translated at all. Here every way to break is an ``httpx.TransportError``:
+failures are not translated at all. Here every failure is an ``httpx.TransportError``:
 
 ========================  ======================================================================
-``httpx.ConnectError``    no connection came to be: refused, no such name, TLS, the proxy said no
+``httpx.ConnectError``    no connection was made: refused, unknown name, TLS, the proxy said no
 ``httpx.ConnectTimeout``  … in time
 ``httpx.ReadTimeout``     silence after that
 ``httpx.ReadError``       anything else: dropped, reset, truncated, not HTTP
 ========================  ======================================================================
 
-Whether a POST has left is *not* read from these: it is known to
-:class:`batchsora.providers.runblob.body.OnceBody`.
+Whether a POST has left is *not* read from these:
+:class:`batchsora.providers.runblob.body.OnceBody` knows it.
 """
 
 import base64
@@ -51,26 +51,8 @@ _CONNECTING = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
 _PROXY_SCHEMES = ("http", "https")
 
 
-def new_transport(
-    *,
-    ssl_context: ssl.SSLContext | None = None,
-    resolver: AbstractResolver | None = None,
-    proxies: Mapping[str, str] | None = None,
-) -> httpx.AsyncBaseTransport:
-    """Make the transport that every client of this program uses.
-
-    Args:
-        ssl_context: whom to trust; None trusts as ``httpx`` does, with ``SSL_CERT_FILE`` and
-            ``SSL_CERT_DIR``.
-        resolver: of names; None asks the system.
-        proxies: by scheme, ``all``, and ``no`` for the exceptions; None reads ``HTTPS_PROXY`` and
-            its kin from the environment.
-    """
-    return Transport(ssl_context=ssl_context, resolver=resolver, proxies=proxies)
-
-
 def _system_certificates() -> ssl.SSLContext:
-    """Load the certificates that are trusted.
+    """Load the trusted certificates.
 
     Raises:
         SettingsError: those that the environment names can't be used.
@@ -94,15 +76,21 @@ def _loaded(file: str | None, folder: str | None) -> ssl.SSLContext:
 class Transport(httpx.AsyncBaseTransport):
     """One pool of connections without a limit: how much is in flight is the scheduler's decision.
 
-    The arguments are those of :func:`new_transport`. Nothing is opened before the first request.
+    Nothing is opened before the first request.
+
+    Args:
+        ssl_context: whom to trust; None: as ``httpx`` does, with ``SSL_CERT_FILE`` and
+            ``SSL_CERT_DIR``.
+        resolver: of names; None: the system's.
+        proxies: by scheme, ``all``, and ``no`` for the exceptions; None: the environment's.
     """
 
     def __init__(
         self,
         *,
-        ssl_context: ssl.SSLContext | None,
-        resolver: AbstractResolver | None,
-        proxies: Mapping[str, str] | None,
+        ssl_context: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._ssl = _system_certificates() if ssl_context is None else ssl_context
         self._given_resolver = resolver
@@ -114,11 +102,11 @@ class Transport(httpx.AsyncBaseTransport):
         self._ways: dict[str | None, AiohttpTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; directly, to no other than the addresses that it names.
+        """Send one request; without a proxy only to the addresses that it names.
 
         Raises:
-            httpx.TransportError: see the module; without the exception below in its chain, which
-                knows the request's headers and with them the token.
+            httpx.TransportError: see the module; without the original exception, which knows the
+                request's headers and the token in them.
         """
         try:
             way = self._way(request)
@@ -216,7 +204,7 @@ class _Stream(httpx.AsyncByteStream):
 
 
 def _translated(error: Exception) -> httpx.TransportError:
-    """Return in httpx's words, and without the original, how an exchange broke."""
+    """Return a failure in httpx's words, without the original exception."""
     original = error
     if isinstance(error, httpx.TransportError):
         if isinstance(error.__cause__, Exception):

@@ -20,13 +20,7 @@ _CONTROL = re.compile(
 
 
 def clean(text: str, secret: str = "", longest: int = LONGEST) -> str:
-    """Take out control characters, terminal escapes and a secret, and shorten.
-
-    Args:
-        text: of any origin, any length.
-        secret: never to be seen, when it is long enough to be one.
-        longest: in characters, of the result.
-    """
+    """Remove control characters, terminal escapes and a secret; shorten to ``longest``."""
     if len(secret) < SHORTEST_SECRET:
         secret = ""
     if secret:
