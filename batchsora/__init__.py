@@ -1,8 +1,8 @@
 """batchsora: a spreadsheet of prompts becomes finished videos, within a budget, exactly once.
 
-Importing this package costs next to nothing; its public names load what they need when they are
-first asked for. It refuses to be imported when the name ``jobs`` leads anywhere but to the engine
-beside it: a ``jobs.py`` in the working folder would be picked up under ``python -m batchsora``.
+Importing this package costs next to nothing; its public names are loaded at first use. It refuses
+to be imported if the name ``jobs`` leads anywhere but to the engine beside it: a ``jobs.py`` in the
+working folder would be picked up under ``python -m batchsora``.
 """
 
 import importlib
@@ -82,7 +82,7 @@ def __dir__() -> list[str]:
 
 
 def _refuse_another_engine() -> None:
-    """Make sure that ``jobs`` is the engine which was installed together with this package.
+    """Check that ``jobs`` is the engine that was installed with this package.
 
     Raises:
         ImportError: it is not; the text names what was found and the remedy.

@@ -1,7 +1,7 @@
 """Batches for programs: what the command line does with a manifest, from a script or a notebook.
 
-Engine, promises and database are the command line's own: a batch that a script began goes on with
-``batchsora run``, and the other way round.
+Engine, promises and database are the command line's own: ``batchsora run`` continues a batch that a
+script began, and the other way round.
 """
 
 import asyncio
@@ -51,12 +51,12 @@ class Batch:
         token: of the account; else as the command line finds it.
         sandbox: rehearse on this machine, without money.
         sheet: of a workbook; the first one by default.
-        include_hidden: read the rows of a sheet that are hidden, too.
-        ignore_pictures: buy rows over whose cells pictures lie as if there were none.
+        include_hidden: also read the hidden rows of a sheet.
+        ignore_pictures: ignore pictures placed over the cells of a row.
         embedded_images: use the pictures over or in a row's cells as its image.
-        columns: what headers mean, as ``{"What you see": "prompt"}``.
-        defaults: what empty cells say, as ``{"duration": "15"}``.
-        delimiter: between the cells of a text table, where it is not told.
+        columns: meaning of headers, as ``{"What you see": "prompt"}``.
+        defaults: values for empty cells, as ``{"duration": "15"}``.
+        delimiter: of a text table, if it can't be detected.
         encoding: of a text table that is not UTF-8.
         allow_outside: accept images outside the manifest's folder.
         fit_images: convert and shrink pictures that would be refused.
@@ -138,7 +138,7 @@ class Batch:
             return plan_json(make_plan(manifest, options, store))
 
     def load(self, **options: Unpack[RunKeywords]) -> LoadReport:
-        """Load the manifest and keep its caps; ``run`` does so by itself.
+        """Load the manifest and keep its caps; ``run`` does so itself.
 
         Raises:
             ManifestError, InvalidRowsError: rows are wrong; nothing was loaded.
@@ -161,13 +161,13 @@ class Batch:
     ) -> RunReport:
         """Load, submit, poll and download until nothing is left, or something is in the way.
 
-        It works in a thread of its own, so that it may be called where an event loop runs. Ctrl-C
-        lets what is under way finish first; a second one stops at once. Both raise
-        ``KeyboardInterrupt`` when everything is written down, and the next run goes on.
+        It works in its own thread, so it may be called where an event loop runs. Ctrl-C lets what
+        is under way finish first; a second one stops at once. Both raise ``KeyboardInterrupt`` when
+        everything is written, and the next run continues.
 
         Args:
-            observer: told where the batch stands, as in ``status --json``, whenever that has
-                changed; called in the run's thread.
+            observer: called with the batch, as in ``status --json``, whenever it has changed, in
+                the run's thread.
             **options: as of ``batchsora run``; without ``budget``, kept or given, nothing is bought
                 unless ``yes=True``.
 
@@ -208,7 +208,7 @@ class Batch:
         return work.report()
 
     def status(self) -> dict[str, Any]:
-        """Return where the batch stands, as one entry of ``batches`` in ``status --json``.
+        """Return the batch, as one entry of ``batches`` in ``status --json``.
 
         Raises:
             NotFoundError: it was not loaded yet.
@@ -217,7 +217,7 @@ class Batch:
             return batch_json(seen.status(seen.batches(self.name)[0]), None)
 
     def results(self, *states: str) -> Iterator[JobResult]:
-        """Stream the rows and what became of them, in the manifest's order.
+        """Return the rows and what became of them, in the manifest's order.
 
         Args:
             *states: only rows in these states, if any are given.

@@ -48,7 +48,7 @@ _LIBRARIES: Final = re.compile(r"HOME|LANG|LC_ALL|LC_CTYPE|LD_LIBRARY_PATH|PYTHO
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Choose what a command of ours gets of an environment."""
+    """Return what a command of ours gets of an environment."""
     return _chosen(ours, _NEEDED, _OURS)
 
 
@@ -67,7 +67,7 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
 
     Args:
         arguments: all of them; nobody sees them but the process.
-        command: its name, for whoever looks at the list of processes.
+        command: its name, for the list of processes.
         said: where both streams go.
 
     Raises:
@@ -88,10 +88,9 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
 
 
 def apart(code: str, files: Collection[int] = ()) -> Process:
-    """Start Python for a library that reads what strangers sent; its input and output are pipes.
+    """Start Python for a library that reads foreign files; its input and output are pipes.
 
     Args:
-        code: what it runs.
         files: numbers of open files that it gets under the same numbers.
 
     Raises:
@@ -112,10 +111,10 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
 
 
 def handed_arguments(words: Sequence[str]) -> list[str] | None:
-    """Take the arguments that :func:`start` handed over; None where a person typed them.
+    """Return the arguments that :func:`start` handed over; None if a person typed them.
 
     Raises:
-        ValueError: what is there are none.
+        ValueError: they are not valid.
     """
     if words[:1] != [HANDED]:
         return None
@@ -134,10 +133,10 @@ _OPENER: Final = "import sys, webbrowser; webbrowser.open(sys.stdin.read())"
 
 
 def open_browser(address: str) -> None:
-    """Show an address in a browser, which gets neither token nor password; without waiting.
+    """Open an address in a browser, which gets neither token nor password, without waiting.
 
     Args:
-        address: must be no secret: a browser is started with it as an argument, which all can see.
+        address: not a secret: everyone can see the arguments of a process.
     """
     words = {
         "args": [sys.executable, "-P", "-c", _OPENER],
@@ -152,5 +151,5 @@ def open_browser(address: str) -> None:
 
 
 def named(path: Path | None, option: str) -> list[str]:
-    """Write an option with a path that leads to the same file from anywhere; nothing for None."""
+    """Write an option with an absolute path; nothing for None."""
     return [] if path is None else [option, str(path.absolute())]

@@ -1,8 +1,8 @@
-"""Fetching the files of completed jobs, in parallel, while a run goes on or afterwards.
+"""Download the files of completed jobs, in parallel, during a run or afterwards.
 
 A download that fails never makes a job failed and never buys it again: the file stays wanted. It is
-tried again by itself, a few times soon and then slowly for as long as the run goes, once more at
-its end, and by every later run or ``batchsora download``.
+tried again automatically, a few times soon and then slowly during the run, once more at its end,
+and by every later run or ``batchsora download``.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ RENEWAL_PAGES: Final = 3
 
 
 async def fresh_address(provider: Provider, generation_id: str) -> str | None:
-    """Ask where a file is now: its generation, or else the list, where one does not answer.
+    """Get a fresh address of a file: from its generation, or else from the list.
 
     Returns:
-        None when the API names no address.
+        None if the API has no address.
 
     Raises:
         ProviderError: the generation can't be read, and the list does not have it.
@@ -52,7 +52,7 @@ async def fresh_address(provider: Provider, generation_id: str) -> str | None:
 
 
 async def _listed(provider: Provider, generation_id: str) -> str | None:
-    """Look for an address in the newest pages of the list; None when it is not there."""
+    """Look for an address in the newest pages of the list; None if it is not there."""
     offset = 0
     for _ in range(RENEWAL_PAGES):
         try:
@@ -92,14 +92,13 @@ class DownloadPolicy:
     """How files are fetched.
 
     Attributes:
-        folder: below which each batch has a folder of its own, unless ``flat``.
+        folder: has a folder for each batch, unless ``flat``.
         parallel: downloads at the same time.
-        tries: of one file soon after each other; more follow slowly while a run goes on.
-        allow_private: take files from loopback and private addresses, as the sandbox's are.
-        flat: put the files into the folder itself.
-        rate: bytes per second, for all downloads together; 0 is no limit.
-        own: the database is known to be one's own, so that a file at the path that it names is what
-            a crash left there; else no file that is there is written over.
+        tries: of one file soon after each other; more follow slowly while a run lasts.
+        allow_private: accept files from loopback and private addresses, as the sandbox's are.
+        rate: bytes per second, for all downloads together; 0: no limit.
+        own: the database is known to be one's own, so a file at the path in it was left there by a
+            crash; else no existing file is overwritten.
     """
 
     folder: Path
@@ -115,12 +114,8 @@ class Downloader:
     """Fetches wanted files until told that no more will come.
 
     Args:
-        files: of the job table.
-        provider: asked for a fresh address when one does not lead to the file.
+        provider: asked for a fresh address if one does not lead to the file.
         http: a client without the token: that goes to the API's origin alone.
-        policy: how.
-        clock: time.
-        chance: randomness, for jitter.
         checkpoint: called at ``file-fetched`` and ``file-written``.
     """
 
@@ -153,9 +148,9 @@ class Downloader:
         self.report = DownloadReport()
 
     def finish(self) -> None:
-        """Let :meth:`run` end once the files wanted by then are fetched or given up for good.
+        """Let :meth:`run` end once the files wanted by then are fetched or have finally failed.
 
-        Those that were given up get one last try.
+        Those that had failed get one last try.
         """
         self._last = True
         for attempt_id, tries in self._tries.items():
@@ -171,7 +166,7 @@ class Downloader:
         """Fetch until told to finish and every file is here or has failed too often.
 
         Args:
-            batch_ids: whose files; asked again and again, for a run may be given more to serve.
+            batch_ids: whose files; called again and again, for a run may get more to serve.
             keys: only jobs of these keys, if any are given.
         """
         try:
@@ -188,10 +183,10 @@ class Downloader:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def _start(self, batch_ids: Sequence[int], keys: Sequence[str]) -> bool:
-        """Start what may start, going on where the last look ended.
+        """Start what may start, from where the last look ended.
 
         Returns:
-            False when all wanted files were passed by, and none of them is still to be tried.
+            False if all wanted files were seen, and none of them is still to be tried.
         """
         now = self._clock.monotonic()
         for _ in range(PAGES):
@@ -212,7 +207,7 @@ class Downloader:
         return True
 
     def _begin_pass(self) -> bool:
-        """Start over with the first wanted file; says whether any was still to be tried."""
+        """Start over with the first wanted file; return whether any was still to be tried."""
         left = self._left
         self._after, self._left = (0, 0), False
         return left
@@ -257,10 +252,10 @@ class Downloader:
         return await self._fetched(url, target)
 
     async def _fresh(self, item: WantedFile, old: str, error: FetchError) -> str:
-        """Ask for another address than the old one.
+        """Get another address than the old one.
 
         Raises:
-            FetchError: there is none; what the old one answered is part of it.
+            FetchError: there is none; the text says what the old one answered.
         """
         try:
             fresh = await fresh_address(self._provider, item.generation_id)
@@ -285,7 +280,7 @@ class Downloader:
         await self._files.record_file_error(item, message)
 
     def _delay(self, tries: int) -> float:
-        """Draw the seconds before the next try of a file that failed once more."""
+        """Return the random seconds before the next try of a file that failed once more."""
         slow = tries + 1 - self._policy.tries
         if slow < 0:
             return full_jitter(*SOON, tries, self._chance)
@@ -293,7 +288,7 @@ class Downloader:
         return shortest + full_jitter(shortest, longest - shortest, slow, self._chance)
 
     def _refuse_links(self, folder: Path) -> None:
-        """Check where a file would go: a link may have come with a folder that somebody sent.
+        """Check the target folder: a link may have come with a folder that somebody sent.
 
         Raises:
             OSError: the folder is a link, or all of them are in one that another user made.
@@ -303,7 +298,7 @@ class Downloader:
             refuse_link(folder, "move it away, or name another folder with --download FOLDER")
 
     def _target(self, item: WantedFile) -> Path:
-        """Choose where the file goes: named by its row, never over somebody else's file."""
+        """Choose the file: named by its row, never somebody else's file."""
         folder = self._policy.folder.absolute()
         if not self._policy.flat:
             folder /= safe_name(item.batch)

@@ -1,7 +1,7 @@
 """The system's keyring: one token for each API, through the library ``keyring``.
 
-The library is an extra and slow to import, so that nothing here is touched while the token comes
-from somewhere else.
+The library is an extra and slow to import, so it is not touched while the token comes from
+somewhere else.
 """
 
 import logging
@@ -18,10 +18,10 @@ class KeychainError(Exception):
 
 
 def read(origin: str) -> str | None:
-    """Return the token that is kept for an API; None when there is none, or no keyring.
+    """Return the token of an API; None if there is none, or no keyring.
 
-    A keyring that is locked or broken is as good as none, with a warning: the token may still come
-    from elsewhere.
+    A locked or broken keyring counts as none, with a warning: the token may still come from
+    elsewhere.
     """
     try:
         import keyring  # noqa: PLC0415 - 50 ms that only those pay who keep their token there
@@ -38,10 +38,10 @@ def read(origin: str) -> str | None:
 
 
 def keep(origin: str, token: str) -> str:
-    """Keep a token for an API; gives the keyring's name.
+    """Store a token for an API; return the keyring's name.
 
     Raises:
-        KeychainError: there is no keyring, or it does not keep anything.
+        KeychainError: there is no keyring, or it stores nothing.
     """
     try:
         import keyring  # noqa: PLC0415 - an extra
@@ -64,10 +64,10 @@ def keep(origin: str, token: str) -> str:
 
 
 def forget(origin: str) -> bool:
-    """Remove the token of an API; False when there was none.
+    """Remove the token of an API; False if there was none.
 
     Raises:
-        KeychainError: the keyring did not let it go.
+        KeychainError: the keyring refused.
     """
     if read(origin) is None:
         return False

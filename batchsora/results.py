@@ -1,4 +1,4 @@
-"""What a program gets of a batch: how a run ended, and each row with what became of it."""
+"""What a program gets of a batch: how a run ended, and each row with its result."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,7 +17,7 @@ class RunReport:
     Attributes:
         exit: the command line's exit code: 0 all done, 3 some failed, 4 stopped by money, 7 in
             doubt, 130 interrupted (docs/design.md).
-        status: where the batch stands, as in ``status --json``.
+        status: of the batch, as in ``status --json``.
         notes: what a person would have been told.
     """
 
@@ -27,7 +27,7 @@ class RunReport:
 
     @property
     def done(self) -> bool:
-        """Return whether every row has its video."""
+        """Check that every row has its video."""
         return self.exit == Exit.DONE
 
 
@@ -38,8 +38,8 @@ class JobResult:
     Attributes:
         status: ``queued submitting in_doubt pending processing completed failed cancelled``.
         price: in USD, what its attempts were charged.
-        file: where the video is, once it was fetched.
-        error_kind: ``validation image content system timeout overdue unknown no-file``, when it
+        file: the downloaded video.
+        error_kind: ``validation image content system timeout overdue unknown no-file``, if it
             failed.
         cells: the manifest's row as written.
     """

@@ -1,4 +1,4 @@
-"""Opening databases: for a runner under its lock, or as they are for everyone else."""
+"""Open databases: for a runner under its lock, or as they are for everyone else."""
 
 import os
 import sys
@@ -27,12 +27,12 @@ FOLDER: Final = ".batchsora"
 
 
 def side_folder(database: Path) -> Path:
-    """Name the folder for what the page keeps; whoever writes there makes it first."""
+    """Return the folder for what the page keeps; whoever writes there makes it first."""
     return database.absolute().parent / FOLDER
 
 
 def unlinked_side_folder(database: Path) -> Path:
-    """Return the folder for what the page keeps, whether it is there or not.
+    """Return the folder for what the page keeps, existing or not.
 
     Raises:
         SettingsError: it is a link, or somebody else's.
@@ -75,15 +75,13 @@ def working_store(
     """Hold the runner's lock, bring the database up to date, and open it for writing.
 
     Args:
-        database: the SQLite file.
-        clock: time.
-        owner: whose a new one is; asked for where its seal can't be known again.
+        owner: of a new one; called if its seal can't be kept.
         patience: seconds to wait for another runner.
-        brief: it is for some jobs alone (:class:`jobs.database.lock.RunnerInfo`).
+        brief: for some jobs alone (:class:`jobs.database.lock.RunnerInfo`).
 
     Raises:
         jobs.model.errors.EngineError: see :mod:`jobs.database.lock` and
-        :mod:`jobs.database.schema`.
+            :mod:`jobs.database.schema`.
     """
     folder = database.absolute().parent
     if not folder.is_dir():
@@ -104,15 +102,15 @@ def working_store(
 
 
 def _new_seal() -> str:
-    """Seal a database that is made just now."""
+    """Seal a new database."""
     return own_sealer(os.environ).sealed(None)
 
 
 def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
-    """Bind a new database to its token, where its seal is lost with this process.
+    """Bind a new database to its token if its seal is lost with this process.
 
-    So the next command knows it, though this one may never reach the API (a container whose home
-    can't be written).
+    So the next command recognises it, even if this one never reaches the API (a container whose
+    home can't be written).
     """
     sealer = own_sealer(os.environ)
     if sealer.problem is None:
@@ -131,17 +129,17 @@ def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
 
 
 def _tell(text: str) -> None:
-    """Tell whoever started this what it is at: beside what a command gives."""
+    """Write a line to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def scratch_store(store: Store | None) -> Iterator[Store]:
-    """Open a copy of a database, or a new one, to try there what a run would do; it is forgotten.
+    """Open a temporary copy of a database, or a new one, to try what a run would do.
 
     Raises:
-        jobs.model.errors.DatabaseUnusableError: there is no room for it.
+        jobs.model.errors.DatabaseUnusableError: there is no space for it.
     """
     with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
         copy = Path(folder) / "copy.db"
@@ -155,7 +153,7 @@ def scratch_store(store: Store | None) -> Iterator[Store]:
 
 @contextmanager
 def existing_store(database: Path) -> Iterator[Store]:
-    """Open a database that is there and of this version, without the runner's lock.
+    """Open an existing database of this version, without the runner's lock.
 
     Raises:
         jobs.model.errors.EngineError: there is none, or it is of another version.

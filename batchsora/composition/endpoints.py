@@ -1,4 +1,4 @@
-"""Where to buy, and with what."""
+"""Where to buy, and the token for it."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,13 +11,12 @@ SANDBOX_ORIGIN: Final = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to buy, and with what.
+    """Where to buy, and the token for it.
 
     Attributes:
-        base_url: of the API.
         token: sent to that origin alone; kept out of every repr.
-        origin: what the database is bound to.
-        private_files: whether files may come from loopback and private addresses.
+        origin: the database is bound to it.
+        private_files: files may come from loopback and private addresses.
     """
 
     base_url: str
@@ -27,5 +26,5 @@ class Endpoint:
 
     @property
     def owner(self) -> Owner:
-        """Return which account these generations belong to."""
+        """Return the account of these generations."""
         return Owner(self.origin, self.token)

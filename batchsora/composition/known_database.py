@@ -14,22 +14,20 @@ from jobs.store import Store
 
 
 def is_own(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
-    """Return whether what a database keeps counts as the word of who uses it now.
+    """Check whether what a database keeps counts as the word of the person who uses it now.
 
-    A sandbox has no money, so that there is nothing to ask for.
+    A sandbox has no money, so there is nothing to ask.
 
     Args:
-        account: its row.
-        sealer: of this account; None where it has none yet.
-        owner: whose generations are to be made.
+        sealer: None if this account has none yet.
     """
     return owner.origin == SANDBOX_ORIGIN or _is_written_by(account, sealer, owner)
 
 
 def _is_written_by(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
-    """Return whether it has this account's seal, or is bound to the token that it is used with.
+    """Check for this account's seal, or a binding to the token in use.
 
-    Nobody else can write either, but for the token of the sandbox.
+    Nobody else can write either, except with the token of the sandbox.
     """
     if sealer is not None and sealer.knows(account.seal):
         return True
@@ -38,12 +36,12 @@ def _is_written_by(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
 
 
 def is_known(store: Store, owner: Owner) -> bool:
-    """Return whether a database is one's own, as :func:`is_own`, without making a secret for it."""
+    """Check whether a database is one's own, as :func:`is_own`, without making a secret for it."""
     return is_own(store.queries.account(), kept_sealer(os.environ), owner)
 
 
 def names_own_files(store: Store, owner: Owner) -> bool:
-    """Return whether the paths that a database keeps are its user's own, a sandbox's as well.
+    """Check whether the paths in a database are its user's own, also in a sandbox's.
 
     Others may lead to any file that its user can write.
     """
@@ -51,7 +49,7 @@ def names_own_files(store: Store, owner: Owner) -> bool:
 
 
 def owner_of(settings: Settings) -> Owner:
-    """Return whose generations a command is about; without a token where there is none."""
+    """Return the owner of the generations of a command; without a token if there is none."""
     token = None
     with suppress(SettingsError):
         token = find_token(settings, os.environ)

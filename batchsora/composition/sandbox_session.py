@@ -1,4 +1,4 @@
-"""The sandbox: beside a rehearsal, which ends with it, or by itself until stopped."""
+"""The sandbox: for one command, or by itself until stopped."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ SANDBOX_TOKEN = "sandbox"  # noqa: S105 - opens nothing but the rehearsal on thi
 
 @contextmanager
 def sandbox(database: Path) -> Iterator[Endpoint]:
-    """Serve a sandbox that remembers in a journal beside the database."""
+    """Serve a sandbox with a journal beside the database."""
     journal = database.with_name(f"{database.name}.world")
     world = World(time_scale=SANDBOX_TIME_SCALE)
     try:
@@ -41,9 +41,7 @@ def serve_sandbox(
     journal: Path | None,
     say: Callable[[str], None],
 ) -> None:
-    """Serve the sandbox on loopback until stopped.
-
-    Callbacks are signed with ``BATCHSORA_WEBHOOK_SECRET``, where that is set.
+    """Serve the sandbox on loopback until stopped; a set secret signs its callbacks.
 
     Raises:
         SettingsError: the balance, the faults or the journal can't be read.

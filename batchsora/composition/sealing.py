@@ -1,4 +1,4 @@
-"""By which secret this account of this machine knows its own databases."""
+"""The secret by which this account of this machine recognises its own databases."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from jobs.database.seal import KEY_FILE, Sealer
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Return where this account keeps what belongs to no database: ``XDG_STATE_HOME``, or its own.
+    """Return the folder for what belongs to no database, in ``XDG_STATE_HOME`` or the home.
 
     Raises:
-        RuntimeError: the account has no home folder, or one that depends on where a command is
-            started: whoever sent that folder would choose what is kept.
+        RuntimeError: the account has no home folder, or a relative one: whoever sent the folder in
+            which a command is started would choose what is kept.
     """
     named = Path(environment.get("XDG_STATE_HOME", ""))
     if named.is_absolute():
@@ -25,9 +25,9 @@ def state_folder(environment: Mapping[str, str]) -> Path:
 
 
 def own_sealer(environment: Mapping[str, str]) -> Sealer:
-    """Return this account's sealer, whose secret is made at first use.
+    """Return this account's sealer; its secret is made at first use.
 
-    Where it can't be kept, it is the same one for as long as this process lives.
+    If it can't be kept, it is the same one for as long as this process lives.
     """
     try:
         return _kept(state_folder(environment))
@@ -36,7 +36,7 @@ def own_sealer(environment: Mapping[str, str]) -> Sealer:
 
 
 def kept_sealer(environment: Mapping[str, str]) -> Sealer | None:
-    """Return this account's sealer, without making a secret that is kept."""
+    """Return this account's sealer, if its secret is already kept."""
     try:
         folder = state_folder(environment)
         if not (folder / KEY_FILE).exists():

@@ -33,7 +33,7 @@ Observer = Callable[[Sequence[BatchStatus]], None]
 
 
 class StopSignal:
-    """Stops a run from another thread, as Ctrl-C does in a terminal: first gently, then at once."""
+    """Stops a run from another thread, like Ctrl-C in a terminal: first gently, then at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class StopSignal:
         self._times = 0
 
     def __call__(self) -> None:
-        """Stop; before the run has begun as well."""
+        """Stop, also before the run has begun."""
         with self._lock:
             self._times += 1
             if self._pull is not None:
@@ -58,13 +58,13 @@ class StopSignal:
 
 @dataclass(frozen=True, slots=True)
 class RunDependencies:
-    """What tests put in place of time, chance and nothing.
+    """Time, chance and what tests and programs observe.
 
     Attributes:
         checkpoint: called at every named point where a crash must lose nothing.
         quiet: show no progress.
-        observer: told where the batches of a run stand, whenever that has changed.
-        switch: stops a run that is in no terminal.
+        observer: called with the batches of a run whenever they have changed.
+        switch: stops a run that is not in a terminal.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -76,7 +76,7 @@ class RunDependencies:
 
 
 def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
-    """Find where to buy: the API, or a sandbox that lives as long as the context.
+    """Return where to buy: the API, or a sandbox that lives as long as the context.
 
     Raises:
         SettingsError: there is no token.
@@ -92,7 +92,7 @@ def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
 
 
 def no_token(settings: Settings) -> str:
-    """Say that there is no token, and what to do."""
+    """Return the message about a missing token."""
     if settings.strange:
         return (
             f"no token for {settings.origin}: this address comes from a batchsora.toml that was "
@@ -108,10 +108,10 @@ def no_token(settings: Settings) -> str:
 
 
 def api_endpoint(base_url: str, token: str) -> Endpoint:
-    """Describe an API; files of a local one may come from this machine.
+    """Return the endpoint of an API; files of a local one may come from this machine.
 
-    A token that would travel unencrypted beyond this machine is warned of, and not kept back: who
-    named such an address may have a tunnel there (docs/decisions/0021).
+    A token that would travel unencrypted beyond this machine causes a warning, and is not kept
+    back: there may be a tunnel (docs/decisions/0021).
     """
     if urlsplit(base_url).scheme != "https" and not is_here(base_url):
         log.warning(

@@ -1,4 +1,4 @@
-"""Giving up attempts that will not end: what they cost stays spent, and runs still look at them."""
+"""Give up attempts that will not end: their cost stays spent, and runs still look at them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -28,7 +28,7 @@ STILL_SEEN = "runs keep checking it, and take its video if it finishes before it
 
 
 def patience(clock: Clock) -> Patience:
-    """Return from when on a generation may be given up that no run has given up yet."""
+    """Return from when a generation may be given up that no run has given up yet."""
     waits = timedelta(seconds=RunOptions().generation_timeout)
     return Patience(clock.now(), waits, AFTER_GIVING_UP)
 
@@ -36,15 +36,11 @@ def patience(clock: Clock) -> Patience:
 def abandon(
     wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, dry: bool, consent: bool
 ) -> Exit:
-    """Give up the attempts of the jobs that are named, after saying what that costs.
+    """Give up the attempts of the named jobs, after saying what that costs.
 
     Args:
-        wanted: which jobs, by their keys.
-        store: for writing.
-        clock: time.
-        ui: speaks to the person.
         dry: only say what would be given up.
-        consent: the person has agreed already.
+        consent: the person has already agreed.
 
     Raises:
         jobs.model.errors.NotFoundError: there is no such batch or job.

@@ -1,4 +1,4 @@
-"""Asking what to do about rows that are paid for already: in this database, or in the account."""
+"""Ask what to do with rows that are already paid for, in this database or in the account."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ class Earlier(NamedTuple):
     """What was found before anything is bought.
 
     Attributes:
-        waiting: the jobs that wait, because nobody said that they may be bought.
+        waiting: queued jobs that may not be bought yet.
         looked_at: as :meth:`jobs.reconciliation.adoption.EarlierWork.unchanged` names them.
     """
 
@@ -54,26 +54,19 @@ def settle_earlier(
     *,
     quiet: bool = True,
 ) -> Earlier:
-    """Look for earlier work before anything is bought, and do what was said about it.
+    """Look for earlier work before anything is bought, and do what was chosen.
 
-    What must wait is held back in its row, so that no runner buys it.
+    Rows that must wait are held back in the database, so that no runner buys them.
 
     Args:
-        store: the job table.
         place: whose list is read.
         sought: the rows that may be bought.
-        choice: what a person said.
-        clock: time.
-        ui: who is told and asked.
         quiet: show no progress.
-
-    Returns:
-        What waits, and what was looked for.
 
     Raises:
         jobs.model.provider.ProviderError: the account's list can't be read, so nothing may be
-        bought. jobs.model.errors.DatabaseOwnerError: the database holds another account's
-        generations.
+            bought.
+        jobs.model.errors.DatabaseOwnerError: the database holds another account's generations.
     """
     store.control.follow_voids()  # before it is noted which attempts the rows have
     if not sought.noted:
@@ -95,7 +88,7 @@ def settle_earlier(
 
 
 def tell_of_others(store: Store, batch_ids: list[int], ui: UserInterface) -> None:
-    """Tell whose rows were held back because somebody else is buying the same."""
+    """Say how many rows were held back because somebody else is buying the same."""
     elsewhere = store.queries.held_for(Sought(batch_ids), HeldBack.ELSEWHERE)
     if elsewhere:
         ui.say(
@@ -108,7 +101,7 @@ def tell_of_others(store: Store, batch_ids: list[int], ui: UserInterface) -> Non
 def _settle_elsewhere(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, ui: UserInterface
 ) -> None:
-    """Ask about rows that an earlier run held back because of what others bought meanwhile."""
+    """Ask about rows that an earlier run held back because others bought the same."""
     held = store.queries.held_for(sought, HeldBack.ELSEWHERE)
     if held and choice is OnExisting.ASK and ui.can_ask():
         ui.say(
@@ -122,7 +115,7 @@ def _settle_elsewhere(
 def settle_past(
     store: Store, sought: Sought, choice: OnExisting, clock: Clock, ui: UserInterface
 ) -> None:
-    """Hold back what was paid for under another batch of this database, or share its videos."""
+    """Hold back rows that another batch of this database paid for, or share its videos."""
     found = store.control.hold_paid_before(sought)
     if not found:
         return
@@ -147,10 +140,10 @@ def settle_past(
 def _look(
     store: Store, place: Endpoint, sought: Sought, clock: Clock, *, quiet: bool
 ) -> EarlierWork:
-    """Look through the account's list.
+    """Search the account's list.
 
     Raises:
-        jobs.model.provider.ProviderError: it can't be read; says so in the provider's words.
+        jobs.model.provider.ProviderError: it can't be read.
     """
 
     async def find(provider: Provider) -> EarlierWork:
@@ -204,7 +197,7 @@ def _settle_found(
 
 
 def _not_taken(work: EarlierWork) -> Iterator[str]:
-    """Return what could not be taken over by itself, and why."""
+    """Return what can't be taken over automatically, and why."""
     unsure = [match for match in work.matches if not match.sure]
     if unsure:
         names = list(dict.fromkeys(match.generation.id for match in unsure))

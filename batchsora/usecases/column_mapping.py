@@ -1,4 +1,4 @@
-"""What the columns of a manifest are taken for, for people and for scripts."""
+"""The meaning of a manifest's columns, for people and for scripts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ MOST: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What columns are taken for.
+    """The meaning of columns.
 
     Attributes:
-        ours: each column of ours that the manifest has, and its header as written.
+        ours: each of our columns in the manifest, with its header as written.
         carried: headers of columns that are carried along unread.
-        defaults: what an empty cell says, by the name of our column.
+        defaults: values for empty cells, by our column.
     """
 
     ours: Sequence[tuple[str, str]] = ()
@@ -52,7 +52,7 @@ class Mapped:
 
 
 def mapped(manifest: Manifest) -> Mapped:
-    """Return what the columns of a manifest are taken for, in the order of its columns."""
+    """Return the meaning of a manifest's columns, in their order."""
     ours, carried = manifest.taken_for
     return Mapped(ours, carried, tuple(manifest.defaults.items()))
 

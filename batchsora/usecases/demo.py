@@ -1,4 +1,4 @@
-"""The demonstration: a sample manifest from rows to files, on the sandbox, within a cap."""
+"""The demo: a sample manifest from rows to files, on the sandbox, within a budget."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ def sample_manifest() -> Iterator[Path]:
 
 
 class _Beside:
-    """Says what a run says, and leaves the one result to the demonstration."""
+    """Passes on what a run says, but not its result."""
 
     def __init__(self, ui: UserInterface) -> None:
         self.say = ui.say
@@ -42,18 +42,11 @@ class _Beside:
         self.confirm = ui.confirm
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
-        """Keep quiet: the demonstration has a result of its own."""
+        """Show nothing: the demo has its own result."""
 
 
 def run_demo(manifest: Path, folder: Path, deps: RunDependencies, ui: UserInterface) -> Exit:
-    """Run a manifest on the sandbox, export it, and say where everything is.
-
-    Args:
-        manifest: what to run.
-        folder: where database, videos and table go; made if need be.
-        deps: time, chance and checkpoints.
-        ui: who is told.
-    """
+    """Run a manifest on the sandbox, export it, and say where everything is."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(database=folder / "demo.db", sandbox=True)
     videos = folder / "videos"

@@ -1,4 +1,4 @@
-"""The database as ``doctor`` sees it: version, integrity, owner, runner; nothing is written."""
+"""Checks of the database: version, integrity, owner, runner; nothing is written."""
 
 import os
 import sqlite3
@@ -42,7 +42,7 @@ _OTHER: Final = "choose another database with --db"
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the file tells of itself; the version is None in one that is none of ours."""
+    """What a database says of itself; the version is None if it is not one of ours."""
 
     empty: bool
     version: str | None = None
@@ -53,7 +53,7 @@ class _Seen:
 
 
 def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
-    """Look at the file as it is."""
+    """Check the file without changing it."""
     path = settings.database
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' creates it")
@@ -130,7 +130,7 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
 
 
 def _place(path: Path) -> Iterator[Check]:
-    """Return where the file lies, where that is a problem."""
+    """Check where the file is."""
     if (kind := network_drive(path)) is not None:
         said = f"{path} is on a network drive ({kind}), where two machines could buy the same rows"
         yield wrong("place", said, "copy it to a local disk and use --db", Exit.DATABASE)
@@ -141,7 +141,7 @@ def _place(path: Path) -> Iterator[Check]:
 
 
 def _host(account: SimpleNamespace) -> Iterator[Check]:
-    """Return which machine used it last, where that was another one."""
+    """Check which machine used it last."""
     if getattr(account, "host", None) is None:
         return
     if account.run_at is not None:
@@ -152,7 +152,7 @@ def _host(account: SimpleNamespace) -> Iterator[Check]:
 
 
 def _zone(account: SimpleNamespace) -> Iterator[Check]:
-    """Say that this machine does not know the days that the daily budget counts."""
+    """Check that this machine knows the time zone of the daily budget."""
     try:
         zone_of(account.time_zone)
     except DatabaseUnusableError:
@@ -164,7 +164,7 @@ def _zone(account: SimpleNamespace) -> Iterator[Check]:
 
 
 def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> Iterator[Check]:
-    """Say that the next run asks whose it is; a version without seals is not bound to this one."""
+    """Check whether the next run will ask if it is yours; versions without seals are skipped."""
     origin = SANDBOX_ORIGIN if settings.sandbox else settings.origin
     owner = Owner(origin, "" if token is None else token.value)
     if not hasattr(account, "seal"):
@@ -179,7 +179,7 @@ def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> 
 
 
 def _days(last: tuple[str, ...]) -> Iterator[Check]:
-    """Say that the day of the daily budget lies in the future."""
+    """Check that the day of the daily budget is not in the future."""
     if last and last[0] > latest_begun(SystemClock().now()):
         said = f"spending is dated {last[0]}, in the future: a clock was wrong"
         yield warn("daily budget", said, "'batchsora doctor --reset-day' moves it to today")

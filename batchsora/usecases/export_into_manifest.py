@@ -1,4 +1,4 @@
-"""Results written into a copy of the manifest that they came from, or into the manifest itself."""
+"""Write results into a copy of the manifest that they came from, or into the manifest itself."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class Exported:
     """What an export wrote.
 
     Attributes:
-        jobs: whose results stand in it.
+        jobs: how many.
         notes: what a person should know about it.
         backup: the manifest as it was before results were written into it.
     """
@@ -49,16 +49,10 @@ class Exported:
 
 
 def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported) -> None:
-    """Write the results of a batch into its manifest's copy, each where its row is now.
-
-    Args:
-        store: the job table.
-        batch: the batch.
-        manifest: its manifest, as it was read.
-        done: where the copy goes, and what is said of it.
+    """Write the results of a batch into a copy of its manifest, each beside its row.
 
     Raises:
-        TableError: it can't be done; the manifest is as it was.
+        TableError: it can't be done; the manifest is unchanged.
     """
     try:
         asked = {spec.key: _Asked(spec.row, spec.request) for spec in manifest.named_rows()}
@@ -101,7 +95,7 @@ def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported
 
 
 def headers_in(manifest: Manifest) -> dict[str, str]:
-    """Return what the column of each result is, or will be, called in a manifest."""
+    """Return the header of each result in a manifest, existing or new."""
     ours = set(manifest.results.values())
     own = [header for place, header in enumerate(manifest.headers) if place not in ours]
     return result_headers(own) | {
@@ -110,14 +104,9 @@ def headers_in(manifest: Manifest) -> dict[str, str]:
 
 
 def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
-    """Keep with a batch which columns of its manifest are ours, now that results are in them.
+    """Keep which columns of a manifest are ours, now that results are in them.
 
-    A database that can only be looked at keeps nothing: they are known by what they say then.
-
-    Args:
-        store: the job table.
-        batch: the batch.
-        manifest: its manifest, as it was before.
+    A database that can only be looked at keeps nothing.
     """
     headers = sorted(headers_in(manifest).values())
     with suppress(DatabaseUnusableError):
@@ -125,11 +114,10 @@ def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
 
 
 def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> None:
-    """Write what is longer than a workbook's cell can be into a table beside it.
+    """Write texts that are too long for a workbook's cell into a table beside it.
 
     Args:
-        store: the job table.
-        batches: those in the workbook, of which a table takes one.
+        batches: those in the workbook; each gets a table.
         done: the workbook; a note says where the table is.
 
     Raises:
@@ -146,7 +134,7 @@ def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> N
 
 
 class _Asked(NamedTuple):
-    """Where a row is now, and what it asks for; pictures by their names alone."""
+    """Where a row is now, and its request; pictures by their names alone."""
 
     row: int
     request: GenerationRequest
@@ -157,14 +145,10 @@ def _by_row(
 ) -> tuple[dict[int, list[JobRow]], int, list[int]]:
     """Sort the jobs of a batch by the rows that have their keys now.
 
-    Args:
-        store: the job table.
-        batch: its name.
-        asked: what the rows ask for now, by key, in the file's order.
-
     Returns:
-        The jobs by row; how many have no row; and the rows that have a job's key and ask for
-        something else, none of whose jobs are among the first.
+        The jobs by row; how many have no row; and the rows that have a job's key but another
+            request,
+        none of whose jobs are among the first.
     """
     by_row: dict[int, list[JobRow]] = {}
     gone, others = 0, set()
@@ -184,7 +168,7 @@ def _by_row(
 
 
 def _is_asked(job: JobRow, now: GenerationRequest) -> bool:
-    """Check whether a row asks for what its job did: an id may stand at another row by now."""
+    """Check whether a row's request is what its job did: an id may be at another row by now."""
     # what a manifest said stays known of a job that was reworded by hand
     image = job.request.image
     names = [None if one is None else one.source for one in (image, now.image)]
@@ -198,7 +182,7 @@ def _texts(job: JobRow, folder: Path) -> dict[str, str]:
 
 
 def _lines(jobs: Sequence[JobRow], folder: Path) -> dict[str, str]:
-    """Return the results of a row; of several variants, a line each."""
+    """Return the results of a row, one line for each variant."""
     texts = [_texts(job, folder) for job in jobs]
     return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_NAMES}
 

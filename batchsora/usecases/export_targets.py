@@ -22,12 +22,7 @@ MOST_KEPT: Final = 100
 
 
 def check_target_is_ours(store: Store, target: Path, batches: Sequence[BatchRow]) -> None:
-    """Check that there is nothing at a path, or an earlier export of the same batches.
-
-    Args:
-        store: the job table.
-        target: the file to be written.
-        batches: those whose results go there.
+    """Check that a path is free, or has an earlier export of the same batches.
 
     Raises:
         TableError: another file is there, or it is a link; the text says what to do.
@@ -61,12 +56,7 @@ def check_target_is_ours(store: Store, target: Path, batches: Sequence[BatchRow]
 def remember(store: Store, target: Path, batches: Iterable[BatchRow]) -> None:
     """Keep with each batch that a file is an export of it.
 
-    A database that can only be looked at keeps nothing: the file is not replaced then, next time.
-
-    Args:
-        store: the job table.
-        target: the file, as it was written.
-        batches: those whose results are in it.
+    A database that can only be looked at keeps nothing, so the file will not be replaced next time.
     """
     name, digest = str(target.resolve()), _digest(target)
 
@@ -79,7 +69,7 @@ def remember(store: Store, target: Path, batches: Iterable[BatchRow]) -> None:
 
 
 def _exports(batch: BatchRow) -> dict[str, str]:
-    """Return the exports of a batch: the SHA-256 of each by its path."""
+    """Return the exports of a batch: SHA-256 by path."""
     return _paths((batch.reading or {}).get(EXPORTS))
 
 
@@ -93,7 +83,7 @@ def _manifest(batch: BatchRow) -> Path | None:
 
 
 def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file; of anything that is not a regular file, an empty text."""
+    """Return the SHA-256 of a file; empty if it is not a regular file."""
     if not path.is_file():
         return ""
     try:

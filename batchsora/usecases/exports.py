@@ -31,17 +31,16 @@ LOCKS: Final = ("~${}", ".~lock.{}#")
 
 
 def export(store: Store, target: Path, batch: str | None, states: Sequence[str] = ()) -> Exported:
-    """Write results to a file: into a copy of the manifest where both are workbooks, or YAML.
+    """Write results to a file: into a copy of the manifest if both are workbooks, or YAML.
 
     Args:
-        store: the job table.
-        target: by whose suffix the format is chosen.
-        batch: its name; None means every batch.
-        states: only jobs in these states, which make a table of their own.
+        target: its suffix decides the format.
+        batch: its name; None: all batches.
+        states: only jobs in these states, as a table of their own.
 
     Raises:
         NotFoundError: there is no such batch.
-        TableError: the format is none of ours, or the file can't be written.
+        TableError: the format is not supported, or the file can't be written.
     """
     done = Exported(target)
     found = store.queries.batches(batch)
@@ -80,18 +79,17 @@ def _export(
 def export_in_place(
     store: Store, batch: str | None, now: datetime, *, own: bool = True
 ) -> Exported:
-    """Write results into the manifest that they came from, and keep a copy of what it was.
+    """Write results into the manifest that they came from, and keep a copy of it.
 
     Args:
-        store: the job table.
-        batch: its name; None where there is only one.
+        batch: its name; None if there is only one.
         now: for the name of the copy.
-        own: the database is known to be one's own. One that somebody sent may name any table as its
-            manifest: then only what lies in the database's folder is written.
+        own: False if the database may be somebody else's: it could name any table as its manifest,
+            so only files in the database's folder are written.
 
     Raises:
         NotFoundError: there is no such batch.
-        NotAllowedError: it can't be told which, or its manifest can't take results.
+        NotAllowedError: the batch is ambiguous, or its manifest can't take results.
         TableError: the file can't be written.
     """
     found = store.queries.batches(batch)
@@ -128,10 +126,10 @@ def export_in_place(
 
 
 def _refuse_outside(batch: BatchRow, database: Path) -> None:
-    """Check that a batch's manifest lies in the folder of its database, not behind a link.
+    """Check that a batch's manifest is in the folder of its database, not behind a link.
 
     Raises:
-        NotAllowedError: it does not.
+        NotAllowedError: it is not.
     """
     named = str((batch.reading or {}).get("path", ""))
     folder = database.absolute().parent.resolve()
@@ -143,7 +141,7 @@ def _refuse_outside(batch: BatchRow, database: Path) -> None:
 
 
 def _copy(path: Path, backup: Path) -> None:
-    """Copy a file under a new name: "x" follows no link, and none that leads to nothing either.
+    """Copy a file to a new name: "x" follows no link, not even a dangling one.
 
     Raises:
         TableError: the name is taken.
@@ -159,7 +157,7 @@ def _copy(path: Path, backup: Path) -> None:
 
 
 def _manifest(batch: BatchRow, done: Exported) -> Manifest | None:
-    """Open the manifest of a batch as it was read; a note says why where that can't be."""
+    """Open the manifest of a batch as it was read; a note says why if that fails."""
     if batch.reading is None or "path" not in batch.reading:
         done.notes.append(f"the manifest of {batch.name!r} is not known")
         return None

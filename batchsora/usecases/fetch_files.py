@@ -25,7 +25,7 @@ def fetch_files(
     keys: Sequence[str],
     deps: RunDependencies,
 ) -> DownloadReport:
-    """Fetch what is missing; files that are no longer where they were put count as missing.
+    """Download missing files; those no longer where they were put count as missing.
 
     Raises:
         jobs.model.errors.NotFoundError: there is no such batch or job.

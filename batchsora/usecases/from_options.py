@@ -1,4 +1,4 @@
-"""What the parts of the application are told of :class:`~batchsora.options.RunOptions`."""
+"""What the parts of the application take from :class:`~batchsora.options.RunOptions`."""
 
 import os
 from collections.abc import Collection, Mapping
@@ -52,7 +52,7 @@ USUAL = RunFacts()
 
 
 def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
-    """Return the policy of the engine; in a rehearsal time runs faster, and so does patience."""
+    """Return the policy of the engine; on the sandbox time runs faster, and patience is shorter."""
     return RunPolicy(
         max_in_flight=options.max_in_flight,
         rate=options.rate,
@@ -82,11 +82,9 @@ def download_policy(
     """Return how files are downloaded.
 
     Args:
-        options: of the run.
-        folder: theirs, where they say that files are downloaded.
-        private_files: the API is on this machine, so that its files may be.
+        private_files: the API is on this machine, so its files may be too.
         own: the database is known to be one's own.
-        flat: there is no folder for each batch.
+        flat: without a folder for each batch.
     """
     private = options.allow_private_downloads or private_files
     rate = options.download_rate or 0
@@ -94,12 +92,7 @@ def download_policy(
 
 
 def caps_of(options: RunOptions, begin: Collection[str] = ()) -> Caps:
-    """Return the caps.
-
-    Args:
-        options: of the run.
-        begin: names of options that the configuration file sets: they count where nothing is kept.
-    """
+    """Return the caps; ``begin``: options from the configuration file, for new batches only."""
     said = {cap: getattr(options, name) for name, cap in _CAPS.items()}
     return Caps(
         **{cap: said[cap] for name, cap in _CAPS.items() if name not in begin},
@@ -127,7 +120,7 @@ def pick_of(options: RunOptions) -> Pick:
 
 
 def reading_of(options: ReadingOptions) -> Reading:
-    """Return what was said about how a manifest is read, as readers take it."""
+    """Return how a manifest is read, as readers take it."""
     defaults = dict(options.defaults)
     if options.prompt is not None:
         defaults["prompt"] = options.prompt
@@ -145,13 +138,7 @@ def reading_of(options: ReadingOptions) -> Reading:
 
 
 def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) -> Source:
-    """Return a manifest with what was said about how it is read.
-
-    Args:
-        path: of the manifest.
-        options: what was said.
-        sha256: of the only content that is loaded.
-    """
+    """Return a manifest and how it is read; ``sha256``: the only content that may be loaded."""
     images = None if options.images is None else os.path.realpath(options.images)
     return Source(
         path,

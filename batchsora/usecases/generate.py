@@ -1,4 +1,4 @@
-"""One video: a row of the batch ``adhoc``, bought under the same rules as any."""
+"""One video: a row of the batch ``adhoc``, bought by the same rules as any."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -54,12 +54,10 @@ class GenerateRequest:
     """What a person asked ``generate`` for.
 
     Attributes:
-        prompt: as typed.
-        options: of :data:`OPTIONS`, as typed; what is absent is the default.
-        run: caps, pace, patience and where the file goes.
-        caps: of the batch ``adhoc``, and how they were said.
+        options: of :data:`OPTIONS`, as typed; absent ones have the default.
+        caps: of the batch ``adhoc``.
         wait: wait for the video; False ends when it is bought.
-        again: buy although the same is under way.
+        again: buy even if the same is under way.
     """
 
     prompt: str
@@ -73,13 +71,10 @@ class GenerateRequest:
 def generate(
     request: GenerateRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
 ) -> tuple[Exit, JobRow]:
-    """Buy one video.
-
-    Returns:
-        The exit that it means, and the job as it stands.
+    """Buy one video; return the exit code and the job.
 
     Raises:
-        SettingsError: something that was typed can't be bought, or there is no token.
+        SettingsError: the request is not valid, or there is no token.
         jobs.model.errors.EngineError: nothing was bought.
     """
     spec = _spec(request)
@@ -102,7 +97,7 @@ def _try(
     deps: RunDependencies,
     ui: UserInterface,
 ) -> tuple[int, Ending] | None:
-    """Buy it, or hand it over; None while the runner that is alive still makes its database."""
+    """Buy it, or hand it over; None while the active runner is still making the database."""
     try:
         with working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store:
             _agree(store, spec, request, ui)
@@ -137,7 +132,7 @@ def _buy(
 def _give_up(
     store: Store, job_id: int, ending: Ending | None, deps: RunDependencies, ui: UserInterface
 ) -> None:
-    """Cancel what could not be bought, so that no later run buys it; say so where it was."""
+    """Cancel what could not be bought, so that no later run buys it, and say so."""
     now = deps.clock.now()
     if store.control.cancel([job_id], now):
         for line in () if ending is None else _why(store, ending):
@@ -159,11 +154,11 @@ def _hand_over(
     deps: RunDependencies,
     ui: UserInterface,
 ) -> tuple[int, Ending]:
-    """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
+    """Let the active runner buy it, if there is room, and wait for it if wanted.
 
-    Without ``--wait`` that is until it is bought, or seen to stay in the hands of a run that has no
-    slot free. When that runner ends before it has bought it, or takes nothing up, it is bought
-    here. What can't be bought is cancelled.
+    Without ``--wait`` that is until it is bought, or seen to stay with a run that has no free slot.
+    When that runner ends before it has bought it, or takes nothing, it is bought here. What can't
+    be bought is cancelled.
     """
     now = deps.clock.now()
     with existing_store(settings.database) as store:
@@ -194,10 +189,10 @@ def _hander(
     deps: RunDependencies,
     ui: UserInterface,
 ) -> Callable[[Store], Ending | None]:
-    """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
+    """Make a function that hands it to the active runner, if it has room and nothing holds it back.
 
-    It gives an ending where there is nothing to wait for. A runner that takes nothing up is waited
-    for, without ``--wait`` for a while.
+    It returns an ending if there is nothing to wait for. A runner that takes nothing is waited for,
+    without ``--wait`` for a while.
     """
     ceiling = int(PRICE_CEILING)
     told: set[str] = set()
@@ -239,12 +234,7 @@ def _spec(request: GenerateRequest) -> JobSpec:
 
 
 def read_wish(prompt: str, options: Mapping[str, str]) -> JobSpec | list[RowProblem]:
-    """Read what was typed as a manifest's row is read; or say all that is wrong with it.
-
-    Args:
-        prompt: as typed.
-        options: of :data:`OPTIONS`, as typed.
-    """
+    """Read a prompt and :data:`OPTIONS` like a manifest's row; or return all its problems."""
     names = ["prompt", *(name for name in OPTIONS if name in options)]
     reader = RowReader("", names, understand("", names, None), Images(Path(), allow_outside=True))
     cells = [prompt, *(options[name] for name in names[1:])]
@@ -265,7 +255,7 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterf
     """Ask before money is spent, unless a budget already allows it.
 
     Raises:
-        NotAllowedError: nobody agreed, or the video would be refused whatever the answer.
+        NotAllowedError: nobody agreed, or the video would be refused anyway.
     """
     price, capped = _to_be_spent(store, spec, request)
     if request.run.yes or capped:
@@ -277,7 +267,7 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterf
 
 
 def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple[int | None, bool]:
-    """Return the price in micros, None when it is not known, and whether a budget covers it.
+    """Return the price in micros, None if unknown, and whether a budget covers it.
 
     Raises:
         NotAllowedError: as :func:`_add`.
@@ -296,7 +286,7 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
     """Check that the batch takes this video.
 
     Raises:
-        NotAllowedError: the same video is under way already, or the batch is paused.
+        NotAllowedError: the same video is already under way, or the batch is paused.
         NotFoundError: there is no such batch yet.
     """
     if seen.batches(ADHOC)[0].paused:
@@ -324,13 +314,10 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
 def _add(
     store: Store, spec: JobSpec, request: GenerateRequest, now: datetime
 ) -> tuple[int, list[str]]:
-    """Add the row to its batch, and keep the caps.
-
-    Returns:
-        Its number, and notes about the caps.
+    """Add the row to its batch, and keep the caps; return its number, and notes about the caps.
 
     Raises:
-        NotAllowedError: the same video is under way already, or the batch is paused.
+        NotAllowedError: the same video is already under way, or the batch is paused.
     """
 
     def make(number: int) -> tuple[JobSpec, str]:

@@ -1,4 +1,4 @@
-"""From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
+"""Load a manifest into the database: read it, refuse or skip invalid rows, keep the caps."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ class CommentsError(ManifestError):
 
 
 class InvalidRowsError(Exception):
-    """Rows of a manifest can't be bought as they stand.
+    """Rows of a manifest can't be bought.
 
     Attributes:
         problems: every problem of every row.
@@ -55,12 +55,12 @@ class InvalidRowsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The caps that a person gave; None leaves the kept one.
+    """The caps that a person gave, in USD; None leaves the kept one.
 
     Attributes:
-        time_zone: whose calendar days the day's cap counts, such as ``Europe/Berlin``.
-        refunds: which failed generations the account is known to get its money back for.
-        begin: caps of the configuration file, by their name here: they count where nothing is kept.
+        time_zone: of the daily cap, such as ``Europe/Berlin``.
+        refunds: which failed generations the provider refunds.
+        begin: caps of the configuration file, by name: they apply only if none is kept.
     """
 
     batch: Decimal | None = None
@@ -78,14 +78,13 @@ class LoadOptions:
     """How to load.
 
     Attributes:
-        name: of the batch; None takes the manifest's.
-        skip_invalid: load the valid rows although others are not.
-        allow_unknown: load although a column looks like a misspelt one.
-        ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
-        comments: leave lines out that begin with ``#`` or ``//``; else they are asked about.
-        quiet: show no progress.
-        held_back: why nobody buys the rows that this load queues: a person has not asked for
-            them, or has, and they were not looked for yet.
+        name: of the batch; None: the manifest's.
+        skip_invalid: load the valid rows even if others are not.
+        allow_unknown: load even if a column looks like a misspelling.
+        ask_gone: load nothing if that would cancel unpaid rows that left the manifest.
+        comments: leave out lines that begin with ``#`` or ``//``; else ask about them.
+        held_back: why nobody buys the rows of this load yet: a person has not asked for them, or
+            has, and they were not looked for yet.
     """
 
     name: str | None = None
@@ -101,10 +100,10 @@ class LoadOptions:
 def valid_rows(
     manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
 ) -> Iterator[SpecRow]:
-    """Stream the rows that can be bought; collect what is wrong with the others.
+    """Return the rows that can be bought; collect the problems of the others.
 
     Raises:
-        InvalidRowsError: at the end, when there are problems and they are not to be skipped.
+        InvalidRowsError: at the end, if there are problems and they are not to be skipped.
     """
     for row in manifest.spec_rows(lambda request: kind_of(request).key):
         if isinstance(row, RowProblem):
@@ -118,20 +117,20 @@ def valid_rows(
 def load_manifest(
     store: Store, manifest: Manifest, options: LoadOptions, caps: Caps, now: datetime
 ) -> tuple[LoadReport, list[str], list[RowProblem]]:
-    """Load a manifest and keep its caps in one transaction: wholly, or nothing of it.
+    """Load a manifest and keep its caps in one transaction: all of it, or nothing.
 
     The rows are read before it begins, so that nobody waits for a lock meanwhile.
 
     Returns:
-        What was loaded, notes about replaced caps, and the rows that were skipped.
+        What was loaded, notes about replaced caps, and the skipped rows.
 
     Raises:
         InvalidRowsError: rows are wrong, and not to be skipped.
-        CommentsError: lines may be comments, which is to be asked about.
+        CommentsError: lines may be comments; ask.
         ManifestError: a column looks misspelt, and that was not allowed.
-        RowsGoneError: unpaid rows left the manifest, which is to be asked about.
-        jobs.model.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap
-            is for a campaign that no row has.
+        RowsGoneError: unpaid rows left the manifest; ask.
+        jobs.model.errors.LoadError: the batch is ambiguous, edits need an option, or a cap is for a
+            campaign without rows.
     """
     check_columns(manifest, allow_unknown=options.allow_unknown)
     check_name(store, manifest, options.name)  # before rows are read for long
@@ -145,10 +144,10 @@ def load_manifest(
 
 
 def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
-    """Make sure that it can be told which batch a manifest is.
+    """Check that the batch of a manifest is known.
 
     Raises:
-        jobs.model.errors.LoadError: it can't.
+        jobs.model.errors.LoadError: it is ambiguous.
     """
     if ADHOC in (name, name or manifest.name):
         raise LoadError(
@@ -163,7 +162,7 @@ def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
 def spool_manifest(
     store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
 ) -> list[RowProblem]:
-    """Read the rows into the temporary table beside a database; returns what is wrong with others.
+    """Read the rows into the temporary table; return the problems of the others.
 
     Raises:
         InvalidRowsError, ManifestError: as :func:`load_manifest` does.
@@ -186,15 +185,10 @@ def merge(
     *,
     whole: bool,
 ) -> tuple[LoadReport, list[str]]:
-    """Bring the rows that were read last into their batch, and keep the caps, at once.
+    """Load the rows that were read last into their batch, and keep the caps, in one transaction.
 
     Args:
-        store: where they were read into.
-        manifest: whose they are.
-        options: how to load.
-        caps: that a person gave.
-        now: the time.
-        ctrl_c: is heeded before anything is kept.
+        ctrl_c: checked before anything is kept.
         whole: no row was left out.
 
     Raises:
@@ -222,10 +216,10 @@ def merge(
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
-    """Check whether a manifest's batch will have a cap, under which nobody is asked.
+    """Check whether a manifest's batch will have a cap, so that nobody is asked.
 
     Raises:
-        jobs.model.errors.LoadError: it can't be told which batch it is.
+        jobs.model.errors.LoadError: the batch is ambiguous.
     """
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True
@@ -235,10 +229,10 @@ def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) ->
 
 
 def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
-    """Stop before a misspelt column buys the wrong thing.
+    """Check for misspelt columns, before the wrong thing is bought.
 
     Raises:
-        ManifestError: a column is probably meant as one of ours, by its header or its cells.
+        ManifestError: a column is probably one of ours, by its header or its cells.
     """
     if allow_unknown or not manifest.suspicious_columns:
         return
@@ -249,7 +243,7 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
 
 
 def check_comments(manifest: Manifest) -> None:
-    """Stop before lines are left out that may be prompts, or the other way round.
+    """Check for lines that may be comments or prompts.
 
     Raises:
         CommentsError: there are some.
@@ -268,13 +262,13 @@ def check_comments(manifest: Manifest) -> None:
 
 
 def set_caps(store: Store, batch_id: int, caps: Caps, now: datetime) -> list[str]:
-    """Keep the caps that a person gave for a batch; returns what was replaced, for people."""
+    """Keep the caps that a person gave for a batch; return what was replaced, for people."""
     terms = terms_of(caps, None)
     return terms_notes(terms, store.control.set_terms(batch_id, terms, now))
 
 
 def terms_of(caps: Caps, manifest: Manifest | None) -> Terms:
-    """Return what may be spent: a flag over the manifest's, the manifest's over what is kept."""
+    """Return what may be spent: a flag overrides the manifest, the manifest what is kept."""
     batch = caps.batch
     if batch is None and manifest is not None:
         batch = manifest.budget
@@ -305,7 +299,7 @@ _REPLACED = {Scope.BATCH: "budget", Scope.DAY: "daily budget"}
 
 
 def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
-    """Return what of the terms was replaced, and what of the configuration does not count."""
+    """Return what was replaced, and which values of the configuration do not apply."""
     notes = []
     for name, micros in kept.passed_over.items():
         option = _WORDS.get(name, name.replace("_", "-"))

@@ -1,4 +1,4 @@
-"""Manifests as commands are given them: where they are, and how a person says to read them."""
+"""Manifests as commands get them: where they are, and how to read them."""
 
 import hashlib
 import tempfile
@@ -22,13 +22,11 @@ class Source:
 
     Attributes:
         path: of the file, or of a folder of pictures.
-        reading: what the file does not tell by itself.
-        allow_outside: whether images may lie outside the manifest's folder.
-        fit_images: make pictures acceptable that are not; None, like False, does not, and is not
-            said.
-        kept: options that were said before and count again
-            (:mod:`batchsora.usecases.kept_reading`).
-        sha256: of the only content that is wanted, in hexadecimal digits; None takes any.
+        reading: what the file does not say itself.
+        allow_outside: accept images outside the manifest's folder.
+        fit_images: convert pictures that would be refused; None: not said, like False.
+        kept: saved options that count again (:mod:`batchsora.usecases.kept_reading`).
+        sha256: of the only content that is accepted, in hexadecimal; None: any.
     """
 
     path: Path
@@ -42,11 +40,11 @@ class Source:
         """Open it.
 
         Args:
-            pictures: the folder for those that had to be converted, or lie in a workbook.
+            pictures: the folder for converted pictures, and those of a workbook.
             others: folders in which those of workbooks are looked for as well.
 
         Raises:
-            ManifestError: it is refused, or a header is gone of which something was said before.
+            ManifestError: it is refused, or a header of a saved option is gone.
             SettingsError: somebody else may have put pictures into the folder.
         """
         if self.sha256 is not None:
@@ -65,10 +63,7 @@ class Source:
 
     @contextmanager
     def looked_at(self, database: Path) -> Iterator[Manifest]:
-        """Open it to look at it alone: pictures are converted and taken out, and forgotten.
-
-        Args:
-            database: beside which earlier ones are kept.
+        """Open it just to look at it: its pictures go into a temporary folder.
 
         Raises:
             ManifestError: it is refused.
@@ -78,7 +73,7 @@ class Source:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a manifest's content, in hexadecimal digits.
+    """Return the SHA-256 of a manifest's content, in hexadecimal.
 
     Raises:
         ManifestError: it can't be read.
@@ -112,5 +107,5 @@ def _refuse_foreign(pictures: Path) -> None:
 
 
 def fitted_folder(database: Path) -> Path:
-    """Name the folder of pictures that were converted or taken out for a database's batches."""
+    """Return the folder for pictures that were converted or taken from workbooks."""
     return database.with_name(f"{database.name}.images")

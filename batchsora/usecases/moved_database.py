@@ -1,4 +1,4 @@
-"""What a database tells of where and by whom it was used, and of a clock that was wrong."""
+"""Whether a database was used elsewhere or is somebody else's, and a clock that was wrong."""
 
 import os
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ LONGEST_NAME: Final = 100
 
 
 def other_host(account: Any) -> str | None:
-    """Name the machine that used a database last, and when; None where it was this one, or none.
+    """Return which other machine used a database last, and when; None if none.
 
     Args:
-        account: with ``host`` and ``run_at`` as they were before this run.
+        account: as it was before this run.
     """
     if account.host is None or is_same_host(account.host, this_host(os.environ)):
         return None
@@ -35,7 +35,7 @@ def other_host(account: Any) -> str | None:
 def settle_place(
     store: Store, now: datetime, ui: UserInterface, owner: Owner, *, moved: bool
 ) -> None:
-    """Settle whose database this is and on which machine, and say when its day is in the future.
+    """Check whose database this is and on which machine; say if its day is in the future.
 
     Raises:
         DatabaseUnusableError: see :func:`settle_owner`.
@@ -50,17 +50,16 @@ def settle_place(
 
 
 def settle_owner(store: Store, ui: UserInterface, owner: Owner, *, moved: bool) -> None:
-    """Check that this database is one's own and no copy of another machine's; keep that it is.
+    """Check that this database is one's own and not another machine's copy; keep that it is.
 
     Args:
         store: opened under the runner's lock, before a run began in it.
-        ui: asks, where somebody can answer.
         owner: whose generations are to be made.
-        moved: a person said already that it is to be used here.
+        moved: a person has already said that it is to be used here.
 
     Raises:
-        DatabaseUnusableError: it was used elsewhere or may be somebody else's, and nobody said to
-            go on; or it is somebody else's, and damaged.
+        DatabaseUnusableError: it was used elsewhere or may be somebody else's, and nobody
+            confirmed; or it is somebody else's, and damaged.
     """
     sealer = own_sealer(os.environ)
     account = store.queries.account()
@@ -113,7 +112,7 @@ def _remedy(sealer: Sealer, *, known: bool) -> str:
 
 
 def _refuse_damaged(store: Store) -> None:
-    """Check the whole file: an index of somebody else's may hide rows, or show them twice.
+    """Check the whole file: an index of somebody else's may hide or repeat rows.
 
     Raises:
         DatabaseUnusableError: it is damaged.

@@ -1,6 +1,6 @@
-"""A workbook of which another sheet is read than was loaded, since one was put in front of it.
+"""A workbook of which another sheet is read than was loaded: a new one was put in front.
 
-Its rows would go into the batch of that sheet, whose own rows would then be gone.
+Its rows would go into the batch of the old sheet, whose own rows would then be gone.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ class Moved:
     """The sheet of a batch, and the one that would go into it.
 
     Attributes:
-        batch: its name.
         before: the sheet that was loaded; it is still there.
         now: the one that is read.
     """
@@ -36,12 +35,7 @@ class Moved:
 def moved_sheet(seen: QueryStore, manifest: Manifest, name: str | None) -> Moved | None:
     """Find the sheet that was loaded as a manifest's batch, if another one is read now.
 
-    Whoever names both the batch and the sheet means what they say.
-
-    Args:
-        seen: a snapshot of the database.
-        manifest: as it is read now.
-        name: of the batch, if the person gave it.
+    A person who names both the batch and the sheet means it.
     """
     said = manifest.read_as
     now = said.get("sheet")

@@ -1,4 +1,4 @@
-"""Pausing a batch, and resuming it: what that lets a runner buy, said before it does."""
+"""Pause a batch, and resume it, after saying what a runner then buys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,11 +34,10 @@ def pause(name: str, store: Store, ui: UserInterface) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ToResume:
-    """What a resume of a batch lets be bought: its queued jobs that nothing holds back.
+    """What resuming a batch lets a runner buy: its queued jobs that nothing holds back.
 
     Attributes:
-        active: the runner that is alive serves the whole batch anyway.
-        jobs: their numbers.
+        active: the active runner already serves the whole batch.
         cost: for people.
         held: what is held back, for people.
     """
@@ -50,17 +49,17 @@ class ToResume:
 
     @property
     def text(self) -> str:
-        """Return how many videos, and for how much."""
+        """Return how many videos, and their cost."""
         return f"{len(self.jobs)} video(s) left to buy, for {self.cost}"
 
     @property
     def digest(self) -> str:
-        """Name the jobs in a few letters."""
+        """Return a short digest of the jobs."""
         return digest(map(str, self.jobs))
 
 
 def to_resume(seen: QueryStore, batch: BatchRow) -> ToResume:
-    """See what a resume of a batch lets be bought."""
+    """Return what resuming a batch lets a runner buy."""
     found = seen.queued(batch.id)
     price = cost_of_jobs(found, seen.prices()).text
     lines = tuple(held.lines(seen.status(batch)))
@@ -76,16 +75,11 @@ def resume(
     *,
     shown: str | None = None,
 ) -> None:
-    """Resume a batch: a runner that is alive is handed what is queued at this moment.
+    """Resume a batch: the active runner gets what is queued now.
 
-    What is held back, and what is loaded later, is not among it.
+    What is held back, and what is loaded later, is not included.
 
     Args:
-        name: of the batch.
-        settings: of the command.
-        store: for writing.
-        ui: speaks to the person.
-        clock: decides which day's budget counts.
         shown: digest of the jobs that the person agreed to; others are not handed over.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The prices of kinds as people see and change them."""
+"""Show and change the prices of kinds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,7 @@ HEAD: Final = ("kind", "price", "reserves", "source", "seen")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a price is changed.
-
-    Attributes:
-        dry: only say what would change.
-        consent: the person has agreed already.
-    """
+    """How a price is changed: ``dry`` only says so, ``consent`` was given before."""
 
     store: Store
     clock: Clock
@@ -35,7 +30,7 @@ class Change:
     consent: bool
 
     def make(self, said: str, write: Callable[[], object], document: dict[str, Any]) -> None:
-        """Ask, change, and tell.
+        """Ask, change, and show the result.
 
         Raises:
             jobs.model.errors.NotAllowedError: nobody agreed.
@@ -48,16 +43,16 @@ class Change:
 
 
 def list_prices(store: Store, ui: UserInterface) -> None:
-    """List what is known of each kind's price."""
+    """List the known prices."""
     found = list(store.queries.prices().values())
     ui.result([_json(row) for row in found], lambda: _text(found))
 
 
 def set_price(kind: str, usd: str, change: Change) -> None:
-    """Return what a kind costs.
+    """Set the price of a kind.
 
     Raises:
-        SettingsError: no price is written like this.
+        SettingsError: not a valid price.
         jobs.model.errors.NotFoundError: there is no such kind.
         jobs.model.errors.NotAllowedError: nobody agreed.
     """
@@ -77,10 +72,10 @@ def set_price(kind: str, usd: str, change: Change) -> None:
 
 
 def forget_price(kind: str, change: Change) -> None:
-    """Forget what a kind costs.
+    """Forget the price of a kind.
 
     Raises:
-        jobs.model.errors.NotFoundError: no price of this kind is known.
+        jobs.model.errors.NotFoundError: its price is not known.
         jobs.model.errors.NotAllowedError: nobody agreed.
     """
     if kind not in _known(change.store, kind):
@@ -93,7 +88,7 @@ def forget_price(kind: str, change: Change) -> None:
 
 
 def _known(store: Store, kind: str) -> Mapping[str, PriceRow]:
-    """List the known prices, once it is sure that there is such a kind."""
+    """Return the known prices; there must be such a kind."""
     found = store.queries.prices()
     kinds = sorted({*found, *(kind.key for model in MODELS.values() for kind in model.kinds)})
     if kind not in kinds:

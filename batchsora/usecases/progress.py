@@ -1,4 +1,4 @@
-"""One calm bar for a run: jobs done, money spent against the cap, counts by state."""
+"""The progress bar of a run: jobs done, money spent against the cap, counts by state."""
 
 import asyncio
 import shutil
@@ -44,7 +44,7 @@ _SHOWN = (
 
 
 def summary(batches: list[BatchStatus]) -> str:
-    """Return in a few words where batches stand."""
+    """Return a short summary of batches."""
     spent = sum(batch.money.charged + batch.money.held for batch in batches)
     caps = [batch.money.cap for batch in batches]
     money = f"${usd_text(spent)}"
@@ -72,7 +72,7 @@ Look = Callable[[], tuple[int, int, str]]
 
 
 def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
-    """Look at batches: the table is the truth, also of what others do."""
+    """Look at batches: the table also shows what other processes do."""
 
     def look() -> tuple[int, int, str]:
         batches = statuses(store, batch_ids())
@@ -84,7 +84,7 @@ def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
 
 
 def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
-    """Look at a few jobs; of a single one tell its place in the queue, and its percent."""
+    """Look at a few jobs; of a single one show its place in the queue, and its percent."""
 
     def look() -> tuple[int, int, str]:
         found = store.queries.numbered(job_ids)
@@ -107,7 +107,7 @@ MOST_NEWS = 20
 
 
 def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
-    """Tell from now on which jobs failed or are unconfirmed, and what batches wait for."""
+    """Report from now on which jobs failed or are unconfirmed, and what batches wait for."""
     seen = store.events.newest()
 
     def news() -> list[str]:
@@ -123,7 +123,7 @@ def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
 
 
 def _is_news(event: Event) -> bool:
-    """Check whether an event is worth a line beside the counts; the end of a run has its own."""
+    """Check whether an event deserves a line beside the counts; the end of a run has its own."""
     return not isinstance(event, RunEvent) and event.fact not in EXPECTED
 
 
@@ -131,7 +131,7 @@ ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
 def job_words(job: JobRow) -> str:
-    """Return in a few words where a job stands."""
+    """Return a job's state in a few words."""
     if said := said_words(job):
         return said
     if job.state == JobState.PENDING and job.queue_position is not None:
@@ -142,13 +142,13 @@ def job_words(job: JobRow) -> str:
 
 
 class Progress:
-    """Shows on stderr how something goes on, until cancelled.
+    """Shows progress on stderr until cancelled.
 
     Args:
         look: called twice a second.
         stream: stderr by default; a terminal gets a bar, anything else a line now and then.
         quiet: show nothing.
-        news: asked before each line; a terminal shows the bar alone.
+        news: asked before each line; a terminal only gets the bar.
     """
 
     def __init__(
@@ -212,11 +212,10 @@ PATIENCE = 2.0
 
 
 def counted(what: str, *, quiet: bool, unit: str = "rows") -> Callable[[Iterable[T]], Iterable[T]]:
-    """Make a way to go through many things that shows how many there were, when it takes long.
+    """Make a wrapper for an iterable that counts its items on a terminal, when it takes long.
 
     Args:
-        what: is done with them.
-        quiet: show nothing; nor is anything shown that is no terminal.
+        what: the verb.
         unit: what is counted.
     """
 
@@ -231,7 +230,7 @@ def counted(what: str, *, quiet: bool, unit: str = "rows") -> Callable[[Iterable
 
 
 def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Make a way to say something that takes the bar away first and draws it again after."""
+    """Return a ``say`` that removes the bar first and draws it again."""
 
     def said(text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):

@@ -1,4 +1,4 @@
-"""Settling doubts outside of a run, and comparing our books with the provider's."""
+"""Settle unconfirmed attempts outside a run, and compare our books with the provider's."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class ReconcileRequest:
     """What a person asked for.
 
     Attributes:
-        grace: seconds for which a doubt is looked for before it counts as never made.
-        wait: False looks once, and leaves for later what needs time.
-        adopt: take orphans over for queued rows of the same prompt, at no cost.
+        grace: seconds to look for a doubt before it counts as never made.
+        wait: False looks once, and leaves what needs time for later.
+        adopt: take orphans over for queued rows with the same prompt, at no cost.
     """
 
     grace: float
@@ -47,8 +47,7 @@ def reconcile(
     """Settle what can be settled, and show rows, generations and balance side by side.
 
     Returns:
-        How many doubts are left for a person, and one more where something was just seen to be
-        paid for twice.
+        How many doubts are left for a person, plus one if something was found to be paid for twice.
 
     Raises:
         EngineError, ProviderError: nothing was bought.

@@ -1,4 +1,4 @@
-"""Settling a doubt by a person's word, as the command and the page do."""
+"""Settle a doubt by a person's word, for the command and the page."""
 
 from datetime import timedelta
 
@@ -24,13 +24,9 @@ def resolve(
     """Settle which generation a job in doubt is, or that none was made.
 
     Args:
-        store: for writing.
-        settings: where the account's generations are looked up.
-        clock: time.
-        job: as the store gives it.
-        generation: its id; None says that it was never made.
+        generation: its id; None: it was never made.
         grace: after which nothing turns up any more.
-        force: whatever stands against it.
+        force: despite any objection.
 
     Returns:
         What was done, for people.
@@ -38,7 +34,7 @@ def resolve(
     Raises:
         SettingsError: there is no token, and a generation was named.
         jobs.model.errors.EngineError: the generation can't be read, the job is not in doubt, or
-            something stands against it.
+            there is an objection.
     """
     if generation is None:
         trouble = "" if force else _look(store, settings, clock, job, grace)
@@ -53,10 +49,7 @@ def resolve(
 
 
 def _look(store: Store, settings: Settings, clock: Clock, job: JobRow, grace: timedelta) -> str:
-    """Look for what a doubt could be before it counts as never made.
-
-    Returns:
-        Why the look proves nothing; empty where it does.
+    """Look for what a doubt could be; return why the look proves nothing, empty if it does.
 
     Raises:
         NotAllowedError: the job is not in doubt.

@@ -11,9 +11,9 @@ class Pick:
     """Which rows are meant.
 
     Attributes:
-        first: the first N rows; None means no such limit.
-        sample: N rows by chance.
-        seed: the same seed picks the same rows, whenever it is asked, so that a run can be resumed.
+        first: the first N rows; None: no limit.
+        sample: N random rows.
+        seed: the same seed always picks the same rows, so that a run can be resumed.
     """
 
     first: int | None = None
@@ -22,20 +22,16 @@ class Pick:
 
     @property
     def everything(self) -> bool:
-        """Return whether no row is left out."""
+        """Check that no row is left out."""
         return self.first is None and self.sample is None
 
     @property
     def chooser(self) -> "Callable[[Iterable[int]], frozenset[int]] | None":
-        """Return what picks rows; None where no row is left out."""
+        """Return what picks rows; None if no row is left out."""
         return None if self.everything else self.rows
 
     def rows(self, rows: Iterable[int]) -> frozenset[int]:
-        """Pick from the numbers of all rows.
-
-        Args:
-            rows: in ascending order, each once.
-        """
+        """Pick from the numbers of all rows, which are ascending and unique."""
         if self.first is not None:
             return frozenset(row for row, _ in zip(rows, range(self.first), strict=False))
         return frozenset(heapq.nsmallest(self.sample or 0, rows, key=self._chance))

@@ -1,4 +1,4 @@
-"""What use cases need of the command line and of the page: to show and to ask."""
+"""What use cases need from the command line and the page."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
