@@ -28,6 +28,7 @@ from batchsora.usecases.load import is_capped, load_manifest
 from batchsora.usecases.manifest_options import Source, fitted_folder
 from batchsora.usecases.plan import make_plan, plan_json
 from batchsora.usecases.start import StartRequest, start
+from batchsora.usecases.user_interface import Context
 from jobs.database import schema
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import HeldBack
@@ -247,7 +248,7 @@ class Batch:
     def _run(self, said: RunKeywords, deps: RunDependencies) -> RunReport:
         notes, options = _Notes(), self._options(said)
         request = StartRequest(self._source, options, caps_of(options))
-        code = start(request, self._settings, deps, notes)
+        code = start(request, Context(self._settings, deps, notes))
         if code is Exit.USAGE and not notes.ended:
             raise NotAllowedError(notes.said[-1])
         return RunReport(int(code), self.status(), tuple(notes.said))

@@ -32,8 +32,8 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     """
     from batchsora.composition.databases import existing_store
     from batchsora.composition.session import endpoint
-    from batchsora.usecases.fetch_files import fetch_files
     from batchsora.usecases.from_options import download_policy
+    from batchsora.usecases.run import fetch_files
 
     settings = cli.settings()
     with endpoint(settings) as place, existing_store(settings.database) as store:

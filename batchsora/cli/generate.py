@@ -49,6 +49,7 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
     """
     from batchsora.presentation.json_shapes import job_json
     from batchsora.usecases.generate import OPTIONS, GenerateRequest, generate
+    from batchsora.usecases.user_interface import Context
 
     request = GenerateRequest(
         prompt=prompt,
@@ -58,7 +59,8 @@ def command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
         wait=flags["wait"] or options.download is not None,
         again=flags["again"],
     )
-    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.deps, cli)
+    settings = cli.settings(sandbox=options.sandbox)
+    code, job = generate(request, Context(settings, cli.deps, cli))
     cli.result(job_json(job), lambda: line(job))
     return int(code)
 

@@ -27,10 +27,11 @@ def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> 
     """
     from batchsora.composition.exit_codes import Exit
     from batchsora.usecases.reconcile import ReconcileRequest, reconcile
+    from batchsora.usecases.user_interface import Context
 
     grace = options.grace
     request = ReconcileRequest(
         grace=grace, poll_interval=min(5.0, grace), wait=not no_wait, adopt=adopt
     )
-    left = reconcile(request, cli.settings(), cli.deps, cli)
+    left = reconcile(request, Context(cli.settings(), cli.deps, cli))
     return int(Exit.IN_DOUBT if left else Exit.DONE)

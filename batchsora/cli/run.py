@@ -32,6 +32,7 @@ def command(
     """
     from batchsora.usecases.from_options import source_of
     from batchsora.usecases.start import StartRequest, start
+    from batchsora.usecases.user_interface import Context
 
     if manifest is not None and options.batch is not None:
         raise click.UsageError("use MANIFEST or --batch, not both")
@@ -41,4 +42,4 @@ def command(
         options,
         caps_said(click.get_current_context(), options),
     )
-    return int(start(request, settings, cli.deps, cli))
+    return int(start(request, Context(settings, cli.deps, cli)))

@@ -26,13 +26,14 @@ def command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     """
     from batchsora.cli.generate import line
     from batchsora.presentation.json_shapes import job_json
+    from batchsora.usecases.user_interface import Context
     from batchsora.usecases.wait import wait
 
     settings = cli.settings(sandbox=options.sandbox)
     looking = replace(options, no_download=options.download is None)
     # without a name of a job it was not told which of several is meant
     named = options.batch is not None or not job
-    code, found = wait(job, looking, settings, cli.deps, cli)
+    code, found = wait(job, looking, Context(settings, cli.deps, cli))
     cli.result(
         [job_json(one) for one in found], lambda: "\n".join(line(one, batch=named) for one in found)
     )

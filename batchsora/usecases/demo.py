@@ -16,7 +16,7 @@ from batchsora.settings import Settings
 from batchsora.usecases.from_options import caps_of
 from batchsora.usecases.manifest_options import Source
 from batchsora.usecases.start import StartRequest, start
-from batchsora.usecases.user_interface import UserInterface
+from batchsora.usecases.user_interface import Context, UserInterface
 from jobs.model.money import usd_text
 
 CAP = Decimal("5.00")
@@ -51,13 +51,9 @@ def run_demo(manifest: Path, folder: Path, deps: RunDependencies, ui: UserInterf
     settings = Settings(database=folder / "demo.db", sandbox=True)
     videos = folder / "videos"
     options = RunOptions(budget=CAP, request_timeout=10.0, download=videos, sandbox=True)
-    request = StartRequest(
-        source=Source(manifest),
-        options=options,
-        caps=caps_of(options),
-    )
+    request = StartRequest(Source(manifest), options, caps_of(options))
     ui.say(f"a demo of {manifest} on the sandbox: real files, no money")
-    code = start(request, settings, deps, _Beside(ui))
+    code = start(request, Context(settings, deps, _Beside(ui)))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:
         rows = store.queries.batches()

@@ -1,9 +1,10 @@
 """What the parts of the application take from :class:`~batchsora.options.RunOptions`."""
 
+import hashlib
+import heapq
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 
 from batchsora.download import DownloadPolicy
@@ -12,8 +13,6 @@ from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.kept_words import KeptWords
 from batchsora.usecases.load import Caps, LoadOptions
 from batchsora.usecases.manifest_options import Source
-from batchsora.usecases.row_selection import Pick
-from jobs.evidence.looked_for import Wish
 from jobs.model.ledger import Refunds
 from jobs.model.retry import RetryPolicy
 from jobs.ports.loading import OnChange
@@ -28,30 +27,40 @@ _CAPS = {
 
 
 @dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What a run is told besides its options, which nobody says.
+class Pick:
+    """Which rows are meant.
 
     Attributes:
-        buys: False polls and settles what is there, and submits nothing.
-        downloads: False downloads nothing, whatever the options say.
-        not_awaited: numbers of batches that were paused when the run began.
-        looked_at: when the account's list was looked through before this run, if it was.
-        looked_for: what was looked for then.
-        callback_url: where the provider announces the ends of rows that name no address.
+        first: the first N rows; None: no limit.
+        sample: N random rows.
+        seed: the same seed always picks the same rows, so that a run can be resumed.
     """
 
-    buys: bool = True
-    downloads: bool = True
-    not_awaited: frozenset[int] = frozenset()
-    looked_at: datetime | None = None
-    looked_for: Mapping[int, Wish] | None = None
-    callback_url: str | None = None
+    first: int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    @property
+    def everything(self) -> bool:
+        """Check that no row is left out."""
+        return self.first is None and self.sample is None
+
+    @property
+    def chooser(self) -> "Callable[[Iterable[int]], frozenset[int]] | None":
+        """Return what picks rows; None if no row is left out."""
+        return None if self.everything else self.rows
+
+    def rows(self, rows: Iterable[int]) -> frozenset[int]:
+        """Pick from the numbers of all rows, which are ascending and unique."""
+        if self.first is not None:
+            return frozenset(row for row, _ in zip(rows, range(self.first), strict=False))
+        return frozenset(heapq.nsmallest(self.sample or 0, rows, key=self._chance))
+
+    def _chance(self, row: int) -> bytes:
+        return hashlib.blake2b(f"{self.seed}:{row}".encode(), digest_size=8).digest()
 
 
-USUAL = RunFacts()
-
-
-def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
+def run_policy(options: RunOptions) -> RunPolicy:
     """Return the policy of the engine; on the sandbox time runs faster, and patience is shorter."""
     return RunPolicy(
         max_in_flight=options.max_in_flight,
@@ -63,11 +72,6 @@ def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
         wait_for_funds=options.wait_for_funds,
         words=KeptWords(),
         retry=RetryPolicy(options.retries, base=1.0 if options.sandbox else 30.0),
-        not_awaited=facts.not_awaited,
-        buys=facts.buys,
-        callback_url=facts.callback_url,
-        looked_at=facts.looked_at,
-        looked_for=facts.looked_for,
     )
 
 

@@ -13,12 +13,11 @@ from batchsora.composition.endpoints import Endpoint
 from batchsora.presentation import messages
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
-from batchsora.usecases.progress import statuses
 from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import current_runner, is_held, lasting_runner
 from jobs.model.clock import Clock
 from jobs.model.states import ASKED_BY_NAME
-from jobs.ports.control import Handing, Offered, Room
+from jobs.ports.control import Handing, Room
 from jobs.ports.selection import Sought
 from jobs.runtime.policy import PRICE_CEILING
 from jobs.store import Store
@@ -115,20 +114,6 @@ def look_and_hand(
     return handed if free or not jobs else None, waiting
 
 
-def hand_single(store: Store, job_id: int, now: datetime, ceiling: int) -> Offered:
-    """Hand a single video to the runner that serves, where nothing is in its way.
-
-    It stays unasked, so that nobody buys it when both the command and that runner are gone.
-
-    Args:
-        store: for writing.
-        job_id: its number.
-        now: decides which day's budget counts.
-        ceiling: micros to hold where its price is not known yet.
-    """
-    return store.control.offer([job_id], now, Handing.SINGLE, ceiling)
-
-
 def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -> Handed:
     """Offer jobs in parts until no runner takes them, and see what room they have."""
     handed, found = Handed(), Room(some=False, blocked={})
@@ -139,6 +124,6 @@ def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -
         handed.served = offered.served
         found |= offered.room
     handed.some, blocked = found.some, found.blocked
-    stand = statuses(store, list(blocked)) if blocked else []
+    stand = store.queries.statuses(list(blocked)) if blocked else []
     handed.stuck = messages.some([messages.stuck(one, blocked[one.id]) for one in stand])
     return handed

@@ -20,9 +20,8 @@ from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.usecases.column_mapping import Mapped, mapped
-from batchsora.usecases.from_options import pick_of
+from batchsora.usecases.from_options import Pick, pick_of
 from batchsora.usecases.load import Caps, LoadOptions, check_name, merge, spool_manifest
-from batchsora.usecases.row_selection import Pick
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text

@@ -75,7 +75,7 @@ def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
     """Look at batches: the table also shows what other processes do."""
 
     def look() -> tuple[int, int, str]:
-        batches = statuses(store, batch_ids())
+        batches = store.queries.statuses(batch_ids())
         done = sum(batch.total - batch.left for batch in batches)
         total = sum(batch.total - batch.held for batch in batches)
         return done, total, summary(batches)
@@ -237,8 +237,3 @@ def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
             say(text)
 
     return said
-
-
-def statuses(store: Store, batch_ids: Sequence[int]) -> list[BatchStatus]:
-    """Sum some batches up."""
-    return store.queries.statuses(batch_ids)

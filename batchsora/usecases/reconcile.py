@@ -11,10 +11,9 @@ from batchsora.composition.known_database import is_known
 from batchsora.composition.session import TIMEOUT, RunDependencies, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
-from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.from_options import run_policy
-from batchsora.usecases.user_interface import UserInterface
+from batchsora.usecases.user_interface import Context
 from jobs.model.money import usd_text
 from jobs.ports.figures import PaidTwice
 from jobs.ports.selection import Sought
@@ -41,9 +40,7 @@ class ReconcileRequest:
     adopt: bool
 
 
-def reconcile(
-    request: ReconcileRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
-) -> int:
+def reconcile(request: ReconcileRequest, context: Context) -> int:
     """Settle what can be settled, and show rows, generations and balance side by side.
 
     Returns:
@@ -52,26 +49,28 @@ def reconcile(
     Raises:
         EngineError, ProviderError: nothing was bought.
     """
+    settings, deps, ui = context.settings, context.deps, context.ui
     with (
         endpoint(settings) as place,
         working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store,
     ):
-        before = _doubts(store)
+        queries = store.queries
+        before = queries.doubts()
         if before and request.wait:
             ui.say(
                 f"{before} unconfirmed: the search takes up to twice the grace period; Ctrl-C "
                 "stops it"
             )
-        before_twice = _twice_micros(store)
+        before_twice = queries.twice_micros()
         found = asyncio.run(_reconcile(request, store, place, deps))
         if request.adopt:
-            batches = [batch.id for batch in store.queries.batches()]
+            batches = [batch.id for batch in queries.batches()]
             settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, deps.clock, ui)
-        left = _doubts(store)
-        twice = store.queries.paid_twice() if _twice_micros(store) else []
+        left = queries.doubts()
+        twice = queries.paid_twice() if queries.twice_micros() else []
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
         ui.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
-        return left + (_twice_micros(store) > before_twice)
+        return left + (queries.twice_micros() > before_twice)
 
 
 async def _reconcile(
@@ -88,10 +87,6 @@ async def _reconcile(
         return await audit(store, provider, deps.clock)
 
 
-def _twice_micros(store: Store) -> int:
-    return store.queries.twice_micros()
-
-
 def _twice_json(one: PaidTwice) -> dict[str, Any]:
     price = usd_text(one.price_micros)
     return {"batch": one.batch, "job": one.key, "generation_id": one.generation_id, "price": price}
@@ -103,10 +98,6 @@ def _lines(twice: Sequence[PaidTwice]) -> list[str]:
         f"${usd_text(one.price_micros)}, turned up after its job was bought again"
         for one in twice
     ]
-
-
-def _doubts(store: Store) -> int:
-    return store.queries.doubts()
 
 
 def _document(found: Audit, before: int, left: int) -> dict[str, Any]:

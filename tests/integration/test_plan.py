@@ -10,7 +10,7 @@ from support.shell import Shell
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.usecases.row_selection import Pick
+from batchsora.usecases.from_options import Pick
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--yes")
 
