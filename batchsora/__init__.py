@@ -82,11 +82,7 @@ def __dir__() -> list[str]:
 
 
 def _refuse_another_engine() -> None:
-    """Check that ``jobs`` is the engine that was installed with this package.
-
-    Raises:
-        ImportError: it is not; the text names what was found and the remedy.
-    """
+    """Raise an ImportError unless ``jobs`` is the engine installed with this package."""
     sibling = os.path.join(os.path.dirname(os.path.dirname(__file__)), "jobs")  # noqa: PTH118, PTH120 - pathlib is slower to import than all the rest here
     try:
         spec = importlib.util.find_spec("jobs")

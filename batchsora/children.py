@@ -66,12 +66,9 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
     """Start ``batchsora`` as a process that outlives this one.
 
     Args:
-        arguments: all of them; nobody sees them but the process.
+        arguments: all of them; only the process sees them.
         command: its name, for the list of processes.
         said: where both streams go.
-
-    Raises:
-        OSError: no process can be started.
     """
     with tempfile.TemporaryFile() as handed:
         # a file, not a pipe: a long prompt would wait in it for the other end to start
@@ -92,9 +89,6 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
 
     Args:
         files: numbers of open files that it gets under the same numbers.
-
-    Raises:
-        OSError: no process can be started.
     """
     return subprocess.Popen(  # noqa: S603 - our own program, no shell
         [sys.executable, "-P", "-c", code],
@@ -111,11 +105,7 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
 
 
 def handed_arguments(words: Sequence[str]) -> list[str] | None:
-    """Return the arguments that :func:`start` handed over; None if a person typed them.
-
-    Raises:
-        ValueError: they are not valid.
-    """
+    """Return the arguments that :func:`start` handed over; None if a person typed them."""
     if words[:1] != [HANDED]:
         return None
     content = sys.stdin.buffer.read(LARGEST + 1)
@@ -133,10 +123,9 @@ _OPENER: Final = "import sys, webbrowser; webbrowser.open(sys.stdin.read())"
 
 
 def open_browser(address: str) -> None:
-    """Open an address in a browser, which gets neither token nor password, without waiting.
+    """Open a browser, which gets neither token nor password, without waiting.
 
-    Args:
-        address: not a secret: everyone can see the arguments of a process.
+    Everyone can see the arguments of a process, so the address must not be a secret.
     """
     words = {
         "args": [sys.executable, "-P", "-c", _OPENER],

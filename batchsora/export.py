@@ -128,11 +128,7 @@ def _empty() -> Sheet:
 
 
 def beside(target: Path, batch: str | None = None) -> Path:
-    """Return the table beside a workbook for texts that are too long for a cell.
-
-    Args:
-        batch: whose table it is, if there are several.
-    """
+    """Return the table beside a workbook for texts that are too long for a cell."""
     named = "results" if batch is None else f"{safe_name(batch)}.results"
     return target.with_name(f"{target.stem}.{named}.csv")
 
@@ -155,11 +151,7 @@ _AS_CELL: Final[Mapping[CellKind, Callable[[str], object]]] = {
 
 
 def results_of(job: JobRow, folder: Path) -> dict[str, object]:
-    """Return what became of a job, by the names of :data:`RESULT_COLUMNS`.
-
-    Args:
-        folder: the path of the file is relative to it.
-    """
+    """Return a job's :data:`RESULT_COLUMNS` by name; the file's path relative to a folder."""
     results = {column.name: _plain(column.of(job)) for column in RESULT_COLUMNS}
     if results["file"]:
         results["file"] = relpath(str(results["file"]), folder)

@@ -38,11 +38,7 @@ def read(origin: str) -> str | None:
 
 
 def keep(origin: str, token: str) -> str:
-    """Store a token for an API; return the keyring's name.
-
-    Raises:
-        KeychainError: there is no keyring, or it stores nothing.
-    """
+    """Store a token for an API; return the keyring's name, or raise a KeychainError."""
     try:
         import keyring  # noqa: PLC0415 - an extra
         from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
@@ -64,11 +60,7 @@ def keep(origin: str, token: str) -> str:
 
 
 def forget(origin: str) -> bool:
-    """Remove the token of an API; False if there was none.
-
-    Raises:
-        KeychainError: the keyring refused.
-    """
+    """Remove an API's token, False if there is none; raise a KeychainError if it fails."""
     if read(origin) is None:
         return False
     import keyring  # noqa: PLC0415 - an extra

@@ -65,7 +65,6 @@ class Option:
     """An option, wherever it is set.
 
     Attributes:
-        help: one line for ``--help`` and the configuration's template.
         group: heading of ``--help``.
         name: of its field, which is also the Python keyword.
         default: of its field.
@@ -73,24 +72,18 @@ class Option:
         dest: click's name of the value; an environment variable of this name counts.
         unit: shown in ``--help``.
         metavar: shown instead of the unit.
-        least: smallest number; None: no limit.
-        most: largest number; None: no limit.
         shown_default: shown as the default if the field's is None.
-        choices: the only texts that it takes.
         switches: flags for one value each, instead of a flag of its own.
         negatable: there is ``--no-…`` too, and None means that neither was given.
         path: what a path must lead to.
-        short: one letter for the flag.
         variable: of the environment, the same for all commands; else ``BATCHSORA_``, the command
             and the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli`).
-        completes: what the shell completes.
         check: returns a text as it is used.
         not_with: another option that excludes this one.
         found: what its configuration key may do in a file that nobody named; None: no such key.
         shared: commands for which the key counts at the top of the file; None: all.
         example: value for the configuration's template, as TOML; ``""``: the default.
         keyword: a Python program may set it.
-        hidden: from ``--help``.
         on: further commands that take it, and what is different there.
     """
 
@@ -170,11 +163,7 @@ def words_of(options: Any, *, besides: Collection[str] = ()) -> list[str]:
 
 
 def time_zone(name: str) -> str:
-    """Check the name of a time zone.
-
-    Raises:
-        ValueError: it is unknown.
-    """
+    """Check the name of a time zone; raise a ValueError if it is unknown."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - most never say one
 
     try:
@@ -188,11 +177,7 @@ _DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", 
 
 
 def delimiter(text: str) -> str:
-    """Return the one character that a text means.
-
-    Raises:
-        ValueError: it means none.
-    """
+    """Return the one character that a text means; raise a ValueError if it means none."""
     found = _DELIMITERS.get(text.lower(), text)
     if len(found) != 1 or found in '"\r\n\0':
         raise ValueError("use one character, or tab, comma, semicolon or pipe")
@@ -200,11 +185,7 @@ def delimiter(text: str) -> str:
 
 
 def encoding(name: str) -> str:
-    """Check the name of an encoding.
-
-    Raises:
-        ValueError: it is unknown.
-    """
+    """Check the name of an encoding; raise a ValueError if it is unknown."""
     try:
         "".encode(name or "utf-8")
     except (LookupError, ValueError):

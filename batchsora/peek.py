@@ -17,11 +17,7 @@ T = TypeVar("T")
 
 
 def peek(database: Path, look: Callable[[sqlite3.Connection], T], patience: float = 1.0) -> T:
-    """Look into a database.
-
-    Args:
-        look: may be called twice.
-        patience: seconds to wait for a lock.
+    """Look into a database; ``look`` may be called twice.
 
     Raises:
         sqlite3.Error: it can't be read, or is not a database.

@@ -77,11 +77,7 @@ def read_settings(
     configuration: Path | None = None,
     token: str | None = None,
 ) -> Settings:
-    """Check what flags, environment and configuration say.
-
-    Raises:
-        SettingsError: an address or database that can't be used.
-    """
+    """Check what flags, environment and configuration say; raise a SettingsError if not usable."""
     path = _database_path(database or DEFAULT_DATABASE)
     if sandbox:
         # a rehearsal always has a database of its own
@@ -157,10 +153,10 @@ def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None
 def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | None:
     """Find the API's token: in ``RUNBLOB_API_KEY``, else ``--token-file``, else the keyring.
 
-    A file that others on this machine can read is used anyway, with a warning.
+    A file that others can read is used anyway, with a warning.
 
     Raises:
-        SettingsError: the file can't be read, or its content is not a valid token; never shows it.
+        SettingsError: it can't be read, or its content is not a valid token; never shows it.
     """
     if settings.token is not None:
         return Token(checked_token(settings.token, "the given token"), "the program")
@@ -175,11 +171,7 @@ def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | No
 
 
 def read_token_file(path: Path) -> str:
-    """Read a token from a file; empty if the file is.
-
-    Raises:
-        SettingsError: it can't be read, or its content is not a valid token.
-    """
+    """Read a token from a file, empty if it is; raise a SettingsError if not valid."""
     try:
         with path.open("rb") as file:
             _warn_of_others(str(path), os.fstat(file.fileno()).st_mode)
@@ -193,11 +185,7 @@ def read_token_file(path: Path) -> str:
 
 
 def token_of(content: bytes, where: str) -> str:
-    """Read a token from bytes; empty if they are.
-
-    Raises:
-        SettingsError: not a valid token; never shows it.
-    """
+    """Read a token from bytes, empty if they are; raise a SettingsError that never shows it."""
     try:
         found = content.decode("ascii").strip()
     except UnicodeDecodeError:
@@ -206,11 +194,7 @@ def token_of(content: bytes, where: str) -> str:
 
 
 def checked_token(found: str, where: str) -> str:
-    """Check that a text can be a token, and can't break a header.
-
-    Raises:
-        SettingsError: it can't; never shows it.
-    """
+    """Check that a text can be a token in a header; raise a SettingsError that never shows it."""
     if len(found) > LONGEST_TOKEN or not found.isascii() or any(c.isspace() for c in found):
         raise SettingsError(f"not a valid token in {where}: too long, or with spaces inside")
     if not found.isprintable():

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -100,11 +101,7 @@ def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str
 
 
 def check_target(target: Path, *suffixes: str) -> None:
-    """Check that a file can be written; ``suffixes`` are those of other writers.
-
-    Raises:
-        TableError: it can't; the text says why, and what can.
-    """
+    """Raise a TableError if a file can't be written; ``suffixes`` are those of other writers."""
     if target.suffix.lower() not in (*_WRITERS, *suffixes):
         raise TableError(
             f"{target}: a table can't be written as {target.suffix or 'a file without suffix'!r}. "
@@ -114,11 +111,7 @@ def check_target(target: Path, *suffixes: str) -> None:
 
 
 def check_place(target: Path) -> None:
-    """Check that a file of any kind can be written there.
-
-    Raises:
-        TableError: it can't; the text says why.
-    """
+    """Raise a TableError if no file of any kind can be written there."""
     try:
         if target.is_dir():
             raise TableError(f"{target}: this is a folder. Name a file.")
@@ -185,13 +178,9 @@ def _write_json(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str
     file.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _write_tsv(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    _write_csv(file, columns, rows, "\t")
-
-
 _WRITERS: Final[Mapping[str, _Writer]] = {
     ".csv": _write_csv,
-    ".tsv": _write_tsv,
+    ".tsv": partial(_write_csv, delimiter="\t"),
     ".jsonl": _write_jsonl,
     ".json": _write_json,
 }

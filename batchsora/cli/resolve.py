@@ -50,7 +50,7 @@ def command(
       batchsora resolve sunset-03 --never-made
     """
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.resolve import resolve
+    from batchsora.usecases.reconcile import resolve
 
     if (generation is None) == (not never_made):
         raise click.UsageError("use either --generation ID or --never-made")

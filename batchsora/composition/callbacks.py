@@ -26,11 +26,7 @@ _ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
 
 
 def callback_path(database: Path) -> str:
-    """Return the path for callbacks of a database; its secret is made at first use.
-
-    Raises:
-        SettingsError: the file of the secret can't be read or made.
-    """
+    """Return the path for callbacks of a database; its secret is made at first use."""
     path = side_folder(database) / FILE
     try:
         made_side_folder(database)

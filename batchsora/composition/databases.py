@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.composition.endpoints import SANDBOX_ORIGIN
-from batchsora.composition.sealing import own_sealer
+from batchsora.composition.known_database import own_sealer
 from batchsora.presentation.databases import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
@@ -32,11 +32,7 @@ def side_folder(database: Path) -> Path:
 
 
 def unlinked_side_folder(database: Path) -> Path:
-    """Return the folder for what the page keeps, existing or not.
-
-    Raises:
-        SettingsError: it is a link, or somebody else's.
-    """
+    """Return the page's folder, existing or not; raise a SettingsError if it is foreign."""
     folder = side_folder(database)
     try:
         refuse_link(folder, "move it away")
@@ -49,11 +45,7 @@ def unlinked_side_folder(database: Path) -> Path:
 
 
 def made_side_folder(database: Path, *inside: str) -> Path:
-    """Return the folder for what the page keeps, or one in it; made for its owner alone.
-
-    Raises:
-        SettingsError: it is a link, can't be made, or is somebody else's.
-    """
+    """Make the page's folder, or one in it; raise a SettingsError if it fails."""
     folder = side_folder(database)
     try:
         return made_folder(folder, *inside)
@@ -107,11 +99,7 @@ def _new_seal() -> str:
 
 
 def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
-    """Bind a new database to its token if its seal is lost with this process.
-
-    So the next command recognises it, even if this one never reaches the API (a container whose
-    home can't be written).
-    """
+    """Bind a new database to its token if its seal can't be kept, so that the next run knows it."""
     sealer = own_sealer(os.environ)
     if sealer.problem is None:
         return
@@ -136,11 +124,7 @@ def _tell(text: str) -> None:
 
 @contextmanager
 def scratch_store(store: Store | None) -> Iterator[Store]:
-    """Open a temporary copy of a database, or a new one, to try what a run would do.
-
-    Raises:
-        jobs.model.errors.DatabaseUnusableError: there is no space for it.
-    """
+    """Open a temporary copy of a database, or a new one, to try what a run would do."""
     with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
         copy = Path(folder) / "copy.db"
         if store is not None:
@@ -153,11 +137,7 @@ def scratch_store(store: Store | None) -> Iterator[Store]:
 
 @contextmanager
 def existing_store(database: Path) -> Iterator[Store]:
-    """Open an existing database of this version, without the runner's lock.
-
-    Raises:
-        jobs.model.errors.EngineError: there is none, or it is of another version.
-    """
+    """Open an existing database; raise an EngineError if it is of another version."""
     schema.check_version(database)
     with Store(database) as store:
         store.refuse_wrong_fields()

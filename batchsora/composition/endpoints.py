@@ -14,7 +14,6 @@ class Endpoint:
     """Where to buy, and the token for it.
 
     Attributes:
-        token: sent to that origin alone; kept out of every repr.
         origin: the database is bound to it.
         private_files: files may come from loopback and private addresses.
     """

@@ -16,11 +16,7 @@ class Interrupts:
         self.asked = False
 
     def between(self, items: Iterable[T]) -> Iterator[T]:
-        """Return items, and stop before the next one after Ctrl-C.
-
-        Raises:
-            KeyboardInterrupt: a person pressed Ctrl-C.
-        """
+        """Return items; raise a KeyboardInterrupt between two after Ctrl-C."""
         for item in items:
             self.heed()
             yield item

@@ -1,19 +1,72 @@
-"""Whether what a database keeps was written by who uses it now."""
+"""Whether the person who uses a database wrote it: by a secret of this account, or the token."""
 
 import os
+import secrets
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from pathlib import Path
 
 from batchsora.composition.endpoints import SANDBOX_ORIGIN
-from batchsora.composition.sealing import kept_sealer
 from batchsora.settings import Settings, SettingsError, find_token
-from jobs.database.seal import Sealer
+from jobs.database.seal import KEY_FILE, Sealer
 from jobs.model.binding import token_matches
+from jobs.ports.seen import AccountRow
 from jobs.services.runner import Owner
 from jobs.store import Store
 
 
-def is_own(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder for what belongs to no database, in ``XDG_STATE_HOME`` or the home.
+
+    Raises:
+        RuntimeError: the account has no home folder, or a relative one: whoever sent the folder in
+            which a command is started would choose what is kept.
+    """
+    named = Path(environment.get("XDG_STATE_HOME", ""))
+    if named.is_absolute():
+        return named / "batchsora"
+    home = Path.home()
+    if not home.is_absolute():
+        raise RuntimeError(f"HOME is {str(home)!r}, which is not an absolute path")
+    return home / ".local" / "state" / "batchsora"
+
+
+def own_sealer(environment: Mapping[str, str]) -> Sealer:
+    """Return this account's sealer; its secret is made at first use.
+
+    If it can't be kept, it is the same one for as long as this process lives.
+    """
+    try:
+        return _kept(state_folder(environment))
+    except RuntimeError as error:
+        return _unkept(str(error))
+
+
+def kept_sealer(environment: Mapping[str, str]) -> Sealer | None:
+    """Return this account's sealer, if its secret is already kept."""
+    try:
+        folder = state_folder(environment)
+        if not (folder / KEY_FILE).exists():
+            return None
+    except PermissionError:
+        return _kept(folder)  # which says what is wrong
+    except RuntimeError as error:
+        return _unkept(str(error))
+    return _kept(folder)
+
+
+@cache
+def _kept(folder: Path) -> Sealer:
+    return Sealer.kept_in(folder)
+
+
+@cache
+def _unkept(problem: str) -> Sealer:
+    return Sealer(secrets.token_bytes(32), problem)
+
+
+def is_own(account: AccountRow, sealer: Sealer | None, owner: Owner) -> bool:
     """Check whether what a database keeps counts as the word of the person who uses it now.
 
     A sandbox has no money, so there is nothing to ask.
@@ -24,11 +77,8 @@ def is_own(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
     return owner.origin == SANDBOX_ORIGIN or _is_written_by(account, sealer, owner)
 
 
-def _is_written_by(account: Any, sealer: Sealer | None, owner: Owner) -> bool:
-    """Check for this account's seal, or a binding to the token in use.
-
-    Nobody else can write either, except with the token of the sandbox.
-    """
+def _is_written_by(account: AccountRow, sealer: Sealer | None, owner: Owner) -> bool:
+    """Check for this account's seal or the token in use, which nobody else can write."""
     if sealer is not None and sealer.knows(account.seal):
         return True
     bound = token_matches(account, owner.origin, owner.token)

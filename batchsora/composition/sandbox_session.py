@@ -41,11 +41,7 @@ def serve_sandbox(
     journal: Path | None,
     say: Callable[[str], None],
 ) -> None:
-    """Serve the sandbox on loopback until stopped; a set secret signs its callbacks.
-
-    Raises:
-        SettingsError: the balance, the faults or the journal can't be read.
-    """
+    """Serve the sandbox on loopback until stopped; raise a SettingsError if it can't start."""
     try:
         world = World(seed=seed, time_scale=time_scale, balance=to_micros(balance))
         wrong = Faults.parse(faults)

@@ -76,11 +76,7 @@ class RunDependencies:
 
 
 def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
-    """Return where to buy: the API, or a sandbox that lives as long as the context.
-
-    Raises:
-        SettingsError: there is no token.
-    """
+    """Return the API or a temporary sandbox; raise a SettingsError if there is no token."""
     if settings.sandbox:
         from batchsora.composition.sandbox_session import sandbox  # noqa: PLC0415 - 60 ms for rehearsals alone
 
@@ -130,11 +126,7 @@ TIMEOUT = 30.0
 def ask(
     place: Endpoint, question: Callable[[Provider], Awaitable[T]], timeout: float = TIMEOUT
 ) -> T:
-    """Open a client, ask, close it.
-
-    Raises:
-        jobs.model.provider.ProviderError: the API did not answer, or refused.
-    """
+    """Open a client, ask, close it; raise a ProviderError if the API does not answer."""
 
     async def main() -> T:
         async with open_provider(place.token, place.base_url, timeout) as provider:

@@ -12,31 +12,18 @@ from jobs.model.money import Micros
 
 
 def check_address(settings: Settings) -> None:
-    """Check that a person named the address, before they are asked for a token.
-
-    Raises:
-        SettingsError: it comes from a file that was only found in the working folder.
-    """
+    """Raise a SettingsError if nobody named the address, before asking for a token."""
     if settings.strange:
         raise SettingsError(no_token(settings))
 
 
 def check(settings: Settings, token: str) -> Micros:
-    """Ask the API whether it accepts a token; return the account's balance.
-
-    Raises:
-        jobs.model.provider.TokenRefusedError: it does not.
-        jobs.model.provider.ProviderError: it did not answer.
-    """
+    """Ask the API whether it accepts a token; return the account's balance."""
     return read_balance(api_endpoint(settings.base_url, token))
 
 
 def keep(settings: Settings, token: str) -> str:
-    """Keep a token where commands will look for it; return that place.
-
-    Raises:
-        SettingsError: it can't be kept there.
-    """
+    """Keep a token where commands look for it; return the place, or raise a SettingsError."""
     if settings.token_file is not None:
         _write(settings.token_file, token)
         return str(settings.token_file)
@@ -50,11 +37,7 @@ def keep(settings: Settings, token: str) -> str:
 
 
 def forget(settings: Settings) -> str | None:
-    """Remove the token from where :func:`keep` puts it; None if there was none.
-
-    Raises:
-        SettingsError: it can't be removed, or what is there is not a token.
-    """
+    """Remove the token; None if there was none. Raise a SettingsError if it can't be removed."""
     if settings.token_file is not None:
         return str(settings.token_file) if _remove(settings.token_file) else None
     try:

@@ -19,10 +19,7 @@ _SHORTEST: Final = 0.005
 
 
 def rate_of(text: str | float) -> int:
-    """Read a rate such as ``2M``, ``500K`` or ``1500000``; K, M and G are powers of 1024.
-
-    Returns:
-        Bytes per second; 0: no limit.
+    """Read a rate such as ``2M`` (K, M, G: powers of 1024) in bytes per second; 0: no limit.
 
     Raises:
         ValueError: not a rate, or less than a kilobyte.

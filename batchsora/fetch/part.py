@@ -8,6 +8,7 @@ One mark is of the bytes that were forced to disk, for a power cut; the other of
 killed process. The note is written over itself: a torn one proves nothing.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import json
@@ -16,7 +17,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from jobs.model.files import read_small
 
@@ -43,12 +44,21 @@ _MOST_BOXES: Final = 100_000
 """So many are walked through; a video in fragments of a second has two for each."""
 
 
-def box(head: bytes) -> tuple[bytes, int] | None:
-    """Read a box's name and length from its first 16 bytes, or its only 8.
+T = TypeVar("T")
 
-    Returns:
-        Length 0 if the box reaches to the end of the file. None if it is not a box.
-    """
+
+async def beside(work: Callable[[], T]) -> T:
+    """Work in a thread; a cancellation waits for its end, so that nothing is written behind us."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def box(head: bytes) -> tuple[bytes, int] | None:
+    """Read a box's name and length (0: to the end) from its first 16 or only 8 bytes; else None."""
     length, name, least = int.from_bytes(head[:4]), head[4:8], 8
     if length == 1:
         length, least = int.from_bytes(head[8:BOX_HEAD]), BOX_HEAD
@@ -150,12 +160,7 @@ class Part:
 
     @classmethod
     def opened(cls, target: Path) -> Self:
-        """Open the part of a file, empty until :meth:`resume`.
-
-        Raises:
-            FetchError: another process is fetching it.
-            OSError: it can't be written.
-        """
+        """Open the part of a file, empty until resumed; raise a FetchError if it is in use."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         path = _beside(target, ".part")
         handle = os.open(path, flags, 0o666)
@@ -214,11 +219,7 @@ class Part:
         return None
 
     def add(self, block: bytes, *, mark: bool = True) -> None:
-        """Append bytes; without ``mark`` the end of this part's context marks them.
-
-        Raises:
-            FetchError: the first ones are not those of an MP4.
-        """
+        """Append bytes, marked now or at the end; raise a FetchError if they don't begin an MP4."""
         head = (self._head() + block)[:BOX_HEAD]
         if len(head) == BOX_HEAD and not begins_video(head):
             self.forget()

@@ -19,9 +19,8 @@ import httpx
 
 from batchsora._version import __version__
 from batchsora.fetch.addresses import ADDRESSES, Resolve, public_addresses, system_addresses
-from batchsora.fetch.beside import beside
 from batchsora.fetch.pace import Pace
-from batchsora.fetch.part import BLOCK, Fetched, FetchError, Part
+from batchsora.fetch.part import BLOCK, Fetched, FetchError, Part, beside
 
 LARGEST_FILE: Final = 2 * 1024**3
 MOST_REDIRECTS: Final = 5
@@ -46,13 +45,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What the head of an answer says of its body.
-
-    Attributes:
-        reach: bytes of the file that are here after it; None if unknown.
-        last: its end is known to be the file's.
-        packed: sent gzip'd.
-    """
+    """What an answer's head says: bytes after it (None: unknown), whether that is all, gzip."""
 
     reach: int | None
     last: bool
@@ -117,11 +110,7 @@ async def fetch_video(
 async def _answer(
     http: httpx.AsyncClient, url: str, part: Part, resolve: Resolve, *, allow_private: bool
 ) -> AsyncIterator[httpx.Response]:
-    """Request the file, or what is missing of it; follow redirects.
-
-    Raises:
-        FetchError: no answer has the file.
-    """
+    """Request the file, or what is missing of it; follow redirects."""
     redirects = 0
     address = _address(url)
     protected = address.scheme == "https"
@@ -191,11 +180,7 @@ async def _checked(address: httpx.URL, resolve: Resolve) -> Sequence[str]:
 
 
 def _begin(part: Part, response: httpx.Response) -> _Body:
-    """Line the part up with the answer.
-
-    Raises:
-        FetchError: the answer can't be unpacked, or joined to what is here.
-    """
+    """Line the part up with the answer; raise a FetchError if they can't be joined."""
     headers = response.headers
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
@@ -214,11 +199,7 @@ def _begin(part: Part, response: httpx.Response) -> _Body:
 
 
 def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
-    """Append a range of the file, or begin with it.
-
-    Raises:
-        FetchError: it is not what follows, or of another version.
-    """
+    """Append a range of the file, or begin with it; raise a FetchError if it does not follow."""
     version = _version(headers)
     match = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
     start, end = (int(match[1]), int(match[2])) if match else (-1, -1)
@@ -253,11 +234,7 @@ async def _paced(
 
 
 async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Unpack gzip, never more than a block at a time.
-
-    Raises:
-        FetchError: it is damaged, or broke off.
-    """
+    """Unpack gzip, never more than a block at a time."""
     unpack, came = zlib.decompressobj(_GZIP), False
     async for chunk in body:
         left, came = chunk, True

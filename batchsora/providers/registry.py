@@ -71,10 +71,7 @@ def open_provider(
     """Open a provider for an account; the context closes its connections.
 
     Args:
-        token: sent to that address alone.
-        base_url: of the API.
         timeout: seconds a call may take.
-        name: a key of :data:`PROVIDERS`.
 
     Raises:
         ValueError: the token or the address is not valid.

@@ -1,6 +1,7 @@
 """Give up attempts that will not end: their cost stays spent, and runs still look at them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,7 @@ from batchsora.presentation.messages import AFTER_GIVING_UP
 from batchsora.usecases.retry_cancel_remove import (
     agree,
     find,
-    in_chunks,
-    refused_json,
+    move_all,
     sort_out,
     tell_refused,
 )
@@ -56,7 +56,7 @@ def abandon(
     price = cost_of_jobs(chosen, store.queries.prices()).text
     document: dict[str, Any] = {
         "abandoned": [job.key for job in chosen],
-        "refused": [refused_json(one) for one in refused],
+        "refused": list(map(asdict, refused)),
         "spent": usd_text(spent),
         "dry_run": dry,
     }
@@ -67,13 +67,9 @@ def abandon(
         ui.result(document, lambda: text or "nothing to give up")
         return Exit.USAGE if refused else Exit.DONE
     agree(f"Give up {len(chosen)} attempt(s)? {costs}.", ui, consent=consent)
-    ids = [job.id for job in chosen]
-    moved = in_chunks(ids, ui, lambda some: store.control.give_up(some, terms))
-    left = [job for job in chosen if job.id not in moved]  # something else was quicker
-    refused += sort_out(left, rule)[1]
+    moved = move_all(chosen, refused, rule, lambda some: store.control.give_up(some, terms), ui)
     document["abandoned"] = [job.key for job in chosen if job.id in moved]
-    document["refused"] = [refused_json(one) for one in refused]
-    tell_refused(refused, ui)
+    document["refused"] = list(map(asdict, refused))
     said = f"{len(moved)} attempt(s) given up: {costs}, with 'batchsora retry'"
     ui.result(document, lambda: said)
     return Exit.USAGE if refused else Exit.DONE

@@ -3,16 +3,14 @@
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
 from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.known_database import is_own
-from batchsora.composition.sealing import kept_sealer
+from batchsora.composition.known_database import is_own, kept_sealer
 from batchsora.peek import peek
 from batchsora.presentation.errors import message
 from batchsora.settings import Settings, Token
@@ -26,17 +24,13 @@ from jobs.model.binding import token_matches
 from jobs.model.clock import SystemClock
 from jobs.model.days import latest_begun, zone_of
 from jobs.model.errors import DatabaseAlteredError, DatabaseUnusableError
+from jobs.ports.seen import AccountRow
 from jobs.services.runner import Owner
 
 _DAMAGED: Final = (
     "move it away with its -wal file and use your newest copy, or start a new one with --db and "
     "'batchsora run --adopt-existing', which finds in the account what was paid for"
 )
-_FIELDS: Final = (
-    "api_origin", "token_salt", "token_hash", "time_zone", "host", "run_at", "seal"
-)  # fmt: skip
-"""Of the account; a database of an older version lacks the last three."""
-
 _OTHER: Final = "choose another database with --db"
 
 
@@ -47,9 +41,10 @@ class _Seen:
     empty: bool
     version: str | None = None
     faults: tuple[str, ...] = ()
-    account: SimpleNamespace | None = None
+    account: AccountRow | None = None
     days: tuple[str, ...] = ()
     nonsense: str | None = None
+    seals: bool = False
 
 
 def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
@@ -90,7 +85,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
             yield _owner(settings, token, seen.account)
             yield from _host(seen.account)
             yield from _zone(seen.account)
-            yield from _seal(settings, token, seen.account)
+            yield from _seal(settings, token, seen)
         yield from _days(seen.days)
     runner = current_runner(path)
     yield fine("runner", "none running" if runner is None else f"running: {runner}")
@@ -104,15 +99,19 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
     if version is not None and version not in schema.KNOWN:
         return _Seen(empty=False, version=version)  # what it defines is not known to end
     faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
-    account = None
+    account, seals = None, False
     nonsense = wrong_field(connection.execute) if "account" in names else None
     if "account" in names and nonsense is None:
         there = {name for _, name, *_ in connection.execute("PRAGMA table_info(account)")}
-        fields = [name for name in _FIELDS if name in there]
-        found = connection.execute(f"SELECT {', '.join(fields)} FROM account").fetchone()  # noqa: S608 - our own words
-        account = (
-            None if found is None else SimpleNamespace(**dict(zip(fields, found, strict=True)))
-        )
+        seals = "seal" in there
+        values: dict[str, Any] = {one.name: None for one in fields(AccountRow)}
+        known = [name for name in values if name in there]
+        found = connection.execute(f"SELECT {', '.join(known)} FROM account").fetchone()  # noqa: S608 - our own words
+        if found is not None:  # an older version lacks some of them
+            values |= zip(known, found, strict=True)
+            if values["run_at"] is not None:
+                values["run_at"] = datetime.fromisoformat(values["run_at"])
+            account = AccountRow(**values)
     last: tuple[str, ...] = ()
     if "budget" in names:
         found = connection.execute(
@@ -126,6 +125,7 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
         account=account,
         days=last,
         nonsense=nonsense,
+        seals=seals,
     )
 
 
@@ -140,18 +140,14 @@ def _place(path: Path) -> Iterator[Check]:
         yield wrong("place", said, remedy, Exit.DATABASE)
 
 
-def _host(account: SimpleNamespace) -> Iterator[Check]:
+def _host(account: AccountRow) -> Iterator[Check]:
     """Check which machine used it last."""
-    if getattr(account, "host", None) is None:
-        return
-    if account.run_at is not None:
-        account.run_at = datetime.fromisoformat(account.run_at)
     if (other := other_host(account)) is not None:
         said = f"it was last used on {other}; two machines could buy the same rows"
         yield warn("host", said, "when no run is active there, 'batchsora run --moved'")
 
 
-def _zone(account: SimpleNamespace) -> Iterator[Check]:
+def _zone(account: AccountRow) -> Iterator[Check]:
     """Check that this machine knows the time zone of the daily budget."""
     try:
         zone_of(account.time_zone)
@@ -163,17 +159,17 @@ def _zone(account: SimpleNamespace) -> Iterator[Check]:
         yield wrong("time zone", said, remedy, Exit.DATABASE)
 
 
-def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> Iterator[Check]:
-    """Check whether the next run will ask if it is yours; versions without seals are skipped."""
+def _seal(settings: Settings, token: Token | None, seen: _Seen) -> Iterator[Check]:
+    """Check whether the next run will ask if it is yours."""
     origin = SANDBOX_ORIGIN if settings.sandbox else settings.origin
     owner = Owner(origin, "" if token is None else token.value)
-    if not hasattr(account, "seal"):
+    if seen.account is None or not seen.seals:  # a version without seals is not bound to one
         return
     sealer = kept_sealer(os.environ)
     if sealer is not None and sealer.problem is not None:
         said = f"the secret that marks databases as yours can't be stored: {sealer.problem}"
         yield warn("seal", said, "make it readable, or set XDG_STATE_HOME to another folder")
-    if not is_own(account, sealer, owner):
+    if not is_own(seen.account, sealer, owner):
         said = "it may not be yours; its budgets and rows would count as your consent"
         yield warn("seal", said, "to use it anyway, 'batchsora run --moved'")
 
@@ -207,7 +203,7 @@ def _integrity(seen: _Seen) -> Check:
     return wrong("integrity", "damaged: " + "; ".join(seen.faults), _DAMAGED, Exit.DATABASE)
 
 
-def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) -> Check:
+def _owner(settings: Settings, token: Token | None, account: AccountRow) -> Check:
     """Check which account the database belongs to."""
     if account.token_hash is None:
         return fine("owner", "none yet; the first run binds it to its account")

@@ -1,11 +1,12 @@
 """Write results into a copy of the manifest that they came from, or into the manifest itself."""
 
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest.errors import ManifestError
@@ -17,19 +18,20 @@ from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.result_columns import RESULT_NAMES, result_headers
-from batchsora.tables import REST, TableError, replacing
-from batchsora.usecases.export_targets import check_target_is_ours, remember
+from batchsora.tables import REST, TableError, check_place, replacing
 from batchsora.workbook.cells import shortened, too_long
 from jobs.model.errors import DatabaseUnusableError
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import fingerprint
 from jobs.model.states import JobState
-from jobs.ports.loading import RESULTS
+from jobs.ports.loading import EXPORTS, RESULTS
 from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
 from jobs.store import Store
 
 YAML: Final = (".yaml", ".yml")
+MOST_KEPT: Final = 100
+"""Exports of a batch that are remembered, the latest ones."""
 
 
 @dataclass(slots=True)
@@ -49,11 +51,7 @@ class Exported:
 
 
 def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported) -> None:
-    """Write the results of a batch into a copy of its manifest, each beside its row.
-
-    Raises:
-        TableError: it can't be done; the manifest is unchanged.
-    """
+    """Write results into a copy of the manifest; raise a TableError if it can't be done."""
     try:
         asked = {spec.key: _Asked(spec.row, spec.request) for spec in manifest.named_rows()}
         by_row, gone, others = _by_row(store, batch.name, asked)
@@ -104,25 +102,14 @@ def headers_in(manifest: Manifest) -> dict[str, str]:
 
 
 def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
-    """Keep which columns of a manifest are ours, now that results are in them.
-
-    A database that can only be looked at keeps nothing.
-    """
+    """Keep which columns of a manifest are ours, if the database can be written."""
     headers = sorted(headers_in(manifest).values())
     with suppress(DatabaseUnusableError):
         store.loading.keep_written([batch.id], RESULTS, lambda _: headers)
 
 
 def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> None:
-    """Write texts that are too long for a workbook's cell into a table beside it.
-
-    Args:
-        batches: those in the workbook; each gets a table.
-        done: the workbook; a note says where the table is.
-
-    Raises:
-        TableError: it can't be written.
-    """
+    """Write texts that are too long for a workbook's cell into a table for each batch."""
     for batch in batches:
         target = beside(done.target, batch.name if len(batches) > 1 else None)
         check_target_is_ours(store, target, [batch])
@@ -146,9 +133,9 @@ def _by_row(
     """Sort the jobs of a batch by the rows that have their keys now.
 
     Returns:
-        The jobs by row; how many have no row; and the rows that have a job's key but another
-            request,
-        none of whose jobs are among the first.
+        The jobs by row; how many have no row; and rows with a job's key but another request, none
+            of
+        whose jobs are among the first.
     """
     by_row: dict[int, list[JobRow]] = {}
     gone, others = 0, set()
@@ -227,3 +214,72 @@ def _annotate(
         "suffix": None if done.backup is not None else done.target.suffix.lower(),
     }
     done.notes += apart_results.write_apart(apart_results.WORKBOOK, manifest.path, draft, told)
+
+
+# An export only replaces files that this database wrote for the same batches: it keeps path and
+# SHA-256 of each. Any other file, or one that was changed since, is a person's own.
+
+
+def check_target_is_ours(store: Store, target: Path, batches: Sequence[BatchRow]) -> None:
+    """Raise a TableError unless a path is free, or an earlier export of the same batches."""
+    check_place(target)
+    if not target.exists():
+        return
+    for batch in store.queries.batches():
+        path = _path_of(batch)
+        if path is not None and path.exists() and target.samefile(path):
+            raise TableError(
+                f"{target} is the manifest of the batch {batch.name!r}, so nothing was written. "
+                "'export --in-place' writes the results into it and keeps a copy of the original; "
+                "or name another file."
+            )
+    name, digest = str(target.resolve()), _digest(target)
+    if all(_exports(batch).get(name) == digest for batch in batches):
+        return
+    known = any(name in _exports(batch) for batch in batches)
+    raise TableError(
+        (
+            f"{target} was changed since it was exported"
+            if known
+            else f"{target} exists, and is not an export of this batch"
+        )
+        + ", so nothing was written. Name another file, or move that one away; "
+        "'export --in-place' writes into the batch's own manifest."
+    )
+
+
+def remember(store: Store, target: Path, batches: Iterable[BatchRow]) -> None:
+    """Keep with each batch that a file is its export, if the database can be written."""
+    name, digest = str(target.resolve()), _digest(target)
+
+    def latest(kept: Any) -> dict[str, str]:
+        others = [(path, was) for path, was in _paths(kept).items() if path != name]
+        return dict([*others, (name, digest)][-MOST_KEPT:])
+
+    with suppress(DatabaseUnusableError):
+        store.loading.keep_written({batch.id for batch in batches}, EXPORTS, latest)
+
+
+def _exports(batch: BatchRow) -> dict[str, str]:
+    """Return the exports of a batch: SHA-256 by path."""
+    return _paths((batch.reading or {}).get(EXPORTS))
+
+
+def _paths(kept: Any) -> dict[str, str]:
+    return kept if isinstance(kept, dict) else {}
+
+
+def _path_of(batch: BatchRow) -> Path | None:
+    named = (batch.reading or {}).get("path")
+    return Path(os.fspath(named)) if isinstance(named, str) and "\0" not in named else None
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; empty if it is not a regular file."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

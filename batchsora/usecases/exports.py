@@ -15,11 +15,12 @@ from batchsora.tables import TableError, unwritable
 from batchsora.usecases.export_into_manifest import (
     YAML,
     Exported,
+    check_target_is_ours,
     keep_results,
+    remember,
     write_beside,
     write_into,
 )
-from batchsora.usecases.export_targets import check_target_is_ours, remember
 from jobs.model.errors import NotAllowedError
 from jobs.ports.seen import BatchRow
 from jobs.store import Store
@@ -37,10 +38,6 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
         target: its suffix decides the format.
         batch: its name; None: all batches.
         states: only jobs in these states, as a table of their own.
-
-    Raises:
-        NotFoundError: there is no such batch.
-        TableError: the format is not supported, or the file can't be written.
     """
     done = Exported(target)
     found = store.queries.batches(batch)
@@ -126,11 +123,7 @@ def export_in_place(
 
 
 def _refuse_outside(batch: BatchRow, database: Path) -> None:
-    """Check that a batch's manifest is in the folder of its database, not behind a link.
-
-    Raises:
-        NotAllowedError: it is not.
-    """
+    """Raise a NotAllowedError if a manifest is outside its database's folder, also by a link."""
     named = str((batch.reading or {}).get("path", ""))
     folder = database.absolute().parent.resolve()
     if not Path(named).resolve().is_relative_to(folder):
@@ -141,11 +134,7 @@ def _refuse_outside(batch: BatchRow, database: Path) -> None:
 
 
 def _copy(path: Path, backup: Path) -> None:
-    """Copy a file to a new name: "x" follows no link, not even a dangling one.
-
-    Raises:
-        TableError: the name is taken.
-    """
+    """Copy a file to a new name: "x" follows no link, not even a dangling one."""
     try:
         with path.open("rb") as old, backup.open("xb") as new:
             shutil.copyfileobj(old, new)

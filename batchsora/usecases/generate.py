@@ -213,11 +213,7 @@ def _problem(problem: RowProblem) -> str:
 
 
 def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterface) -> None:
-    """Ask before money is spent, unless a budget already allows it.
-
-    Raises:
-        NotAllowedError: nobody agreed, or the video would be refused anyway.
-    """
+    """Ask before money is spent, unless a budget already allows it."""
     price, capped = _to_be_spent(store, spec, request)
     if request.run.yes or capped:
         return
@@ -228,11 +224,7 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterf
 
 
 def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple[int | None, bool]:
-    """Return the price in micros, None if unknown, and whether a budget covers it.
-
-    Raises:
-        NotAllowedError: as :func:`_add`.
-    """
+    """Return the price in micros, None if unknown, and whether a budget covers it."""
     capped = request.caps.batch is not None or "batch" in request.caps.begin
     with store.queries.snapshot() as seen:
         found = seen.prices().get(kind_of(spec.request).key)
@@ -244,12 +236,7 @@ def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple
 
 
 def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> None:
-    """Check that the batch takes this video.
-
-    Raises:
-        NotAllowedError: the same video is already under way, or the batch is paused.
-        NotFoundError: there is no such batch yet.
-    """
+    """Check that the batch takes this video; raise a NotFoundError if there is no batch yet."""
     if seen.batches(ADHOC)[0].paused:
         raise NotAllowedError(
             f"the batch {ADHOC!r} is paused, so nothing was bought. Use 'batchsora resume "
@@ -275,11 +262,7 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
 def _add(
     store: Store, spec: JobSpec, request: GenerateRequest, now: datetime
 ) -> tuple[int, list[str]]:
-    """Add the row to its batch, and keep the caps; return its number, and notes about the caps.
-
-    Raises:
-        NotAllowedError: the same video is already under way, or the batch is paused.
-    """
+    """Add the row to its batch, and keep the caps; return its number, and notes about the caps."""
 
     def make(number: int) -> tuple[JobSpec, str]:
         key = f"{ADHOC}-{number}"

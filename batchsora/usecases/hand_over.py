@@ -63,9 +63,6 @@ def hand_over(
     Args:
         now: decides which day's budget counts.
         serves_batch: the runner already serves their batch.
-
-    Returns:
-        Who buys them, or what is in their way.
     """
     runner = lasting_runner(settings.database)
     held = is_held(settings.database)

@@ -34,10 +34,7 @@ _OPPOSITES: Final = {
 
 
 def as_before(source: Source, database: Path, name: str | None) -> Source:
-    """Return a source with its saved options, read without the runner's lock.
-
-    A database that can't be read is ignored: whoever opens it for work reports why.
-    """
+    """Return a source with its saved options, if the database can be read without the lock."""
     try:
         if version(database) is None:
             return source

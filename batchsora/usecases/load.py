@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from shlex import quote
 
 from batchsora.composition.interrupts import Interrupts, heeded_between_steps
 from batchsora.manifest.errors import ManifestError, RowProblem
+from batchsora.manifest.formats.book_head import book_head
 from batchsora.manifest.formats.filtered import rows_text
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
-from batchsora.usecases.moved_sheets import moved_sheet
 from batchsora.usecases.progress import counted
 from jobs.model.errors import LoadError
 from jobs.model.ledger import Refunds, Scope, batch_key
@@ -19,6 +20,7 @@ from jobs.model.spec import SpecRow
 from jobs.model.states import HeldBack
 from jobs.ports.control import Terms, TermsKept
 from jobs.ports.loading import LoadOrder, LoadReport, OnChange
+from jobs.ports.queries import QueryStore
 from jobs.store import Store
 
 ADHOC = "adhoc"
@@ -42,11 +44,7 @@ class CommentsError(ManifestError):
 
 
 class InvalidRowsError(Exception):
-    """Rows of a manifest can't be bought.
-
-    Attributes:
-        problems: every problem of every row.
-    """
+    """Rows of a manifest can't be bought; it has every problem of every row."""
 
     def __init__(self, problems: list[RowProblem]) -> None:
         super().__init__(f"{len(problems)} problem(s) in the manifest")
@@ -100,11 +98,7 @@ class LoadOptions:
 def valid_rows(
     manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
 ) -> Iterator[SpecRow]:
-    """Return the rows that can be bought; collect the problems of the others.
-
-    Raises:
-        InvalidRowsError: at the end, if there are problems and they are not to be skipped.
-    """
+    """Return the rows that can be bought; raise an InvalidRowsError at the end for the others."""
     for row in manifest.spec_rows(lambda request: kind_of(request).key):
         if isinstance(row, RowProblem):
             problems.append(row)
@@ -144,11 +138,7 @@ def load_manifest(
 
 
 def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
-    """Check that the batch of a manifest is known.
-
-    Raises:
-        jobs.model.errors.LoadError: it is ambiguous.
-    """
+    """Raise a LoadError if the batch of a manifest is ambiguous."""
     if ADHOC in (name, name or manifest.name):
         raise LoadError(
             f"the batch {ADHOC!r} belongs to 'batchsora generate'; choose another name with --name"
@@ -159,14 +149,49 @@ def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
         seen.batch_of(name, manifest.name, manifest.source)
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The sheet of a batch, and the one that would go into it.
+
+    Attributes:
+        before: the sheet that was loaded; it is still there.
+        now: the one that is read.
+    """
+
+    batch: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return (
+            f"the batch {self.batch!r} was loaded from the sheet {self.before!r} of this workbook, "
+            f"and {self.now!r} is read now; use --sheet {quote(self.before)} to continue with it, "
+            f"or --sheet {quote(self.now)} and a new name of a batch for {self.now!r}"
+        )
+
+
+def moved_sheet(seen: QueryStore, manifest: Manifest, name: str | None) -> Moved | None:
+    """Find the sheet of a manifest's batch, if another one is read and that was not named."""
+    said = manifest.read_as
+    now = said.get("sheet")
+    if now is None or (name is not None and said.get("sheet_said")):
+        return None
+    if name is None and seen.find_batch(None, manifest.source) is not None:
+        return None
+    batch = seen.find_batch(name or manifest.name, manifest.source)
+    begin = f"{said['path']}#"
+    if batch is None or batch.source is None or not batch.source.startswith(begin):
+        return None
+    before = batch.source.removeprefix(begin)
+    if before == now or before not in book_head(manifest.path).sheets:
+        return None
+    return Moved(batch.name, before, now)
+
+
 def spool_manifest(
     store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
 ) -> list[RowProblem]:
-    """Read the rows into the temporary table; return the problems of the others.
-
-    Raises:
-        InvalidRowsError, ManifestError: as :func:`load_manifest` does.
-    """
+    """Read the rows into the temporary table; return the problems of the others."""
     problems: list[RowProblem] = []
     read = counted("reading", quiet=options.quiet)
 
@@ -216,11 +241,7 @@ def merge(
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
-    """Check whether a manifest's batch will have a cap, so that nobody is asked.
-
-    Raises:
-        jobs.model.errors.LoadError: the batch is ambiguous.
-    """
+    """Check whether a manifest's batch will have a cap, so that nobody is asked."""
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True
     with store.queries.snapshot() as seen:
@@ -229,11 +250,7 @@ def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) ->
 
 
 def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
-    """Check for misspelt columns, before the wrong thing is bought.
-
-    Raises:
-        ManifestError: a column is probably one of ours, by its header or its cells.
-    """
+    """Raise a ManifestError for a column that is probably one of ours, before buying."""
     if allow_unknown or not manifest.suspicious_columns:
         return
     suspicious = manifest.suspicious_columns[0]
@@ -243,11 +260,7 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
 
 
 def check_comments(manifest: Manifest) -> None:
-    """Check for lines that may be comments or prompts.
-
-    Raises:
-        CommentsError: there are some.
-    """
+    """Raise a CommentsError for lines that may be comments or prompts."""
     rows = manifest.left_out.comments
     if rows:
         raise CommentsError(

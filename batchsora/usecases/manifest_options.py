@@ -2,18 +2,25 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.read import Manifest, open_manifest
 from batchsora.manifest.rows.kept_columns import refuse_gone
+from batchsora.presentation.terminal_text import clean
 from batchsora.settings import SettingsError
 from jobs.model.files import refuse_foreign_folder
+
+LONGEST: Final = 40
+"""Characters of a header that are shown."""
+MOST: Final = 12
+"""Other columns that are named before the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +70,13 @@ class Source:
 
     @contextmanager
     def looked_at(self, database: Path) -> Iterator[Manifest]:
-        """Open it just to look at it: its pictures go into a temporary folder.
-
-        Raises:
-            ManifestError: it is refused.
-        """
+        """Open it just to look at it, with a temporary folder for its pictures."""
         with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
             yield self.opened(Path(folder), fitted_folder(database))
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a manifest's content, in hexadecimal.
-
-    Raises:
-        ManifestError: it can't be read.
-    """
+    """Return the SHA-256 of a manifest in hexadecimal, or raise a ManifestError."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -109,3 +108,52 @@ def _refuse_foreign(pictures: Path) -> None:
 def fitted_folder(database: Path) -> Path:
     """Return the folder for pictures that were converted or taken from workbooks."""
     return database.with_name(f"{database.name}.images")
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The meaning of columns.
+
+    Attributes:
+        ours: each of our columns in the manifest, with its header as written.
+        carried: headers of columns that are carried along unread.
+        defaults: values for empty cells, by our column.
+    """
+
+    ours: Sequence[tuple[str, str]] = ()
+    carried: Sequence[str] = ()
+    defaults: Sequence[tuple[str, str]] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the fields ``columns``, ``carried`` and ``defaults`` of ``plan --json``."""
+        return {
+            "columns": dict(self.ours),
+            "carried": list(self.carried),
+            "defaults": dict(self.defaults),
+        }
+
+    def __str__(self) -> str:
+        defaults = dict(self.defaults)
+        parts = []
+        for name, header in self.ours:
+            shown = _short(header)
+            part = name if shown == name else f"{name} \N{LEFTWARDS ARROW} {shown}"
+            if name in defaults:
+                part += f" (else {_short(defaults[name])})"
+            parts.append(part)
+        if self.carried:
+            more = len(self.carried) - MOST
+            named = ", ".join(map(_short, self.carried[:MOST]))
+            parts.append(f"carried along: {named}{f' and {more} more' if more > 0 else ''}")
+        return " \N{MIDDLE DOT} ".join(parts)
+
+
+def mapped(manifest: Manifest) -> Mapped:
+    """Return the meaning of a manifest's columns, in their order."""
+    ours, carried = manifest.taken_for
+    return Mapped(ours, carried, tuple(manifest.defaults.items()))
+
+
+def _short(text: str) -> str:
+    line = clean(" ".join(text.split()))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"

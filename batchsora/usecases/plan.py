@@ -19,9 +19,9 @@ from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
-from batchsora.usecases.column_mapping import Mapped, mapped
 from batchsora.usecases.from_options import Pick, pick_of
 from batchsora.usecases.load import Caps, LoadOptions, check_name, merge, spool_manifest
+from batchsora.usecases.manifest_options import Mapped, mapped
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text
@@ -134,11 +134,7 @@ def make_plan(
     *,
     quiet: bool = True,
 ) -> Plan:
-    """Read a whole manifest, and see what is left of it to buy.
-
-    Args:
-        store: the database; None if there is none.
-    """
+    """Read a whole manifest, and see what is left of it to buy, by a database if there is one."""
     name, pick = options.name, pick_of(options)
     plan = Plan(batch=name or manifest.name, options=options)
     plan.mapped = mapped(manifest)

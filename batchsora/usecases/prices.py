@@ -30,11 +30,7 @@ class Change:
     consent: bool
 
     def make(self, said: str, write: Callable[[], object], document: dict[str, Any]) -> None:
-        """Ask, change, and show the result.
-
-        Raises:
-            jobs.model.errors.NotAllowedError: nobody agreed.
-        """
+        """Ask, change, and show the result; raise a NotAllowedError if nobody agrees."""
         if not self.dry:
             agree(f"{said}?", self.ui, consent=self.consent)
             write()
@@ -49,13 +45,7 @@ def list_prices(store: Store, ui: UserInterface) -> None:
 
 
 def set_price(kind: str, usd: str, change: Change) -> None:
-    """Set the price of a kind.
-
-    Raises:
-        SettingsError: not a valid price.
-        jobs.model.errors.NotFoundError: there is no such kind.
-        jobs.model.errors.NotAllowedError: nobody agreed.
-    """
+    """Set the price of a kind; raise a SettingsError or NotFoundError if it is not valid."""
     try:
         micros = to_micros(usd)
     except ValueError as error:
@@ -72,12 +62,7 @@ def set_price(kind: str, usd: str, change: Change) -> None:
 
 
 def forget_price(kind: str, change: Change) -> None:
-    """Forget the price of a kind.
-
-    Raises:
-        jobs.model.errors.NotFoundError: its price is not known.
-        jobs.model.errors.NotAllowedError: nobody agreed.
-    """
+    """Forget the price of a kind; raise a NotFoundError if it is not known."""
     if kind not in _known(change.store, kind):
         raise NotFoundError(f"no price of {kind} is known, so nothing was changed")
     change.make(

@@ -3,21 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from batchsora.composition.databases import working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import is_known
-from batchsora.composition.session import TIMEOUT, RunDependencies, endpoint
+from batchsora.composition.session import TIMEOUT, RunDependencies, ask, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
+from batchsora.settings import Settings, SettingsError
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.from_options import run_policy
 from batchsora.usecases.user_interface import Context
+from jobs.model.clock import Clock
 from jobs.model.money import usd_text
+from jobs.model.provider import ProviderError
 from jobs.ports.figures import PaidTwice
+from jobs.ports.seen import JobRow
 from jobs.ports.selection import Sought
 from jobs.reconciliation.audit import Audit, audit
+from jobs.reconciliation.by_word import look_for, resolve_as, resolve_never_made
 from jobs.services.runner import Runner
 from jobs.store import Store
 
@@ -160,3 +166,48 @@ def _difference(micros: int) -> str:
         f"${usd_text(-micros)} less was spent than was charged here: estimates, refunds, or a "
         "top-up"
     )
+
+
+def resolve(
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    job: JobRow,
+    generation: str | None,
+    *,
+    grace: timedelta,
+    force: bool,
+) -> str:
+    """Settle which generation a job in doubt is, or that none was made; return what was done.
+
+    Args:
+        generation: its id; None: it was never made.
+        grace: after which nothing turns up any more.
+        force: despite any objection.
+
+    Raises:
+        SettingsError: there is no token, and a generation was named.
+        jobs.model.errors.EngineError: the generation can't be read, the job is not in doubt, or
+            there is an objection.
+    """
+    if generation is None:
+        trouble = "" if force else _look(store, settings, clock, job, grace)
+        resolve_never_made(store, clock, job, grace=grace, force=force, trouble=trouble)
+        return f"{job.key} is queued again; its reserved money is released"
+    with endpoint(settings) as place:
+        ask(
+            place,
+            lambda provider: resolve_as(store, provider, clock, job, generation, force=force),
+        )
+    return f"{job.key} is generation {generation}; the next run polls it"
+
+
+def _look(store: Store, settings: Settings, clock: Clock, job: JobRow, grace: timedelta) -> str:
+    """Look for what a doubt could be; return why the look proves nothing, empty if it does."""
+    try:
+        with endpoint(settings) as place:
+            return ask(place, lambda provider: look_for(store, provider, clock, job, grace)).trouble
+    except SettingsError:
+        return "there is no token to read the account's list with"
+    except ProviderError as error:
+        return f"the account's list can't be read now ({error})"

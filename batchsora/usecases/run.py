@@ -280,11 +280,7 @@ def fetch_files(
     keys: Sequence[str],
     deps: RunDependencies,
 ) -> DownloadReport:
-    """Download missing files; those no longer where they were put count as missing.
-
-    Raises:
-        jobs.model.errors.NotFoundError: there is no such batch or job.
-    """
+    """Download missing files; those no longer where they were put count as missing."""
     with store.queries.snapshot() as seen:
         for key in keys:
             seen.job(key, batch)

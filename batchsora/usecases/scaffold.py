@@ -75,11 +75,7 @@ class Begun:
 
 
 def begin(folder: Path) -> Begun:
-    """Write the first files of a folder; never overwrite any.
-
-    Raises:
-        SettingsError: the folder can't be written to.
-    """
+    """Write the first files of a folder, never over others; raise a SettingsError if it fails."""
     begun = Begun([], [])
     try:
         folder.mkdir(parents=True, exist_ok=True)

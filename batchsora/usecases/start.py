@@ -15,7 +15,6 @@ from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
-from batchsora.usecases.column_mapping import mapped
 from batchsora.usecases.from_options import load_options, pick_of, run_policy
 from batchsora.usecases.kept_reading import as_before, as_kept, kept_line, words_used
 from batchsora.usecases.load import (
@@ -26,7 +25,7 @@ from batchsora.usecases.load import (
     load_manifest,
     set_caps,
 )
-from batchsora.usecases.manifest_options import Source, fitted_folder
+from batchsora.usecases.manifest_options import Source, fitted_folder, mapped
 from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.run import run_batches
 from batchsora.usecases.user_interface import Context, UserInterface

@@ -33,11 +33,7 @@ class RunnerGoneError(Exception):
 
 
 def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> "Done":
-    """Make a question: is there nothing more to wait for?
-
-    Args:
-        elsewhere: another runner works on them; what it does not buy is not waited for.
-    """
+    """Make the question whether jobs have ended, or are left by a runner ``elsewhere``."""
 
     def done(seen: QueryStore) -> bool:
         return all(
@@ -161,14 +157,7 @@ def serve(
 async def _watch(
     store: Store, job_ids: Sequence[int], done: Done, context: Context, limit: float | None
 ) -> None:
-    """Watch jobs of another process's runner, until they are done or it leaves them.
-
-    Args:
-        limit: seconds after which to stop; None: no limit.
-
-    Raises:
-        RunnerGoneError: the runner ended before.
-    """
+    """Watch jobs of another runner until they are done or left, or for ``limit`` seconds."""
     shown = Progress(jobs_look(store, job_ids), quiet=context.deps.quiet)
     progress = asyncio.create_task(shown.run())
     left = over(job_ids, elsewhere=True)

@@ -20,9 +20,8 @@ from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost
 from batchsora.settings import SettingsError
 from batchsora.usecases.kept_reading import as_before, words_used
-from batchsora.usecases.load import ADHOC
+from batchsora.usecases.load import ADHOC, moved_sheet
 from batchsora.usecases.manifest_options import Source, sha256_of
-from batchsora.usecases.moved_sheets import moved_sheet
 from batchsora.usecases.plan import Plan, limits, make_plan
 from batchsora.web.answers import web_context_of
 from batchsora.web.picture_fields import picture_folders

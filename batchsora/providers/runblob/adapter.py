@@ -55,13 +55,7 @@ _PHASES: Final = {phase.value: phase for phase in GenerationPhase}
 
 
 class RunBlobProvider:
-    """Implements :class:`jobs.model.provider.Provider`.
-
-    Args:
-        client: opened and closed by the caller.
-        patience: seconds a submission waits for other images at most; after that its intent would
-            have expired anyway.
-    """
+    """The engine's provider; ``patience``: seconds a submission waits for other images."""
 
     list_limit = 100
 

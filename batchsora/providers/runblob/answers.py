@@ -74,13 +74,9 @@ class Answer:
 
 
 def parsed(answer: Answer, *, unique: bool = False) -> Any:
-    """Read an answer's JSON; numbers with a fraction become ``Decimal``.
+    """Read JSON, numbers with a fraction as ``Decimal``; raise a ValueError if it is not valid.
 
-    Args:
-        unique: refuse duplicate names: the document could mean either.
-
-    Raises:
-        ValueError: it is not JSON.
+    With ``unique``, duplicate names are not valid: the document could mean either.
     """
     try:
         pairs = _once if unique else None
@@ -231,10 +227,7 @@ def _lines(detail: object) -> list[str]:
 
 
 def _line(entry: object) -> str:
-    """Write one entry of a 422 as ``duration: Input should be 10 or 15``, without its input.
-
-    A code comes after the words, because it often says most.
-    """
+    """Write an entry of a 422 as ``duration: Input should be 10 or 15 [code]``."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):

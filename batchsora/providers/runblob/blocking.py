@@ -140,11 +140,7 @@ class _Stage:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, R], errands: Errands) -> R:
-        """Run a coroutine on the loop, and meanwhile the errands here; return its result.
-
-        Raises:
-            RuntimeError: the client is closed, or this is the loop's own thread.
-        """
+        """Run a coroutine on the loop, and meanwhile the errands here; return its result."""
         begun: list[asyncio.Task[R]] = []
         if threading.current_thread() is self._thread:
             coroutine.close()

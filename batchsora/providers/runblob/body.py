@@ -20,7 +20,7 @@ from typing import Final, Self
 
 import httpx
 
-from batchsora.fetch.beside import beside
+from batchsora.fetch.part import beside
 from batchsora.providers.runblob.images import ImageSource, Picture, opened
 
 PIECE: Final = 64 * 1024
@@ -48,11 +48,7 @@ class Body:
         return len(self.head) + encoded + len(self.tail)
 
     def pieces(self) -> Iterator[bytes]:
-        """Return the pieces.
-
-        Raises:
-            OSError: the picture can't be read any more, or has changed; its end was not returned.
-        """
+        """Return the pieces; raise an OSError before the end if the picture has changed."""
         for start in range(0, len(self.head), PIECE):
             yield self.head[start : start + PIECE]
         if self.picture is not None:
@@ -127,11 +123,7 @@ def encoded(fields: Mapping[str, object]) -> bytes:
 
 @asynccontextmanager
 async def with_image(fields: Mapping[str, object], image: ImageSource) -> AsyncIterator[Body]:
-    """Open an image, and return the JSON of a ``generate`` with it.
-
-    Raises:
-        ImageError: the image is missing, changed, too large or of another kind; nothing was sent.
-    """
+    """Return the JSON with an image; raise an ImageError if it can't be used."""
     with ExitStack() as stack:
         found = await beside(lambda: stack.enter_context(opened(image)))
         if isinstance(found, str):

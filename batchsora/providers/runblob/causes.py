@@ -215,11 +215,7 @@ _SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\s[(\[]|\u3002|\uff01|\uff1f")
 
 
 def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
-    """Return what the API's words say of the account; None if nothing.
-
-    Args:
-        prompt: of the row, which the words may quote.
-    """
+    """Return what the API's words, which may quote the prompt, say of the account, or None."""
     own = words_of(prompt)
     texts = [
         without_runs(own, _stated(without_prompt(line, prompt)))
@@ -265,11 +261,7 @@ def names_row(lines: Sequence[str]) -> bool:
 
 
 def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
-    """Check whether the words say what is wrong with the row, and nothing of an account.
-
-    Args:
-        prompt: of the row, which the words may quote.
-    """
+    """Check whether the words say what is wrong with the row, and nothing of an account."""
     left = [without_prompt(line, prompt) for line in lines]
     return (
         any(map(_IN_FIELD.match, left))
@@ -279,10 +271,7 @@ def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
 
 
 def _first_blames_row(line: str) -> bool:
-    """Check a line's sentences until one is about the customer's account: that is the reason then.
-
-    "Your account is under review. Content is blocked."
-    """
+    """Check a line's sentences until one is about the customer's account: it is the reason."""
     for sentence in _SENTENCES.split(line):
         if _blames_row(sentence):
             return True

@@ -100,14 +100,7 @@ def erred(document: object) -> bool:
 
 
 def is_plain_end(document: Mapping[str, Any], page: str) -> bool:
-    """Check whether an answer with an empty page is the end of the list, and nothing else.
-
-    Args:
-        page: the field with the page.
-
-    Returns:
-        False if it has an unknown field, or one that mentions more entries.
-    """
+    """Check whether an empty page ends the list: no unknown field, none with more entries."""
     rest = {name: value for name, value in document.items() if name != page and value is not None}
     return all(
         name in _PAGING

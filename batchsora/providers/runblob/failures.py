@@ -141,11 +141,7 @@ _ILLEGIBLE: Final = re.compile(
 
 
 def failure_kind(document: object) -> FailureKind:
-    """Classify a failure.
-
-    Args:
-        document: the failed generation as the API shows it; anything but an object is the reason.
-    """
+    """Classify a failure, from the failed generation or the reason itself."""
     found = said(document)
     codes = "\n".join(filter(None, (spelled(piece.text) for piece in found)))
     text = " ".join(piece.text for piece in found) + "\n" + codes.replace("\n", " ")
@@ -163,11 +159,7 @@ def _is_legible(piece: Piece) -> bool:
 
 
 def _passing(codes: str) -> FailureKind | None:
-    """Return the kind of a failure of the provider itself; None if anything in it is unknown.
-
-    Args:
-        codes: what is said, spelled, one piece a line.
-    """
+    """Return the kind of a failure of the provider itself; None if anything in it is unknown."""
     found: FailureKind | None = None
     beside = _SPAN.sub(" ", _ASIDES.sub(" ", codes))
     for kind, phrase in _PASSING:

@@ -22,11 +22,7 @@ def web_address(value: object) -> str | None:
 
 
 def video_address(document: Mapping[str, Any], base_url: str = "") -> str | None:
-    """Return the usable address of a generation's video; None if there is none.
-
-    Args:
-        base_url: of the API, to resolve what lacks a scheme or a host.
-    """
+    """Return the usable address of a generation's video, resolved against the API's, or None."""
     for name in FIELDS:
         found = _resolved(_only(document.get(name)), base_url)
         if found is not None:

@@ -48,11 +48,7 @@ class Picture:
     read: Read
 
     def blocks(self, length: int) -> Iterator[bytes]:
-        """Return its bytes again, in blocks of ``length`` bytes.
-
-        Raises:
-            OSError: they can't be read, or have changed; raised before the end.
-        """
+        """Return its bytes again, in blocks; raise an OSError before the end if they changed."""
         found = hashlib.sha256()
         for start in range(0, self.size, length):
             count = min(length, self.size - start)
@@ -81,11 +77,7 @@ def size_of(image: ImageSource | None) -> int:
 
 @contextmanager
 def opened(image: ImageSource) -> Iterator[str | Picture]:
-    """Check an image: text is sent as it is; a picture can be read while the block lasts.
-
-    Raises:
-        ImageError: it can't be used, or it is not the file that was loaded any more.
-    """
+    """Check an image for sending while the block lasts; raise an ImageError if it can't be used."""
     text = _text(image)
     if text is not None:
         yield text

@@ -57,10 +57,7 @@ def amount(value: object) -> Decimal | None:
 
 
 def _time(value: object) -> datetime | None:
-    """Read a time: ISO 8601, UTC without a zone, or seconds or milliseconds since 1970.
-
-    A time outside 2000 to 2100 is unreadable: nobody may calculate with it.
-    """
+    """Read a time: ISO 8601 (UTC without a zone), or seconds or milliseconds since 1970."""
     if isinstance(value, str):
         text = value.strip()
         found = _moment(text) if _TIME.fullmatch(text) else None
@@ -189,12 +186,7 @@ def created(document: object) -> GenerationCreated | None:
 def looked_up(
     answer: dict[str, object], generation_id: str, secret: str = "", base_url: str = ""
 ) -> GenerationInfo | None:
-    """Read the status of a generation; None if the answer does not name that one itself.
-
-    Args:
-        secret: the token, to be removed from the API's words.
-        base_url: of the API, to resolve the video's address.
-    """
+    """Read a status; None if the answer does not name that generation itself."""
     found = naming(answer, generation_id)
     if found is None:
         return None
@@ -211,10 +203,7 @@ def info(
 ) -> GenerationInfo:
     """Read one generation; nothing is known of what is not an object.
 
-    Args:
-        secret: the token, to be removed from the API's words.
-        base_url: of the API, to resolve the video's address.
-        whole: the answer around it, which may also say why it failed.
+    ``whole`` is the answer around it, which may also say why it failed.
     """
     fields: dict[str, object] = _named(document) if isinstance(document, dict) else {}
     said = dict(fields) if whole is None else whole

@@ -78,11 +78,8 @@ def told(
     """Read the state of a generation.
 
     Fields that contradict each other say nothing: one of them may be about the answer itself. The
-    same is true if something around or beside the generation says that it is still running.
-
-    Args:
-        secret: the token, to be removed from the API's words.
-        whole: the answer around it, which may also say why it failed.
+    same is true if something around or beside the generation (``whole``) says that it is still
+    running.
     """
     words = [word for name in FIELDS if (word := _word(document.get(name), secret))]
     meanings = {found for word in words if (found := meaning(word))}

@@ -122,11 +122,7 @@ def pieces(document: object) -> list[str]:
 
 
 def said(document: object) -> list[Piece]:
-    """List what a failed generation says of its failure, each piece once.
-
-    Args:
-        document: the generation as the API shows it; anything else is the reason itself.
-    """
+    """List what a failed generation, or a reason itself, says of the failure, each piece once."""
     found = dict.fromkeys(piece for piece in _pieces(document) if piece.text)
     unread = Piece(UNREAD)
     return [piece for piece in found if piece != unread] + [unread] * (unread in found)

@@ -145,11 +145,7 @@ async def _address(generation_id: str | None, look: Look) -> str:
 
 
 async def _fresh(generation_id: str | None, old: str, look: Look, problem: FetchError) -> str:
-    """Ask the API for another address than the old one.
-
-    Raises:
-        DownloadError: there is none; the text says what the old one answered.
-    """
+    """Ask the API for another address than the old one."""
     message = f"the video can't be fetched: {problem}"
     if generation_id is None:
         raise DownloadError(message) from problem

@@ -52,11 +52,7 @@ _PROXY_SCHEMES = ("http", "https")
 
 
 def _system_certificates() -> ssl.SSLContext:
-    """Load the trusted certificates.
-
-    Raises:
-        SettingsError: those that the environment names can't be used.
-    """
+    """Load the trusted certificates; raise a SettingsError if they can't be used."""
     try:
         return _loaded(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     except OSError as error:  # an SSLError as well
@@ -145,24 +141,20 @@ class Transport(httpx.AsyncBaseTransport):
     def _way(self, request: httpx.Request) -> AiohttpTransport:
         """Choose between the direct way and a proxy."""
         address = self._proxy_for(request.url)
-        if address is None:
-            if None not in self._ways:
-                self._ways[None] = self._made(None)
-            return self._ways[None]
-        parts = urlsplit(address)
-        if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
-            raise httpx.ConnectError(f"a proxy of the kind {parts.scheme!r} can't be used")
-        authorization = _basic(parts.username, parts.password)
-        if authorization and request.url.scheme == "http":
-            request.headers["Proxy-Authorization"] = authorization
-        if address not in self._ways:
+        proxy: httpx.Proxy | None = None
+        if address is not None:
+            parts = urlsplit(address)
+            if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
+                raise httpx.ConnectError(f"a proxy of the kind {parts.scheme!r} can't be used")
+            authorization = _basic(parts.username, parts.password)
+            if authorization and request.url.scheme == "http":
+                request.headers["Proxy-Authorization"] = authorization
             plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
             headers = {"Proxy-Authorization": authorization} if authorization else {}
-            self._ways[address] = self._made(httpx.Proxy(plain, headers=headers))
+            proxy = httpx.Proxy(plain, headers=headers)
+        if address not in self._ways:
+            self._ways[address] = AiohttpTransport(verify=self._ssl, proxy=proxy, client=self._open)
         return self._ways[address]
-
-    def _made(self, proxy: httpx.Proxy | None) -> AiohttpTransport:
-        return AiohttpTransport(verify=self._ssl, proxy=proxy, client=self._open)
 
     def _proxy_for(self, url: httpx.URL) -> str | None:
         found = self._proxies.get(url.scheme) or self._proxies.get("all")

@@ -78,11 +78,7 @@ class Wire:
         }
 
     async def read(self, path: str, call: Call, query: Mapping[str, int] | None = None) -> Any:
-        """GET a document.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
-        """
+        """GET a document."""
         url = f"{self._base_url}{path}"
         request = httpx.Request("GET", url, params=query, headers=self._headers)
         answer = await self._sent(request, self._timeout, asyncio.timeout(self._timeout))
@@ -224,11 +220,7 @@ def document_of(answer: Answer, *, unique: bool = False) -> Any:
 
 
 async def _read_limited(response: httpx.Response) -> bytes:
-    """Read a body up to the limit, which also holds for the unpacked bytes.
-
-    Raises:
-        httpx.ReadError: it has no end, or an encoding that was not requested.
-    """
+    """Read a body up to the limit, which also holds for the unpacked bytes."""
     packed = response.headers.get("content-encoding", "identity").strip().lower()
     if packed not in ("", "identity", "gzip", "x-gzip"):
         raise httpx.ReadError("an answer in an encoding that was not requested")
@@ -259,11 +251,7 @@ async def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def usable_token(given: str | None) -> str:
-    """Check a token; None takes the one in ``RUNBLOB_API_KEY``.
-
-    Raises:
-        ValueError: there is none, or it is not valid; never shows it.
-    """
+    """Check a token (None: ``RUNBLOB_API_KEY``); raise a ValueError that never shows it."""
     token = os.environ.get("RUNBLOB_API_KEY", "").strip() if given is None else given
     if given is None and not token:
         raise ValueError(
@@ -275,12 +263,9 @@ def usable_token(given: str | None) -> str:
 
 
 def usable_address(given: str | None) -> str:
-    """Check a base address, and remove slashes at its end.
+    """Check a base address, without slashes at its end; raise a ValueError if not valid.
 
     None takes the one in ``BATCHSORA_BASE_URL``, or else the provider's own.
-
-    Raises:
-        ValueError: not a valid address.
     """
     base_url = (os.environ.get("BATCHSORA_BASE_URL") or BASE_URL) if given is None else given
     try:

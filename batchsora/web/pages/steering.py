@@ -11,7 +11,7 @@ from starlette.routing import Route
 from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
 from batchsora.usecases import abandon, pause, retry_cancel_remove
-from batchsora.usecases.resolve import resolve
+from batchsora.usecases.reconcile import resolve
 from batchsora.web.answers import (
     PageInterface,
     asked,
