@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchsora._version import __version__
 
 if TYPE_CHECKING:
-    from batchsora.batch import Batch
+    from batchsora.batch import Batch, JobResult, RunReport
     from batchsora.providers.runblob.blocking import SyncRunBlobClient
     from batchsora.providers.runblob.client import RunBlobClient
     from batchsora.providers.runblob.errors import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         WrongAddressError,
     )
     from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo
-    from batchsora.results import JobResult, RunReport
 
 __all__ = [
     "BadTokenError",
@@ -62,8 +61,8 @@ __all__ = [
 
 _HOMES = {
     "Batch": "batchsora.batch",
-    "JobResult": "batchsora.results",
-    "RunReport": "batchsora.results",
+    "JobResult": "batchsora.batch",
+    "RunReport": "batchsora.batch",
     "RunBlobClient": "batchsora.providers.runblob.client",
     "SyncRunBlobClient": "batchsora.providers.runblob.blocking",
     "GenerationCreated": "batchsora.providers.runblob.models",

@@ -26,12 +26,9 @@ def command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt: bool) -> 
       batchsora reconcile --no-wait --json
     """
     from batchsora.composition.exit_codes import Exit
-    from batchsora.usecases.reconcile import ReconcileRequest, reconcile
+    from batchsora.usecases.reconcile import reconcile
     from batchsora.usecases.user_interface import Context
 
-    grace = options.grace
-    request = ReconcileRequest(
-        grace=grace, poll_interval=min(5.0, grace), wait=not no_wait, adopt=adopt
-    )
-    left = reconcile(request, Context(cli.settings(), cli.deps, cli))
+    context = Context(cli.settings(), cli.deps, cli)
+    left = reconcile(context, grace=options.grace, wait=not no_wait, adopt=adopt)
     return int(Exit.IN_DOUBT if left else Exit.DONE)

@@ -42,7 +42,7 @@ class _Seen:
     version: str | None = None
     faults: tuple[str, ...] = ()
     account: AccountRow | None = None
-    days: tuple[str, ...] = ()
+    day: str | None = None
     nonsense: str | None = None
     seals: bool = False
 
@@ -86,7 +86,7 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
             yield from _host(seen.account)
             yield from _zone(seen.account)
             yield from _seal(settings, token, seen)
-        yield from _days(seen.days)
+        yield from _day(seen.day)
     runner = current_runner(path)
     yield fine("runner", "none running" if runner is None else f"running: {runner}")
 
@@ -112,18 +112,18 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
             if values["run_at"] is not None:
                 values["run_at"] = datetime.fromisoformat(values["run_at"])
             account = AccountRow(**values)
-    last: tuple[str, ...] = ()
+    day = None
     if "budget" in names:
         found = connection.execute(
             "SELECT key FROM budget WHERE key >= 'day:' AND key < 'day;' ORDER BY key DESC LIMIT 1"
         ).fetchone()
-        last = () if found is None else (str(found[0]).partition(":")[2],)
+        day = None if found is None else str(found[0]).partition(":")[2]
     return _Seen(
         empty=False,
         version=version,
         faults=faults,
         account=account,
-        days=last,
+        day=day,
         nonsense=nonsense,
         seals=seals,
     )
@@ -174,10 +174,10 @@ def _seal(settings: Settings, token: Token | None, seen: _Seen) -> Iterator[Chec
         yield warn("seal", said, "to use it anyway, 'batchsora run --moved'")
 
 
-def _days(last: tuple[str, ...]) -> Iterator[Check]:
+def _day(last: str | None) -> Iterator[Check]:
     """Check that the day of the daily budget is not in the future."""
-    if last and last[0] > latest_begun(SystemClock().now()):
-        said = f"spending is dated {last[0]}, in the future: a clock was wrong"
+    if last is not None and last > latest_begun(SystemClock().now()):
+        said = f"spending is dated {last}, in the future: a clock was wrong"
         yield warn("daily budget", said, "'batchsora doctor --reset-day' moves it to today")
 
 

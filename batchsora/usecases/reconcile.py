@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from batchsora.composition.databases import working_store
 from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.known_database import is_known
-from batchsora.composition.session import TIMEOUT, RunDependencies, ask, endpoint
+from batchsora.composition.session import TIMEOUT, ask, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
 from batchsora.settings import Settings, SettingsError
@@ -30,24 +30,13 @@ from jobs.store import Store
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileRequest:
-    """What a person asked for.
+def reconcile(context: Context, *, grace: float, wait: bool, adopt: bool) -> int:
+    """Settle what can be settled, and show rows, generations and balance side by side.
 
-    Attributes:
+    Args:
         grace: seconds to look for a doubt before it counts as never made.
         wait: False looks once, and leaves what needs time for later.
         adopt: take orphans over for queued rows with the same prompt, at no cost.
-    """
-
-    grace: float
-    poll_interval: float
-    wait: bool
-    adopt: bool
-
-
-def reconcile(request: ReconcileRequest, context: Context) -> int:
-    """Settle what can be settled, and show rows, generations and balance side by side.
 
     Returns:
         How many doubts are left for a person, plus one if something was found to be paid for twice.
@@ -56,20 +45,30 @@ def reconcile(request: ReconcileRequest, context: Context) -> int:
         EngineError, ProviderError: nothing was bought.
     """
     settings, deps, ui = context.settings, context.deps, context.ui
+
+    async def look(store: Store, place: Endpoint) -> Audit:
+        async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
+            policy = replace(run_policy(RunOptions()), grace=grace, poll_interval=min(5.0, grace))
+            binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
+            parts = (place.owner, policy, deps.clock, deps.chance, deps.checkpoint)
+            runner = Runner(store, provider, *parts, binds=binds)
+            await runner.settle(wait=wait)
+            return await audit(store, provider, deps.clock)
+
     with (
         endpoint(settings) as place,
         working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store,
     ):
         queries = store.queries
         before = queries.doubts()
-        if before and request.wait:
+        if before and wait:
             ui.say(
                 f"{before} unconfirmed: the search takes up to twice the grace period; Ctrl-C "
                 "stops it"
             )
         before_twice = queries.twice_micros()
-        found = asyncio.run(_reconcile(request, store, place, deps))
-        if request.adopt:
+        found = asyncio.run(look(store, place))
+        if adopt:
             batches = [batch.id for batch in queries.batches()]
             settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, deps.clock, ui)
         left = queries.doubts()
@@ -77,20 +76,6 @@ def reconcile(request: ReconcileRequest, context: Context) -> int:
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
         ui.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
         return left + (queries.twice_micros() > before_twice)
-
-
-async def _reconcile(
-    request: ReconcileRequest, store: Store, place: Endpoint, deps: RunDependencies
-) -> Audit:
-    async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
-        policy = replace(
-            run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
-        )
-        binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
-        parts = (place.owner, policy, deps.clock, deps.chance, deps.checkpoint)
-        runner = Runner(store, provider, *parts, binds=binds)
-        await runner.settle(wait=request.wait)
-        return await audit(store, provider, deps.clock)
 
 
 def _twice_json(one: PaidTwice) -> dict[str, Any]:
