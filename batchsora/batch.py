@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -196,19 +197,15 @@ class Batch:
             ManifestError: the manifest can't be read.
             ValueError: there is no manifest.
         """
-        if self._source is None:
-            raise ValueError("this batch was opened by name and has no manifest")
         options = RunOptions(name=self._name, max_in_flight=max_in_flight, rate=rate)
-        source = as_before(self._source, self._settings.database, self._name)
-        with source.looked_at(self._settings.database) as manifest:
+        source, database = self._reading(), self._settings.database
+        there = schema.version(database) is not None
+        with (
+            source.looked_at(database) as manifest,
+            existing_store(database) if there else nullcontext() as store,
+        ):
             said_before = list(words_used(source, manifest))
-            return self._plan(manifest, options) | {"said_before": said_before}
-
-    def _plan(self, manifest: Manifest, options: RunOptions) -> dict[str, Any]:
-        if schema.version(self._settings.database) is None:
-            return plan_json(make_plan(manifest, options, None))
-        with existing_store(self._settings.database) as store:
-            return plan_json(make_plan(manifest, options, store))
+            return plan_json(make_plan(manifest, options, store)) | {"said_before": said_before}
 
     def load(self, **options: Unpack[RunKeywords]) -> LoadReport:
         """Load the manifest and keep its caps; ``run`` does so itself.
@@ -305,11 +302,14 @@ class Batch:
         """Name the batch."""
         return self._name or self._opened().name
 
-    def _opened(self) -> Manifest:
+    def _reading(self) -> Source:
+        """Return the manifest with its saved options."""
         if self._source is None:
             raise ValueError("this batch was opened by name and has no manifest")
-        source = as_before(self._source, self._settings.database, self._name)
-        return source.opened(fitted_folder(self._settings.database))
+        return as_before(self._source, self._settings.database, self._name)
+
+    def _opened(self) -> Manifest:
+        return self._reading().opened(fitted_folder(self._settings.database))
 
     def _options(self, said: RunKeywords) -> RunOptions:
         batch = None if self._source is not None else self._name

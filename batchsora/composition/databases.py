@@ -82,7 +82,11 @@ def working_store(
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
         new = schema.version(database) is None
-        schema.upgrade(database, lambda at_work: _tell(upgrading(at_work)), _new_seal)
+        schema.upgrade(
+            database,
+            lambda at_work: _tell(upgrading(at_work)),
+            lambda: own_sealer(os.environ).sealed(None),
+        )
         with Store(database) as store:
             store.refuse_wrong_fields()
             if new:
@@ -91,11 +95,6 @@ def working_store(
             prices = dict(ANNOUNCED)
             store.control.announce_prices(prices, clock.now())
             yield store
-
-
-def _new_seal() -> str:
-    """Seal a new database."""
-    return own_sealer(os.environ).sealed(None)
 
 
 def _know_again(store: Store, owner: Callable[[], Owner]) -> None:

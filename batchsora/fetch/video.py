@@ -118,7 +118,15 @@ async def _answer(
         headers = dict(_HEADERS)
         if part.size:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
-        extensions = {} if allow_private else {ADDRESSES: await _checked(address, resolve)}
+        extensions: dict[str, Sequence[str]] = {}
+        if not allow_private:
+            found = await public_addresses(address, resolve)
+            if found is None:
+                raise FetchError(
+                    f"the file's address leads into a private network ({address.host})",
+                    expired=True,
+                )
+            extensions[ADDRESSES] = found
         if protected and address.scheme != "https":
             raise FetchError("the address of the file redirects from https to http", expired=True)
         try:
@@ -167,16 +175,6 @@ def _redirected(before: httpx.URL, location: str) -> httpx.URL:
         raise FetchError(
             "the address of the file redirects to an invalid address", expired=True
         ) from error
-
-
-async def _checked(address: httpx.URL, resolve: Resolve) -> Sequence[str]:
-    """Find the addresses that a connection may use."""
-    found = await public_addresses(address, resolve)
-    if found is None:
-        raise FetchError(
-            f"the file's address leads into a private network ({address.host})", expired=True
-        )
-    return found
 
 
 def _begin(part: Part, response: httpx.Response) -> _Body:

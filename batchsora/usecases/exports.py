@@ -42,35 +42,26 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
     done = Exported(target)
     found = store.queries.batches(batch)
     check_target_is_ours(store, target, found)
-    _export(store, found, batch, states, done)
+    suffix = target.suffix.lower()
+    family = next((one for one in (EXCEL, YAML) if suffix in one), ())
+    manifest = None
+    if family and not states and len(found) == 1:
+        manifest = _manifest(found[0], done)
+    if manifest is not None and manifest.path.suffix.lower() in family:
+        write_into(store, found[0], manifest, done)
+    elif family is YAML:
+        raise TableError(
+            f"{target}: YAML results are written only into a copy of one YAML manifest. Name a "
+            "file that ends with .xlsx, .csv, .jsonl or .json."
+        )
+    else:
+        table = export_batches(store, target, batch, states)
+        done.jobs = table.rows
+        if table.cut:
+            remember(store, target, found)
+            write_beside(store, found, done)
     remember(store, target, found)
     return done
-
-
-def _export(
-    store: Store,
-    found: Sequence[BatchRow],
-    batch: str | None,
-    states: Sequence[str],
-    done: Exported,
-) -> None:
-    target, suffix = done.target, done.target.suffix.lower()
-    if suffix in (*EXCEL, *YAML):
-        manifest = None if states or len(found) != 1 else _manifest(found[0], done)
-        family = EXCEL if suffix in EXCEL else YAML
-        if manifest is not None and manifest.path.suffix.lower() in family:
-            write_into(store, found[0], manifest, done)
-            return
-        if family is YAML:
-            raise TableError(
-                f"{target}: YAML results are written only into a copy of one YAML manifest. Name a "
-                "file that ends with .xlsx, .csv, .jsonl or .json."
-            )
-    table = export_batches(store, target, batch, states)
-    done.jobs = table.rows
-    if table.cut:
-        remember(store, target, found)
-        write_beside(store, found, done)
 
 
 def export_in_place(

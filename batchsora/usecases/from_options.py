@@ -4,7 +4,7 @@ import hashlib
 import heapq
 import os
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from batchsora.download import DownloadPolicy
@@ -128,17 +128,9 @@ def reading_of(options: ReadingOptions) -> Reading:
     defaults = dict(options.defaults)
     if options.prompt is not None:
         defaults["prompt"] = options.prompt
-    return Reading(
-        sheet=options.sheet,
-        delimiter=options.delimiter,
-        encoding=options.encoding,
-        columns=options.columns,
-        defaults=defaults,
-        include_hidden=options.include_hidden,
-        ignore_pictures=options.ignore_pictures,
-        embedded_images=options.embedded_images,
-        images=options.images,
-    )
+    names = {one.name for one in fields(Reading)}
+    said = {name: value for name, value in vars(options).items() if name in names}
+    return Reading(**said | {"defaults": defaults})
 
 
 def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) -> Source:

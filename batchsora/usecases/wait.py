@@ -188,7 +188,12 @@ def conclude(
     """Download the files of jobs if wanted; return the exit code and the jobs."""
     with existing_store(context.settings.database) as store:
         found = store.queries.numbered(job_ids)
-        missing = [job for job in found if job.state == JobState.COMPLETED and not _is_here(job)]
+        missing = [
+            job
+            for job in found
+            if job.state == JobState.COMPLETED
+            and not (job.sha256 and job.file and Path(job.file).is_file())
+        ]
         folder, stopped = options.folder, ending.reason is Reason.INTERRUPTED
         if folder is not None and missing and not stopped:
             with endpoint(context.settings) as place:
@@ -199,7 +204,3 @@ def conclude(
                     fetch_files(store, place, policy, batch, names, context.deps)
             found = store.queries.numbered(job_ids)
     return exit_of_jobs(ending, found, files_wanted=options.folder is not None), found
-
-
-def _is_here(job: JobRow) -> bool:
-    return bool(job.sha256) and job.file is not None and Path(job.file).is_file()

@@ -15,22 +15,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 
+from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.causes import Cause, cause_of, names_row, quotes
-from batchsora.providers.runblob.errors import (
-    AccountError,
-    BadTokenError,
-    ForbiddenError,
-    ImageError,
-    InDoubtError,
-    InsufficientCreditsError,
-    NotFoundError,
-    RateLimitedError,
-    RunBlobError,
-    ServerError,
-    UnreachableError,
-    ValidationError,
-    WrongAddressError,
-)
 from batchsora.providers.runblob.words import LONGEST, clean
 from jobs.model.clock import EARLIEST, LATEST
 
@@ -100,7 +86,7 @@ def succeeded(answer: Answer, call: Call) -> bool:
 
 def error_of(  # noqa: C901, PLR0911, PLR0912 - a table: one return for each meaning
     answer: Answer, call: Call, secret: str, now: Callable[[], datetime], prompt: str = ""
-) -> RunBlobError:
+) -> errors.RunBlobError:
     """Return the error that an answer without success means.
 
     Args:
@@ -112,60 +98,60 @@ def error_of(  # noqa: C901, PLR0911, PLR0912 - a table: one return for each mea
     status, generates = answer.status, call is Call.GENERATE
     wait = retry_after(answer.headers, now)
 
-    def error(kind: type[RunBlobError], words: str) -> RunBlobError:
+    def error(kind: type[errors.RunBlobError], words: str) -> errors.RunBlobError:
         text = f"{words} ({status}){said}"
-        if issubclass(kind, RateLimitedError):
+        if issubclass(kind, errors.RateLimitedError):
             return kind(text, retry_after=wait, status=status, details=details)
         return kind(text, status=status, details=details)
 
     if generates and status in _BY_WORDS:
         cause = cause_of(details, prompt)
         if cause is Cause.FUNDS:
-            return error(InsufficientCreditsError, "the account has too little credit")
+            return error(errors.InsufficientCreditsError, "the account has too little credit")
         # a quota with a Retry-After passes by itself, like what is busy
         if cause is Cause.ACCOUNT and (status != 429 or wait is None):  # noqa: PLR2004 - too many requests
-            return error(AccountError, "the account accepts no more requests")
+            return error(errors.AccountError, "the account accepts no more requests")
         if cause is Cause.BUSY and status in (400, 403, 422):
-            return error(RateLimitedError, "too many requests")
+            return error(errors.RateLimitedError, "too many requests")
     match status:
         case 400 | 413 | 415 | 422 if generates or status in (400, 422):
             about_image = status == 413 or any(_IMAGE_FIELD.search(line) for line in details)  # noqa: PLR2004 - the body is too large
-            kind = ImageError if about_image and generates else ValidationError
+            kind = errors.ImageError if about_image and generates else errors.ValidationError
             return error(kind, "the API refused the request")
         case 401:
-            return error(BadTokenError, "the API refused the token")
+            return error(errors.BadTokenError, "the API refused the token")
         case 403 if generates and (names_row(details) or quotes(details, prompt)):
-            return error(ValidationError, "the API refused the request")
+            return error(errors.ValidationError, "the API refused the request")
         case 403:
-            return error(ForbiddenError, "the API refused access")
+            return error(errors.ForbiddenError, "the API refused access")
         case 402:
-            return error(InsufficientCreditsError, "the account has too little credit")
+            return error(errors.InsufficientCreditsError, "the account has too little credit")
         case 404 if call is Call.STATUS:
-            return error(NotFoundError, "the account has no such generation")
+            return error(errors.NotFoundError, "the account has no such generation")
         case 404 | 405:
-            return error(WrongAddressError, "the base address does not lead to this API")
+            return error(errors.WrongAddressError, "the base address does not lead to this API")
         case 429:
-            return error(RateLimitedError, "too many requests")
+            return error(errors.RateLimitedError, "too many requests")
     if generates:
         how = "an incomplete answer" if not answer.whole else "an inconclusive answer"
-        return InDoubtError(
+        return errors.InDoubtError(
             f"the API gave {how} ({status}){said}; the generation may still exist",
             status=status,
             details=details,
         )
     if 300 <= status < 400:  # noqa: PLR2004 - redirections
         target = clean(answer.headers.get("location", "elsewhere"), secret)
-        return WrongAddressError(
+        return errors.WrongAddressError(
             f"the base address redirects ({status}) to {target}; use the API's own address",
             status=status,
         )
     if status >= 500:  # noqa: PLR2004 - server errors
-        return error(ServerError, "the API failed")
+        return error(errors.ServerError, "the API failed")
     if not answer.whole or status in (408, 425):
-        return error(UnreachableError, "the API's answer is incomplete")
+        return error(errors.UnreachableError, "the API's answer is incomplete")
     if status < 300:  # noqa: PLR2004 - a success, but not the one that was asked for
-        return WrongAddressError(f"an unexpected answer ({status})", status=status)
-    return RunBlobError(f"the API answered {status}{said}", status=status, details=details)
+        return errors.WrongAddressError(f"an unexpected answer ({status})", status=status)
+    return errors.RunBlobError(f"the API answered {status}{said}", status=status, details=details)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:

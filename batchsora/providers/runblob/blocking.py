@@ -14,7 +14,6 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
@@ -111,12 +110,7 @@ class SyncRunBlobClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

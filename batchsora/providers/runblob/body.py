@@ -76,7 +76,6 @@ class OnceBody(httpx.AsyncByteStream):
         self._body = body
         self._may_send = may_send
         self._written = written
-        self.size = body.size
         self.started = False
         self.withheld = False
         self.broken = ""

@@ -13,26 +13,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Final, Self
 from urllib.parse import quote
 
 import httpx
 
-from batchsora.providers.runblob import models
+from batchsora.providers.runblob import errors, models
 from batchsora.providers.runblob.answers import Call
 from batchsora.providers.runblob.body import Body, UploadSlots, encoded, fields_of, with_image
 from batchsora.providers.runblob.catalog import SORA
-from batchsora.providers.runblob.errors import (
-    GenerationFailedError,
-    ImageError,
-    RateLimitedError,
-    ServerError,
-    StillRunningError,
-    UnreachableError,
-    WithheldError,
-    WrongAddressError,
-)
 from batchsora.providers.runblob.images import ImageSource, size_of
 from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
 from batchsora.providers.runblob.saving import Progress, Sleep, save_video
@@ -116,12 +106,7 @@ class RunBlobClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -164,7 +149,7 @@ class RunBlobClient:
     ) -> GenerationCreated:
         """Buy one video that starts from an image: :meth:`generate` with a required image."""
         if not image:
-            raise ImageError("there is no image to start from")
+            raise errors.ImageError("there is no image to start from")
         return await self.generate(
             prompt, orientation, duration, image, callback_url, idempotency_key
         )
@@ -203,7 +188,7 @@ class RunBlobClient:
                 async with asyncio.timeout(patience):
                     await stack.enter_async_context(slot)
             except TimeoutError:
-                raise WithheldError("held back: other images were on their way") from None
+                raise errors.WithheldError("held back: other images were on their way") from None
             body = await stack.enter_async_context(with_image(fields, image))
             return await self._wire.buy(body, idempotency_key, may_send, slot, prompt, model)
 
@@ -220,10 +205,12 @@ class RunBlobClient:
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
-            raise WrongAddressError("the answer to a status is not a generation")
+            raise errors.WrongAddressError("the answer to a status is not a generation")
         found = models.looked_up(document, generation_id, self._token, self.base_url)
         if found is None:  # an error of the request, told with a 200, is no end of the generation
-            raise UnreachableError("the answer does not name the generation that was asked for")
+            raise errors.UnreachableError(
+                "the answer does not name the generation that was asked for"
+            )
         return found
 
     async def list_generations(self, limit: int = 50, offset: int = 0) -> list[GenerationInfo]:
@@ -241,7 +228,7 @@ class RunBlobClient:
         )
         found = models.listed(document, self._token, self.base_url)
         if found is None:
-            raise WrongAddressError("the answer is not a list of generations")
+            raise errors.WrongAddressError("the answer is not a list of generations")
         return found
 
     async def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
@@ -301,9 +288,13 @@ class RunBlobClient:
             trouble: Exception | None = None
             try:
                 last = await self.status(generation_id)
-            except (RateLimitedError, ServerError, UnreachableError) as error:
+            except (errors.RateLimitedError, errors.ServerError, errors.UnreachableError) as error:
                 trouble = error
-                quiet = (error.retry_after or 0.0) if isinstance(error, RateLimitedError) else 0.0
+                quiet = (
+                    (error.retry_after or 0.0)
+                    if isinstance(error, errors.RateLimitedError)
+                    else 0.0
+                )
                 pause = min(pause * 2, max(LONGEST_PAUSE, poll_interval))
             else:
                 answer = None if callback is None else callback(last)
@@ -312,13 +303,13 @@ class RunBlobClient:
                 if last.status == "completed":
                     return last
                 if last.status == "failed":
-                    raise GenerationFailedError(last)
+                    raise errors.GenerationFailedError(last)
                 pause = poll_interval
             left = end - self._monotonic()
             if left > 0:
                 await self._sleep(min(max(pause, quiet), left))
             if left <= quiet:
-                raise StillRunningError(generation_id, last, timeout) from trouble
+                raise errors.StillRunningError(generation_id, last, timeout) from trouble
 
     async def download(
         self,
@@ -369,5 +360,5 @@ class RunBlobClient:
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:
-            raise WrongAddressError("the answer is not a balance")
+            raise errors.WrongAddressError("the answer is not a balance")
         return found

@@ -1,25 +1,5 @@
 """Everything that can go wrong with a call of the API.
 
-::
-
-    RunBlobError                      base: the text is meant for a person
-    ├── BadTokenError                 401: every call will fail until the token is replaced
-    │   └── ForbiddenError            403: perhaps the token's, perhaps that of one call
-    ├── InsufficientCreditsError      402, or its words: the account has too little money
-    ├── AccountError                  the account is suspended, or a quota of its is used up
-    ├── ValidationError               400, 422 (413, 415): the request is wrong, for good
-    │   └── ImageError                … because of its image; also before anything was sent
-    ├── NotFoundError                 404 on a call with an id: no such generation
-    ├── WrongAddressError             404 or 405 without an id, a redirect, no JSON of this API
-    ├── RateLimitedError              429: too many requests
-    ├── ServerError                   5xx on a read
-    ├── UnreachableError              no connection (nothing was sent); on a read also: no answer
-    ├── WithheldError                 the caller held the request back just before it was written
-    ├── InDoubtError                  a generation was asked for, and nobody knows whether it exists
-    ├── GenerationFailedError         a paid generation ended without a video
-    ├── StillRunningError             a paid generation is not finished yet (a TimeoutError too)
-    └── DownloadError                 a video's file could not be fetched
-
 Of a ``generate`` that raised, only :class:`InDoubtError` may have created and charged something:
 look at the account's generations before paying again. Nothing here ever contains the token.
 """
@@ -55,11 +35,11 @@ class RunBlobError(Exception):
 
 
 class BadTokenError(RunBlobError):
-    """The token is missing, wrong, expired or may not do this."""
+    """401: the token is missing, wrong, expired or may not do this; every call will fail."""
 
 
 class ForbiddenError(BadTokenError):
-    """Access was refused: perhaps to every call, perhaps to this one alone."""
+    """403: access was refused, perhaps to every call, perhaps to this one alone."""
 
 
 class AccountError(RunBlobError):
@@ -67,27 +47,27 @@ class AccountError(RunBlobError):
 
 
 class InsufficientCreditsError(RunBlobError):
-    """The account has too little money."""
+    """402, or its words: the account has too little money."""
 
 
 class ValidationError(RunBlobError):
-    """The request is wrong and would be refused again; ``details`` say where."""
+    """400, 413, 415, 422: the request would be refused again; ``details`` say where."""
 
 
 class ImageError(ValidationError):
-    """The request is wrong because of its image."""
+    """The request is wrong because of its image; also raised before anything was sent."""
 
 
 class NotFoundError(RunBlobError):
-    """The account has no such generation."""
+    """404 on a call with an id: the account has no such generation."""
 
 
 class WrongAddressError(RunBlobError):
-    """What answers at the base address is not this API."""
+    """404 or 405 without an id, a redirect, not JSON: this is not the API."""
 
 
 class RateLimitedError(RunBlobError):
-    """Too many requests; nothing was created.
+    """429: too many requests; nothing was created.
 
     Args:
         retry_after: seconds that the API asks to wait; None if it did not say.
@@ -108,7 +88,7 @@ class RateLimitedError(RunBlobError):
 
 
 class ServerError(RunBlobError):
-    """The API failed while answering a read."""
+    """5xx on a read."""
 
     retryable = True
 

@@ -117,7 +117,7 @@ def _file(name: str) -> BinaryIO:
     path = Path(name)
     try:
         if not path.is_file():  # opening a device or a pipe may wait forever
-            raise ImageError(f"there is no image file {_name(name)}")
+            raise ImageError(f"there is no image file {clean(name)}")
         return path.open("rb", buffering=0)
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
@@ -125,7 +125,7 @@ def _file(name: str) -> BinaryIO:
 
 def _unreadable(name: str, error: OSError | ValueError) -> ImageError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-    return ImageError(f"the image {_name(name)} can't be read: {reason}")
+    return ImageError(f"the image {clean(name)} can't be read: {reason}")
 
 
 def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
@@ -137,14 +137,14 @@ def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
         size += len(block)
         found.update(block)
     if size > LARGEST:
-        raise ImageError(f"the image {_name(name)} is larger than 10 MB ({LARGEST} bytes)")
+        raise ImageError(f"the image {clean(name)} is larger than 10 MB ({LARGEST} bytes)")
     digest = found.hexdigest()
     if expected not in (None, digest):
         raise ImageError(
-            f"the image {_name(name)} has changed since it was loaded; load the manifest "
+            f"the image {clean(name)} has changed since it was loaded; load the manifest "
             "again to use it as it is now"
         )
-    return Picture(_name(name), size, digest, _media_type(head, name), read)
+    return Picture(clean(name), size, digest, _media_type(head, name), read)
 
 
 def _media_type(head: bytes, name: str) -> str:
@@ -152,8 +152,4 @@ def _media_type(head: bytes, name: str) -> str:
     kind = kind_of(head)
     if kind is not None and kind.media is not None:
         return kind.media
-    raise ImageError(f"the image {_name(name)} is not a JPEG, PNG or WEBP")
-
-
-def _name(path: str) -> str:
-    return clean(path)
+    raise ImageError(f"the image {clean(name)} is not a JPEG, PNG or WEBP")

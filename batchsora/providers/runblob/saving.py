@@ -15,12 +15,7 @@ import httpx
 
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.names import safe_name
-from batchsora.providers.runblob.errors import (
-    DownloadError,
-    GenerationFailedError,
-    RunBlobError,
-    StillRunningError,
-)
+from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.models import GenerationInfo
 
 Progress = Callable[[int, int | None], object]
@@ -133,30 +128,30 @@ def _named(video: str | GenerationInfo) -> tuple[str | None, str | None]:
 async def _address(generation_id: str | None, look: Look) -> str:
     """Ask the API for a video's address."""
     if generation_id is None:
-        raise DownloadError("there is nothing to fetch: neither an address nor an id")
+        raise errors.DownloadError("there is nothing to fetch: neither an address nor an id")
     info = await look(generation_id)
     if info.video_url is not None:
         return info.video_url
     if info.status == "failed":
-        raise GenerationFailedError(info)
+        raise errors.GenerationFailedError(info)
     if info.status == "completed":
-        raise DownloadError(f"the API gives no address for the video of {generation_id}")
-    raise StillRunningError(generation_id, info)
+        raise errors.DownloadError(f"the API gives no address for the video of {generation_id}")
+    raise errors.StillRunningError(generation_id, info)
 
 
 async def _fresh(generation_id: str | None, old: str, look: Look, problem: FetchError) -> str:
     """Ask the API for another address than the old one."""
     message = f"the video can't be fetched: {problem}"
     if generation_id is None:
-        raise DownloadError(message) from problem
+        raise errors.DownloadError(message) from problem
     try:
         url = await _address(generation_id, look)
-    except RunBlobError as error:
-        raise DownloadError(
+    except errors.RunBlobError as error:
+        raise errors.DownloadError(
             f"{message}; asking the API for a fresh one failed: {error}"
         ) from problem
     if url == old:
-        raise DownloadError(message) from problem
+        raise errors.DownloadError(message) from problem
     return url
 
 

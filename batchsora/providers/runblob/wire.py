@@ -15,15 +15,9 @@ from typing import Any, Final
 import httpx
 
 from batchsora.fetch.addresses import public
-from batchsora.providers.runblob import models
+from batchsora.providers.runblob import errors, models
 from batchsora.providers.runblob.answers import Answer, Call, error_of, http_date, parsed, succeeded
 from batchsora.providers.runblob.body import Body, OnceBody, UploadSlot
-from batchsora.providers.runblob.errors import (
-    InDoubtError,
-    UnreachableError,
-    WithheldError,
-    WrongAddressError,
-)
 from batchsora.providers.runblob.models import GenerationCreated
 from batchsora.providers.runblob.transport import USER_AGENT
 from batchsora.providers.runblob.words import clean
@@ -83,12 +77,12 @@ class Wire:
         request = httpx.Request("GET", url, params=query, headers=self._headers)
         answer = await self._sent(request, self._timeout, asyncio.timeout(self._timeout))
         if isinstance(answer, str):
-            raise UnreachableError(f"the API can't be reached ({answer})")
+            raise errors.UnreachableError(f"the API can't be reached ({answer})")
         if not succeeded(answer, call):
             raise error_of(answer, call, self._token, self._now)
         document = document_of(answer)
         if document is None:
-            raise WrongAddressError(
+            raise errors.WrongAddressError(
                 f"what answers at {self._base_url} is not this API ({answer.status}, no JSON)",
                 status=answer.status,
             )
@@ -126,7 +120,7 @@ class Wire:
                 _prolong(limit, self._timeout)
 
         once = OnceBody(body, may_send, written)
-        headers = {"Content-Type": "application/json", "Content-Length": str(once.size)}
+        headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
         answer = await self._sent(
@@ -141,16 +135,18 @@ class Wire:
         )
         if isinstance(answer, str):
             if once.withheld:
-                raise WithheldError("held back: it was too late to send it")
+                raise errors.WithheldError("held back: it was too late to send it")
             if not once.started:
-                raise UnreachableError(f"the API can't be reached ({answer}); nothing was sent")
+                raise errors.UnreachableError(
+                    f"the API can't be reached ({answer}); nothing was sent"
+                )
             reason = once.broken or answer
-            raise InDoubtError(f"no answer ({reason}); the generation may still exist")
+            raise errors.InDoubtError(f"no answer ({reason}); the generation may still exist")
         if not succeeded(answer, Call.GENERATE):
             raise error_of(answer, Call.GENERATE, self._token, self._now, prompt)
         made = models.created(document_of(answer, unique=True))
         if made is None:
-            raise InDoubtError(
+            raise errors.InDoubtError(
                 f"the API accepted the request ({answer.status}) without a usable id",
                 status=answer.status,
             )
