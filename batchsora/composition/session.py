@@ -29,8 +29,6 @@ from jobs.runtime.run_context import nothing
 
 log = logging.getLogger(__name__)
 
-Observer = Callable[[Sequence[BatchStatus]], None]
-
 
 class StopSignal:
     """Stops a run from another thread, like Ctrl-C in a terminal: first gently, then at once."""
@@ -71,7 +69,7 @@ class RunDependencies:
     chance: random.Random = field(default_factory=random.SystemRandom)
     checkpoint: Callable[[str], None] = nothing
     quiet: bool = False
-    observer: Observer | None = None
+    observer: Callable[[Sequence[BatchStatus]], None] | None = None
     switch: StopSignal = field(default_factory=StopSignal)
 
 

@@ -54,10 +54,21 @@ class Source:
             ManifestError: it is refused, or a header of a saved option is gone.
             SettingsError: somebody else may have put pictures into the folder.
         """
-        if self.sha256 is not None:
-            _refuse_other_content(self.path, self.sha256)
+        if self.sha256 is not None and sha256_of(self.path) != self.sha256:
+            raise ManifestError(
+                RowProblem(
+                    self.path.name,
+                    "the file has changed since you agreed to it; nothing was loaded or bought",
+                    "Look at its plan again, and start it from there.",
+                )
+            )
         if self.fit_images or self.reading.embedded_images:
-            _refuse_foreign(pictures)
+            try:
+                refuse_foreign_folder(pictures)
+            except OSError as error:
+                raise SettingsError(
+                    f"{pictures}, where images are kept, can't be used: {error.strerror}"
+                ) from error
         manifest = open_manifest(
             self.path,
             allow_outside=self.allow_outside,
@@ -83,26 +94,6 @@ def sha256_of(path: Path) -> str:
     except OSError as error:
         reason = f"the file can't be read: {error.strerror}"
         raise ManifestError(RowProblem(path.name, reason, "Choose it again.")) from error
-
-
-def _refuse_other_content(path: Path, sha256: str) -> None:
-    if sha256_of(path) != sha256:
-        raise ManifestError(
-            RowProblem(
-                path.name,
-                "the file has changed since you agreed to it; nothing was loaded or bought",
-                "Look at its plan again, and start it from there.",
-            )
-        )
-
-
-def _refuse_foreign(pictures: Path) -> None:
-    try:
-        refuse_foreign_folder(pictures)
-    except OSError as error:
-        raise SettingsError(
-            f"{pictures}, where images are kept, can't be used: {error.strerror}"
-        ) from error
 
 
 def fitted_folder(database: Path) -> Path:

@@ -16,7 +16,7 @@ from batchsora.presentation.json_shapes import said_words
 from batchsora.presentation.terminal_text import clean, state_text
 from jobs.model.money import usd_text
 from jobs.model.states import JobState
-from jobs.ports.events import EXPECTED, Event, RunEvent
+from jobs.ports.events import EXPECTED, RunEvent
 from jobs.ports.seen import BatchStatus, JobRow
 from jobs.store import Store
 
@@ -115,16 +115,15 @@ def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
         lines: list[str] = []
         while found := store.events.since(seen, 1000, batch_ids()):
             seen = found[-1].number
-            lines += [clean(event_words(one)) for one in found if _is_news(one)]
+            lines += [
+                clean(event_words(one))
+                for one in found  # the end of a run has its own line
+                if not isinstance(one, RunEvent) and one.fact not in EXPECTED
+            ]
         more = len(lines) - MOST_NEWS
         return [*lines[:MOST_NEWS], f"and {more} more"] if more > 0 else lines
 
     return news
-
-
-def _is_news(event: Event) -> bool:
-    """Check whether an event deserves a line beside the counts; the end of a run has its own."""
-    return not isinstance(event, RunEvent) and event.fact not in EXPECTED
 
 
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)

@@ -5,7 +5,7 @@ import functools
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,23 +56,6 @@ class Until:
     look: Look
 
 
-class Served:
-    """The batches of a run: those that it began with, and those of jobs that were handed to it."""
-
-    def __init__(self, store: Store, batch_ids: Iterable[int]) -> None:
-        self._store = store
-        self._ids = set(batch_ids)
-
-    def __call__(self) -> list[int]:
-        """List their numbers."""
-        self.add(self._store.queries.served_batches())
-        return sorted(self._ids)
-
-    def add(self, batch_ids: Iterable[int]) -> None:
-        """Count some among them."""
-        self._ids.update(batch_ids)
-
-
 async def run_batches(
     store: Store,
     place: Endpoint,
@@ -91,7 +74,12 @@ async def run_batches(
     deps, timeout = context.deps, options.request_timeout
     if policy.buys:
         store.queries.check_zone()
-    served = Served(store, batch_ids)
+    ids = set(batch_ids)  # and those of jobs that are handed to the run
+
+    def served() -> list[int]:
+        ids.update(store.queries.served_batches())
+        return sorted(ids)
+
     began = deps.clock.now()
     async with (
         open_provider(place.token, place.base_url, timeout) as provider,
@@ -117,7 +105,7 @@ async def run_batches(
             say = above_the_bar(context.ui.say)
             with _stoppable(runner, running, downloading, deps.switch, say):
                 ending = await _finish(running, downloading)
-                served.add(runner.served)
+                ids.update(runner.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
                     if ending.reason is not Reason.DATABASE:
@@ -212,7 +200,7 @@ async def _cancel(*tasks: "asyncio.Task[object] | None") -> None:
 
 
 async def _progress(
-    store: Store, served: Served, until: Until | None, deps: RunDependencies
+    store: Store, served: Callable[[], list[int]], until: Until | None, deps: RunDependencies
 ) -> None:
     if deps.observer is None:
         look = batches_look(store, served) if until is None else until.look

@@ -28,10 +28,6 @@ from jobs.services.run_outcome import Ending
 from jobs.store import Store
 
 
-class RunnerGoneError(Exception):
-    """The runner that was watched ended before the jobs did."""
-
-
 def over(job_ids: Sequence[int], *, elsewhere: bool = False) -> "Done":
     """Make the question whether jobs have ended, or are left by a runner ``elsewhere``."""
 
@@ -117,10 +113,8 @@ def finish(
                 if hand is not None and left(store.queries) and not done(store.queries):
                     continue  # that runner takes nothing up: it is tried again, after a while
                 limit = enough if lasting_runner(settings.database) is not None else None
-                try:
-                    asyncio.run(_watch(store, job_ids, done, context, limit))
-                except RunnerGoneError:
-                    continue
+                if not asyncio.run(_watch(store, job_ids, done, context, limit)):
+                    continue  # that runner has ended
                 if hand is None or done(store.queries) or not left(store.queries):
                     return Ending(Reason.FINISHED)
 
@@ -156,8 +150,8 @@ def serve(
 
 async def _watch(
     store: Store, job_ids: Sequence[int], done: Done, context: Context, limit: float | None
-) -> None:
-    """Watch jobs of another runner until they are done or left, or for ``limit`` seconds."""
+) -> bool:
+    """Watch jobs of another runner for ``limit`` seconds at most; return False if it ended."""
     shown = Progress(jobs_look(store, job_ids), quiet=context.deps.quiet)
     progress = asyncio.create_task(shown.run())
     left = over(job_ids, elsewhere=True)
@@ -168,9 +162,10 @@ async def _watch(
         while not watching.done() and now() < until:
             await asyncio.wait({watching}, timeout=min(1.0, until - now()))
             if not watching.done() and not is_held(context.settings.database):
-                raise RunnerGoneError
+                return False
         if watching.done():
             watching.result()
+        return True
     finally:
         for task in (watching, progress):
             task.cancel()

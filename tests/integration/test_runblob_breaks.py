@@ -14,9 +14,10 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batchsora.providers.runblob.adapter import RunBlobProvider
-from batchsora.providers.runblob.client import LARGEST_ANSWER, RunBlobClient
+from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.providers.runblob.transport import USER_AGENT, Transport
+from batchsora.providers.runblob.wire import LARGEST_ANSWER
 from jobs.model.provider import (
     Accepted,
     GenerationRequest,

@@ -7,16 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 import jobs.model.provider as engine
-from batchsora.providers.runblob import errors
+from batchsora.providers.runblob import causes, errors
 from batchsora.providers.runblob.catalog import MODELS
-from batchsora.providers.runblob.causes import (
-    Cause,
-    cause_of,
-    gist,
-    is_the_rows,
-    names_callback,
-    names_row,
-)
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import GenerationInfo, usable_id
@@ -26,9 +18,9 @@ from jobs.model.states import FailureKind
 GATEWAY: Final = frozenset({407, 502, 503, 504, 520, 521, 522, 523, 524})
 """Statuses with which something in front of the API answers: a proxy, a load balancer."""
 
-_CAUSES: Final[dict[Cause | None, engine.RefusalCause]] = {
-    Cause.FUNDS: engine.RefusalCause.FUNDS,
-    Cause.ACCOUNT: engine.RefusalCause.ACCOUNT,
+_CAUSES: Final[dict[causes.Cause | None, engine.RefusalCause]] = {
+    causes.Cause.FUNDS: engine.RefusalCause.FUNDS,
+    causes.Cause.ACCOUNT: engine.RefusalCause.ACCOUNT,
 }
 
 _PHASES: Final = {phase.value: phase for phase in engine.GenerationPhase}
@@ -157,7 +149,7 @@ def outcome_of(
             return engine.Unsent(message, unreachable=True)
         case errors.WithheldError():
             return engine.Unsent(message, unreachable=False)
-    doubted_for = _CAUSES.get(cause_of(error.details, prompt))
+    doubted_for = _CAUSES.get(causes.cause_of(error.details, prompt))
     return engine.InDoubt(message, doubted_for, gateway=error.status in GATEWAY)
 
 
@@ -167,17 +159,19 @@ def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -
         kind = FailureKind.IMAGE
     elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.providers.runblob.answers
         kind = FailureKind.CONTENT
-    return engine.Rejected(kind, str(error), about_of(error, prompt), gist(error.details, prompt))
+    return engine.Rejected(
+        kind, str(error), about_of(error, prompt), causes.gist(error.details, prompt)
+    )
 
 
 def about_of(error: errors.ValidationError, prompt: str = "") -> engine.About:
     """Return what a refusal is about, by the API's words."""
-    if names_callback(error.details):
+    if causes.names_callback(error.details):
         return engine.About.CALLBACK
     # before anything was sent there is no status: then it is our own reading of the row's image
-    if error.status in (None, 413) or is_the_rows(error.details, prompt):
+    if error.status in (None, 413) or causes.is_the_rows(error.details, prompt):
         return engine.About.ROW
-    return engine.About.UNCLEAR if names_row(error.details) else engine.About.UNKNOWN
+    return engine.About.UNCLEAR if causes.names_row(error.details) else engine.About.UNKNOWN
 
 
 _READ_ERRORS: Final = (

@@ -28,8 +28,6 @@ from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo
 from batchsora.providers.runblob.saving import Progress, Sleep, save_video
 from batchsora.providers.runblob.transport import Transport
 from batchsora.providers.runblob.wire import (
-    BASE_URL,
-    LARGEST_ANSWER,
     Wire,
     is_local,
     usable_address,
@@ -47,10 +45,9 @@ LONGEST_PAUSE: Final = 60.0
 _MOST_STALE: Final = 2
 """Pages in a row without anything new after which the API must be ignoring the offset."""
 
-__all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
-
 
 def utc_now() -> datetime:
+    """Return the time."""
     return datetime.now(UTC)
 
 
