@@ -32,7 +32,7 @@ def command(
       batchsora abandon sunset-03 sunset-07 --yes
     """
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.abandon import abandon
+    from batchsora.usecases.retry_cancel_abandon import abandon
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, keys=job)

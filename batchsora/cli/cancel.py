@@ -45,7 +45,7 @@ def command(
     if not (job or batch or campaigns or search.split() or everything):
         raise click.UsageError("choose jobs by JOB, --batch, --campaign, --search or --all")
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.retry_cancel_remove import cancel
+    from batchsora.usecases.retry_cancel_abandon import cancel
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)

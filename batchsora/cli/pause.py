@@ -19,7 +19,7 @@ def command(cli: Cli, /, batch: str) -> int:
       batchsora pause night
     """
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.pause import pause
+    from batchsora.usecases.pause_resume_remove import pause
 
     with existing_store(cli.settings().database) as store:
         pause(batch, store, cli)

@@ -21,7 +21,7 @@ def command(cli: Cli, /, batch: str) -> int:
       batchsora resume night
     """
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.pause import resume
+    from batchsora.usecases.pause_resume_remove import resume
 
     settings = cli.settings()
     with existing_store(settings.database) as store:

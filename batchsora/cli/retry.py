@@ -61,8 +61,7 @@ def command(
       batchsora retry sunset-03 --abandon --dry-run
     """
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.abandon import patience
-    from batchsora.usecases.retry_cancel_remove import retry
+    from batchsora.usecases.retry_cancel_abandon import patience, retry
     from jobs.ports.selection import Wanted
 
     settings = cli.settings()

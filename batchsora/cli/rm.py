@@ -24,7 +24,7 @@ def command(cli: Cli, /, batch: str, *, yes: bool) -> int:
       batchsora rm last-week
     """
     from batchsora.composition.databases import existing_store
-    from batchsora.usecases.retry_cancel_remove import remove
+    from batchsora.usecases.pause_resume_remove import remove
 
     with existing_store(cli.settings().database) as store:
         return int(remove(batch, store, cli.deps.clock, cli, consent=yes))

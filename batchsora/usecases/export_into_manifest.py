@@ -130,12 +130,9 @@ class _Asked(NamedTuple):
 def _by_row(
     store: Store, batch: str, asked: Mapping[str, _Asked]
 ) -> tuple[dict[int, list[JobRow]], int, list[int]]:
-    """Sort the jobs of a batch by the rows that have their keys now.
+    """Return a batch's jobs by the rows that have their keys now, and how many have no row.
 
-    Returns:
-        The jobs by row; how many have no row; and rows with a job's key but another request, none
-            of
-        whose jobs are among the first.
+    The last are rows with a job's key but another request; none of their jobs are among the first.
     """
     by_row: dict[int, list[JobRow]] = {}
     gone, others = 0, set()

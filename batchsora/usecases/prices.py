@@ -8,7 +8,7 @@ from batchsora.presentation.json_shapes import iso
 from batchsora.presentation.messages import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
-from batchsora.usecases.retry_cancel_remove import agree
+from batchsora.usecases.retry_cancel_abandon import agree
 from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotFoundError

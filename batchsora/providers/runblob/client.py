@@ -58,6 +58,8 @@ def _always() -> bool:
 class RunBlobClient:
     """A connection to one account; an asynchronous context manager.
 
+    Calls that fail raise an error of :mod:`batchsora.providers.runblob.errors`.
+
     Args:
         token: sent to the base address' origin alone, and never shown; None: ``RUNBLOB_API_KEY``.
         base_url: of the API; None: ``BATCHSORA_BASE_URL``, or the provider's.
@@ -195,7 +197,6 @@ class RunBlobClient:
         Raises:
             NotFoundError: the account has none of this id.
             ValueError: not a valid id.
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         if usable_id(generation_id) is None:
             raise ValueError(f"not an id of a generation: {clean(generation_id, longest=60)!r}")
@@ -216,9 +217,6 @@ class RunBlobClient:
         Args:
             limit: 1 to 100.
             offset: how many to skip.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
@@ -235,9 +233,6 @@ class RunBlobClient:
 
         Args:
             page_size: how many to read at a time: 1 to 100.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         # new ones push older ones onto the next page; a page may have fewer than requested, so only
         # an empty one is the end
@@ -271,7 +266,6 @@ class RunBlobClient:
             StillRunningError: the time is over. The generation continues; call this again.
             NotFoundError: the account has none of this id.
             ValueError: not a valid id, interval or timeout.
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         if not (poll_interval > 0 and timeout >= 0):
             raise ValueError(
@@ -335,7 +329,6 @@ class RunBlobClient:
             StillRunningError: the generation is not finished.
             GenerationFailedError: it failed.
             OSError: the file can't be written.
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return await save_video(
             video,
@@ -349,11 +342,7 @@ class RunBlobClient:
         )
 
     async def get_balance(self) -> Decimal:
-        """Read the account's money in USD; a negative balance counts as zero.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
-        """
+        """Read the account's money in USD; a negative balance counts as zero."""
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:

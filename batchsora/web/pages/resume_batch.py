@@ -20,7 +20,7 @@ from batchsora.settings import SettingsError
 from batchsora.usecases.bought_already import OnExisting
 from batchsora.usecases.hand_over import look_and_hand
 from batchsora.usecases.load import Caps, set_caps
-from batchsora.usecases.retry_cancel_remove import digest
+from batchsora.usecases.retry_cancel_abandon import digest
 from batchsora.web.answers import PageInterface, batch_of, done, refused, web_context_of
 from batchsora.web.rendering import render
 from batchsora.web.starting import in_words, money, started_run, taken_up

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from batchsora.options import RunOptions
 from batchsora.settings import SettingsError
-from batchsora.usecases import abandon, pause, retry_cancel_remove
+from batchsora.usecases import pause_resume_remove, retry_cancel_abandon
 from batchsora.usecases.reconcile import resolve
 from batchsora.web.answers import (
     PageInterface,
@@ -57,19 +57,21 @@ def _retry_of(
     request: Request, wanted: Wanted, *, dry: bool = False
 ) -> Callable[[Store, PageInterface], object]:
     web, shown = web_context_of(request), None if dry else request.query_params.get("shown")
-    return lambda store, said: retry_cancel_remove.retry(
+    return lambda store, said: retry_cancel_abandon.retry(
         wanted, web.settings, store, said, dry=dry, consent=True, clock=web.clock, shown=shown
     )
 
 
 def _abandon_of(request: Request, *, dry: bool) -> Callable[[Store, PageInterface], object]:
     wanted, clock = _of_job(request), web_context_of(request).clock
-    return lambda store, said: abandon.abandon(wanted, store, clock, said, dry=dry, consent=True)
+    return lambda store, said: retry_cancel_abandon.abandon(
+        wanted, store, clock, said, dry=dry, consent=True
+    )
 
 
 def _cancel_of(request: Request, wanted: Wanted) -> Callable[[Store, PageInterface], object]:
     clock = web_context_of(request).clock
-    return lambda store, said: retry_cancel_remove.cancel(wanted, store, clock, said, consent=True)
+    return lambda store, said: retry_cancel_abandon.cancel(wanted, store, clock, said, consent=True)
 
 
 async def _retry_job(request: Request) -> Response:
@@ -96,7 +98,7 @@ async def _ask_retry(request: Request) -> Response:
     """Show what a retry would cost, and ask."""
     said, work = PageInterface(), _retry_of(request, _of_batch(request), dry=True)
     await web_context_of(request).with_store(lambda store: work(store, said))
-    shown = retry_cancel_remove.digest(said.document["retried"])
+    shown = retry_cancel_abandon.digest(said.document["retried"])
     action = f"{request.url.path}?{request.url.query}&shown={shown}"
     possible = bool(said.document["retried"])
     return asked(request, said.text, said.lines, "Buy again", possible=possible, action=action)
@@ -124,13 +126,15 @@ async def _cancel(request: Request) -> Response:
 
 async def _pause(request: Request) -> Response:
     batch = batch_of(request)
-    return await _told(request, lambda store, said: pause.pause(batch.name, store, said))
+    return await _told(
+        request, lambda store, said: pause_resume_remove.pause(batch.name, store, said)
+    )
 
 
 async def _ask_resume(request: Request) -> Response:
     """Show what a run would buy, and ask."""
     web, batch = web_context_of(request), batch_of(request)
-    found = pause.to_resume(web.queries, batch)
+    found = pause_resume_remove.to_resume(web.queries, batch)
     buys = "The next run buys them."
     if web.goes_on():
         buys = "The active run buys them now, as far as the budget allows."
@@ -144,7 +148,9 @@ async def _resume(request: Request) -> Response:
     shown = request.query_params.get("shown")
     return await _told(
         request,
-        lambda store, said: pause.resume(name, web.settings, store, said, web.clock, shown=shown),
+        lambda store, said: pause_resume_remove.resume(
+            name, web.settings, store, said, web.clock, shown=shown
+        ),
     )
 
 
@@ -159,7 +165,7 @@ async def _remove(request: Request) -> Response:
     name, clock = batch_of(request).name, web_context_of(request).clock
     return await _told(
         request,
-        lambda store, said: retry_cancel_remove.remove(name, store, clock, said, consent=True),
+        lambda store, said: pause_resume_remove.remove(name, store, clock, said, consent=True),
         go="/",
     )
 

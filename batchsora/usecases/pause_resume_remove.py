@@ -1,14 +1,15 @@
-"""Pause a batch, and resume it, after saying what a runner then buys."""
+"""Pause a batch, resume it after saying what a runner then buys, and remove it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
 
+from batchsora.composition.exit_codes import Exit
 from batchsora.presentation import held
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings
 from batchsora.usecases.hand_over import hand_over
-from batchsora.usecases.retry_cancel_remove import CHANGED, digest
+from batchsora.usecases.retry_cancel_abandon import CHANGED, agree, digest
 from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
@@ -97,3 +98,25 @@ def resume(
         {"batch": name, "paused": False, "changed": changed, "queued": len(found.jobs)},
         lambda: f"{name} is resumed: {found.text}; {taken}",
     )
+
+
+def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
+    """Remove a batch from all lists; its files and the record of its payments stay.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch.
+        NotAllowedError: part of it is under way or in doubt, or nobody agreed.
+    """
+    with store.queries.snapshot() as seen:
+        (batch,) = seen.batches(name)
+        status = seen.status(batch)
+    unpaid = status.jobs[JobState.QUEUED]
+    loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
+    agree(f"Remove the batch {name!r}{loses}?", ui, consent=consent)
+    now = clock.now()
+    cancelled = store.control.remove(status.id, now)
+    ui.result(
+        {"batch": name, "cancelled": cancelled},
+        lambda: f"{name} is removed; its files and the record of its payments stay",
+    )
+    return Exit.DONE

@@ -1,4 +1,4 @@
-"""Steering from another terminal: retry, cancel and remove, beside a run.
+"""Steering from another terminal: retry, cancel and abandon jobs, beside a run.
 
 Each is a guarded change of the job table; a runner that is alive takes it up within a second.
 """
@@ -6,12 +6,14 @@ Each is a guarded change of the job table; a runner that is alive takes it up wi
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, Final
 
 from batchsora.composition.exit_codes import Exit
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
+from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
@@ -30,6 +32,8 @@ PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
 
 CHANGED = "the jobs have changed since they were shown. Nothing was changed; look at them again"
+
+STILL_SEEN = "runs keep checking it, and take its video if it finishes before it is bought again"
 
 _WHY_NOT = {
     WhyNot.QUEUED: "it is queued already",
@@ -199,28 +203,6 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, con
     return Exit.USAGE if refused else Exit.DONE
 
 
-def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
-    """Remove a batch from all lists; its files and the record of its payments stay.
-
-    Raises:
-        jobs.model.errors.NotFoundError: there is no such batch.
-        NotAllowedError: part of it is under way or in doubt, or nobody agreed.
-    """
-    with store.queries.snapshot() as seen:
-        (batch,) = seen.batches(name)
-        status = seen.status(batch)
-    unpaid = status.jobs[JobState.QUEUED]
-    loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
-    agree(f"Remove the batch {name!r}{loses}?", ui, consent=consent)
-    now = clock.now()
-    cancelled = store.control.remove(status.id, now)
-    ui.result(
-        {"batch": name, "cancelled": cancelled},
-        lambda: f"{name} is removed; its files and the record of its payments stay",
-    )
-    return Exit.DONE
-
-
 def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[JobRow]:
     """Find the named jobs, or else those in one state; raise a NotFoundError if one is missing."""
     if not wanted.keys:
@@ -334,3 +316,51 @@ def in_chunks(
         ui.say(f"stopped after {len(moved)} of {len(ids)} jobs were changed; those stay changed")
         raise
     return moved
+
+
+def patience(clock: Clock) -> Patience:
+    """Return from when a generation may be given up that no run has given up yet."""
+    waits = timedelta(seconds=RunOptions().generation_timeout)
+    return Patience(clock.now(), waits, messages.AFTER_GIVING_UP)
+
+
+def abandon(
+    wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, dry: bool, consent: bool
+) -> Exit:
+    """Give up the attempts of the named jobs, after saying what that costs.
+
+    Args:
+        dry: only say what would be given up.
+        consent: the person has already agreed.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed.
+    """
+    terms = patience(clock)
+
+    def rule(ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return store.queries.may_be_given_up(ids, terms)
+
+    chosen, refused = sort_out(find(store, wanted, JobState.FAILED), rule)
+    spent = sum(job.attempt_price or 0 for job in chosen)
+    price = cost_of_jobs(chosen, store.queries.prices()).text
+    document: dict[str, Any] = {
+        "abandoned": [job.key for job in chosen],
+        "refused": list(map(asdict, refused)),
+        "spent": usd_text(spent),
+        "dry_run": dry,
+    }
+    costs = f"${usd_text(spent)} stays spent; {STILL_SEEN}; buying again costs {price}"
+    if dry or not chosen:
+        tell_refused(refused, ui)
+        text = f"{len(chosen)} attempt(s) would be given up: {costs}" if chosen else ""
+        ui.result(document, lambda: text or "nothing to give up")
+        return Exit.USAGE if refused else Exit.DONE
+    agree(f"Give up {len(chosen)} attempt(s)? {costs}.", ui, consent=consent)
+    moved = move_all(chosen, refused, rule, lambda some: store.control.give_up(some, terms), ui)
+    document["abandoned"] = [job.key for job in chosen if job.id in moved]
+    document["refused"] = list(map(asdict, refused))
+    said = f"{len(moved)} attempt(s) given up: {costs}, with 'batchsora retry'"
+    ui.result(document, lambda: said)
+    return Exit.USAGE if refused else Exit.DONE
