@@ -16,7 +16,7 @@ from typing import Any, Final, Unpack
 
 from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.known_database import owner_of
+from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies, StopSignal
 from batchsora.keywords import run_options
 from batchsora.manifest.read import Manifest

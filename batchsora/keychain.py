@@ -24,15 +24,14 @@ def read(origin: str) -> str | None:
     elsewhere.
     """
     try:
-        import keyring  # noqa: PLC0415 - 50 ms that only those pay who keep their token there
-        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
+        import keyring.errors  # noqa: PLC0415 - 50 ms that only those pay who keep their token there
     except ImportError:
         return None
     try:
         return keyring.get_password(SERVICE, origin)
-    except NoKeyringError:
+    except keyring.errors.NoKeyringError:
         return None
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         log.warning("the system keyring can't be read (%s)", str(error) or type(error).__name__)
         return None
 
@@ -40,8 +39,7 @@ def read(origin: str) -> str | None:
 def keep(origin: str, token: str) -> str:
     """Store a token for an API; return the keyring's name, or raise a KeychainError."""
     try:
-        import keyring  # noqa: PLC0415 - an extra
-        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
+        import keyring.errors  # noqa: PLC0415 - an extra
     except ImportError:
         raise KeychainError(
             "the library 'keyring' is not installed; \"pip install 'batchsora[keyring]'\" does that"
@@ -49,9 +47,9 @@ def keep(origin: str, token: str) -> str:
     try:
         keyring.set_password(SERVICE, origin, token)
         kept = keyring.get_password(SERVICE, origin) == token
-    except NoKeyringError:
+    except keyring.errors.NoKeyringError:
         raise KeychainError("this system has no keyring (or it is locked)") from None
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         # its cause may know the token
         raise KeychainError(str(error) or type(error).__name__) from None
     if not kept:
@@ -63,11 +61,10 @@ def forget(origin: str) -> bool:
     """Remove an API's token, False if there is none; raise a KeychainError if it fails."""
     if read(origin) is None:
         return False
-    import keyring  # noqa: PLC0415 - an extra
-    from keyring.errors import KeyringError  # noqa: PLC0415 - the same
+    import keyring.errors  # noqa: PLC0415 - an extra
 
     try:
         keyring.delete_password(SERVICE, origin)
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         raise KeychainError(str(error) or type(error).__name__) from error
     return True

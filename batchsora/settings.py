@@ -144,12 +144,6 @@ def origin_of(base_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None:
-    """Find the API's token as :func:`find_token` does; None when nowhere."""
-    found = find_token(settings, environment)
-    return None if found is None else found.value
-
-
 def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | None:
     """Find the API's token: in ``RUNBLOB_API_KEY``, else ``--token-file``, else the keyring.
 

@@ -72,7 +72,7 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset
 def _reset_day(cli: Cli) -> None:
     """Put the daily budget right after a clock that was wrong."""
     from batchsora.composition.databases import working_store
-    from batchsora.composition.known_database import owner_of
+    from batchsora.composition.ownership import owner_of
 
     settings = cli.settings()
     with working_store(settings.database, cli.deps.clock, lambda: owner_of(settings)) as store:

@@ -55,7 +55,7 @@ def command(
         raise click.UsageError("use either -o FILE or --in-place")
     if in_place and states:
         raise click.UsageError("--status needs a new table: name it with -o")
-    from batchsora.composition.known_database import names_own_files, owner_of
+    from batchsora.composition.ownership import names_own_files, owner_of
 
     settings = cli.settings()
     with existing_store(settings.database) as store:

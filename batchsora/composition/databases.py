@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
-from batchsora.composition.known_database import own_sealer
+from batchsora.composition.ownership import SANDBOX_ORIGIN, own_sealer
 from batchsora.presentation.databases import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError

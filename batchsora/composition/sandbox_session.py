@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchsora.composition.callbacks import webhook_secret
-from batchsora.composition.endpoints import SANDBOX_ORIGIN, Endpoint
+from batchsora.composition.ownership import SANDBOX_ORIGIN, Endpoint
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.journal import JournalError
 from batchsora.sandbox.server import SandboxServer, serve

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.ownership import Endpoint
 from batchsora.providers.registry import open_provider
 from batchsora.settings import (
     TOKEN_VARIABLE,
     Settings,
     SettingsError,
+    find_token,
     is_here,
     origin_of,
-    read_token,
 )
 from jobs.model.clock import Clock, SystemClock
 from jobs.model.money import Micros
@@ -79,10 +79,10 @@ def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
         from batchsora.composition.sandbox_session import sandbox  # noqa: PLC0415 - 60 ms for rehearsals alone
 
         return sandbox(settings.database)
-    token = read_token(settings, os.environ)
+    token = find_token(settings, os.environ)
     if token is None:
         raise SettingsError(no_token(settings))
-    return nullcontext(api_endpoint(settings.base_url, token))
+    return nullcontext(api_endpoint(settings.base_url, token.value))
 
 
 def no_token(settings: Settings) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.ownership import Endpoint
 from batchsora.composition.session import ask
 from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.usecases.progress import PATIENCE

@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.known_database import is_own, kept_sealer
+from batchsora.composition.ownership import SANDBOX_ORIGIN, is_own, kept_sealer
 from batchsora.peek import peek
 from batchsora.presentation.errors import message
 from batchsora.settings import Settings, Token

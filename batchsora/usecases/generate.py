@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from batchsora.composition.databases import existing_store, working_store
-from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.exit_codes import Exit
+from batchsora.composition.ownership import Endpoint
 from batchsora.composition.session import endpoint
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.images.row_images import Images

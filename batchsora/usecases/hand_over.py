@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.ownership import Endpoint
 from batchsora.presentation import messages
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier

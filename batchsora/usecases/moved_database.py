@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
-from batchsora.composition.known_database import is_own, own_sealer
+from batchsora.composition.ownership import SANDBOX_ORIGIN, is_own, own_sealer
 from batchsora.usecases.user_interface import UserInterface
 from jobs.database.seal import Sealer
 from jobs.model.errors import DatabaseUnusableError

@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from batchsora.composition.databases import working_store
-from batchsora.composition.endpoints import Endpoint
-from batchsora.composition.known_database import is_known
+from batchsora.composition.ownership import Endpoint, is_known
 from batchsora.composition.session import TIMEOUT, ask, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider

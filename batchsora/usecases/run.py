@@ -12,8 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from batchsora.composition.endpoints import Endpoint
-from batchsora.composition.known_database import is_known, names_own_files
+from batchsora.composition.ownership import Endpoint, is_known, names_own_files
 from batchsora.composition.session import RunDependencies, StopSignal
 from batchsora.download import Downloader, DownloadPolicy
 from batchsora.options import RunOptions

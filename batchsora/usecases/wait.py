@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchsora.composition.databases import existing_store, working_store
-from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.exit_codes import Exit, exit_of_jobs
-from batchsora.composition.known_database import owner_of
+from batchsora.composition.ownership import Endpoint, owner_of
 from batchsora.composition.session import endpoint
 from batchsora.options import RunOptions
 from batchsora.presentation.databases import broken

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from batchsora.composition.databases import existing_store, made_side_folder, working_store
-from batchsora.composition.known_database import owner_of
+from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings
 from batchsora.usecases.load import Caps

@@ -1,19 +1,43 @@
-"""Whether the person who uses a database wrote it: by a secret of this account, or the token."""
+"""Where to buy, and whether the person who uses a database wrote it: by a secret, or the token."""
 
 import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.settings import Settings, SettingsError, find_token
 from jobs.database.seal import KEY_FILE, Sealer
 from jobs.model.binding import token_matches
 from jobs.ports.seen import AccountRow
 from jobs.services.runner import Owner
 from jobs.store import Store
+
+SANDBOX_ORIGIN: Final = "sandbox"
+"""What a sandbox's database is bound to: no address, so that no account can use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to buy, and the token for it.
+
+    Attributes:
+        origin: the database is bound to it.
+        private_files: files may come from loopback and private addresses.
+    """
+
+    base_url: str
+    token: str = field(repr=False)
+    origin: str = ""
+    private_files: bool = False
+
+    @property
+    def owner(self) -> Owner:
+        """Return the account of these generations."""
+        return Owner(self.origin, self.token)
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
