@@ -23,7 +23,7 @@ from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
 from batchsora.presentation.json_shapes import batch_json, job_json
 from batchsora.settings import read_settings
-from batchsora.usecases.from_options import caps_of, load_options, source_of
+from batchsora.usecases.from_options import load_options, source_of, terms_of
 from batchsora.usecases.kept_reading import as_before, words_used
 from batchsora.usecases.load import is_capped, load_manifest
 from batchsora.usecases.manifest_options import Source, fitted_folder
@@ -219,7 +219,7 @@ class Batch:
         with working_store(
             self._settings.database, deps.clock, lambda: owner_of(self._settings)
         ) as store:
-            loading, caps = load_options(said, quiet=True), caps_of(said)
+            loading, caps = load_options(said, quiet=True), terms_of(said)
             if is_capped(store, manifest, said.name, caps):
                 loading = replace(loading, held_back=HeldBack.NOT_LOOKED)
             return load_manifest(store, manifest, loading, caps, deps.clock.now())[0]
@@ -339,7 +339,7 @@ class Batch:
         name = None if observer is None else self.name
         told = None if observer is None else tell
         notes, options = _Notes(), self._options(said)
-        request = StartRequest(self._source, options, caps_of(options))
+        request = StartRequest(self._source, options, terms_of(options))
         deps = RunDependencies(quiet=True, switch=switch, observer=told)
         code = start(request, Context(self._settings, deps, notes))
         if code is Exit.USAGE and not notes.ended:

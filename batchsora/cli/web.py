@@ -11,7 +11,7 @@ from batchsora.cli.global_options import global_options
 from batchsora.options import RunOptions
 
 if TYPE_CHECKING:
-    from batchsora.usecases.load import Caps
+    from jobs.ports.control import Terms
 
 
 @click.command("web", short_help="Watch, review and control batches in a browser.")
@@ -92,7 +92,7 @@ def command(
     return 0
 
 
-def _standing(cli: Cli) -> "Caps":
+def _standing(cli: Cli) -> "Terms":
     """Read the caps that 'run' takes from environment and configuration, as one without flags.
 
     Raises:

@@ -13,7 +13,7 @@ from batchsora.composition.session import RunDependencies
 from batchsora.export import export_batches
 from batchsora.options import RunOptions
 from batchsora.settings import Settings
-from batchsora.usecases.from_options import caps_of
+from batchsora.usecases.from_options import terms_of
 from batchsora.usecases.manifest_options import Source
 from batchsora.usecases.start import StartRequest, start
 from batchsora.usecases.user_interface import Context, UserInterface
@@ -51,7 +51,7 @@ def run_demo(manifest: Path, folder: Path, deps: RunDependencies, ui: UserInterf
     settings = Settings(database=folder / "demo.db", sandbox=True)
     videos = folder / "videos"
     options = RunOptions(budget=CAP, request_timeout=10.0, download=videos, sandbox=True)
-    request = StartRequest(Source(manifest), options, caps_of(options))
+    request = StartRequest(Source(manifest), options, terms_of(options))
     ui.say(f"a demo of {manifest} on the sandbox: real files, no money")
     code = start(request, Context(settings, deps, _Beside(ui)))
     table = folder / "results.csv"

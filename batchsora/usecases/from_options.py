@@ -11,10 +11,12 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.raw import Reading
 from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.kept_words import KeptWords
-from batchsora.usecases.load import Caps, LoadOptions
+from batchsora.usecases.load import LoadOptions
 from batchsora.usecases.manifest_options import Source
 from jobs.model.ledger import Refunds
+from jobs.model.money import cap_micros, to_micros
 from jobs.model.retry import RetryPolicy
+from jobs.ports.control import Terms
 from jobs.ports.loading import OnChange
 from jobs.runtime.policy import RunPolicy
 
@@ -95,15 +97,25 @@ def download_policy(
     return DownloadPolicy(folder, allow_private=private, flat=flat, rate=rate, own=own)
 
 
-def caps_of(options: RunOptions, begin: Collection[str] = ()) -> Caps:
-    """Return the caps; ``begin``: options from the configuration file, for new batches only."""
-    said = {cap: getattr(options, name) for name, cap in _CAPS.items()}
-    return Caps(
-        **{cap: said[cap] for name, cap in _CAPS.items() if name not in begin},
-        campaigns=dict(options.campaign_budgets),
+def terms_of(options: RunOptions, begin: Collection[str] = ()) -> Terms:
+    """Return what may be spent; ``begin``: options from the configuration file, for new batches."""
+    said: dict[str, int] = {}
+    begun: dict[str, int] = {}
+    for name, cap in _CAPS.items():
+        if (usd := getattr(options, name)) is not None:
+            micros = to_micros(usd) if cap == "min_balance" else cap_micros(usd)
+            (begun if name in begin else said)[cap] = micros
+    campaigns = {name: cap_micros(usd) for name, usd in options.campaign_budgets.items()}
+    return Terms(
+        batch=said.get("batch"),
+        campaigns=campaigns,
+        checked=list(campaigns),
+        day=said.get("day"),
+        max_price=said.get("max_price"),
+        floor=said.get("min_balance"),
         time_zone=options.time_zone,
         refunds=None if options.refunds is None else Refunds(options.refunds),
-        begin={cap: said[cap] for name, cap in _CAPS.items() if name in begin},
+        begin=begun,
     )
 
 

@@ -20,7 +20,7 @@ from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.providers.registry import kind_of
 from batchsora.settings import SettingsError
-from batchsora.usecases.load import ADHOC, Caps, terms_notes, terms_of
+from batchsora.usecases.load import ADHOC, terms_notes
 from batchsora.usecases.progress import ENDS
 from batchsora.usecases.user_interface import Context, UserInterface
 from batchsora.usecases.wait import Done, conclude, finish, is_left, over, serve
@@ -31,7 +31,7 @@ from jobs.model.ledger import batch_key
 from jobs.model.money import usd_text
 from jobs.model.spec import JobSpec
 from jobs.model.states import HeldBack, JobState, Reason
-from jobs.ports.control import Handing
+from jobs.ports.control import Handing, Terms
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
@@ -63,7 +63,7 @@ class GenerateRequest:
     prompt: str
     options: dict[str, str]
     run: RunOptions
-    caps: Caps
+    caps: Terms
     wait: bool
     again: bool = False
 
@@ -274,10 +274,9 @@ def _add(
     def check(seen: QueryStore) -> None:
         _check_free(seen, spec, request)
 
-    terms = terms_of(request.caps, None)
     columns = ["id", "prompt", *OPTIONS]
-    job_id, kept = store.loading.add(ADHOC, columns, check, make, terms, now)
-    return job_id, terms_notes(terms, kept)
+    job_id, kept = store.loading.add(ADHOC, columns, check, make, request.caps, now)
+    return job_id, terms_notes(request.caps, kept)
 
 
 def _bought(job_id: int) -> Done:

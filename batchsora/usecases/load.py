@@ -1,9 +1,8 @@
 """Load a manifest into the database: read it, refuse or skip invalid rows, keep the caps."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from shlex import quote
 
 from batchsora.composition.interrupts import Interrupts, heeded_between_steps
@@ -14,8 +13,8 @@ from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
 from batchsora.usecases.progress import counted
 from jobs.model.errors import LoadError
-from jobs.model.ledger import Refunds, Scope, batch_key
-from jobs.model.money import cap_micros, to_micros, usd_text
+from jobs.model.ledger import Scope, batch_key
+from jobs.model.money import cap_micros, usd_text
 from jobs.model.spec import SpecRow
 from jobs.model.states import HeldBack
 from jobs.ports.control import Terms, TermsKept
@@ -49,26 +48,6 @@ class InvalidRowsError(Exception):
     def __init__(self, problems: list[RowProblem]) -> None:
         super().__init__(f"{len(problems)} problem(s) in the manifest")
         self.problems = problems
-
-
-@dataclass(frozen=True, slots=True)
-class Caps:
-    """The caps that a person gave, in USD; None leaves the kept one.
-
-    Attributes:
-        time_zone: of the daily cap, such as ``Europe/Berlin``.
-        refunds: which failed generations the provider refunds.
-        begin: caps of the configuration file, by name: they apply only if none is kept.
-    """
-
-    batch: Decimal | None = None
-    campaigns: dict[str, Decimal] = field(default_factory=dict)
-    day: Decimal | None = None
-    max_price: Decimal | None = None
-    min_balance: Decimal | None = None
-    time_zone: str | None = None
-    refunds: Refunds | None = None
-    begin: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +88,7 @@ def valid_rows(
 
 
 def load_manifest(
-    store: Store, manifest: Manifest, options: LoadOptions, caps: Caps, now: datetime
+    store: Store, manifest: Manifest, options: LoadOptions, caps: Terms, now: datetime
 ) -> tuple[LoadReport, list[str], list[RowProblem]]:
     """Load a manifest and keep its caps in one transaction: all of it, or nothing.
 
@@ -204,7 +183,7 @@ def merge(
     store: Store,
     manifest: Manifest,
     options: LoadOptions,
-    caps: Caps,
+    caps: Terms,
     now: datetime,
     ctrl_c: Interrupts,
     *,
@@ -235,12 +214,12 @@ def merge(
         whole=whole,
         held_back=options.held_back,
     )
-    terms = terms_of(caps, manifest)
+    terms = _with_caps(caps, manifest)
     report, kept = store.loading.load(order, terms, now, agree)
     return report, terms_notes(terms, kept)
 
 
-def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
+def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Terms) -> bool:
     """Check whether a manifest's batch will have a cap, so that nobody is asked."""
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True
@@ -274,37 +253,23 @@ def check_comments(manifest: Manifest) -> None:
         )
 
 
-def set_caps(store: Store, batch_id: int, caps: Caps, now: datetime) -> list[str]:
-    """Keep the caps that a person gave for a batch; return what was replaced, for people."""
-    terms = terms_of(caps, None)
+def set_caps(store: Store, batch_id: int, terms: Terms, now: datetime) -> list[str]:
+    """Keep what a person said may be spent; return what was replaced, for people."""
     return terms_notes(terms, store.control.set_terms(batch_id, terms, now))
 
 
-def terms_of(caps: Caps, manifest: Manifest | None) -> Terms:
-    """Return what may be spent: a flag overrides the manifest, the manifest what is kept."""
-    batch = caps.batch
-    if batch is None and manifest is not None:
-        batch = manifest.budget
-    campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
-    return Terms(
-        batch=_micros(batch),
-        campaigns={name: cap_micros(usd) for name, usd in (campaigns | caps.campaigns).items()},
-        checked=list(caps.campaigns),
-        day=_micros(caps.day),
-        max_price=_micros(caps.max_price),
-        floor=None if caps.min_balance is None else to_micros(caps.min_balance),
-        time_zone=caps.time_zone,
-        refunds=caps.refunds,
+def _with_caps(terms: Terms, manifest: Manifest) -> Terms:
+    """Add the caps of a manifest: a flag overrides them, and they override what is kept."""
+    batch = None if manifest.budget is None else cap_micros(manifest.budget)
+    campaigns = {name: cap_micros(usd) for name, usd in manifest.campaign_budgets.items()}
+    return replace(
+        terms,
+        batch=batch if terms.batch is None else terms.batch,
+        campaigns={**campaigns, **terms.campaigns},
         begin={
-            name: to_micros(usd) if name == "min_balance" else cap_micros(usd)
-            for name, usd in caps.begin.items()
-            if name != "batch" or manifest is None or manifest.budget is None
+            name: micros for name, micros in terms.begin.items() if name != "batch" or batch is None
         },
     )
-
-
-def _micros(usd: Decimal | None) -> int | None:
-    return None if usd is None else cap_micros(usd)
 
 
 _WORDS = {"batch": "budget", "day": "day-budget"}

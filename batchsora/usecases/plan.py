@@ -20,12 +20,12 @@ from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.usecases.from_options import Pick, pick_of
-from batchsora.usecases.load import Caps, LoadOptions, check_name, merge, spool_manifest
+from batchsora.usecases.load import LoadOptions, check_name, merge, spool_manifest
 from batchsora.usecases.manifest_options import Mapped, mapped
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text
-from jobs.ports.control import Paid
+from jobs.ports.control import Paid, Terms
 from jobs.ports.loading import LoadReport, StagedRow
 from jobs.services.rehearsal import rehearse
 from jobs.store import Store
@@ -150,7 +150,7 @@ def make_plan(
             try:
                 check_name(scratch, manifest, name)
                 whole = not plan.problems
-                report, _ = merge(scratch, manifest, loading, Caps(), now, ctrl_c, whole=whole)
+                report, _ = merge(scratch, manifest, loading, Terms(), now, ctrl_c, whole=whole)
             except LoadError as error:
                 plan.stops, report = message(error), None
         plan.warnings += [str(warning) for warning in manifest.warnings]

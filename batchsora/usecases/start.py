@@ -18,7 +18,6 @@ from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_o
 from batchsora.usecases.from_options import load_options, pick_of, run_policy
 from batchsora.usecases.kept_reading import as_before, as_kept, kept_line, words_used
 from batchsora.usecases.load import (
-    Caps,
     CommentsError,
     RowsGoneError,
     is_capped,
@@ -33,6 +32,7 @@ from jobs.database.lock import PATIENCE, current_runner
 from jobs.model.errors import NotAllowedError, NotFoundError
 from jobs.model.ledger import batch_key
 from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState, Reason
+from jobs.ports.control import Terms
 from jobs.ports.seen import BatchStatus
 from jobs.ports.selection import Sought
 from jobs.store import Store
@@ -47,7 +47,7 @@ class StartRequest:
 
     source: Source | None
     options: RunOptions
-    caps: Caps
+    caps: Terms
 
 
 def start(request: StartRequest, context: Context) -> Exit:

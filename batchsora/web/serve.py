@@ -24,13 +24,13 @@ from batchsora.composition.callbacks import (
 from batchsora.composition.databases import made_side_folder
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
-from batchsora.usecases.load import Caps
 from batchsora.web.app import create_app
 from batchsora.web.connections import BACKLOG, bounded
 from batchsora.web.login import SHORTEST
 from batchsora.web.opening import ADDRESS, Opening, readable_folder
 from batchsora.web.web_context import opened
 from batchsora.web.webhooks import Webhooks
+from jobs.ports.control import Terms
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
 FIXED = 8321
@@ -76,7 +76,7 @@ class WebTerms:
     download: Path
     browser: bool
     webhooks: bool
-    standing: Caps
+    standing: Terms
     terminal: bool
 
 

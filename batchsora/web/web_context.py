@@ -15,16 +15,16 @@ from batchsora.composition.databases import existing_store, made_side_folder, wo
 from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings
-from batchsora.usecases.load import Caps
 from batchsora.web.launch import Launcher
 from jobs.database import schema
 from jobs.database.lock import RunnerInfo, current_runner, is_held, lasting_runner
+from jobs.ports.control import Terms
 from jobs.ports.queries import QueryStore
 from jobs.store import Store
 
 T = TypeVar("T")
 
-NO_CAPS: Final = Caps()
+NO_CAPS: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class WebContext:
         writing: Store,
         deps: RunDependencies,
         download: Path = Path("videos"),
-        standing: Caps = NO_CAPS,
+        standing: Terms = NO_CAPS,
     ) -> None:
         self.settings = settings
         self.deps = deps
@@ -149,7 +149,7 @@ MOST_KEPT: Final = 256
 
 @contextmanager
 def opened(
-    settings: Settings, deps: RunDependencies, download: Path, standing: Caps = NO_CAPS
+    settings: Settings, deps: RunDependencies, download: Path, standing: Terms = NO_CAPS
 ) -> Iterator[WebContext]:
     """Open the database, made or brought up to date first where that is needed.
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,10 @@ from support import bombs
 from support.site import Folder, Site, client, serving, soon
 
 from batchsora.usecases import hand_over
-from batchsora.usecases.load import Caps
 from batchsora.web.pages import manifests
 from jobs.database.lock import runner_lock
 from jobs.model.ledger import day_key
+from jobs.ports.control import Terms
 from jobs.store import accounts, handing, steering, views
 
 LATE = 60_000
@@ -506,8 +505,8 @@ def test_what_is_handed_over_keeps_the_caps_of_the_configuration(
     http: httpx.Client, site: Site
 ) -> None:
     """As a run that reads it would: the price of a video, and the day's cap; the form goes over."""
-    begin = {"max_price": Decimal("0.10"), "batch": Decimal(1)}
-    site.web.standing = Caps(day=Decimal(9), begin=begin)
+    begin = {"max_price": 100_000, "batch": 1_000_000}
+    site.web.standing = Terms(day=9_000_000, begin=begin)
     address = upload(http, "m.csv", ROWS.format("a tram"))
     assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
     batch = batch_named(site, "m")

@@ -18,8 +18,9 @@ from batchsora.presentation import held
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import SettingsError
 from batchsora.usecases.bought_already import OnExisting
+from batchsora.usecases.from_options import terms_of
 from batchsora.usecases.hand_over import look_and_hand
-from batchsora.usecases.load import Caps, set_caps
+from batchsora.usecases.load import set_caps
 from batchsora.usecases.retry_cancel_abandon import digest
 from batchsora.web.answers import PageInterface, batch_of, done, refused, web_context_of
 from batchsora.web.rendering import render
@@ -122,7 +123,7 @@ def _hand_over(web: WebContext, batch_id: int, left: _Left, budget: Decimal | No
     now, said = web.clock.now(), PageInterface()
     # a store of its own: other pages' changes don't wait for the look
     with endpoint(web.settings) as place, existing_store(web.settings.database) as store:
-        notes = set_caps(store, batch_id, Caps(batch=budget), now)
+        notes = set_caps(store, batch_id, terms_of(RunOptions(budget=budget)), now)
         handed, _ = look_and_hand(
             store, place, batch_id, OnExisting.ASK, web.clock, said, jobs=left.jobs
         )
