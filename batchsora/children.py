@@ -80,7 +80,7 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
             stdout=said,
             stderr=said,
             env=environment(os.environ),
-            start_new_session=True,  # a Ctrl-C for the page is none for the run
+            start_new_session=True,  # a Ctrl-C for the page does not stop the run
         )
 
 

@@ -35,7 +35,7 @@ def keys_of(*models: type[Any]) -> dict[str, Option]:
 
 
 KEYS: Final[Mapping[str, Option]] = keys_of(GlobalOptions, RunOptions)
-"""What may stand in the file: what is worth keeping, and never a consent given in passing."""
+"""Keys of the file: what is worth keeping, and never a consent."""
 
 _SECRET: Final = ("token", "key", "secret", "password", "bearer", "authorization")
 

@@ -69,7 +69,7 @@ def _check_number(option: Option, value: Any) -> None:
     kinds = int if option.kind is Kind.WHOLE else int | float
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise TypeError(f"{name} must be {option.kind}, not {value!r}")
-    # written so that no comparison with a number that is none passes
+    # written so that NaN fails
     above = least is None or value >= least
     if not (above and (most is None or value <= most)):
         limits = "" if least is None else f" from {least:g}"

@@ -68,7 +68,7 @@ class GlobalOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """How a manifest is read, where its file does not tell by itself."""
+    """How to read a manifest, if its file does not say so itself."""
 
     sheet: str | None = option(
         Kind.TEXT, "Sheet of a workbook (default: the first).", metavar="NAME", **_SPOKEN)

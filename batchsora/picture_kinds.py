@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 HEAD: Final = 16
-"""Bytes of a file that tell its kind."""
+"""Bytes at the beginning of a file that show its kind."""
 
 OTHER_SUFFIX: Final = ".bin"
 

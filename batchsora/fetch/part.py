@@ -22,7 +22,7 @@ from typing import Any, Final, Self, TypeVar
 from jobs.model.files import read_small
 
 BOX_HEAD: Final = 16
-"""Bytes that tell a box's name and length in either form."""
+"""Bytes with a box's name and length, in either form."""
 
 _SHORT: Final = 64 * 1024
 _LONG: Final = 2 * 1024**3

@@ -25,11 +25,11 @@ from batchsora.fetch.part import BLOCK, Fetched, FetchError, Part, beside
 LARGEST_FILE: Final = 2 * 1024**3
 MOST_REDIRECTS: Final = 5
 LONGEST: Final = 1800.0
-"""Seconds for one try: a trickle must not keep a run alive. The next try goes on from its end."""
+"""Seconds for one try: a trickle must not keep a run alive. The next try resumes it."""
 
 _PASSING: Final = (408, 425, 429)
 _SERVER_ERRORS: Final = 500
-"""These, and all from this one on, may pass by themselves: no other address is needed at once."""
+"""These, and higher ones, may pass by themselves: no other address is needed at once."""
 
 _GZIP: Final = 31
 """zlib's word for a gzip'd stream: its largest window, and 16."""
@@ -158,7 +158,7 @@ def _address(url: str) -> httpx.URL:
     try:
         found = httpx.URL(url)
         host = found.host
-    except (httpx.InvalidURL, ValueError) as error:  # ValueError: a name that is no name
+    except (httpx.InvalidURL, ValueError) as error:  # ValueError: not a valid name
         raise FetchError("the address of the file can't be read", expired=True) from error
     if found.scheme not in ("http", "https") or not host:
         raise FetchError(
@@ -189,7 +189,7 @@ def _begin(part: Part, response: httpx.Response) -> _Body:
     # a part of what is packed can't be resumed: ranges would count the packed bytes
     part.restart("" if packed else _version(headers))
     if packed:
-        return _Body(None, last=True, packed=True)  # its own last bytes tell length and checksum
+        return _Body(None, last=True, packed=True)  # its last bytes have length and checksum
     length = headers.get("content-length", "")
     if re.fullmatch(r"\d{1,18}", length):
         return _Body(int(length), last=True)

@@ -24,8 +24,7 @@ LONGEST_RETRY_AFTER: Final = 3600.0
 """Seconds; an API that asks for more is asked again after an hour anyway."""
 
 _BY_WORDS: Final = frozenset({400, 402, 403, 422, 429})
-"""Statuses of a ``generate``, of those known to have created nothing, whose words may concern the
-account and not the row."""
+"""Statuses of a ``generate`` that created nothing and whose words may concern the account."""
 
 _MOST_DETAILS = 20
 _LONGEST_DETAIL = 6000  # what comes after a quoted prompt tells whose fault it is

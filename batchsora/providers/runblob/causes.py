@@ -193,8 +193,7 @@ _ACCOUNTS: Final = re.compile(
     r"\bsolde|аккаунт|заблокирован|アカウント|积分|用户(?!输入|提示|上传|内容)|ユーザー(?=[はが])|"
     r"пользовател|доступ|лимит|\bzugang|\busuario|\butilisateur"
 )
-"""With these in the same sentence nobody can tell: it may be the account that was refused, or the
-request as such."""
+"""With these in a sentence it may be the account, or the request as such, that was refused."""
 
 _WARNING = re.compile(
     r"\b(?:may|might|could|will|risks?|leads? to|results? in)\b.{0,60}?"

@@ -53,8 +53,7 @@ _DESCRIPTIVE: Final = re.compile(
     r"engine|priority|credits|amount|currency|region|queue|position|count|object|plan|hash|index|"
     r"elapsed|eta|retries|attempts|source|tier)$|^progress|^type$"
 )
-"""Names of fields outside of a reason that describe the generation: texts and figures in them say
-nothing of why it failed. Every other one may."""
+"""Fields outside of a reason that only describe the generation; every other one may be a reason."""
 
 _JUDGED: Final = re.compile(r"moderat|flagged|block|reject|refus|censor|denied|banned|violat")
 """With these in its name a time or an address says that it was judged: ``rejected_at``."""

@@ -28,8 +28,7 @@ LARGEST_ANSWER: Final = 8 * 1024**2
 """Bytes of an answer's decoded body; a page of a hundred generations has less than 3 MB."""
 
 SLOWEST_UPLOAD: Final = 64 * 1024
-"""Bytes a second; an upload gets so much time in addition to the timeout. A slower one is given up
-only when it stands still for the timeout."""
+"""Bytes a second, for an upload's additional time. A slower one only ends if it stands still."""
 
 LONGEST_CONNECT: Final = 20.0
 """Seconds for a connection; shorter than the whole, so that running out of it is known unsent."""
