@@ -4,7 +4,8 @@ import hashlib
 import heapq
 import os
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 
 from batchsora.download import DownloadPolicy
@@ -28,38 +29,25 @@ _CAPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """Which rows are meant.
+Pick = Callable[[Iterable[int]], frozenset[int]]
+"""From the numbers of all rows, which are ascending and unique, to those that are meant."""
 
-    Attributes:
-        first: the first N rows; None: no limit.
-        sample: N random rows.
-        seed: the same seed always picks the same rows, so that a run can be resumed.
+
+def pick_of(options: RunOptions) -> Pick | None:
+    """Return which rows are meant; None: all.
+
+    The same seed always picks the same rows, so that a run can be resumed.
     """
 
-    first: int | None = None
-    sample: int | None = None
-    seed: int = 0
+    def chance(row: int) -> bytes:
+        return hashlib.blake2b(f"{options.seed}:{row}".encode(), digest_size=8).digest()
 
-    @property
-    def everything(self) -> bool:
-        """Check that no row is left out."""
-        return self.first is None and self.sample is None
+    def pick(rows: Iterable[int]) -> frozenset[int]:
+        if options.first is not None:
+            return frozenset(islice(rows, options.first))
+        return frozenset(heapq.nsmallest(options.sample or 0, rows, key=chance))
 
-    @property
-    def chooser(self) -> "Callable[[Iterable[int]], frozenset[int]] | None":
-        """Return what picks rows; None if no row is left out."""
-        return None if self.everything else self.rows
-
-    def rows(self, rows: Iterable[int]) -> frozenset[int]:
-        """Pick from the numbers of all rows, which are ascending and unique."""
-        if self.first is not None:
-            return frozenset(row for row, _ in zip(rows, range(self.first), strict=False))
-        return frozenset(heapq.nsmallest(self.sample or 0, rows, key=self._chance))
-
-    def _chance(self, row: int) -> bytes:
-        return hashlib.blake2b(f"{self.seed}:{row}".encode(), digest_size=8).digest()
+    return None if options.first is None and options.sample is None else pick
 
 
 def run_policy(options: RunOptions) -> RunPolicy:
@@ -128,11 +116,6 @@ def load_options(options: RunOptions, *, quiet: bool = False) -> LoadOptions:
         on_change=OnChange(options.on_change),
         quiet=quiet,
     )
-
-
-def pick_of(options: RunOptions) -> Pick:
-    """Return which rows are meant."""
-    return Pick(options.first, options.sample, options.seed)
 
 
 def reading_of(options: ReadingOptions) -> Reading:

@@ -168,7 +168,9 @@ def make_plan(
     return plan
 
 
-def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: datetime) -> None:
+def _count_open(
+    plan: Plan, scratch: Store, batch_id: int, pick: Pick | None, now: datetime
+) -> None:
     """Count what a run would buy: of all rows, then of those picked: others may wait then."""
     paused = _look_at_batch(scratch, plan, batch_id)
     found = rehearse(scratch, batch_id, None, now, paused=paused)
@@ -176,13 +178,13 @@ def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: date
     for campaign, kinds in found.campaigns.items():
         plan.campaigns.setdefault(campaign, Tally()).open = kinds
     if plan.picked is not None:
-        found = rehearse(scratch, batch_id, pick.chooser, now, paused=paused)
+        found = rehearse(scratch, batch_id, pick, now, paused=paused)
         plan.picked.open = found.open
     plan.already_done, plan.waiting = found.done, found.waiting
     plan.paid_before = found.paid_before
 
 
-def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | None) -> None:
+def _count_wanted(scratch: Store, plan: Plan, pick: Pick | None, report: LoadReport | None) -> None:
     """Count what the manifest asks for, bought or not, and take samples."""
     staged = scratch.loading
     numbers = staged.staged_rows()
@@ -192,10 +194,10 @@ def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | N
         if found.campaign is not None:
             plan.campaigns.setdefault(found.campaign, Tally()).kinds[found.kind] += found.jobs
     picked: Collection[int] | None = None
-    if not pick.everything:
+    if pick is not None:
         if report is not None:
             numbers = scratch.queries.rows_of(report.batch_id)
-        picked = pick.rows(numbers)
+        picked = pick(numbers)
         plan.picked = Tally()
         for found in staged.staged_counts(picked):
             plan.picked.kinds[found.kind] += found.jobs

@@ -87,7 +87,7 @@ def start(request: StartRequest, context: Context) -> Exit:
             _give(store, batches, code, Reason.FINISHED, ui)
             return code
         named = request.source is not None or options.batch is not None
-        sought = store.loading.note(batch_ids, named=named, pick=pick_of(options).chooser)
+        sought = store.loading.note(batch_ids, named=named, pick=pick_of(options))
         choice = OnExisting(options.on_existing)
         looks = choice is not OnExisting.BUY
         looked_at = deps.clock.now() if looks else None
@@ -157,7 +157,7 @@ def _load(
         ask_gone=ui.can_ask() and not yes,
         comments=yes,
     )
-    if not pick_of(request.options).everything:
+    if pick_of(request.options) is not None:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
     elif consent or is_capped(store, manifest, options.name, caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
