@@ -320,9 +320,9 @@ class Batch:
     ) -> tuple[StopSignal, "futures.Future[RunReport]"]:
         """Start a run in its own thread, with its own event loop."""
         switch = StopSignal()
-        with_thread = futures.ThreadPoolExecutor(1, f"run of {self!r}")
-        work = with_thread.submit(self._run, observer, said, switch)
-        with_thread.shutdown(wait=False)
+        pool = futures.ThreadPoolExecutor(1, f"run of {self!r}")
+        work = pool.submit(self._run, observer, said, switch)
+        pool.shutdown(wait=False)
         return switch, work
 
     def _run(

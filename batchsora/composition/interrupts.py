@@ -2,11 +2,9 @@
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Interrupts:
@@ -14,13 +12,6 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked = False
-
-    def between(self, items: Iterable[T]) -> Iterator[T]:
-        """Return items; raise a KeyboardInterrupt between two after Ctrl-C."""
-        for item in items:
-            self.heed()
-            yield item
-        self.heed()
 
     def heed(self) -> None:
         """Stop now after Ctrl-C."""

@@ -74,19 +74,6 @@ class LoadOptions:
     held_back: HeldBack = HeldBack.UNASKED
 
 
-def valid_rows(
-    manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
-) -> Iterator[SpecRow]:
-    """Return the rows that can be bought; raise an InvalidRowsError at the end for the others."""
-    for row in manifest.spec_rows(lambda request: kind_of(request).key):
-        if isinstance(row, RowProblem):
-            problems.append(row)
-        else:
-            yield row
-    if problems and not skip_invalid:
-        raise InvalidRowsError(problems)
-
-
 def load_manifest(
     store: Store, manifest: Manifest, options: LoadOptions, caps: Terms, now: datetime
 ) -> tuple[LoadReport, list[str], list[RowProblem]]:
@@ -172,10 +159,19 @@ def spool_manifest(
 ) -> list[RowProblem]:
     """Read the rows into the temporary table; return the problems of the others."""
     problems: list[RowProblem] = []
-    read = counted("reading", quiet=options.quiet)
 
-    rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
-    store.loading.stage(ctrl_c.between(read(rows)))
+    def rows() -> Iterator[SpecRow]:
+        for row in manifest.spec_rows(lambda request: kind_of(request).key):
+            ctrl_c.heed()
+            if isinstance(row, RowProblem):
+                problems.append(row)
+            else:
+                yield row
+        if problems and not options.skip_invalid:
+            raise InvalidRowsError(problems)
+        ctrl_c.heed()
+
+    store.loading.stage(counted("reading", quiet=options.quiet)(rows()))
     return problems
 
 
