@@ -17,9 +17,9 @@ from batchsora.result_columns import (
     result_headers,
 )
 from batchsora.tables import REST, TableError, check_target, replacing, write_table
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.cells import Link, shortened, too_long
 from batchsora.workbook.new import Sheet, write_workbook
-from batchsora.workbook.problems import WorkbookError
 from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, JobRow

@@ -1,10 +1,8 @@
-"""Foreign files that a library reads, read in a process apart, with bounds on what they may cost.
+"""Foreign files that a library reads, in a separate process with bounds on what they may cost.
 
-A library that is handed 1 KB may take gigabytes, or minutes, or break; no limit of a thread stops
-it. So it works in a process of its own, which holds no token and no setting of ours, has so much
-processor time and memory, answers through a pipe that is read up to a limit, and ends with us.
-What it may cost grows with the file: nothing small takes the machine down, and a large sheet is
-read as ever.
+A library that is handed 1 KB may take gigabytes or minutes, or crash; no limit of a thread stops
+it. The process holds no token and no setting of ours, has limited processor time and memory,
+answers through a pipe that is read up to a limit, and ends with us. Larger files may cost more.
 """
 
 from batchsora.apart.asking import ApartError, Bounds, Spool, ask, bounds_for

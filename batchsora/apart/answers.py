@@ -1,7 +1,6 @@
-"""What a process apart says, decoded and checked: its library may be in somebody else's hands.
+"""Decode and check answers of a separate process: its library may be under somebody else's control.
 
-Whatever is not of the kind that is expected is one plain error, the same as for a file whose
-reader breaks. Texts may hold lone surrogates, as those of honest files do.
+Texts may hold lone surrogates, as those of honest files do.
 """
 
 import base64
@@ -30,15 +29,7 @@ class Said(BaseModel):
 
 
 def decoded(line: bytes, kind: TypeAdapter[T]) -> T:
-    """Decode a line of an answer.
-
-    Args:
-        line: JSON in UTF-8.
-        kind: what it must be.
-
-    Raises:
-        ApartError: it is anything else.
-    """
+    """Decode a line of JSON; raise ApartError if it is not of this kind."""
     try:
         return kind.validate_python(_decode(line.decode("utf-8", "surrogatepass")))
     except (ValidationError, ValueError, RecursionError) as error:
@@ -46,11 +37,7 @@ def decoded(line: bytes, kind: TypeAdapter[T]) -> T:
 
 
 def only(answer: Spool, kind: TypeAdapter[T]) -> T:
-    """Decode an answer of one line.
-
-    Raises:
-        ApartError: it is anything else.
-    """
+    """Decode an answer of one line; raise ApartError if it is not of this kind, or is longer."""
     lines = answer.lines()
     found = decoded(next(lines, b""), kind)
     if next(lines, None) is not None:
@@ -59,7 +46,7 @@ def only(answer: Spool, kind: TypeAdapter[T]) -> T:
 
 
 def nonsense() -> ApartError:
-    """Make the error for an answer that no reader of ours gives."""
+    """Return the error for an answer that our readers never give."""
     return ApartError("its reader gave an invalid answer; the file may have taken it over")
 
 

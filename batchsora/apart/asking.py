@@ -1,4 +1,4 @@
-"""Having a task done in a process apart: what it may cost, and what it says when it costs more."""
+"""Run a task in a separate process, and read its answer within the bounds on its cost."""
 
 import json
 import os
@@ -21,7 +21,7 @@ HELD: Final = 4 * 1024**2
 
 
 class Spool:
-    """Lines that were written once and can be read again and again, by several at once."""
+    """Lines that are written once, and can be read again and again, by several readers at once."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -29,11 +29,7 @@ class Spool:
         self._size = 0
 
     def write(self, data: bytes) -> None:
-        """Add bytes.
-
-        Raises:
-            OSError: the folder for temporary files is full, or not writable.
-        """
+        """Add bytes; raise OSError if the folder for temporary files is full, or not writable."""
         self._held += data
         self._size += len(data)
         if len(self._held) <= HELD and self._file is None:
@@ -47,7 +43,7 @@ class Spool:
             view = view[self._file.write(view) :]
 
     def lines(self) -> Iterator[bytes]:
-        """Read what was written, without the line ends."""
+        """Return the lines, without their ends."""
         place = 0
         begun: list[bytes] = []  # pieces of a line: one may be as long as the whole
         while block := self._read(place):
@@ -62,7 +58,7 @@ class Spool:
             yield rest
 
     def last(self) -> bytes:
-        """Read the last line, without its end."""
+        """Return the last line, without its end."""
         begun = b""
         end = self._size
         while end:
@@ -107,12 +103,9 @@ _START: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a task may cost.
+    """What a task may cost: seconds of processor time, bytes of memory and of the answer.
 
-    Attributes:
-        seconds: of processor time.
-        memory: bytes, beyond those of Python and its libraries.
-        answer: bytes of what it says.
+    The memory is counted beyond that of Python and its libraries.
     """
 
     seconds: int
@@ -130,15 +123,15 @@ def bounds_for(size: int) -> Bounds:
 
 
 class ApartError(Exception):
-    """A task cost more than it may, or its library broke; the text says which, for a person."""
+    """A task cost more than it may, or its library broke; the text says which."""
 
 
 def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[int] = ()) -> Spool:
-    """Run a task in a process apart.
+    """Run a task (``module:function``, see :mod:`batchsora.apart.serving`) in a separate process.
 
     Args:
-        task: as ``module:function``; see :mod:`batchsora.apart.serving`.
-        given: what it is told, as JSON.
+        task: as above.
+        given: its argument, sent as JSON.
         bounds: what it may cost.
         files: numbers of open files that it gets under the same numbers.
 
@@ -147,7 +140,7 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[i
 
     Raises:
         ApartError: it cost more, or broke.
-        OSError: no process can be started, or no room for the answer.
+        OSError: no process can be started, or there is no room for the answer.
         RuntimeError: a bug of ours; the text is the other process's traceback.
     """
     root = str(Path(__file__).resolve().parents[2])
@@ -167,7 +160,7 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[i
 
 
 def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float) -> Spool:
-    """Read what it says, up to its bounds; its end of the input stays open until then."""
+    """Read the answer, up to the bounds; the process's input stays open until then."""
     answer, size = Spool(), 0
     to, out = process.stdin, process.stdout
     if to is None or out is None:
@@ -199,7 +192,6 @@ def _too_slow(bounds: Bounds) -> ApartError:
 
 
 def _check(code: int, bounds: Bounds, answer: Spool) -> None:
-    """Return how it ended, by its exit code."""
     if code == 0:
         return
     if code == -signal.SIGXCPU:
@@ -215,12 +207,9 @@ def _check(code: int, bounds: Bounds, answer: Spool) -> None:
 
 
 def _bug(answer: Spool) -> str | None:
-    """Read the traceback that ends an answer; None where there is none."""
-    last = b""
-    for line in answer.lines():
-        last = line
+    """Return the traceback that ends an answer; None without one."""
     try:
-        said = json.loads(last[-_LONGEST_BUG:].decode("ascii"))
+        said = json.loads(answer.last()[-_LONGEST_BUG:].decode("ascii"))
     except (ValueError, RecursionError):
         return None
     bug = said.get("bug") if isinstance(said, dict) else None

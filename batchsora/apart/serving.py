@@ -1,8 +1,7 @@
-"""The process apart: it takes one order, bounds itself, and answers in lines of JSON.
+"""The separate process: it takes one order, limits itself, and answers in lines of JSON.
 
-A task is a function that takes what it was given, imports the libraries that it needs, and returns
-a function without arguments that yields the answer; between the two the bounds are set, so that
-memory is counted from there on.
+A task is a function of its argument that imports the libraries it needs, and returns a function
+that yields the answer; the limits are set between the two, so memory is counted from there on.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ BUG: Final = 4
 
 
 def main() -> None:
-    """Do what the first line of the input asks for."""
+    """Carry out the order in the first line of the input."""
     order = json.loads(sys.stdin.buffer.readline())
     _end_with_parent()
     try:
@@ -32,8 +31,8 @@ def main() -> None:
     except MemoryError:
         os._exit(NO_MEMORY)  # at once: there may be no memory for anything else
     except BrokenPipeError:
-        os._exit(1)  # nobody listens any more
-    except Exception:  # noqa: BLE001 - told to the process that asked
+        os._exit(1)  # the parent has gone
+    except Exception:  # noqa: BLE001 - sent to the process that asked
         told = json.dumps({"bug": traceback.format_exc()[-8000:]})
         os.write(1, f"\n{told}\n".encode())
         os._exit(BUG)
@@ -53,7 +52,7 @@ def _serve(order: Any) -> None:
 def _end_with_parent() -> None:
     """Let the system end us when the input is closed, even inside a library that never returns.
 
-    The parent writes nothing more: a signal of the input means that it is gone.
+    The parent writes nothing more, so a signal of the input means that the parent is gone.
     """
     import fcntl  # noqa: PLC0415 - not on every platform
 
@@ -65,7 +64,7 @@ def _end_with_parent() -> None:
 
 
 def _bound(seconds: int, memory: int) -> None:
-    """Set what the system can hold us to; the one who asked keeps the clock and counts bytes."""
+    """Set the limits that the system can enforce; the parent watches the clock and counts bytes."""
     try:
         import resource  # noqa: PLC0415 - not on every platform
     except ImportError:

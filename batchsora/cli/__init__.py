@@ -1,4 +1,4 @@
-"""The command line: one file a command, loaded when it is asked for.
+"""The command line: each module has a few commands, and is loaded when one is asked for.
 
 Command modules import click and nothing heavy; their bodies import what they need when they run,
 because ``--help`` and completion must not pay a second for SQLModel (docs/performance.md).
@@ -14,17 +14,16 @@ import click
 from batchsora._version import __version__
 from batchsora.cli import failures
 from batchsora.cli.common import Cli
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options
 from batchsora.cli.streams import standard_streams
 
 PREFIX: Final = "BATCHSORA"
 
 
 def name_as_typed(command: click.Command) -> None:
-    """Let the environment name options as the command line does.
+    """Name the environment's variables as the command line names options.
 
-    click names them after the command's own variables, which are sometimes called otherwise; those
-    names count as well.
+    click names them after a command's variables, which sometimes differ; both names work.
     """
     for option in command.params:
         if isinstance(option, click.Option) and option.envvar is None:
@@ -33,55 +32,56 @@ def name_as_typed(command: click.Command) -> None:
                 option.envvar = f"{PREFIX}_{command.name}_{typed}".upper()
 
 
-COMMANDS = (
-    "init",
-    "login",
-    "logout",
-    "doctor",
-    "plan",
-    "run",
-    "generate",
-    "status",
-    "jobs",
-    "show",
-    "wait",
-    "retry",
-    "abandon",
-    "cancel",
-    "pause",
-    "resume",
-    "rm",
-    "resolve",
-    "reconcile",
-    "export",
-    "download",
-    "report",
-    "balance",
-    "prices",
-    "generations",
-    "web",
-    "sandbox",
-    "demo",
-    "schema",
-    "completion",
-)
+COMMANDS: Final = {
+    "init": "setup",
+    "login": "setup",
+    "logout": "setup",
+    "doctor": "doctor",
+    "plan": "buy",
+    "run": "buy",
+    "generate": "buy",
+    "status": "look",
+    "jobs": "look",
+    "show": "look",
+    "wait": "buy",
+    "retry": "control",
+    "abandon": "control",
+    "cancel": "control",
+    "pause": "control",
+    "resume": "control",
+    "rm": "control",
+    "resolve": "control",
+    "reconcile": "control",
+    "export": "look",
+    "download": "look",
+    "report": "look",
+    "balance": "look",
+    "prices": "control",
+    "generations": "look",
+    "web": "setup",
+    "sandbox": "setup",
+    "demo": "setup",
+    "schema": "setup",
+    "completion": "setup",
+}
+"""The module of each command, in the order of a person's work."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are modules of this package."""
+    """A group that loads a command's module when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the commands in the order of a person's work, not of the alphabet."""
+        """Return the names in the order of :data:`COMMANDS`, not of the alphabet."""
         del ctx
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load a command's module."""
+        """Load the command's module."""
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"batchsora.cli.{cmd_name}")
-        command: click.Command = module.command
+        module = importlib.import_module(f"batchsora.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         name_as_typed(command)
         return command
 
@@ -97,7 +97,7 @@ class LazyGroup(click.Group):
 @global_options
 # BATCHSORA_VERSION is what a container's recipe calls the version that it installs
 @click.version_option(__version__, prog_name="batchsora", allow_from_autoenv=False)
-def group(**_: Any) -> None:
+def group(*_: Any, **__: Any) -> None:
     """Turn a spreadsheet of prompts into videos: never paid twice, never above the budget.
 
     \b
@@ -110,13 +110,8 @@ def group(**_: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None:
-    """Run the command line and exit with its code (design.md, *Exit codes*).
-
-    Args:
-        arguments: instead of the process's own.
-        obj: what tests put in place of time, chance and checkpoints.
-    """
-    # httpx brings a command line of its own, with rich and pygments: 100 ms that nobody here needs
+    """Run the command line and exit with its code (design.md, *Exit codes*)."""
+    # httpx brings a command line of its own, with rich and pygments: 100 ms for nothing
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     cli = Cli() if obj is None else obj
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -132,7 +127,6 @@ def main(arguments: Sequence[str] | None = None, obj: Cli | None = None) -> None
 
 
 def _run(arguments: list[str], cli: Cli) -> int:
-    """Run a command; gives its exit code."""
     try:
         code = group.main(args=arguments, prog_name="batchsora", obj=cli, standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - exceptions become exit codes here alone

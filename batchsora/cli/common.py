@@ -1,4 +1,4 @@
-"""What commands share: one invocation, saying things to people, and JSON for scripts."""
+"""What commands share: one invocation's options, messages for people, and JSON for scripts."""
 
 import shutil
 import sys
@@ -9,47 +9,37 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 from click.core import ParameterSource
 
-from batchsora.cli.colours import painted, wanted
 from batchsora.cli.configured import GLOBAL_KEYS
-from batchsora.cli.text import Painted, clean, folded, printable_json
+from batchsora.cli.text import Painted, folded, painted, printable_json, wanted
 from batchsora.option_kinds import options_of
 from batchsora.options import GlobalOptions
+from batchsora.presentation.terminal_text import clean
 
 if TYPE_CHECKING:
     import re
+    from contextlib import AbstractContextManager
 
     from batchsora.composition.session import RunDependencies
     from batchsora.config import Configuration
     from batchsora.settings import Settings
+    from jobs.store import Store
 
 GLOBALS: Final = tuple(options_of(GlobalOptions))
-WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")
-"""Commands that help with a configuration which can't be used, and so must not stop at it."""
+WITHOUT_CONFIGURATION: Final = ("init", "doctor", "completion")  # work without a valid file
 
 
 class Cli:
-    """One invocation: the global options as given anywhere on the line, and its two streams.
-
-    Args:
-        deps: what tests put in place of time, chance and checkpoints.
-
-    Attributes:
-        answered: the one JSON document has been given.
-        last_said: to a person.
-        command: its name, once it is known.
-        configuration: the file that counts, once a command has read it.
-        configuration_error: why it can't be used, where a command goes on all the same.
-    """
+    """One invocation: the global options as given anywhere on the line, and its two streams."""
 
     def __init__(self, deps: "RunDependencies | None" = None) -> None:
         self._hooks = deps
         self._options: dict[str, tuple[Any, ParameterSource]] = {}
         self._held_back: list[str] = []
-        self.answered = False
-        self.last_said = ""
-        self.command = ""
-        self.configuration: Configuration | None = None
-        self.configuration_error: Exception | None = None
+        self.answered = False  # the one JSON document was printed
+        self.last_said = ""  # the last message for a person
+        self.command = ""  # its name, once it is known
+        self.configuration: Configuration | None = None  # once a command has read it
+        self.configuration_error: Exception | None = None  # for commands that continue all the same
 
     def take(self, name: str, value: Any, source: ParameterSource | None) -> None:
         """Remember a global option: a flag over the environment over the file; the later one."""
@@ -71,7 +61,7 @@ class Cli:
         return bool(self.option("json"))
 
     def expect_json(self, arguments: Sequence[str]) -> None:
-        """See that JSON is wanted on a line that could not be read to its end."""
+        """Note that JSON is wanted on a line that could not be parsed to its end."""
         if "--json" in takewhile(lambda one: one != "--", arguments):
             self.take("json", True, ParameterSource.COMMANDLINE)
 
@@ -96,11 +86,7 @@ class Cli:
         return replace(deps, quiet=True) if self.quiet else deps
 
     def configure(self, context: click.Context, named: str | None) -> None:
-        """Let the configuration file say what is left open on a command's line.
-
-        Raises:
-            SettingsError: it can't be used.
-        """
+        """Take what a command's line leaves open from the configuration file."""
         from batchsora.cli.configured import defaults
         from batchsora.config import find_configuration
         from batchsora.settings import SettingsError
@@ -122,11 +108,7 @@ class Cli:
             self.configuration_error = error
 
     def settings(self, *, sandbox: bool = False) -> "Settings":
-        """Combine flags, environment and configuration.
-
-        Raises:
-            SettingsError: something in them can't be used.
-        """
+        """Combine flags, environment and configuration, or raise a SettingsError."""
         from batchsora.settings import SettingsError, read_settings
 
         file = self.configuration
@@ -153,12 +135,14 @@ class Cli:
                 raise
             raise SettingsError(f"{error} (in {file.path})") from error
 
-    def start(self) -> None:
-        """Send the log where the options say.
+    def store(self) -> "AbstractContextManager[Store]":
+        """Open the database, which must be there."""
+        from batchsora.composition.databases import existing_store
 
-        Raises:
-            SettingsError: the log file can't be written.
-        """
+        return existing_store(self.settings().database)
+
+    def start(self) -> None:
+        """Send the log where the options say; raise a SettingsError if that can't be written."""
         from batchsora.cli.logs import configure_logging
 
         if self.verbose and self.quiet:
@@ -173,7 +157,7 @@ class Cli:
         close_logging()
 
     def say(self, text: str = "") -> None:
-        """Tell a person something, on stderr; with ``-q`` only if the command does not end well."""
+        """Write a message to stderr; with ``-q`` only if the command fails."""
         self.last_said = text or self.last_said
         if self.quiet:
             _note(text)
@@ -182,36 +166,30 @@ class Cli:
             tell(text)
 
     def show(self, line: str) -> None:
-        """Show how the page is opened: on stderr, with ``-q`` too, and in no log.
+        """Show how to open the page: on stderr, also with ``-q``, and never in the log.
 
-        A line that lets its reader in is shown only if :meth:`shows_to_a_terminal`.
+        A line that logs its reader in is shown only if :meth:`shows_to_a_terminal`.
         """
         _write(line)
 
     @staticmethod
     def shows_to_a_terminal() -> bool:
-        """Return whether stderr is a terminal: others may read a file, a pipe or a journal."""
+        """Return whether stderr is a terminal; a file or journal may have other readers."""
         return sys.stderr.isatty()
 
     def speak_up(self) -> None:
-        """Tell what ``-q`` held back: it explains why the command did not end well."""
+        """Write what ``-q`` held back: it explains why the command failed."""
         for text in self._held_back:
             _write(text)
         self._held_back.clear()
 
     def result(
         self,
-        document: Any,
-        text: Callable[[], str],
-        colours: "re.Pattern[str] | None" = None,
+        document: Any,  # for scripts
+        text: Callable[[], str],  # makes the text
+        colours: "re.Pattern[str] | None" = None,  # where it has any
     ) -> None:
-        """Put a command's result on stdout: JSON for scripts, or text for people.
-
-        Args:
-            document: for scripts.
-            text: for people.
-            colours: where in it, from :mod:`batchsora.cli.colours`.
-        """
+        """Print a command's result on stdout: JSON for scripts, or text for people."""
         shown = printable_json(document) if self.json else text()
         if not shown:
             return
@@ -229,19 +207,14 @@ class Cli:
 
     @staticmethod
     def can_ask() -> bool:
-        """Return whether a person sits at a terminal."""
+        """Return whether a person can answer on a terminal."""
         return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def tell(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
-    """Write to stderr: foreign text can't drive the terminal, and lines break between words there.
+    """Write to stderr, foreign text cleaned and long lines folded; in the log a line stays a line.
 
-    In a log file a line stays a line.
-
-    Args:
-        text: for people.
-        error: in the log it counts as one.
-        bug: the log shows where it happened.
+    The log shows an error as one, and the traceback of a bug.
     """
     _note(text, error=error or bug is not None, bug=bug)
     _write(text)
@@ -252,13 +225,13 @@ def _write(text: str) -> None:
 
 
 def _fitted(text: str, stream: TextIO) -> str:
-    """Make foreign text fit for a stream: as wide as a terminal; elsewhere a line stays a line."""
+    """Clean foreign text; on a terminal fold it to the width."""
     shown = clean(text)
     return folded(shown, shutil.get_terminal_size().columns) if stream.isatty() else shown
 
 
 def _note(text: str, *, error: bool = False, bug: BaseException | None = None) -> None:
-    """Put what a person is told into the log file as well."""
+    """Write a message into the log file as well."""
     import logging
 
     from batchsora.cli.logs import SAID

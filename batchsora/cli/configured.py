@@ -1,4 +1,4 @@
-"""What a configuration file says, as the defaults of a command's own options."""
+"""The configuration file's values as defaults of a command's options."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +24,7 @@ def defaults(
     """Return what the file says for a command, as click's ``default_map``.
 
     Raises:
-        SettingsError: the command has no such option, or refuses the value; the text names the
-            file.
+        SettingsError: the command has no such option, or refuses the value.
     """
     name = command.name or ""
     found: dict[str, Any] = {}
@@ -46,15 +45,12 @@ def defaults(
 def check_found(
     configuration: "Configuration | None", context: click.Context, *, agreed: bool = False
 ) -> None:
-    """Make sure that a person stands behind what a found file says about a command's own options.
+    """Check that a person agrees to a found file's values for a command's own options.
 
-    Args:
-        configuration: the file, if any.
-        context: of the command, as it was parsed.
-        agreed: a person has agreed to spend already.
+    ``agreed``: a person has agreed to spend already.
 
     Raises:
-        SettingsError: something of it needs to be confirmed; the text says how.
+        SettingsError: a value needs to be confirmed; the text says how.
     """
     if configuration is None:
         return
@@ -74,9 +70,9 @@ GLOBAL_KEYS: Final = {
 
 
 def caps_said(context: click.Context, options: RunOptions) -> "Terms":
-    """Return a command's caps by how they were said.
+    """Return a command's caps by where they come from.
 
-    A flag counts at once; what the configuration says, only where nothing is kept yet.
+    A flag applies at once; the configuration's value only where no cap is kept yet.
     """
     from batchsora.usecases.from_options import terms_of
 

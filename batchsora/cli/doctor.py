@@ -4,14 +4,14 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 from click.core import ParameterSource
 
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import check_found, defaults
-from batchsora.cli.global_options import global_options
+from batchsora.cli.flags import global_options
 from batchsora.cli.text import Painted
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ PRECEDENCE: Final = ("flag", "environment", "manifest", "file", "default")
     "--reset-day", is_flag=True, help="First move spending that is dated in the future to today."
 )
 @global_options
-@click.pass_obj
-@click.pass_context
-def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset_day: bool) -> int:
+def doctor_command(cli: Cli, /, manifest: Path | None, *, reset_day: bool) -> int:
     """Check token, API, clock, balance, database, disk, versions, terminal and settings.
 
     Nothing is written (except by --reset-day) or paid, and other runs are not disturbed.
@@ -53,8 +51,9 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset
     if reset_day:
         _reset_day(cli)
     checks: list[Check] = []
-    _check_configuration(cli, context, checks)
-    settings, rows = _settings(cli, context, manifest, checks)
+    root = click.get_current_context().find_root()
+    _check_configuration(cli, root, checks)
+    settings, rows = _settings(cli, root, manifest, checks)
     checks += _examine(
         settings, Path(next(row["value"] for row in rows if row["setting"] == "download"))
     )
@@ -70,7 +69,7 @@ def command(context: click.Context, /, cli: Cli, manifest: Path | None, *, reset
 
 
 def _reset_day(cli: Cli) -> None:
-    """Put the daily budget right after a clock that was wrong."""
+    """Move spending that is dated in the future to today."""
     from batchsora.composition.databases import working_store
     from batchsora.composition.ownership import owner_of
 
@@ -84,20 +83,19 @@ def _reset_day(cli: Cli) -> None:
     )
 
 
-def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]") -> None:
-    """See whether every command could use the file."""
+def _check_configuration(cli: Cli, root: click.Context, checks: "list[Check]") -> None:
+    """Check that every command can use the file."""
     from batchsora.settings import SettingsError
     from batchsora.usecases.doctor import fine, wrong
 
     error = cli.configuration_error
     file = cli.configuration
     if file is not None:
-        root = context.find_root()
+        group = cast("click.Group", root.command)
         try:
-            for name in _group(root).list_commands(root):
-                one = _group(root).get_command(root, name)
-                if one is not None:
-                    defaults(file, one, click.Context(one, info_name=name, parent=root))
+            for name in group.list_commands(root):
+                one = cast("click.Command", group.get_command(root, name))
+                defaults(file, one, click.Context(one, info_name=name, parent=root))
         except SettingsError as found:
             error = found
     if error is not None:
@@ -110,16 +108,10 @@ def _check_configuration(cli: Cli, context: click.Context, checks: "list[Check]"
         checks.append(fine("configuration", str(file.path)))
 
 
-def _group(root: click.Context) -> click.Group:
-    if not isinstance(root.command, click.Group):
-        raise TypeError("the commands are not registered")
-    return root.command
-
-
 def _settings(
-    cli: Cli, context: click.Context, manifest: Path | None, checks: "list[Check]"
+    cli: Cli, root: click.Context, manifest: Path | None, checks: "list[Check]"
 ) -> "tuple[Settings | None, list[dict[str, Any]]]":
-    """Return what counts, and where each setting comes from."""
+    """Return the effective settings, and where each comes from."""
     from batchsora.config import KEYS
     from batchsora.settings import DEFAULT_BASE_URL, DEFAULT_DATABASE, SettingsError
     from batchsora.usecases.doctor import wrong
@@ -129,10 +121,7 @@ def _settings(
         settings = cli.settings()
     except SettingsError as error:
         checks.append(wrong("settings", str(error), "until then the other checks are skipped"))
-    root = context.find_root()
-    run = _group(root).get_command(root, "run")
-    if run is None:
-        raise LookupError("no command 'run'")
+    run = cast("click.Command", cast("click.Group", root.command).get_command(root, "run"))
     asked = click.Context(run, info_name="run", parent=root)
     try:
         run.parse_args(asked, [])
@@ -160,14 +149,13 @@ def _settings(
 
 
 def _shown(value: Any) -> str | None:
-    """Write a value as it may stand in the file."""
     if isinstance(value, bool):
         return str(value).lower()
     return None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _add_manifest(manifest: Path, rows: list[dict[str, Any]], checks: "list[Check]") -> None:
-    """Let the manifest's own budget count where it does."""
+    """Show the manifest's own budget where it takes precedence."""
     from batchsora.manifest.errors import ManifestError
     from batchsora.manifest.read import open_manifest
     from batchsora.usecases.doctor import fine, wrong
@@ -209,9 +197,9 @@ def _as_json(check: "Check") -> dict[str, Any]:
 
 
 def _text(checks: "list[Check]", rows: list[dict[str, Any]]) -> Painted:
-    """One check a line; on a terminal they are laid out to its width."""
-    from batchsora.cli.table import Column, table
-    from batchsora.cli.text import clean
+    """Return the text for people: one check a line, on a terminal laid out to its width."""
+    from batchsora.cli.text import Column, table
+    from batchsora.presentation.terminal_text import clean
 
     lines = [
         [check.state, check.name, check.found + (f" -> {check.remedy}" if check.remedy else "")]

@@ -1,4 +1,4 @@
-"""Exceptions become words and exit codes here, and nowhere else."""
+"""Turns exceptions into messages and exit codes; nothing else does."""
 
 import traceback
 from contextlib import suppress
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchsora.cli.common import tell
-from batchsora.cli.text import clean
+from batchsora.presentation.terminal_text import clean
 
 if TYPE_CHECKING:
     from batchsora.cli.common import Cli
@@ -18,7 +18,7 @@ FIRST_PROBLEMS = 50
 
 
 def exit_of(error: BaseException) -> int:
-    """Return which exit code an exception means."""
+    """Return the exit code of an exception."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt | click.Abort):
@@ -38,9 +38,8 @@ def _exit_of_ours(error: BaseException) -> int | None:
     from batchsora.settings import SettingsError
     from batchsora.tables import TableError
     from batchsora.usecases.load import InvalidRowsError
-    from jobs.model.errors import EngineError
+    from jobs.model.errors import EngineError, unusable
     from jobs.model.provider import ProviderError
-    from jobs.model.unusable import unusable
 
     error = unusable(Path("database"), error) or error
     if isinstance(error, EngineError):
@@ -53,7 +52,7 @@ def _exit_of_ours(error: BaseException) -> int | None:
 
 
 def show(error: BaseException, cli: "Cli") -> None:
-    """Tell what happened: in words for people, as a document for scripts."""
+    """Write what happened: a message for people, a document for scripts."""
     if isinstance(error, click.exceptions.Exit | SystemExit):
         return
     if isinstance(error, KeyboardInterrupt | click.Abort):
@@ -88,9 +87,9 @@ def show(error: BaseException, cli: "Cli") -> None:
 
 
 def _in_words(error: BaseException, cli: "Cli") -> str:
-    """Return what happened, also where the store was not open yet to say it."""
+    """Return the message, also of a database error from before the store was open."""
     from batchsora.presentation.errors import message
-    from jobs.model.unusable import unusable
+    from jobs.model.errors import unusable
 
     if unusable(Path(), error) is None:
         return message(error)
@@ -98,7 +97,7 @@ def _in_words(error: BaseException, cli: "Cli") -> str:
 
 
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]
-    """List what is wrong with a manifest's rows, the first fifty in full."""
+    """List what is wrong with a manifest's rows: the first 50 in full."""
     for problem in problems[:FIRST_PROBLEMS]:
         tell(str(problem))
     more = len(problems) - FIRST_PROBLEMS
@@ -111,14 +110,14 @@ def show_problems(problems: list) -> None:  # type: ignore[type-arg]
 
 
 def explain(code: int, cli: "Cli") -> None:
-    """Write a document for scripts where a command ended without one, and not well."""
+    """Write a document for scripts if a failed command wrote none."""
     _document(cli, {"problem": cli.last_said or f"ended with exit code {code}"})
 
 
 def with_output(code: int, failure: OSError | None) -> int:
-    """Return which exit code it means that the output could not be written.
+    """Return the exit code when stdout could not be written.
 
-    Whoever closed it has seen enough; a full disk is a reason not to end with 0.
+    A reader that has closed it has seen enough; a full disk must not end with 0.
     """
     if failure is None or isinstance(failure, BrokenPipeError):
         return code
@@ -131,7 +130,7 @@ def with_output(code: int, failure: OSError | None) -> int:
 
 
 def _document(cli: "Cli", error: dict) -> None:  # type: ignore[type-arg]
-    """Write what went wrong for scripts, unless they have a document; never fails itself."""
+    """Write what went wrong for scripts, unless they have a document; never raises."""
     if cli.json and not cli.answered:
         with suppress(OSError, ValueError):
             cli.result({"error": error}, str)

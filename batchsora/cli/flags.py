@@ -1,4 +1,4 @@
-"""The flags of :mod:`batchsora.options` as click has them, and ``--help`` under headings."""
+"""The flags of :mod:`batchsora.options` for click, those of every command, and ``--help``."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -8,15 +8,16 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from batchsora.cli.completing import batches
-from batchsora.cli.undecoded import decode
+from batchsora.cli.common import GLOBALS, Cli
+from batchsora.cli.configured import check_found
+from batchsora.cli.picking import batches
 from batchsora.option_kinds import Group, Kind, Option, options_of
+from batchsora.options import GlobalOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M")
 
-COLUMN: Final = 30
-"""Longest name of an option beside which its text begins, as click has it."""
+COLUMN: Final = 30  # longest name of an option beside which its text begins, as click has it
 
 
 class Usd(click.ParamType[Decimal]):
@@ -25,7 +26,7 @@ class Usd(click.ParamType[Decimal]):
     name = "usd"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
-        """Read an amount; a leading dollar sign is fine."""
+        """Read an amount; a leading dollar sign is allowed."""
         if isinstance(value, Decimal):
             return value
         try:
@@ -63,7 +64,7 @@ def _caps(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
 
 
 def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
-    """Read ``HEADER=COLUMN``; a header may have a ``=`` of its own; ``HEADER=``: own."""
+    """Read ``HEADER=COLUMN``; a header may contain ``=``, and ``HEADER=`` is no column of ours."""
     from batchsora.manifest.rows.headers import SYNONYMS, meaning
 
     found: dict[str, str] = {}
@@ -97,7 +98,7 @@ _PAIRS: Final = {"campaign_budgets": _caps, "columns": _columns, "defaults": _de
 
 
 class Flag(click.Option):
-    """An option with a heading in ``--help``, and a default that may be shown and not set."""
+    """An option with a heading in ``--help``, and a default that is shown but not set."""
 
     def __init__(
         self,
@@ -118,10 +119,10 @@ class Flag(click.Option):
 
 
 class Grouped(click.Command):
-    """A command with so many options that ``--help`` shows them under headings."""
+    """A command whose ``--help`` has its options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options: the command's own first, then each group; texts in one column."""
+        """Write the options: the command's own first, then each group, with one column of texts."""
         rows: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Options", *Group)}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -137,7 +138,7 @@ class Grouped(click.Command):
 
 
 def add(option: Option, **more: Any) -> Callable[[F], F]:
-    """Make the decorator that gives a command an option's flag, or its switches."""
+    """Return the decorator that adds an option's flag, or its switches, to a command."""
     group = option.group
     if option.switches:
         flags = [
@@ -195,13 +196,7 @@ def _checked(check: Callable[[str], str], _: Any, __: Any, text: str | None) -> 
 
 
 def options(model: type[M], command: str, into: str = "options") -> Callable[[F], F]:
-    """Make the decorator that gives a command the flags of a model; the command gets the model.
-
-    Args:
-        model: of :mod:`batchsora.options`.
-        command: whose flags they are.
-        into: name of the argument.
-    """
+    """Return the decorator that adds a model's flags to a command, which gets the model."""
     known = [option for one in options_of(model).values() if (option := one.of(command))]
     names = [switch.dest for option in known for switch in option.switches]
     names += [option.dest for option in known if not option.switches]
@@ -223,11 +218,7 @@ def options(model: type[M], command: str, into: str = "options") -> Callable[[F]
 
 
 def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
-    """Return a model with what was said on a command's line.
-
-    Raises:
-        click.UsageError: two options were said that can't be set at the same time.
-    """
+    """Return a model with the values of a command's line; some exclude each other."""
     values: dict[str, Any] = {}
     for name, one in options_of(model).items():
         if (option := one.of(command)) is None:
@@ -244,3 +235,85 @@ def read(model: type[M], command: str, said: Mapping[str, Any]) -> M:
         if option.not_with and value is not None and values[option.not_with] is not None:
             raise click.UsageError(f"use --{option.not_with} or --{option.flag}, not both")
     return model(**values)
+
+
+PATHS: Final = ("db",)  # options that are a path or an address
+LONGEST_SHOWN: Final = 60  # characters of a text that is refused: enough to know it again
+
+
+def decode(context: click.Context) -> None:
+    """Read texts that the locale could not decode as UTF-8; paths keep their bytes.
+
+    Python keeps such bytes as surrogates, which no database, request or UTF-8 file takes.
+
+    Raises:
+        click.BadParameter: a text is not UTF-8 either.
+    """
+    for param in context.command.params:
+        name = param.name or ""
+        if name not in PATHS and not isinstance(param.type, click.Path):
+            context.params[name] = _decoded(context.params.get(name), param, context)
+
+
+def _decoded(value: Any, param: click.Parameter, context: click.Context) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_decoded(one, param, context) for one in value)
+    if isinstance(value, dict):
+        return {
+            _decoded(key, param, context): _decoded(one, param, context)
+            for key, one in value.items()
+        }
+    if type(value) is not str:
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        try:
+            # the bytes as they were typed, in what nearly every terminal writes
+            return value.encode("utf-8", "surrogateescape").decode()
+        except UnicodeError:
+            shown = value[:LONGEST_SHOWN].encode("ascii", "backslashreplace").decode()
+            raise click.BadParameter(
+                f"{shown} is not UTF-8. Type it again, or set the terminal's encoding to UTF-8.",
+                ctx=context,
+                param=param,
+            ) from None
+    return value
+
+
+def _expect_json(context: click.Context, _: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's own
+    """Take ``--json`` before anything else on the line can be wrong."""
+    context.ensure_object(Cli).take("json", value, context.get_parameter_source("json"))
+    return value
+
+
+def _configure(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    context.ensure_object(Cli).configure(context, value)
+    return value
+
+
+def global_options(function: F) -> F:
+    """Add the options that every command takes; its function gets the :class:`Cli` first."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        context = click.get_current_context()
+        decode(context)
+        kwargs |= {name: context.params[name] for name in kwargs if name in context.params}
+        cli = context.ensure_object(Cli)
+        for name in GLOBALS:
+            cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
+        cli.start()
+        check_found(cli.configuration, context)
+        return function(cli, *args, **kwargs)
+
+    command: Any = wrapper
+    for known in reversed([*options_of(GlobalOptions).values()]):
+        command = add(known, **_MORE.get(known.name, {}))(command)
+    return command  # type: ignore[no-any-return]
+
+
+_MORE: Final[Mapping[str, Mapping[str, Any]]] = {
+    "config": {"is_eager": True, "callback": _configure},
+    "json": {"is_eager": True, "callback": _expect_json},
+}

@@ -1,4 +1,4 @@
-"""Where the log goes: warnings to stderr, all of ours to ``--log-file`` as JSON lines."""
+"""Where the log goes: warnings to stderr, all of our own to ``--log-file`` as JSON lines."""
 
 import json
 import logging
@@ -10,29 +10,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
-from batchsora.cli.text import clean
+from batchsora.presentation.terminal_text import clean
 from batchsora.settings import SettingsError
 from jobs.model.files import refuse_planted_link
 
 OURS: Final = ("batchsora", "jobs")
-MOST_FOREIGN: Final = 60
-"""Records of the libraries' loggers that are written in a minute."""
-
+MOST_FOREIGN: Final = 60  # records of the libraries' loggers that are written in a minute
 MINUTE: Final = 60.0
-SAID: Final = "said"
-"""Marks a record of what a person was told already: it goes to the file alone."""
+SAID: Final = "said"  # marks a message that stderr has already: only the file gets it
 
 
 class _Clean(logging.Formatter):
-    """Log lines may carry foreign words: none of them drives the terminal."""
+    """Cleans log lines: foreign text must not control the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         return clean(super().format(record))
 
 
 class _JsonLine(logging.Formatter):
-    """One JSON object a record."""
-
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -46,11 +41,7 @@ class _JsonLine(logging.Formatter):
 
 
 class Scarce(logging.Filter):
-    """Lets what strangers can cause be said only so often: what a server says of their requests.
-
-    Args:
-        monotonic: time, in seconds.
-    """
+    """Limits the records of libraries, such as the web server's, which strangers can cause."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         super().__init__()
@@ -59,7 +50,7 @@ class Scarce(logging.Filter):
         self._said = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass what is ours, and of all else :data:`MOST_FOREIGN` records in a minute."""
+        """Pass our own records, and :data:`MOST_FOREIGN` others a minute."""
         if record.name.split(".")[0] in OURS:
             return True
         now = self._monotonic()
@@ -70,17 +61,17 @@ class Scarce(logging.Filter):
 
 
 class _FileHandler(logging.StreamHandler[TextIO]):
-    """Appends to a file; when that fails once, the run goes on without it."""
+    """Appends to a file; after its first failure the run continues without it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         refuse_planted_link(path)
-        # prompts and addresses are nobody else's business
+        # prompts and addresses are private
         number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         super().__init__(open(number, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - a descriptor, closed by close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the library
-        """Say once that the file can't be written; a log must not stop what is paid for."""
+        """Report once that the file can't be written; a log must not stop paid work."""
         del record
         logging.getLogger().removeHandler(self)
         self.close()
@@ -90,17 +81,13 @@ class _FileHandler(logging.StreamHandler[TextIO]):
 
     def close(self) -> None:
         """Close the file."""
-        with suppress(OSError):  # what was buffered has no room; that was said already
+        with suppress(OSError):  # the disk is full, which was reported already
             self.stream.close()
         super().close()
 
 
 def configure_logging(*, verbose: bool, file: str | None) -> None:
-    """Send the log to stderr (warnings, or everything of ours with ``-v``) and to a file.
-
-    Raises:
-        SettingsError: the file can't be written.
-    """
+    """Send the log to stderr (warnings; with ``-v`` everything of ours) and to a file."""
     screen = logging.StreamHandler()
     screen.setFormatter(_Clean("%(levelname)s %(name)s: %(message)s"))
     screen.setLevel(logging.INFO if verbose else logging.WARNING)
@@ -117,7 +104,7 @@ def configure_logging(*, verbose: bool, file: str | None) -> None:
 
 
 def close_logging() -> None:
-    """Write out and close the log file, if there is one."""
+    """Flush and close the log file, if there is one."""
     root = logging.getLogger()
     for handler in root.handlers[:]:
         if isinstance(handler, _FileHandler):

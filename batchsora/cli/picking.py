@@ -1,29 +1,84 @@
-"""Options with which commands pick jobs, named alike in all of them."""
+"""Options that pick batches and jobs, and how the shell completes them from the database.
+
+A person waits for each completion: nothing heavy is imported, and a database that can't be read
+completes nothing.
+"""
+
+import re
+import sqlite3
+from typing import Any, Final
 
 import click
 
-from batchsora.cli.completing import batches, jobs
+from batchsora.cli.common import GLOBALS, Cli
+from jobs.model.states import FailureKind, JobState
 
-STATES = (
-    "queued",
-    "submitting",
-    "in_doubt",
-    "pending",
-    "processing",
-    "completed",
-    "failed",
-    "cancelled",
-)
-KINDS = (
-    "validation",
-    "image",
-    "content",
-    "system",
-    "timeout",
-    "overdue",
-    "unknown",
-    "no-file",
-)
+STATES: Final = [state.value for state in JobState]
+KINDS: Final = [kind.value for kind in FailureKind]
+
+MOST: Final = 50
+PATIENCE: Final = 0.2  # seconds to wait for a locked database
+_SAFE: Final = re.compile(r"[\w.@%+=:/][\w.@%+=:/,#-]*")
+"""What the shell can take as it is: nothing that it would execute or split."""
+
+_BATCHES: Final = """
+    SELECT name FROM batch
+    WHERE removed_at IS NULL AND name >= :low AND name < :high ORDER BY name LIMIT :most
+"""
+_KEYS: Final = """
+    SELECT DISTINCT key FROM job
+    WHERE batch_id IN (
+        SELECT id FROM batch WHERE removed_at IS NULL AND (:batch IS NULL OR name = :batch)
+    ) AND key >= :low AND key < :high ORDER BY key LIMIT :most
+"""
+
+
+def batches(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a batch."""
+    return _found(context, _BATCHES, incomplete)
+
+
+def jobs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the key of a job, of ``--batch`` if that is given already."""
+    return _found(context, _KEYS, incomplete)
+
+
+def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
+    from batchsora.peek import peek
+    from batchsora.settings import SettingsError
+    from jobs.database.schema import KNOWN, read_version
+    from jobs.model.errors import EngineError
+
+    wanted: dict[str, Any] = {
+        "low": incomplete,
+        "high": f"{incomplete}\U0010ffff",
+        "batch": context.params.get("batch"),
+        "most": MOST,
+    }
+    try:
+        database = _asked(context).settings(sandbox=bool(context.params.get("sandbox"))).database
+        if not database.is_file():
+            return []
+
+        def look(connection: sqlite3.Connection) -> list[tuple[str]]:
+            if read_version(connection, database) not in KNOWN:  # what is not ours is not asked
+                return []
+            return connection.execute(query, wanted).fetchall()
+
+        rows = peek(database, look, PATIENCE)
+    except (SettingsError, EngineError, OSError, ValueError, sqlite3.Error):
+        return []
+    return [str(name) for (name,) in rows if _SAFE.fullmatch(str(name))]
+
+
+def _asked(context: click.Context) -> Cli:
+    """Collect the global options of an unfinished line: its commands did not run."""
+    cli = context.ensure_object(Cli)
+    for one in (context.find_root(), context):
+        for name in GLOBALS:
+            cli.take(name, one.params.get(name), one.get_parameter_source(name))
+    return cli
+
 
 batch_option = click.option("--batch", shell_complete=batches, help="Only this batch.")
 kind_option = click.option(

@@ -1,6 +1,6 @@
-"""The three standard streams: closed, full, or read by somebody who has seen enough.
+"""The three standard streams, which may be closed, full, or have lost their reader.
 
-None of that stops a command. What it pays for and writes down does not hang on who reads its words.
+None of that stops a command: what it pays for and records does not depend on its output.
 """
 
 import codecs
@@ -17,7 +17,7 @@ _ESCAPED: Final = "batchsora-escaped"
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Write what an encoding does not have as JSON does, so that a document stays one."""
+    """Write characters that an encoding lacks as JSON does, so that a document stays valid."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
@@ -27,11 +27,7 @@ codecs.register_error(_ESCAPED, _escape)
 
 
 class Output(io.FileIO):
-    """Where words go: when that fails once, they go nowhere from then on.
-
-    Attributes:
-        failure: what stood in the way.
-    """
+    """A stream that discards everything after its first failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number, "w", closefd=False)
@@ -44,7 +40,7 @@ class Output(io.FileIO):
         while rest and self.failure is None:
             try:
                 written: int | None = super().write(rest)
-                if written is None:  # somebody who shares the terminal made it so that none waits
+                if written is None:  # another program on the terminal made it non-blocking
                     select.select([], [self], [])
             except OSError as error:
                 self.failure = error
@@ -55,7 +51,7 @@ class Output(io.FileIO):
 
 @contextmanager
 def standard_streams() -> Iterator[Output | None]:
-    """Make the standard streams fit to be used; gives stdout's, where it is a file, for a while."""
+    """Make the standard streams usable for a while; yields stdout's if it is a file."""
     before = sys.stdin, sys.stdout, sys.stderr
     for number in range(3):
         _take(number)
@@ -94,9 +90,9 @@ def _writer(stream: Any) -> tuple[Any, Output | None]:
 
 
 def _take(number: int) -> None:
-    """Take the number of a stream that was closed when the process began.
+    """Open the null device in place of a stream that was closed when the process began.
 
-    Or else the next file would get it: a database into which somebody prints.
+    Otherwise the next file opened, such as a database, would get its number and our output.
     """
     try:
         os.fstat(number)
@@ -110,5 +106,5 @@ def _take(number: int) -> None:
 
 
 def _nothing(mode: str) -> IO[str]:
-    """Stand in for a closed stream."""
+    """Return a stand-in for a closed stream."""
     return open(os.devnull, mode, encoding="utf-8", errors="replace")  # noqa: PTH123 - a stream

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.composition.ownership import SANDBOX_ORIGIN, own_sealer
-from batchsora.presentation.databases import upgrading
+from batchsora.presentation.errors import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
 from jobs.database import schema
 from jobs.database.lock import PATIENCE, runner_lock
-from jobs.database.mounts import refuse_network_drive
+from jobs.database.owners import refuse_network_drive
 from jobs.model.clock import Clock
 from jobs.model.files import made_folder, refuse_foreign_folder, refuse_link
 from jobs.services.runner import Owner

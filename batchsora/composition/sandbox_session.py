@@ -6,8 +6,8 @@ from pathlib import Path
 
 from batchsora.composition.callbacks import webhook_secret
 from batchsora.composition.ownership import SANDBOX_ORIGIN, Endpoint
+from batchsora.sandbox.account import JournalError
 from batchsora.sandbox.faults import Faults
-from batchsora.sandbox.journal import JournalError
 from batchsora.sandbox.server import SandboxServer, serve
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError

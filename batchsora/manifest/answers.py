@@ -1,4 +1,4 @@
-"""What the processes apart that read manifests and pictures may answer."""
+"""What the separate processes that read manifests and pictures may answer."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -42,7 +42,7 @@ class _Problem(Said):
     cell: str | None
 
     def of(self, file: str) -> RowProblem:
-        """Return it for the file as it was named here."""
+        """Return the problem, with the file named as here."""
         fields = self.model_dump() | {"file": file}
         return RowProblem(**fields)
 
@@ -76,7 +76,7 @@ class _Embedded(Said):
 
 
 class Looked(Said):
-    """The head of a workbook, as far as it can be told."""
+    """The head of a workbook, as far as it can be read."""
 
     headers: list[str]
     sheet: str | None
@@ -84,7 +84,7 @@ class Looked(Said):
 
 
 class Told(Said):
-    """The end of a table that has more to tell than its rows."""
+    """The end of a table that has more to report than its rows."""
 
     told: list[_Problem]
     hidden: bool
@@ -98,13 +98,6 @@ class Part(Said):
     data: Packed
 
 
-class NoPart(Said):
-    """Pictures can't be taken out of a workbook any more."""
-
-    problem: str
-    remedy: str
-
-
 class Fitted(Said):
     """A picture's new form."""
 
@@ -113,8 +106,8 @@ class Fitted(Said):
     note: str
 
 
-class Unfit(Said):
-    """A picture that can't be converted."""
+class Unusable(Said):
+    """Why a picture can't be extracted or converted."""
 
     problem: str
     remedy: str
@@ -145,6 +138,6 @@ ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
     Cells | Faulty | Refused | Told
 )
 HEAD: TypeAdapter[Looked | Refused] = TypeAdapter(Looked | Refused)
-PICTURE: TypeAdapter[Fitted | Unfit] = TypeAdapter(Fitted | Unfit)
+PICTURE: TypeAdapter[Fitted | Unusable] = TypeAdapter(Fitted | Unusable)
 COPY: TypeAdapter[Piece | Notes | Unwritable] = TypeAdapter(Piece | Notes | Unwritable)
-PART: TypeAdapter[Part | NoPart] = TypeAdapter(Part | NoPart)
+PART: TypeAdapter[Part | Unusable] = TypeAdapter(Part | Unusable)

@@ -1,23 +1,27 @@
-"""How a text file that is not UTF-8 is probably encoded, so that an error can name what to type.
+"""How a text file that is not UTF-8 is probably encoded, so that an error can name the option.
 
-Nothing is read by a guess: a person says ``--encoding`` and sees the result. What is named decodes
-the whole file, and reads as text does in its script.
+Nothing is read by a guess: a person gives ``--encoding`` and sees the result. An encoding is only
+named if it decodes the whole file, to what looks like text in its script.
 """
 
 import codecs
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+_HEAD: Final = 4096
+"""Bytes in which a text table shows what separates its cells."""
 LARGEST: Final = 8 * 1024**2
 """Bytes that are looked at."""
 
-_MARKS: Final[tuple[tuple[bytes, str], ...]] = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the one of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+"""Byte order marks, and the encodings of what follows them."""
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _USUAL: Final = frozenset(
@@ -35,26 +39,16 @@ LONGEST_RUN: Final = 2
 
 
 def mark_of(path: Path) -> str | None:
-    """Return what a file's byte order mark says, of UTF-16 and UTF-32; None without one.
-
-    Raises:
-        OSError: it can't be read.
-    """
+    """Return the encoding of a byte order mark of UTF-16 or UTF-32; None without one."""
     with path.open("rb") as file:
         head = file.read(4)
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
-    return None
+    return next((name[: len("utf-16")] for mark, name in MARKS if head.startswith(mark)), None)
 
 
 def is_utf_8_after_all(path: Path, said: str) -> bool:
-    """Return whether a file that is said to be in an encoding of single bytes is UTF-8.
+    """Return whether a file is UTF-8, though ``said`` to be in an encoding of single bytes.
 
     Any bytes can be read in such an encoding: "é" would become "Ã©", and be paid for.
-
-    Raises:
-        OSError: it can't be read.
     """
     if not _OF_SINGLE_BYTES.fullmatch(codecs.lookup(said).name):
         return False
@@ -72,23 +66,23 @@ def is_utf_8_after_all(path: Path, said: str) -> bool:
 
 
 def way_to_read(path: Path) -> str:
-    """Return what to do about a file that can't be decoded: the option that reads it, or none."""
+    """Return what to do about a file that can't be decoded: the option that reads it, if any."""
     with path.open("rb") as file:
         data = file.read(LARGEST)
     again = 'Save it again as "CSV UTF-8" (or as UTF-8 text)'
     lines = data.splitlines()
-    if b"\0" not in data and any(map(_is_utf_8, lines)) and not _is_text(data, "utf-8"):
+    if (
+        b"\0" not in data
+        and any(not line.isascii() and _is_text(line, "utf-8") for line in lines)
+        and not _is_text(data, "utf-8")
+    ):
         return f"{again}: it mixes UTF-8 with another encoding, so no --encoding can read it."
     name = likely(data)
     return f"{again}." if name is None else f"Use --encoding {name}, or save it as UTF-8."
 
 
 def likely(data: bytes) -> str | None:
-    """Return the encoding in which bytes that are not UTF-8 read as text; None where none is sure.
-
-    Args:
-        data: of the file's beginning.
-    """
+    """Return the encoding in which the first bytes of a file read as text; None if none is sure."""
     if b"\0" in data:
         return next((n for n in ("utf-16-le", "utf-16-be") if _is_text(data, n)), None)
     runs = [len(run) for run in _HIGH.findall(data)]
@@ -102,13 +96,8 @@ def likely(data: bytes) -> str | None:
     return next((n for n in ("cp1251", "cp1253", "cp1250") if _reads(data, n)), None)
 
 
-def _is_utf_8(line: bytes) -> bool:
-    """Return whether a line is UTF-8 and not ASCII."""
-    return not line.isascii() and _is_text(line, "utf-8")
-
-
 def _is_text(data: bytes, name: str) -> bool:
-    """Return whether bytes decode, to what has no control characters."""
+    """Return whether bytes decode to a text without control characters."""
     try:
         text = codecs.getincrementaldecoder(name)().decode(data)
     except UnicodeDecodeError:
@@ -119,7 +108,7 @@ def _is_text(data: bytes, name: str) -> bool:
 
 
 def _reads(data: bytes, name: str, *, asian: bool = False) -> bool:
-    """Return whether bytes read as text does: letters, in words of one case, and usual signs."""
+    """Return whether bytes read like text: letters, in words of one case, and usual signs."""
     if not _is_text(data, name):
         return False
     text = codecs.getincrementaldecoder(name)().decode(data)
@@ -133,3 +122,25 @@ def _reads(data: bytes, name: str, *, asian: bool = False) -> bool:
     # "kiteÉ": a capital inside a word is another letter in another encoding
     odd = sum(1 for w in words if not w.isascii() and w[1:] != w[1:].lower() and w != w.upper())
     return odd * 10 <= sum(1 for word in words if not word.isascii())
+
+
+def still_written_so(path: Path, kept: Mapping[str, Any]) -> dict[str, str]:
+    """Return the encoding and the separator given before, if the file still has them.
+
+    A file saved as UTF-8 since, or with another separator, shows its own. ``kept`` is how it was
+    read; a database may come from anywhere.
+    """
+    encoding, delimiter = kept.get("encoding"), kept.get("delimiter")
+    found: dict[str, str] = {}
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if isinstance(encoding, str) and not mark_of(path):
+            "".encode(encoding)  # raises for an encoding that is not for texts
+            if codecs.lookup(encoding).name == "utf-8" or not is_utf_8_after_all(path, encoding):
+                found["encoding"] = encoding
+        if isinstance(delimiter, str) and len(delimiter) == 1 and delimiter.encode() in head:
+            found["delimiter"] = delimiter
+    except (OSError, LookupError, ValueError):
+        return found
+    return found

@@ -1,17 +1,12 @@
-"""What is wrong with a manifest, so that a person can fix it: where, what, and how.
-
-::
-
-    RowProblem              one fault: of one row, or of the whole file (``row`` is None)
-    ManifestError           the file as a whole is refused; carries one RowProblem          (exit 2)
-    CellError               raised by the parsers of single cells, which know no place
-"""
+"""What is wrong with a manifest: where, what, and how to fix it."""
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from batchsora.workbook import letters
 
 LONGEST_SHOWN: Final = 120
 """So many characters of what was found are repeated to the person; a data URI has millions."""
@@ -30,11 +25,10 @@ class RowProblem:
         file: the manifest, as its path was given.
         problem: what is wrong.
         remedy: what to do about it.
-        row: as an editor counts (CSV: the header is row 1; YAML: the line); None for a fault of the
-            whole file.
+        row: as an editor counts (CSV: the header is row 1; YAML: the line); None: the whole file.
         column: the header as written, or None.
-        found: the text that is there, shortened; None when there is nothing to show.
-        cell: of a workbook, the place as people see it, like ``Sheet1!C17``.
+        found: the text that is there, shortened; None if there is nothing to show.
+        cell: in a workbook, the place as people see it, like ``Sheet1!C17``.
     """
 
     file: str
@@ -70,38 +64,19 @@ class RowProblem:
 
 
 def _quoted(text: str) -> str:
-    """Write a text as JSON: nothing in it drives a terminal, and every script stays legible."""
+    """Write a text as JSON: no control codes for a terminal, and every script stays legible."""
     plain = json.dumps(text, ensure_ascii=False)
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
 
 
 def cell_name(sheet: str, row: int, column: int | None) -> str:
-    """Name a cell, or a row, as people see it: ``Sheet1!C17``, ``'My sheet'!C17``.
-
-    Args:
-        sheet: its name.
-        row: from 1.
-        column: from 0; None for the row.
-    """
+    """Name a cell (row from 1, column from 0), or a row (column None): ``'My sheet'!C17``."""
     quoted = sheet if re.fullmatch(r"[^\W\d]\w*", sheet) else "'" + sheet.replace("'", "''") + "'"
-    return f"{quoted}!{row}:{row}" if column is None else f"{quoted}!{_letters(column)}{row}"
-
-
-def _letters(column: int) -> str:
-    letters = ""
-    number = column + 1
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
+    return f"{quoted}!{row}:{row}" if column is None else f"{quoted}!{letters(column + 1)}{row}"
 
 
 class ManifestError(Exception):
-    """The file is refused as a whole; nothing in it was used.
-
-    Attributes:
-        problem: why, and the remedy.
-    """
+    """The file is refused as a whole, because of ``problem``; nothing in it was used."""
 
     def __init__(self, problem: RowProblem) -> None:
         super().__init__(str(problem))
@@ -113,7 +88,7 @@ class ManifestError(Exception):
 
 
 class UnreadableError(ManifestError):
-    """The file can't be read at all, or costs more than it may: nothing of it can be told."""
+    """The file can't be read at all, or costs more than it may: nothing is known about it."""
 
 
 def refused(
@@ -125,20 +100,24 @@ def refused(
     column: str | None = None,
     found: str | None = None,
 ) -> ManifestError:
-    """Make the error that refuses a whole file."""
+    """Return the error that refuses a whole file."""
     shown = None if found is None else shorten(found)
     return ManifestError(RowProblem(file, problem, remedy, row=row, column=column, found=shown))
 
 
 class CellError(ValueError):
-    """What one cell says can't be used.
-
-    Attributes:
-        problem: what is wrong.
-        remedy: what to write instead.
-    """
+    """One cell can't be used: ``problem`` is what is wrong, ``remedy`` what to write instead."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem}. {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+UNCALCULATED: Final = CellError(
+    "the formula's result is not in the file",
+    "Open it in your spreadsheet and save it, so that the formula is calculated.",
+)
+FAILED: Final = CellError(
+    "the formula returned an error", "Fix the formula, or write the value itself."
+)

@@ -1,27 +1,97 @@
-"""The sheets and headers of a manifest that may be refused: a person is asked what they are."""
+"""The sheets and headers of a manifest that may be refused, so that a person can choose."""
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from batchsora.manifest.errors import refused
-from batchsora.manifest.formats.book_head import Head, book_head
-from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
-from batchsora.manifest.raw import PLAIN, Reading
-from batchsora.manifest.read import READERS
+from batchsora.apart import ApartError, ask, bounds_for
+from batchsora.manifest.books.choosing import book_of
+from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.formats.apart_table import import_library
+from batchsora.manifest.formats.sheet_choice import header_of, named
+from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS, trimmed, understood
+from batchsora.manifest.raw import PLAIN, Reading, check_regular
+from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.manifest.rows.headers import LONGEST_HEADER
 
-__all__ = ["Head", "head_of"]
+TASK: Final = "batchsora.manifest.heads:prepare"
+
+MOST_SHEETS: Final = 200
+"""Sheets that can be chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a file has before its rows: headers, their sheet, and all visible sheets."""
+
+    headers: tuple[str, ...]
+    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+
+
+def book_head(path: Path, reading: Reading = PLAIN) -> Head:
+    """Read a workbook's sheets, and the headers of the sheet that is read, or raise ManifestError.
+
+    If the wanted sheet does not exist, the headers are those of the first one.
+    """
+    from batchsora.apart.answers import only  # noqa: PLC0415 - pydantic, needed here alone
+    from batchsora.manifest import answers  # noqa: PLC0415 - as above
+
+    check_regular(path)
+    given = {"path": str(path.absolute()), "reading": reading.as_json()}
+    try:
+        said = only(ask(TASK, given, bounds_for(path.stat().st_size)), answers.HEAD)
+    except (ApartError, OSError) as error:
+        raise refused(
+            str(path), f"the file can't be read: {error}", "Save it as CSV UTF-8."
+        ) from error
+    if isinstance(said, answers.Refused):
+        raise ManifestError(said.refused.of(str(path)))
+    return Head(tuple(said.headers), said.sheet, tuple(said.sheets))
+
+
+def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
+    """Import what reads a workbook, in the separate process; return the function that reads."""
+    path, reading = Path(given["path"]), Reading.of(given["reading"])
+    import_library(path.suffix.lower())
+    return lambda: _looked(path, reading)
+
+
+def _looked(path: Path, reading: Reading) -> Iterator[Any]:
+    try:
+        with understood(path):
+            book = book_of(path)
+            names, seen = book.names(), book.visible()
+            wanted = None if reading.sheet is None else named(names, reading.sheet)
+            sheet = wanted or next(iter(seen or names), None)
+            hidden = bool(reading.include_hidden)
+            said = reading.columns
+            header = (
+                None
+                if sheet is None
+                else header_of(book, sheet, include_hidden=hidden, said=said).row
+            )
+            cells = () if header is None else trimmed(header.cells)
+            others = [name for name in seen if name != sheet][: MOST_SHEETS - 1]
+            shown = [name for name in names if name == sheet or name in others]
+        # one more of each, so that the caller sees that there are too many
+        headers = [cell[: LONGEST_HEADER + 1] for cell in cells[: MOST_COLUMNS + 1]]
+        yield {"headers": headers, "sheet": sheet, "sheets": shown}
+    except ManifestError as error:
+        yield {"refused": asdict(error.problem)}
 
 
 def head_of(path: Path, reading: Reading = PLAIN) -> Head:
-    """Read the head of a manifest, whatever its headers mean.
+    """Read the head of a manifest, whatever its headers mean, or raise ManifestError.
 
-    Where a sheet is named that a workbook has not, it is that of the first one.
-
-    Raises:
-        ManifestError: it can't be read as a table at all.
+    An unknown sheet of a workbook is replaced by its first one.
     """
     suffix = path.suffix.lower()
     if suffix in (*EXCEL, *OTHERS):
         return book_head(path, reading)
+    from batchsora.manifest.read import READERS  # noqa: PLC0415 - not for the process apart
+
     reader = READERS.get(suffix)
     if reader is None:
         raise refused(str(path), "not a manifest", f"Supported: {', '.join(READERS)}.")

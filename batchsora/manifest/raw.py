@@ -1,13 +1,14 @@
-"""What every reader of a file format yields; all that is shared starts from here.
+"""What every reader of a file format yields; everything shared starts from here.
 
 A new format is one module with one function ``open_FORMAT(path, reading) -> RawTable`` and one line
-in :data:`batchsora.manifest.read.READERS`. It knows its syntax and nothing of columns' meanings.
+in :data:`batchsora.manifest.read.READERS`. It knows its syntax, and nothing about what columns
+mean.
 """
 
 import codecs
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -16,17 +17,14 @@ from typing import Any, Final, NamedTuple, Protocol
 from batchsora.manifest.encodings import is_utf_8_after_all, mark_of
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
 
+IMAGES: Final = ("image", "image_url")
+"""Two columns for one thing: a row with one of them gets no default for the other."""
 LARGEST_PART: Final = 64 * 1024**2
 """Bytes of a picture that lies in a workbook, before it is fitted."""
 
 
 class RawRow(NamedTuple):
-    """One row as it is in the file.
-
-    Attributes:
-        row: its place, as an editor counts.
-        cells: as many texts as the file has there, in the order of the headers.
-    """
+    """One row: its place as an editor counts, and its texts in the headers' order."""
 
     row: int
     cells: Sequence[str]
@@ -34,15 +32,15 @@ class RawRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A picture that lies in a workbook, at one of its rows (``--embedded-images``).
+    """A picture in a workbook, at one of its rows (``--embedded-images``).
 
     Attributes:
         row: that it belongs to, or that it begins over.
         column: of its cell, from 0.
-        part: of the workbook's package, where its bytes are; None where it can't be used.
+        part: of the workbook's package, with its bytes; None if it can't be used.
         sha256: of its bytes.
         size: in bytes.
-        problem: why it can't be used; None where it can, as far as is known.
+        problem: why it can't be used; None if it can, as far as is known.
         remedy: what to do about that.
     """
 
@@ -57,13 +55,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a manifest says beside its rows; only YAML can.
-
-    Attributes:
-        batch: the batch's name, or None.
-        budget: its cap in USD, or None.
-        campaign_budgets: caps of campaigns in USD.
-    """
+    """What a manifest says beside its rows (only trees can); budgets are in USD, or None."""
 
     batch: str | None = None
     budget: Decimal | None = None
@@ -72,24 +64,24 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a person says about a manifest that its file does not tell by itself.
+    """What a person says about a manifest, because its file doesn't.
 
     Attributes:
-        sheet: of a workbook, by its name; None is the first one.
-        delimiter: between the cells of a text table; None lets the header tell.
-        encoding: of a text table; None is UTF-8, or UTF-16 where a byte order mark says so.
+        sheet: name of a workbook's sheet; None is the first one.
+        delimiter: between the cells of a text table; None: the header shows it.
+        encoding: of a text table; None is UTF-8, or UTF-16 with a byte order mark.
         columns: which column of ours a header means (``--map``), by the header as written.
-        defaults: what an empty cell of one of our columns says (``--default``), also where the
-            table has no such column.
-        include_hidden: read the rows of a sheet that people don't see, too (``--include-hidden``);
-            None, like False, leaves them out, and is not said.
-        ignore_pictures: take rows as they are where pictures lie over their cells, or in cells that
-            are none of ours (``--ignore-pictures``).
-        embedded_images: take such pictures as the rows' images (``--embedded-images``).
+        defaults: what an empty cell of one of our columns means (``--default``), also if the table
+            has no such column.
+        include_hidden: also read a sheet's hidden rows (``--include-hidden``); None is like False,
+            and is not kept.
+        ignore_pictures: ignore pictures over cells, or in cells that are not ours
+            (``--ignore-pictures``).
+        embedded_images: use such pictures as the rows' images (``--embedded-images``).
         results: headers of the columns that we wrote into the manifest (``export --in-place``).
         images: a folder in which pictures are looked for, beside the manifest's own.
-        kept: headers of ``columns`` that were said before, for an earlier load; one that is not
-            there is passed over here (:mod:`batchsora.manifest.rows.kept_columns`).
+        kept: headers of ``columns`` that were given for an earlier load; a missing one is ignored
+            here (:mod:`batchsora.manifest.rows.columns`).
     """
 
     sheet: str | None = None
@@ -105,13 +97,13 @@ class Reading:
     kept: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is not left open, to be kept with the batch."""
+        """Return what was given, to be kept with the batch."""
         said = {name: said for name, said in asdict(self).items() if said and name != "kept"}
         return said | ({"sheet_said": True} if self.sheet else {})
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "Reading":
-        """Return how a manifest was read, of what was kept with its batch."""
+        """Return how a manifest was read, from what was kept with its batch."""
         said = {name: kept[name] for name in cls.__slots__ if name in kept and name != "kept"}
         return cls(**said, kept=tuple(said.get("columns", ())))
 
@@ -130,12 +122,12 @@ class RawTable(Protocol):
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers are, where they have a place of their own."""
+        """Return the row of the headers; None if they have none of their own."""
         ...
 
     @property
     def sheet(self) -> str | None:
-        """Name the workbook's sheet that this is; None where it is not a workbook."""
+        """Return the name of the workbook's sheet; None if it is not a workbook."""
         ...
 
     @property
@@ -144,16 +136,15 @@ class RawTable(Protocol):
         ...
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows in the file's order; wholly blank ones may be left out.
+        """Read the rows in the file's order; blank ones may be left out.
 
-        Raises:
-            ManifestError: the file can't be read to its end.
+        Raises ManifestError if the file can't be read to its end.
         """
         ...
 
 
 def warnings_of(table: RawTable) -> tuple[RowProblem, ...]:
-    """Return what a reader has to tell of what it read, where it has anything to tell."""
+    """Return the warnings of a reader, if it has any."""
     return tuple(getattr(table, "warnings", ()))
 
 
@@ -163,23 +154,19 @@ def embedded_in(table: RawTable) -> tuple[Embedded, ...]:
 
 
 def hidden_in(table: RawTable) -> bool:
-    """Return whether a reader left out rows because people don't see them."""
+    """Return whether a reader left out hidden rows."""
     return bool(getattr(table, "hidden", False))
 
 
 class OtherRows:
-    """A table that gives the rows of another one otherwise; of all else it says what that says.
-
-    Attributes:
-        inner: the other table.
-    """
+    """A table that changes the rows of another one (``inner``); everything else is the other's."""
 
     __slots__ = ()
     inner: RawTable
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers are."""
+        """Return the row of the headers."""
         return self.inner.header_row
 
     @property
@@ -194,20 +181,61 @@ class OtherRows:
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Return what the reader of the file has to tell."""
+        """Return the warnings of the file's reader."""
         return warnings_of(self.inner)
 
     @property
     def hidden(self) -> bool:
-        """Check whether rows were left out because people don't see them."""
+        """Return whether hidden rows were left out."""
         return hidden_in(self.inner)
 
 
-def encoding_of(path: Path, said: str | None) -> str:
-    """Return how a text file is encoded: as a person says, or as its byte order mark does.
+@dataclass(frozen=True, slots=True)
+class DefaultedTable(OtherRows):
+    """A table in which empty cells have their default; columns that it lacks come last."""
 
-    Raises:
-        ManifestError: the file can't be read, or is UTF-8 and said to be something else.
+    inner: RawTable
+    headers: tuple[str, ...]
+    places: Mapping[int, str]
+    pictures: Collection[int]
+
+    def rows(self) -> Iterator[RawRow | RowProblem]:
+        """Read the rows, with their empty cells filled."""
+        own = len(self.inner.headers)
+        added = [""] * (len(self.headers) - own)
+        for raw in self.inner.rows():
+            if not isinstance(raw, RawRow):
+                yield raw
+                continue
+            short = [""] * (own - len(raw.cells))
+            # cells beyond the last column stay there, where they are reported as faults
+            cells = [*raw.cells[:own], *short, *added, *raw.cells[own:]]
+            has_picture = any(cells[place].strip() for place in self.pictures)
+            for place, text in self.places.items():
+                if not cells[place].strip() and not (has_picture and place in self.pictures):
+                    cells[place] = text
+            yield RawRow(raw.row, cells)
+
+
+def with_defaults(
+    table: RawTable, known: Mapping[str, int], defaults: Mapping[str, str]
+) -> DefaultedTable:
+    """Return a table with defaults, given by the name of our column."""
+    headers = [*table.headers]
+    places: dict[int, str] = {}
+    for name, text in defaults.items():
+        if name not in known:
+            headers.append(name)
+        places[known.get(name, len(headers) - 1)] = text
+    ours = [known.get(name) for name in IMAGES]
+    pictures = {p for p in (*places, *known.values()) if p in ours or headers[p] in IMAGES}
+    return DefaultedTable(table, tuple(headers), places, pictures)
+
+
+def encoding_of(path: Path, said: str | None) -> str:
+    """Return the encoding of a text file: as a person says, or by its byte order mark.
+
+    Raises ManifestError if the file can't be read, or is UTF-8 and said to be something else.
     """
     try:
         if said is None:
@@ -224,17 +252,16 @@ def encoding_of(path: Path, said: str | None) -> str:
 
 
 def unreadable(path: Path, error: OSError) -> ManifestError:
-    """Make the error of a file that the system does not give."""
+    """Return the error of a file that the system can't read."""
     return refused(
         str(path), f"the file can't be read: {error.strerror}", "Check the disk and permissions."
     )
 
 
 def check_regular(path: Path) -> None:
-    """Make sure that a path is a plain file, before anything opens it.
+    """Check, before a path is opened, that it is a plain file that we may read.
 
-    Raises:
-        ManifestError: it is missing, not readable by us, a folder, a pipe or a device.
+    Raises ManifestError if it is missing, not readable, a folder, a pipe or a device.
     """
     file = str(path)
     try:

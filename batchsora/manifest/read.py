@@ -1,16 +1,7 @@
-"""Opening a manifest: the public face of this package.
-
-::
-
-    manifest = open_manifest(Path("campaign.csv"))
-    for item in manifest.rows():
-        match item:
-            case JobSpec(): ...
-            case RowProblem(): ...
-"""
+"""Open a manifest: the public face of this package."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -18,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.formats.apart_table import open_apart
-from batchsora.manifest.formats.csv_reader import open_csv
-from batchsora.manifest.formats.embedded import EmbeddedTable, check_said, with_pictures
+from batchsora.manifest.formats.apart_table import ApartTable, open_apart
+from batchsora.manifest.formats.csv_formulas import ToldTable
+from batchsora.manifest.formats.csv_reader import CsvTable, open_csv
+from batchsora.manifest.formats.embedded import EmbeddedTable, with_pictures
 from batchsora.manifest.formats.filtered import FilteredTable, LeftOut
 from batchsora.manifest.formats.folder_reader import open_folder
-from batchsora.manifest.formats.json_reader import open_jsonl
+from batchsora.manifest.formats.json_reader import JsonLines, open_jsonl
 from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
-from batchsora.manifest.formats.told_formulas import with_formulas_told
 from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import (
@@ -36,9 +27,9 @@ from batchsora.manifest.raw import (
     embedded_in,
     hidden_in,
     warnings_of,
+    with_defaults,
 )
 from batchsora.manifest.rows.columns import Columns, understand
-from batchsora.manifest.rows.defaults import with_defaults
 from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.rows.lookalikes import Lookalikes
 from batchsora.manifest.rows.result_columns import results_among
@@ -80,17 +71,17 @@ MOST_JOBS: Final = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest whose head was read and understood; its rows come as they are asked for.
+    """A manifest whose head was read and understood; its rows are read on request.
 
     Attributes:
         path: as given.
-        name: of the batch, unless somebody says otherwise: what YAML says, or the file's stem.
+        name: of the batch, unless it is given otherwise: from YAML, or the file's stem.
         columns: the person's headers in order, as written, without result columns of an export.
         budget: the batch's cap in USD, if the manifest has one.
         campaign_budgets: the caps of campaigns in USD.
-        notes: what was done to pictures while the rows were read last.
-        lookalikes: what was found about columns by their cells while the rows were read last.
-        left_out: what was found to be no row then.
+        notes: what was done to pictures in the last reading of rows.
+        lookalikes: what that reading found about columns by their cells.
+        left_out: what it found not to be rows.
         results: the places of the columns of an earlier export, by the result.
         headers: all of the file's as written, those of results as well.
     """
@@ -115,22 +106,22 @@ class Manifest:
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Return what a person should look at; each has the shape of a problem."""
+        """Return what a person should check; each has the shape of a problem."""
         return (*self._meaning.warnings, *warnings_of(self._table), *self.lookalikes)
 
     @property
     def suspicious_columns(self) -> tuple[str, ...]:
-        """Name the columns that are probably meant as ours, and are not read as that.
+        """Return the columns that are probably meant as ours, but are not read so.
 
-        Their values would be silently ignored, so whoever spends money should stop here. Those that
-        are known by their cells are among them when the rows were read.
+        Their values would be silently ignored, so whoever spends money should stop here. Columns
+        that are recognized by their cells are included once the rows were read.
         """
         found = (problem.column for problem in self.lookalikes if problem.column is not None)
         return (*self._meaning.suspicious, *found)
 
     @property
     def source(self) -> str:
-        """Name the manifest: its absolute path, and the sheet of a workbook."""
+        """Return the manifest's absolute path, with the sheet of a workbook."""
         path = str(self.path.resolve())
         return path if self._table.sheet is None else f"{path}#{self._table.sheet}"
 
@@ -152,49 +143,41 @@ class Manifest:
 
     @property
     def defaults(self) -> Mapping[str, str]:
-        """Return what an empty cell says, by the name of our column, as a person said."""
+        """Return what an empty cell means, by the name of our column."""
         return self._reading.defaults
 
     @property
     def header_row(self) -> int | None:
-        """Return where the headers are, where they have a row of their own."""
+        """Return the row of the headers; None if they have none of their own."""
         return self._table.header_row
 
     def rows(self) -> Iterator[JobSpec | RowProblem]:
-        """Read the rows in the file's order: a job for each wanted video, or what is wrong.
+        """Read the rows in the file's order: a job for each video, or what is wrong.
 
-        A row with problems gives one :class:`RowProblem` for each and no job. May be called again;
-        each time files are read again.
-
-        Raises:
-            ManifestError: in the middle, when the file can't be read to its end (damaged quotes,
-                another encoding further down, too many jobs): nothing of it should be used then.
+        A row with problems yields a :class:`RowProblem` for each and no job. Each call reads the
+        files again. If it raises ManifestError in the middle (damaged quotes, another encoding
+        further down, too many jobs), nothing of the manifest should be used.
         """
         return self._rows(self._pictures())
 
     def _pictures(self) -> Images:
         folder = self.path if self.path.is_dir() else self.path.parent
-        pictures = Images(
+        self.notes.clear()
+        return Images(
             folder,
             allow_outside=self._allow_outside,
             fitter=self._fitter,
             more=None if self._reading.images is None else Path(self._reading.images),
             kept=self._kept,
+            notes=self.notes,
         )
-        self.notes.clear()
-        pictures.notes = self.notes
-        return pictures
 
     def spec_rows(
         self, kind_of: Callable[[GenerationRequest], str]
     ) -> Iterator[SpecRow | RowProblem]:
-        """Read the rows as :meth:`rows` does, as columns of the job table: the quick way.
+        """Read the rows as :meth:`rows` does, but as columns of the job table: the quick way.
 
-        Args:
-            kind_of: names the price kind of a request.
-
-        Raises:
-            ManifestError: as :meth:`rows` does.
+        ``kind_of`` returns the price kind of a request.
         """
         pictures = self._pictures()
         reader = self._row_reader(pictures)
@@ -203,7 +186,8 @@ class Manifest:
         watch = Lookalikes(self._meaning, self._table.headers)
 
         def lumps() -> Iterator[Iterable[SpecRow | RowProblem]]:
-            for lump in self._lumps():
+            rows = self._table.rows()
+            while lump := list(islice(rows, LUMP)):
                 watch.see(lump)
                 plain = [raw for raw in lump if isinstance(raw, RawRow)]
                 quick = columns.read(plain) if len(plain) == len(lump) else []
@@ -224,7 +208,7 @@ class Manifest:
         return self._bounded(chain.from_iterable(lumps()))
 
     def _note(self, watch: Lookalikes) -> None:
-        """Keep what was found about columns by their cells, but what their headers say already."""
+        """Keep what was found about columns by their cells, unless their headers show it."""
         said, table = self._meaning.suspicious, self._table
         self.lookalikes[:] = [
             found
@@ -232,18 +216,10 @@ class Manifest:
             if found.column not in said
         ]
 
-    def _lumps(self) -> Iterator[list[RawRow | RowProblem]]:
-        rows = self._table.rows()
-        while lump := list(islice(rows, LUMP)):
-            yield lump
-
     def named_rows(self) -> Iterator[JobSpec]:
-        """Read which row has which key, in the file's order, without looking at pictures.
+        """Read the row of each key, in the file's order, without looking at pictures.
 
-        Rows that are hidden now come last: they may have been bought before they were.
-
-        Raises:
-            ManifestError: as :meth:`rows` does.
+        Rows that are hidden now come last: they may have been bought before they were hidden.
         """
         rows: set[int] = set()
         keys: set[str] = set()
@@ -278,11 +254,7 @@ class Manifest:
         return reader.read(raw) if isinstance(raw, RawRow) else (raw,)
 
     def _bounded(self, items: Iterable[T]) -> Iterator[T]:
-        """Return items, as long as a manifest may have so many.
-
-        Raises:
-            ManifestError: there are more.
-        """
+        """Return items; raise ManifestError after the most that a manifest may have."""
         for jobs, item in enumerate(items):
             if jobs == MOST_JOBS:
                 raise refused(
@@ -307,9 +279,9 @@ def open_manifest(
     Args:
         path: a file whose suffix is one of :data:`READERS`, or a folder of pictures.
         allow_outside: whether images may lie outside the manifest's folder.
-        reading: what the file does not tell by itself.
-        fitter: makes fit pictures that the provider does not take; None: they are errors.
-        kept: where pictures that lie in workbooks are kept; the first is written to.
+        reading: what the file doesn't say itself.
+        fitter: converts pictures that the provider does not take; None: they are errors.
+        kept: folders with pictures from workbooks; the first is written to.
 
     Raises:
         ManifestError: the file is refused: missing, of another format, damaged, without prompts.
@@ -325,7 +297,12 @@ def open_manifest(
         )
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Remove --sheet.")
-    check_said(file, reading)
+    if reading.embedded_images and reading.ignore_pictures:
+        raise refused(
+            file,
+            "pictures can't be both used and ignored",
+            "Use either --embedded-images or --ignore-pictures.",
+        )
     table = reader(path, reading)
     headers = table.headers
     there = {folded(header) for header in headers}
@@ -338,7 +315,7 @@ def open_manifest(
     meaning = understand(file, table.headers, table.header_row, said, results)
     left_out = LeftOut()
     drawings: EmbeddedTable | None = None
-    table = with_formulas_told(table, meaning.known.values(), results)
+    table = _with_formulas_told(table, meaning.known.values(), results)
     if table.header_row is not None:  # in a tree each job is written as one
         always = bool(reading.defaults.get("prompt"))
         embedded = embedded_in(table)
@@ -373,24 +350,24 @@ def open_manifest(
     )
 
 
+def _with_formulas_told(
+    table: RawTable, read: Collection[int], results: Collection[int]
+) -> RawTable:
+    """Return a table that recognizes formulas in these columns; workbooks always do."""
+    if isinstance(table, CsvTable):
+        return replace(table, read=frozenset(read))
+    if isinstance(table, JsonLines) or (isinstance(table, ApartTable) and table.sheet is None):
+        return ToldTable(table, tuple(read), tuple(results))
+    return table
+
+
 def read_again(read_as: Mapping[str, Any]) -> Manifest:
-    """Open a manifest as it was read before.
-
-    Args:
-        read_as: what :attr:`Manifest.read_as` said.
-
-    Raises:
-        ManifestError: it is refused now.
-    """
+    """Open a manifest as :attr:`Manifest.read_as` says, or raise ManifestError."""
     return open_manifest(Path(read_as["path"]), reading=Reading.of(read_as))
 
 
 def _check_name(path: Path) -> None:
-    """Make sure that a path can be kept in the database and shown in JSON.
-
-    Raises:
-        ManifestError: it has bytes that are not UTF-8.
-    """
+    """Check that a path can be kept in the database and shown in JSON: it must be UTF-8."""
     try:
         os.fspath(path.absolute()).encode()
     except UnicodeEncodeError as error:

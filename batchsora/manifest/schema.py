@@ -1,10 +1,9 @@
 """What a YAML or JSON manifest may say, as a JSON Schema, for editors.
 
-It is made of the tables and constants that the reader uses, as a schema of pydantic: pydantic
-prints it, and checks with it. What it refuses the reader refuses, whatever spelling a cell has; the
-reader refuses more, because what a job lacks, its defaults or the command line may say.
-
-Values are as editors see them: in YAML an unquoted ``10`` is a number, ``16:9`` a text.
+It is a pydantic schema made from the tables and constants of the reader; pydantic prints it, and
+checks with it. The reader refuses whatever it refuses, and more: a value that is missing in a job
+may come from defaults or the command line. Values are as editors see them: in YAML an unquoted
+``10`` is a number, ``16:9`` a text.
 """
 
 import re
@@ -16,8 +15,7 @@ from pydantic_core import core_schema as core
 
 from batchsora.manifest import values
 from batchsora.manifest.formats.matrix import VALUES
-from batchsora.manifest.formats.tree_settings import FORBIDDEN, OF_CAMPAIGN
-from batchsora.manifest.formats.tree_table import OWN, SCHEMA_KEY
+from batchsora.manifest.formats.tree_table import FORBIDDEN, OF_CAMPAIGN, OWN, SCHEMA_KEY
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, WEAK
 from jobs.model.money import LARGEST_USD
@@ -28,7 +26,7 @@ NOT_HERE: Final = "Not allowed here: it can't be the same for all of these jobs,
 
 
 class Said(NamedTuple):
-    """What is said of a column."""
+    """The description of a column."""
 
     text: str
     examples: tuple[str | int, ...]
@@ -80,7 +78,7 @@ COLUMNS: Final[Mapping[str, Said]] = {
         ("https://example.com/hook",),
     ),
 }
-"""Of each column of ours: what it means, and examples."""
+"""What each column of ours means, and examples."""
 
 TOP: Final[Mapping[str, str]] = {
     "$schema": "Location of this schema, for editors; otherwise ignored.",
@@ -118,6 +116,10 @@ _Schemas = dict[str, core.CoreSchema]
 _NULL: Final = core.none_schema()
 _NUMBER: Final = core.float_schema(strict=True)
 _BOOL: Final = core.bool_schema(strict=True)
+_reference: Final = core.definition_reference_schema
+_TEXT: Final = core.str_schema(strict=True)
+_VALUE: Final = core.union_schema([_TEXT, _NUMBER, _BOOL])
+_EMPTY: Final = core.dict_schema(max_length=0)
 _NEVER: Final = core.str_schema(strict=True, min_length=1, max_length=0)
 """What no value is: longer than nothing and no longer."""
 
@@ -140,7 +142,6 @@ def json_schema() -> dict[str, Any]:
 
 
 def _told(key: str, part: str) -> dict[str, Any]:
-    """Return what is under a key."""
     if part in {"Manifest", "Campaign"} or key == VALUES:
         return {"description": TOP[key]}
     if key in _FORBIDDEN.get(part, ()):
@@ -154,12 +155,10 @@ class _Printer(GenerateJsonSchema):
     """Prints a schema without titles, which would only repeat the keys."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Leave it out."""
         del schema
         return False
 
     def any_schema(self, schema: core.AnySchema) -> JsonSchemaValue:
-        """Print what may be anything."""
         del schema
         return {}
 
@@ -168,8 +167,13 @@ def _definitions() -> list[core.CoreSchema]:
     template: _Schemas = {
         name: core.union_schema([_reference(name), _text("[{}]")]) for name in SYNONYMS
     }
-    template[VALUES] = core.union_schema([_lists(), _table()])
-    campaign = {"budget": _money(), "defaults": _nullable(_reference("CampaignDefaults"))}
+    lists = _named(core.list_schema(_VALUE, min_length=1))
+    table = core.list_schema(_named(_VALUE), min_length=1)
+    template[VALUES] = core.union_schema([lists, table])
+    campaign = {
+        "budget": _money(),
+        "defaults": core.nullable_schema(_reference("CampaignDefaults")),
+    }
     return [
         core.typed_dict_schema(_fields(_top()), extra_behavior="forbid", ref="Manifest"),
         _row("Job"),
@@ -187,7 +191,7 @@ def _definitions() -> list[core.CoreSchema]:
 
 
 def _document() -> core.CoreSchema:
-    """Return a whole file: a list of jobs, or a mapping, whose own keys are looked past."""
+    """Return a whole file: a list of jobs, or a mapping, without a person's own keys."""
 
     def known(found: Any) -> Any:
         if not isinstance(found, dict):
@@ -199,40 +203,37 @@ def _document() -> core.CoreSchema:
 
 
 def _top() -> _Schemas:
-    entry = core.union_schema([_reference("MatrixEntry"), _empty()])
+    entry = core.union_schema([_reference("MatrixEntry"), _EMPTY])
     return {
         SCHEMA_KEY: core.any_schema(),
-        "batch": _nullable(_name()),
+        "batch": core.nullable_schema(_name()),
         "budget": _money(),
-        "campaigns": _nullable(
-            core.dict_schema(core.str_schema(strict=True), _reference("Campaign"))
-        ),
-        "defaults": _nullable(_reference("Defaults")),
-        "jobs": core.union_schema([_jobs(), _empty(), _NULL]),
-        "matrix": core.union_schema([entry, core.list_schema(_nullable(entry)), _NULL]),
+        "campaigns": core.nullable_schema(core.dict_schema(_TEXT, _reference("Campaign"))),
+        "defaults": core.nullable_schema(_reference("Defaults")),
+        "jobs": core.union_schema([_jobs(), _EMPTY, _NULL]),
+        "matrix": core.union_schema([entry, core.list_schema(core.nullable_schema(entry)), _NULL]),
     }
 
 
 def _jobs(least: int | None = None) -> core.CoreSchema:
-    job = core.union_schema([core.str_schema(strict=True), _reference("Job"), _NULL])
+    job = core.union_schema([_TEXT, _reference("Job"), _NULL])
     return core.list_schema(job, min_length=least)
 
 
 def _row(ref: str, instead: _Schemas | None = None) -> core.CoreSchema:
-    """Return a mapping with columns of ours, their synonyms, and anything of somebody's own."""
+    """Return a mapping with our columns, their synonyms, and any others."""
     columns = {name: _reference(name) for name in SYNONYMS} | (instead or {})
     others = dict.fromkeys(_synonyms(), core.any_schema())
     return core.typed_dict_schema(_fields(columns | others), extra_behavior="allow", ref=ref)
 
 
 def _synonyms() -> dict[str, str]:
-    """Return the other names of columns; beside the name itself each is somebody's own column."""
+    """Return the other names of columns; beside the name itself each is a person's own column."""
     pairs = [*SYNONYMS.items(), *WEAK.items()]
     return {word: name for name, words in pairs for word in words}
 
 
 def _columns() -> _Schemas:
-    """Return what each column of ours may say."""
     texts = (*values.ORIENTATIONS, *values.NAMED_RATIOS)
     spelt = "|".join(re.escape(word) for word in texts if word and word.isascii())
     times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
@@ -248,7 +249,7 @@ def _columns() -> _Schemas:
     return {
         "id": _name("(?![#-])"),
         "prompt": prompt,
-        "image": core.union_schema([core.str_schema(strict=True), _NUMBER, _BOOL]),
+        "image": _VALUE,
         "image_url": _cell(r"https?://[^\s]+"),
         "orientation": core.union_schema(
             [core.literal_schema(usual), _cell(_spaced(f"{spelt}|{times}"))]
@@ -285,27 +286,13 @@ def _money() -> core.CoreSchema:
     return core.union_schema([number, text, _NULL])
 
 
-def _lists() -> core.CoreSchema:
-    """Return a list of values for each name."""
-    return _named(core.list_schema(_value(), min_length=1))
-
-
-def _table() -> core.CoreSchema:
-    """Return a list of mappings from names to values."""
-    return core.list_schema(_named(_value()), min_length=1)
-
-
 def _named(kind: core.CoreSchema) -> core.CoreSchema:
     name = core.str_schema(strict=True, min_length=1, max_length=LONGEST_HEADER)
     return core.dict_schema(name, kind, min_length=1, max_length=MOST_COLUMNS)
 
 
-def _value() -> core.CoreSchema:
-    return core.union_schema([core.str_schema(strict=True), _NUMBER, _BOOL])
-
-
 def _cell(pattern: str) -> core.CoreSchema:
-    """Return a text that is nothing, or of a pattern that the reader knows in small letters."""
+    """Return a text that is empty, or matches a pattern that the reader knows in small letters."""
     return _text(_whole_text(f"(?:{_any_case(pattern)})?"))
 
 
@@ -318,27 +305,15 @@ def _text(pattern: str) -> core.CoreSchema:
 
 
 def _any_case(pattern: str) -> str:
-    """Let a pattern take capitals as well."""
+    """Return a pattern that also matches capitals."""
     return re.sub(r"(?<!\\)[a-z]", lambda found: f"[{found[0]}{found[0].upper()}]", pattern)
 
 
 def _spaced(pattern: str) -> str:
-    """Let a pattern of letters, digits and signs take white space and other signs among them."""
+    """Return a pattern that allows white space and other signs between its parts."""
     beside = rf"[\s{re.escape(''.join(sign for sign in values.BESIDE if sign.isascii()))}]*"
     within = re.sub(r"(?<=[a-z0-9:/)?])(?<!\(\?)(?=[a-z0-9:/(])", lambda _: beside, pattern)
     return f"{beside}(?:{within}){beside}"
-
-
-def _nullable(kind: core.CoreSchema) -> core.CoreSchema:
-    return core.nullable_schema(kind)
-
-
-def _reference(name: str) -> core.CoreSchema:
-    return core.definition_reference_schema(name)
-
-
-def _empty() -> core.CoreSchema:
-    return core.dict_schema(max_length=0)
 
 
 def _fields(kinds: _Schemas, *needed: str) -> dict[str, core.TypedDictField]:

@@ -1,7 +1,7 @@
-"""What one cell may say: pure parsers from text to value.
+"""What one cell may say: pure parsers from text to value, each of which raises :class:`CellError`.
 
-An empty cell is the documented default; a cell that says anything else than a value is an error,
-never a default, because the default would be paid for. Every parser raises :class:`CellError`.
+An empty cell is the documented default; a cell with anything else that is not a value is an error,
+never a default, because the default would be paid for.
 """
 
 import re
@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
+from batchsora.manifest import errors
 from batchsora.manifest.errors import CellError
 from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.model.money import LARGEST_USD
@@ -17,7 +18,7 @@ from jobs.model.money import LARGEST_USD
 PORTRAIT: Final = "9:16"
 LANDSCAPE: Final = "16:9"
 MODEL: Final = DEFAULT_MODEL
-"""Of which rows are; no column names another one yet."""
+"""The model of all rows; no column names another one yet."""
 MOST_VARIANTS: Final = 1000
 LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
@@ -32,9 +33,9 @@ REMEMBERED: Final = 1024
 """Combinations of repeated cells whose meaning is kept."""
 
 UNCALCULATED: Final = "#FORMULA!"
-"""Stands for a formula whose result is not in the file."""
+"""Replaces a formula whose result is not in the file."""
 WRITTEN: Final = f"{UNCALCULATED} "
-"""Stands before one in a table that has its text."""
+"""Precedes the text of one in a text table."""
 _FAILED: Final = re.compile(
     # Excel's and LibreOffice's in any language: #REF!, #WERT!, #DIV/0!, #NOMBRE?, #¡VALOR!
     r"#[^\W_a-z]*(?:[/\u00a1\u00bf ]?[^\W_a-z]+){0,3}[!?]"
@@ -44,21 +45,21 @@ _FAILED: Final = re.compile(
     r"|\#{3,}"  # a column that is too narrow
     r"|(?i:(?:LOADING|WIRD GELADEN|CHARGEMENT|CARGANDO)\s?(?:\.\.\.|\u2026))"
 )
-"""What programs write where a formula failed or is still at work."""
+"""What programs write if a formula failed or is still being calculated."""
 FAILED_BEGIN: Final = frozenset("#EeFfLlWwCc")
-"""How it begins."""
+"""Its first characters."""
 LONGEST_FAILED: Final = 24
 
 _NOTHING: Final = frozenset(
     ("n/a", "na", "n.a", "n.v", "nan", "none", "null", "nil", "tbd", "tba", "tbc", "todo", "to do")
 ) | {"true", "false", "undefined", "nat", "\\n"}
-"""What people and programs write where there is no text; a database writes ``\\N``."""
+"""What people and programs write instead of a text; a database writes ``\\N``."""
 LONGEST_NOTHING: Final = 16
 """Characters, with signs around it."""
 _WRITE: Final = "Write what the video shows, or remove the row."
 _SIGNS: Final = " .,:;!?-_*\"'`()[]<>{}"
 _LOST: Final = "\N{REPLACEMENT CHARACTER}"
-"""Stands where a character could not be read."""
+"""Replaces a character that could not be read."""
 
 _CONTROLS: Final = "\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff"
 _CONTROLS_AND_LINES: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
@@ -68,7 +69,7 @@ ORDINARY_PROMPT: Final = re.compile(
     rf"(?!(?:{_FAILED.pattern})\Z)"
     rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{MODEL.longest_prompt - 1}}}(?<!\s)"
 )
-"""Texts that :func:`prompt` returns as they are: too long to stand for an empty cell."""
+"""Texts that :func:`prompt` returns as they are: too long for a placeholder."""
 ORDINARY_NAME: Final = re.compile(
     rf"(?!(?:{_FAILED.pattern})\Z)"
     rf"[^-#\s{_CONTROLS_AND_LINES}][^{_CONTROLS_AND_LINES}]{{0,{LONGEST_NAME - 1}}}(?<!\s)"
@@ -96,7 +97,7 @@ NAMED_RATIOS: Final = {
 }
 """An orientation with its ratio: ``Portrait (9:16)``, ``16:9 - landscape``."""
 BESIDE: Final = "()[]-,|\u2013\u2014"
-"""Signs that stand around the two."""
+"""Signs around the two."""
 _NO_SIGNS: Final = str.maketrans("", "", BESIDE)
 # A spreadsheet takes "16:9" for nine past four in the afternoon. Only two ratios exist, so that
 # such a time can mean nothing else.
@@ -123,7 +124,7 @@ MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
 
 def _plain(text: str) -> str:
-    """Return a text without case, width and outer white space; no word if it is too long."""
+    """Return a text without case, width and outer white space; not a word if it is too long."""
     words = text.strip()
     if len(words) > LONGEST_VALUE:
         return _TOO_LONG
@@ -131,17 +132,10 @@ def _plain(text: str) -> str:
 
 
 def refuse_formula(text: str) -> None:
-    """Refuse what a spreadsheet writes where a formula has failed, or was never calculated.
-
-    Raises:
-        CellError: it is that.
-    """
+    """Raise CellError for what a spreadsheet writes if a formula failed or was not calculated."""
     word = text.strip()
     if word.upper() == UNCALCULATED:
-        raise CellError(
-            "the formula's result is not in the file",
-            "Open it in your spreadsheet and save it, so that the formula is calculated.",
-        )
+        raise CellError(errors.UNCALCULATED.problem, errors.UNCALCULATED.remedy)
     if word.startswith(WRITTEN):
         raise CellError(
             "this looks like a formula, and its result is not in the file",
@@ -149,9 +143,7 @@ def refuse_formula(text: str) -> None:
             f"apostrophe before it: '{word.removeprefix(WRITTEN)[:1]}….",
         )
     if len(word) <= LONGEST_FAILED and has_failed(word):
-        raise CellError(
-            "the formula returned an error", "Fix the formula, or write the value itself."
-        )
+        raise CellError(errors.FAILED.problem, errors.FAILED.remedy)
 
 
 def has_failed(text: str) -> bool:
@@ -160,7 +152,7 @@ def has_failed(text: str) -> bool:
 
 
 def orientation(text: str) -> str:
-    """Read ``"9:16"`` or ``"16:9"``; empty is 9:16, the provider's default."""
+    """Parse ``"9:16"`` or ``"16:9"``; empty is 9:16, the provider's default."""
     word = "".join(_plain(text).split())
     if word in ORIENTATIONS:
         return ORIENTATIONS[word]
@@ -181,7 +173,7 @@ def orientation(text: str) -> str:
 
 
 def duration(text: str) -> int:
-    """Read a duration in seconds; empty is the model's default."""
+    """Parse a duration in seconds; empty is the model's default."""
     word = _plain(text)
     if not word:
         return MODEL.durations[0]
@@ -192,7 +184,7 @@ def duration(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """Read how many variants are wanted, 1 to 1000; empty is 1."""
+    """Parse how many variants are wanted, 1 to 1000; empty is 1."""
     word = _plain(text)
     if not word:
         return 1
@@ -205,7 +197,7 @@ def count(text: str) -> int:
 
 
 def priority(text: str) -> int:
-    """Read a priority, a whole number, higher runs first; empty is 0."""
+    """Parse a priority, a whole number, higher runs first; empty is 0."""
     word = _plain(text)
     if not word:
         return 0
@@ -220,10 +212,10 @@ def priority(text: str) -> int:
 
 
 def _whole(word: str) -> int | None:
-    """Read a whole number, with signs between its thousands or without; None where it is none.
+    """Parse a whole number, with or without thousands separators; None if it is not one.
 
-    Raises:
-        CellError: it may be thousands or a fraction: ``1.000`` is a thousand in half of the world.
+    Raise CellError if it may be thousands or a fraction: ``1.000`` is a thousand in half of the
+    world.
     """
     grouped = GROUPED.fullmatch(word)
     if grouped is None:
@@ -239,10 +231,7 @@ def _whole(word: str) -> int | None:
 
 
 def prompt(text: str) -> str:
-    """Read a prompt: what the model takes, as written but for surrounding white space.
-
-    Line breaks of other systems (CR, CRLF) become LF.
-    """
+    """Parse a prompt: as written, without outer white space; line ends become LF."""
     words = text.strip()
     if "\r" in words:
         words = words.replace("\r\n", "\n").replace("\r", "\n")
@@ -254,7 +243,9 @@ def prompt(text: str) -> str:
     if CONTROL.search(words):
         raise CellError("the prompt has control characters", "Remove them.")
     # Zero-width characters are not white space to Python, and yet nothing to see.
-    if not words[:1].isalnum() and not is_visible(words):
+    if not words[:1].isalnum() and not any(
+        sign.isprintable() and not sign.isspace() for sign in words
+    ):
         raise CellError("the prompt is empty", _WRITE)
     if says_nothing(words):
         raise CellError("the prompt is only a placeholder or punctuation", _WRITE)
@@ -262,13 +253,10 @@ def prompt(text: str) -> str:
 
 
 def says_nothing(words: str) -> bool:
-    """Return whether a text only stands where there is none.
+    """Return whether a text (without outer white space) is only a placeholder.
 
-    That is a word like ``n/a`` or ``TBD``, or nothing but punctuation: a dash, or the question
-    marks that a program wrote for letters of another script. Emoji say something.
-
-    Args:
-        words: without surrounding white space.
+    That is a word like ``n/a`` or ``TBD``, or only punctuation: a dash, or the question marks that
+    a program wrote for letters of another script. Emoji do count as text.
     """
     if len(words) <= LONGEST_NOTHING and words.casefold().strip(_SIGNS) in _NOTHING:
         return True
@@ -280,13 +268,8 @@ def says_nothing(words: str) -> bool:
     )
 
 
-def is_visible(text: str) -> bool:
-    """Return whether a text has something to see."""
-    return any(character.isprintable() and not character.isspace() for character in text)
-
-
 def row_id(text: str) -> str | None:
-    """Read a row's own id; empty is None."""
+    """Parse a row's own id; empty is None."""
     words = _name(text, "id")
     if words is not None and words.startswith(("-", "#")):
         raise CellError(
@@ -297,12 +280,12 @@ def row_id(text: str) -> str | None:
 
 
 def campaign(text: str) -> str | None:
-    """Read a campaign's name; empty is None."""
+    """Parse a campaign's name; empty is None."""
     return _name(text, "campaign's name")
 
 
 def batch(text: str) -> str | None:
-    """Read a batch's name; empty is None."""
+    """Parse a batch's name; empty is None."""
     return _name(text, "batch's name")
 
 
@@ -318,7 +301,7 @@ def _name(text: str, what: str) -> str | None:
 
 
 def callback_url(text: str) -> str | None:
-    """Read where the provider may announce the end: an HTTPS address; empty is None."""
+    """Parse the HTTPS address at which the provider may announce the end; empty is None."""
     words = text.strip()
     if not words:
         return None
@@ -327,11 +310,7 @@ def callback_url(text: str) -> str | None:
 
 
 def check_url(text: str, schemes: tuple[str, ...]) -> None:
-    """Make sure that a text is a whole web address.
-
-    Raises:
-        CellError: another scheme, no host, too long, or with characters that no address has.
-    """
+    """Check a whole web address: scheme, host, length and characters."""
     example = f"Write a full address that begins with {' or '.join(f'{s}://' for s in schemes)}."
     if len(text) > LONGEST_URL:
         raise CellError(f"the address is longer than {LONGEST_URL} characters", "Shorten it.")
@@ -347,7 +326,7 @@ def check_url(text: str, schemes: tuple[str, ...]) -> None:
 
 
 def money(text: str) -> Decimal:
-    """Read an amount in USD, exactly as written; never through a float."""
+    """Parse an amount in USD, exactly as written; never through a float."""
     match = MONEY.fullmatch(_plain(text))
     if match is None or Decimal(match[1]) > LARGEST_USD:
         raise CellError(

@@ -1,33 +1,27 @@
-"""What jobs cost, as far as prices are known: for questions, plans, the page and scripts alike."""
+"""What jobs cost, as far as prices are known."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from jobs.model.money import usd_text
-from jobs.ports.figures import QueuedJob
-from jobs.ports.seen import JobRow, PriceRow
+from jobs.ports.seen import JobRow, PriceRow, QueuedJob
 
 
 class Cost(NamedTuple):
-    """What some jobs cost.
+    """What some jobs cost."""
 
-    Attributes:
-        micros: of those whose price is known, in micros.
-        unpriced: how many have a price that nobody knows yet.
-    """
-
-    micros: int
-    unpriced: int
+    micros: int  # of those whose price is known, in micros
+    unpriced: int  # number of jobs whose price is unknown
 
     @property
     def whole(self) -> int | None:
-        """Return what all of them cost, in micros; None where a price is not known."""
+        """Return what all of them cost, in micros; None where a price is unknown."""
         return None if self.unpriced else self.micros
 
     @property
     def text(self) -> str:
-        """Return it for people."""
+        """Return the cost for people."""
         known = f"about ${usd_text(self.micros)}"
         if not self.unpriced:
             return known
@@ -35,12 +29,7 @@ class Cost(NamedTuple):
 
 
 def cost_of(kinds: Mapping[str, int], prices: Mapping[str, int]) -> Cost:
-    """Return what so many jobs of some price kinds cost.
-
-    Args:
-        kinds: how many jobs there are of each kind.
-        prices: what one costs, in micros, of the kinds whose price is known (:func:`micros`).
-    """
+    """Return what jobs cost, from their number by kind and the known prices in micros."""
     known = {kind: count for kind, count in kinds.items() if kind in prices}
     return Cost(
         sum(prices[kind] * count for kind, count in known.items()),
@@ -49,16 +38,16 @@ def cost_of(kinds: Mapping[str, int], prices: Mapping[str, int]) -> Cost:
 
 
 def cost_of_jobs(jobs: Iterable[JobRow | QueuedJob], known: Mapping[str, PriceRow]) -> Cost:
-    """Return what some jobs cost by what :meth:`jobs.ports.queries.QueryStore.prices` knows."""
+    """Return what jobs cost by the prices of :meth:`jobs.ports.queries.QueryStore.prices`."""
     return cost_of(Counter(job.kind for job in jobs), micros(known))
 
 
 def micros(known: Mapping[str, PriceRow]) -> dict[str, int]:
-    """Return what one job of each kind costs, as it was seen last."""
+    """Return the price of each kind, in micros, as it was seen last."""
     return {kind: row.last_micros for kind, row in known.items()}
 
 
 def kind_text(kind: str) -> str:
-    """Name a price kind for people: ``15 s, with image``."""
+    """Return a price kind for people: ``15 s, with image``."""
     duration, _, image = kind.rpartition("/")[2].partition("+")
     return f"{duration} s{', with image' if image else ''}"

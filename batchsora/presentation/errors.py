@@ -1,15 +1,15 @@
-"""What people read of the engine's errors: what happened, what it means, what to type next."""
+"""What people read of the engine's errors and of a database's upgrade: what to do next, too."""
 
 from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any, Final
 
+from jobs.database.schema import Upgrade
 from jobs.model import errors
 from jobs.model.errors import Alteration, DatabaseFaultError, Fault, NotIts, OtherToken
+from jobs.ports.purchases import Breach, Lost
 
-QUOTED: Final = 40
-"""Characters of a prompt that are quoted."""
-
+QUOTED: Final = 40  # characters of a prompt that are quoted
 _ANOTHER: Final = "or choose another database with --db"
 _ADOPT: Final = "--adopt-existing, which finds in the account what was paid for"
 _LOCKED: Final = "the database {path} can't be locked for a run ({detail}); "
@@ -66,84 +66,109 @@ _FAULTS: Final = {
 """What is wrong with the file of a database, what that means, and what to do."""
 
 
-def message(error: BaseException) -> str:  # noqa: C901, PLR0911, PLR0912 - one case an error
-    """Return what people read of an error; of any but the engine's, its own text."""
+_TEXTS: Final[Mapping[object, str]] = {
+    errors.AnotherRunnerError: "another run is active on {e.database} ({runner}); wait for it, or "
+    "stop it with Ctrl-C in its terminal. What is loaded is safe",
+    errors.OtherApiError: "{e.database} holds the generations of {e.holds}, not of {e.asked}; use "
+    "another database with --db, or the right API with --base-url",
+    OtherToken.UNSETTLED: "{e.database} has unconfirmed submissions that were made with another "
+    "token, and nothing shows that this token belongs to the same account; use the earlier token "
+    "until they are settled, or another database with --db",
+    OtherToken.STRANGER: "{e.database} belongs to another account: this token does not know "
+    "generation {e.detail}; use that account's token, or another database with --db",
+    OtherToken.UNSEEN: "the token has changed, and whether it belongs to the same account could "
+    "not be checked ({e.detail}); try again later",
+    errors.UnknownTimeZoneError: "this machine does not know the time zone {e.name} of the daily "
+    "budget, so nothing was bought: choose another one with 'batchsora run --time-zone', such as "
+    "Europe/Berlin; or install the package tzdata",
+    errors.NoSuchBatchError: "there is no batch {e.name!r}; {known}",
+    errors.NoSuchJobError: "there is no job {e.key!r}{within}; 'batchsora jobs' lists them",
+    errors.AmbiguousJobError: "several batches have a job {e.key!r} ({batches}); choose one with "
+    "--batch",
+    errors.BatchUnderWayError: "{e.generations} generation(s) of the batch {e.name!r} are under "
+    "way or unconfirmed, and may be paid for: let 'batchsora run' finish them first",
+    errors.NamesakeError: "the batch {e.name!r} was loaded from {e.source}; choose another name "
+    "with --name, or use --name {e.name} if it is the same manifest in a new place",
+    errors.MovedRowsError: "{e.rows} paid row(s) were edited, and their videos are now wanted by "
+    "unpaid rows ({e.asker} wants the video of {e.holder}: {prompt}), as if rows had moved under "
+    "their ids. If so, {follow}: the videos are found, and not bought again. To buy them again, "
+    "use --keep-both. Nothing was changed.",
+    errors.EditedRowsError: "{e.vanished} paid row(s) are no longer in the manifest (row {e.row}: "
+    "{prompt}), and {e.fresh} row(s) are new (row {e.new_row}: {new_prompt}). If these are edits, "
+    "use --redo-changed to buy them again; if they are other videos, use --keep-both. An id column "
+    "distinguishes edits from new rows. Nothing was changed.",
+    errors.NoSuchCampaignError: "--cap {e.name}=…: no row has that campaign; there are {known}",
+    errors.NotInDoubtError: "job {e.key!r} is {e.state}, not unconfirmed: nothing to resolve",
+    NotIts.UNKNOWN: "the account has no generation {e.generation_id}; 'batchsora show' and the "
+    "provider's own page list what there is",
+    errors.NotItsGenerationError: "generation {e.generation_id} was made from another prompt; use "
+    "--force if it is this job's anyway",
+    errors.TakenGenerationError: "generation {e.generation_id} belongs to job {e.key!r} of "
+    "{e.batch!r} already",
+    errors.WrongClockError: "this machine's clock says {e.now:%Y-%m-%d %H:%M} UTC, and the "
+    "submission of {e.key!r} has been unconfirmed since {e.since:%Y-%m-%d %H:%M}: one of them is "
+    "wrong, so it is unknown whether it may still turn up. Check the account's generations, then "
+    "use --force",
+    errors.TooEarlyError: "the submission of {e.key!r} may still turn up until {e.until:%H:%M:%S} "
+    "UTC; check the account's generations then, or use --force and pay twice if it does",
+    errors.CandidatesError: "the submission of {e.key!r} could be any of these generations, oldest "
+    "first: {candidates}. 'batchsora resolve {key} --generation ID' takes one; --force buys again, "
+    "and pays twice if one is its own",
+    errors.UnprovenError: "whether {e.key!r} was made is unknown: {e.trouble}. Check the account's "
+    "generations on the provider's own page; --force buys again, and pays twice if it was",
+}
+"""By the error, or by its cause."""
+
+
+def message(error: BaseException) -> str:  # noqa: PLR0911 - one case an error
+    """Return what people read of an error; of others than the engine's, their own text."""
     match error:
         case DatabaseFaultError():
             said = {"path": error.database, "beside": error.beside}
             return _FAULTS[error.fault].format(detail=error.detail, step=error.step, **said)
-        case errors.OtherVersionError(newer=True):
+        case errors.DatabaseVersionError(newer=True):
             return (
                 f"{error.database} was made by a newer batchsora (version {error.version}, this "
                 f"program knows {error.known}); upgrade batchsora, {_ANOTHER}"
             )
-        case errors.OtherVersionError():
+        case errors.DatabaseVersionError():
             return (
                 f"{error.database} has an older version ({error.version}); the next "
                 "'batchsora run' upgrades it"
             )
-        case errors.AnotherRunnerError():
-            return (
-                f"another run is active on {error.database} ({error.runner or 'unknown'}); wait "
-                "for it, or stop it with Ctrl-C in its terminal. What is loaded is safe"
-            )
-        case errors.OtherApiError():
-            return (
-                f"{error.database} holds the generations of {error.holds}, not of {error.asked}; "
-                "use another database with --db, or the right API with --base-url"
-            )
-        case errors.OtherTokenError():
-            return _other_token(error)
-        case errors.UnknownTimeZoneError():
-            return (
-                f"this machine does not know the time zone {error.name} of the daily budget, so "
-                "nothing was bought: choose another one with 'batchsora run --time-zone', such as "
-                "Europe/Berlin; or install the package tzdata"
-            )
         case errors.DatabaseAlteredError():
             return _altered(error)
+        case errors.NotInDoubtError(state=""):
+            return f"job {error.key!r} is no longer unconfirmed: it was settled meanwhile"
+        case errors.NotItsGenerationError(cause=NotIts.UNKNOWN) | errors.OtherTokenError():
+            return _TEXTS[error.cause].format(e=error)
+    text = _TEXTS.get(type(error))
+    return str(error) if text is None else text.format(e=error, **_facts(error))
+
+
+def _facts(error: BaseException) -> dict[str, str]:  # noqa: PLR0911 - one case an error
+    """Return what an error's text needs beside its attributes."""
+    match error:
+        case errors.AnotherRunnerError():
+            return {"runner": error.runner or "unknown"}
         case errors.NoSuchBatchError():
             names = ", ".join(map(repr, error.known))
-            known = f"there are {names}" if names else "the database has no batch yet"
-            return f"there is no batch {error.name!r}; {known}"
+            return {"known": f"there are {names}" if names else "the database has no batch yet"}
         case errors.NoSuchJobError():
-            within = "" if error.batch is None else f" in the batch {error.batch!r}"
-            return f"there is no job {error.key!r}{within}; 'batchsora jobs' lists them"
+            return {"within": "" if error.batch is None else f" in the batch {error.batch!r}"}
         case errors.AmbiguousJobError():
-            names = ", ".join(map(repr, error.batches))
-            return f"several batches have a job {error.key!r} ({names}); choose one with --batch"
-        case errors.BatchUnderWayError():
-            return (
-                f"{error.generations} generation(s) of the batch {error.name!r} are under way or "
-                "unconfirmed, and may be paid for: let 'batchsora run' finish them first"
-            )
-        case errors.LoadError():
-            return _load(error)
-        case errors.NotAllowedError():
-            return _doubt(error)
-    return str(error)
-
-
-def _other_token(error: errors.OtherTokenError) -> str:
-    """Return why a token may not use a database."""
-    match error.cause:
-        case OtherToken.UNSETTLED:
-            return (
-                f"{error.database} has unconfirmed submissions that were made with another token, "
-                "and nothing shows that this token belongs to the same account; use the "
-                "earlier token until they are settled, or another database with --db"
-            )
-        case OtherToken.STRANGER:
-            return (
-                f"{error.database} belongs to another account: this token does not know "
-                f"generation {error.detail}; use that account's token, or another database with "
-                "--db"
-            )
-        case OtherToken.UNSEEN:
-            return (
-                "the token has changed, and whether it belongs to the same account could not be "
-                f"checked ({error.detail}); try again later"
-            )
+            return {"batches": ", ".join(map(repr, error.batches))}
+        case errors.MovedRowsError():
+            later = "load it again when they have finished"
+            follow = later if error.under_way else "use --redo-changed"
+            return {"prompt": _short(error.prompt), "follow": follow}
+        case errors.EditedRowsError():
+            return {"prompt": _short(error.prompt), "new_prompt": _short(error.new_prompt)}
+        case errors.NoSuchCampaignError():
+            return {"known": ", ".join(map(repr, error.known)) or "none at all"}
+        case errors.CandidatesError():
+            return {"candidates": "; ".join(_candidates(error.candidates)), "key": quote(error.key)}
+    return {}
 
 
 def _altered(error: errors.DatabaseAlteredError) -> str:
@@ -166,92 +191,8 @@ def _altered(error: errors.DatabaseAlteredError) -> str:
     )
 
 
-def _load(error: errors.LoadError) -> str:
-    """Return why a manifest can't be loaded."""
-    match error:
-        case errors.NamesakeError():
-            return (
-                f"the batch {error.name!r} was loaded from {error.source}; choose another name "
-                f"with --name, or use --name {error.name} if it is the same manifest "
-                "in a new place"
-            )
-        case errors.MovedRowsError():
-            follow = "use --redo-changed"
-            if error.under_way:
-                follow = "load it again when they have finished"
-            return (
-                f"{error.rows} paid row(s) were edited, and their videos are now wanted by unpaid "
-                f"rows ({error.asker} wants the video of {error.holder}: {_short(error.prompt)}), "
-                f"as if rows had moved under their ids. If so, {follow}: the videos are found, and "
-                "not bought again. To buy them again, use --keep-both. Nothing was changed."
-            )
-        case errors.EditedRowsError():
-            return (
-                f"{error.vanished} paid row(s) are no longer in the manifest (row "
-                f"{error.row}: {_short(error.prompt)}), and {error.fresh} row(s) are new (row "
-                f"{error.new_row}: {_short(error.new_prompt)}). If these are edits, use "
-                "--redo-changed to buy them again; if they are other videos, use --keep-both. "
-                "An id column distinguishes edits from new rows. Nothing was changed."
-            )
-        case errors.NoSuchCampaignError():
-            there = ", ".join(map(repr, error.known)) or "none at all"
-            return f"--cap {error.name}=…: no row has that campaign; there are {there}"
-    return str(error)
-
-
-def _doubt(error: errors.NotAllowedError) -> str:  # noqa: PLR0911 - one case an error
-    """Return why an unconfirmed attempt can't be settled as asked."""
-    match error:
-        case errors.NotInDoubtError(state=""):
-            return f"job {error.key!r} is no longer unconfirmed: it was settled meanwhile"
-        case errors.NotInDoubtError():
-            return f"job {error.key!r} is {error.state}, not unconfirmed: nothing to resolve"
-        case errors.NotItsGenerationError(cause=NotIts.UNKNOWN):
-            return (
-                f"the account has no generation {error.generation_id}; 'batchsora show' and the "
-                "provider's own page list what there is"
-            )
-        case errors.NotItsGenerationError():
-            return (
-                f"generation {error.generation_id} was made from another prompt; use --force if "
-                "it is this job's anyway"
-            )
-        case errors.TakenGenerationError():
-            return (
-                f"generation {error.generation_id} belongs to job {error.key!r} of "
-                f"{error.batch!r} already"
-            )
-        case errors.WrongClockError():
-            return (
-                f"this machine's clock says {error.now:%Y-%m-%d %H:%M} UTC, and the submission of "
-                f"{error.key!r} has been unconfirmed since {error.since:%Y-%m-%d %H:%M}: one of "
-                "them is wrong, so it is unknown whether it may still turn up. Check the "
-                "account's generations, then use --force"
-            )
-        case errors.TooEarlyError():
-            return (
-                f"the submission of {error.key!r} may still turn up until "
-                f"{error.until:%H:%M:%S} UTC; check the account's generations then, or use "
-                "--force and pay twice if it does"
-            )
-        case errors.CandidatesError():
-            return (
-                f"the submission of {error.key!r} could be any of these generations, oldest "
-                f"first: {'; '.join(_candidates(error.candidates))}. 'batchsora resolve "
-                f"{quote(error.key)} --generation ID' takes one; --force buys again, and pays "
-                "twice if one is its own"
-            )
-        case errors.UnprovenError():
-            return (
-                f"whether {error.key!r} was made is unknown: {error.trouble}. Check the account's "
-                "generations on the provider's own page; --force buys again, and pays twice if it "
-                "was"
-            )
-    return str(error)
-
-
 def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Name generations, oldest first, with their states and times."""
+    """Return generations, oldest first, with their states and times."""
     in_order = sorted(
         found,
         key=lambda one: (one["created_at"] is None, one["created_at"] or "", one["generation_id"]),
@@ -263,5 +204,52 @@ def _candidates(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _short(text: str) -> str:
-    """Quote the beginning of a prompt."""
+    """Return the beginning of a prompt, quoted."""
     return repr(text if len(text) <= QUOTED else text[: QUOTED - 1] + "…")
+
+
+_LOST: Final = {
+    Lost.GONE: "was deleted or moved",
+    Lost.REPLACED: "was replaced by another file",
+    Lost.LINKED: "has a second name (a hard link)",
+}
+
+
+def upgrading(at_work: Upgrade) -> str:
+    """Return what an upgrade of a database does, and that it can be left."""
+    return (
+        f"upgrading the database {at_work.database} ({at_work.size / 1e6:.0f} MB, version "
+        f"{at_work.version}): about a minute for a million rows. Nothing is bought meanwhile, and "
+        f"a copy of the original is at {at_work.copy}. Ctrl-C leaves it unchanged"
+    )
+
+
+def broken(breach: Breach) -> str:
+    """Return what became of a database under a run, where its purchases are saved, and what to do.
+
+    They are saved in a copy where the file itself is gone.
+    """
+    path, copy = breach.database, breach.copy
+    if breach.lost is Lost.TAKEN:
+        return (
+            f"another run took over {path} during this run (was its .lock file deleted?): "
+            "this run submitted nothing more. What it bought is with the other run"
+        )
+    what = f"the database {path} {_LOST[breach.lost]} during the run"
+    if breach.lost is Lost.LINKED:
+        return (
+            f"{what}: nothing more was submitted, and what was bought is saved in {path}. Delete "
+            "the other name (find it with 'find -samefile'), then run again"
+        )
+    if copy is not None:
+        return (
+            f"{what}: nothing more was submitted. What this run bought is saved in {copy}: "
+            f"continue from there with '--db {copy}', not with {path}, which does not know of it"
+        )
+    if breach.trouble:
+        return (
+            f"{what}: nothing more was submitted, and what this run bought could not be saved "
+            f"anywhere ({breach.trouble}). Use the newest copy of the database with "
+            "--adopt-existing, which finds in the account what was paid for"
+        )
+    return what

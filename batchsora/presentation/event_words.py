@@ -1,12 +1,10 @@
-"""Events in words, for the log of a run and for the page."""
+"""Events as one line, for the log of a run and for the page."""
 
 from jobs.model.money import usd_text
 from jobs.model.states import Reason
 from jobs.ports.events import BatchEvent, BatchFact, Event, JobEvent, JobFact, RunEvent, RunFact
 
-LONGEST = 300
-"""Letters that are shown of a message, which is mostly the provider's."""
-
+LONGEST = 300  # letters that are shown of a message, which is mostly the provider's
 _ENDED = {
     None: "ended by an error of batchsora",
     Reason.FINISHED: "finished",
@@ -41,7 +39,7 @@ _JOB = {
 
 
 def event_words(event: Event) -> str:
-    """Return in one line what happened."""
+    """Return what happened in one line."""
     match event:
         case JobEvent():
             return _job(event)

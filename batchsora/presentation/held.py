@@ -19,7 +19,7 @@ WHY: Final = {
 
 
 def lines(batch: BatchStatus, reasons: Collection[HeldBack] = tuple(HeldBack)) -> Iterator[str]:
-    """Return what of a batch is held back, why, and what to type."""
+    """Yield what of a batch is held back, why, and what to type."""
     for reason, count in batch.held_back.items():
         if reason not in reasons:
             continue
@@ -27,7 +27,7 @@ def lines(batch: BatchStatus, reasons: Collection[HeldBack] = tuple(HeldBack)) -
 
 
 def short_lines(batch: BatchStatus) -> Iterator[str]:
-    """Say the same below the name of the batch, for a narrow screen."""
+    """Yield the same without the batch's name, for a narrow screen."""
     for reason, count in batch.held_back.items():
         yield f"{count} {WHY[reason]}"
         yield f"  {_way_on(reason, batch.name)}"
@@ -48,7 +48,7 @@ def _way_on(reason: HeldBack, name: str) -> str:
 
 
 def paused(name: str) -> str:
-    """Return what it means for its rows that a batch is paused, and what to type."""
+    """Return what it means that a batch is paused, and what to type."""
     resume = f"'batchsora resume {quote(name)}'"
     return f"{name} is paused, so nothing of it is bought: {resume} continues it"
 
@@ -61,7 +61,7 @@ def reason_of(job: JobRow) -> HeldBack | None:
 
 
 def words_of(job: JobRow) -> str | None:
-    """Say it for people."""
+    """Return why a job is held back, for people; None where it is not."""
     reason = reason_of(job)
     if reason is None:
         return None

@@ -1,7 +1,4 @@
-"""A job's history for people: the request, every attempt with times, money and errors, and next.
-
-Scripts get the same as JSON.
-"""
+"""A job's history: the request, every attempt with times, money and errors, and what to do next."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -27,7 +24,7 @@ _NEXT = {
 def story_json(
     job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool = False
 ) -> dict[str, Any]:
-    """Show a job with its attempts for scripts."""
+    """Return a job with its attempts for scripts."""
     return job_json(job) | {
         "attempts": [
             {
@@ -53,7 +50,7 @@ def story_json(
 
 
 def story_text(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool = False) -> str:
-    """Write a job's history; what is typed next names its batch too where that was needed."""
+    """Return a job's history for people; ``batch``: the next step names its batch."""
     return "\n".join(_lines(job, attempts, batch=batch))
 
 
@@ -134,10 +131,7 @@ def next_step(
 ) -> str | None:
     """Return what to type next; None when nothing is left to do.
 
-    Args:
-        job: as the store gives it.
-        attempts: of the job.
-        batch: name its batch too: other batches may have a job of the same name.
+    With ``batch`` it names the job's batch: others may have a job of the same name.
     """
     key = shlex.quote(job.key) + (f" --batch {shlex.quote(job.batch)}" if batch else "")
     if job.state == JobState.QUEUED:
@@ -164,7 +158,7 @@ def _queued(job: JobRow, key: str) -> str:
 
 
 def _unended(job: JobRow, attempts: Sequence[AttemptRow], key: str) -> str | None:
-    """Return what to do about a failed job of which something paid for may still finish."""
+    """Return what to do about a failed job whose paid attempt may still finish."""
     late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.is_surplus]
     if late:
         return (

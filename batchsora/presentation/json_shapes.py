@@ -20,7 +20,7 @@ def _usd(micros: int | None) -> str | None:
 
 
 def money_json(budget: Budget, refunded: int = 0) -> dict[str, str | None]:
-    """Show a budget's totals, in USD as decimal strings."""
+    """Return a budget's totals, in USD as decimal strings."""
     return {
         "cap": _usd(budget.cap),
         "charged": _usd(budget.charged),
@@ -32,7 +32,7 @@ def money_json(budget: Budget, refunded: int = 0) -> dict[str, str | None]:
 def status_json(
     batches: Iterable[BatchStatus], balance: int | None, runner: RunnerInfo | None
 ) -> dict[str, Any]:
-    """Show where batches stand (design.md, *JSON*)."""
+    """Return the progress of batches (design.md, *JSON*)."""
     return {
         "batches": [batch_json(batch, runner) for batch in batches],
         "balance": _usd(balance),
@@ -40,7 +40,7 @@ def status_json(
 
 
 def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
-    """Show where one batch stands."""
+    """Return the progress of one batch."""
     return {
         "batch": batch.name,
         "jobs": {"total": batch.total} | batch.jobs,
@@ -58,7 +58,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
 
 
 def _doubt_json(doubt: DoubtRow) -> dict[str, Any]:
-    """Show an unconfirmed submission, and the generations that it can't be told apart from."""
+    """Return an unconfirmed submission, and the generations that it may be."""
     return {
         "job": doubt.key,
         "sent_at": iso(doubt.intent_at),
@@ -73,7 +73,7 @@ def _doubt_json(doubt: DoubtRow) -> dict[str, Any]:
 def status_text(
     batches: Sequence[BatchStatus], balance: int | None, runner: RunnerInfo | None
 ) -> str:
-    """Show where batches stand, for people, within 80 columns."""
+    """Return the progress of batches for people, within 80 columns."""
     lines: list[str] = []
     for batch in batches:
         done, total = batch.total - batch.left, batch.total
@@ -102,7 +102,7 @@ def status_text(
 
 
 def twice_text(batch: BatchStatus) -> str:
-    """Return what a batch paid for twice, and where its jobs are named."""
+    """Return what a batch paid for twice, and where its jobs are listed."""
     return (
         f"${usd_text(batch.twice)} paid for twice: generations turned up after they had counted "
         "as never made and had been bought again; 'batchsora reconcile' lists them"
@@ -113,7 +113,7 @@ SHOWN_DOUBTS = 5
 
 
 def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
-    """Name the doubts that a person must settle, and how."""
+    """Return the doubts that a person must settle, and how."""
     lines: list[str] = []
     contested = [doubt for doubt in doubts if doubt.candidates]
     for doubt in contested[:SHOWN_DOUBTS]:
@@ -133,7 +133,7 @@ def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
 
 
 def candidate_text(candidate: Mapping[str, Any]) -> str:
-    """Show a generation that a doubt may be: its id, how it stands, when it was made."""
+    """Return a generation that a doubt may be: its id, its state, when it was made."""
     made = candidate["created_at"]
     when = "" if made is None else f" {datetime.fromisoformat(made):%m-%d %H:%M:%S} UTC"
     return f"{candidate['generation_id']} {candidate['status']}{when}"
@@ -146,7 +146,7 @@ def _money_text(budget: Budget) -> str:
 
 
 def job_json(job: JobRow) -> dict[str, Any]:
-    """Show one job for scripts: what it is, then what a table's columns of results say."""
+    """Return one job for scripts: what it is, then the columns of its results."""
     results = {column.name: _json_value(column.of(job)) for column in RESULT_COLUMNS}
     return {
         "job": job.key,
@@ -178,7 +178,7 @@ def _json_value(value: Any) -> Any:
 
 
 def failure_json(failure: FailureGroup) -> dict[str, Any]:
-    """Show a group of failures for scripts."""
+    """Return a group of failures for scripts."""
     return {
         "error_kind": failure.error_kind,
         "error": failure.error,
@@ -189,7 +189,7 @@ def failure_json(failure: FailureGroup) -> dict[str, Any]:
 
 
 def failures_text(failures: Sequence[FailureGroup]) -> str:
-    """Show groups of failures for people: how many, of which kind, and in whose words."""
+    """Return groups of failures for people: how many, of which kind, in which words."""
     lines = []
     for one in failures:
         spent = f"${usd_text(one.charged_micros)}"
@@ -199,12 +199,12 @@ def failures_text(failures: Sequence[FailureGroup]) -> str:
 
 
 def iso(moment: datetime | None) -> str | None:
-    """Write a time as ISO 8601 in UTC."""
+    """Return a time as ISO 8601 in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def job_line(job: JobRow, width: int | None) -> str:
-    """Show one job in a line for people; cut to a terminal's width, where there is one."""
+    """Return one job in a line for people, cut to a terminal's width, if there is one."""
     detail = job.prompt
     if job.state == JobState.FAILED:
         detail = f"{job.error_kind}: {job.error}"
@@ -228,7 +228,7 @@ def job_line(job: JobRow, width: int | None) -> str:
 
 
 def said_words(job: JobRow) -> str:
-    """Quote the provider's word for where an unfinished job stands, where we know none."""
+    """Return the provider's word for an unfinished job's state, if we know no other."""
     if job.said_state is None or job.state not in (JobState.PENDING, JobState.PROCESSING):
         return ""
     return f"the provider says {job.said_state!r}"
@@ -238,7 +238,7 @@ HEAD = 20 + 1 + 11 + 1 + 6 + 2
 
 
 def near(file: str) -> str:
-    """Show a path from where the person stands, when it lies below."""
+    """Return a path relative to the working directory, if it is below."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):  # it lies elsewhere, or this folder is gone
@@ -246,7 +246,7 @@ def near(file: str) -> str:
 
 
 def _fit(text: str, width: int) -> str:
-    """Make a text as wide on a terminal as its column, where some characters take two cells."""
+    """Return a text as wide on a terminal as its column; some characters take two cells."""
     from rich.cells import set_cell_size  # noqa: PLC0415 - for those who see a table
 
     line = clean(" ".join(text.split()))

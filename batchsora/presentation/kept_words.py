@@ -5,9 +5,7 @@ from typing import Final
 from jobs.model.states import Blocked, FailureKind, Reason
 from jobs.model.words import Pause
 
-LONGEST: Final = 120
-"""Characters of the provider's words that a person is shown beside the bar."""
-
+LONGEST: Final = 120  # characters of the provider's words that a person is shown beside the bar
 _AFTER: Final = {
     Reason.FUNDS: str(Blocked.BALANCE),
     Reason.ACCOUNT: "the account ({})",
@@ -31,12 +29,12 @@ class KeptWords:
     """The words of :class:`jobs.model.words.Words`."""
 
     def paused(self, pause: Pause) -> str:
-        """Return what every submission waits for, until when and why."""
+        """Return what every submission waits for, until when, and why."""
         why = pause.why if len(pause.why) <= LONGEST else f"{pause.why[:LONGEST]}…"
         return f"the API until {pause.until.astimezone():%H:%M:%S %Z} ({why})"
 
     def after(self, reason: Reason, message: str) -> str | None:
-        """Return what batches wait for after a run; None where it is nothing."""
+        """Return what batches wait for after a run; None for nothing."""
         text = _AFTER.get(reason)
         return None if text is None else text.format(message)
 
@@ -49,6 +47,6 @@ class KeptWords:
         return f"{message}; the run chose this address: check --callback-base"
 
     def given_up(self, kind: FailureKind, minutes: float, said: str | None) -> str:
-        """Return why a generation is waited for no longer."""
+        """Return why a generation is no longer waited for."""
         shown = "nothing that batchsora understands" if said is None else repr(said)
         return _GIVEN_UP[kind].format(said=shown, minutes=minutes)

@@ -1,4 +1,4 @@
-"""What a run says to a person: what was loaded, what it may cost, how it ended, what to do."""
+"""What a run says: what was loaded, what it may cost, how it ended, what to do."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from shlex import quote
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
-from batchsora.presentation.databases import broken
+from batchsora.presentation.errors import broken
 from batchsora.presentation.terminal_text import state_text
 from batchsora.run_result import RunResult
 from jobs.model.money import usd_text
@@ -16,9 +16,7 @@ from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.services.run_outcome import Ending
 
-SHOWN = 5
-"""How many keys are named before the rest is counted."""
-
+SHOWN = 5  # how many keys are named before the rest is counted
 BUY_THEM = "--buy-again buys them again"
 REDO_THEM = "--redo-changed buys them again"
 TAKE_THEM = "--adopt-existing takes over those videos at no cost"
@@ -27,14 +25,14 @@ AFTER_GIVING_UP = "runs still check it; 'batchsora retry' buys it again"
 
 
 def keys_text(keys: list[str]) -> str:
-    """Name some keys, and count the rest."""
+    """Return some keys, and the number of the rest."""
     shown = ", ".join(keys[:SHOWN])
     more = len(keys) - SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
 
 
 def some(notes: list[str]) -> list[str]:
-    """Return as many notes as a person reads, and a count of the rest."""
+    """Return as many notes as a person reads, and the number of the rest."""
     more = len(notes) - SHOWN
     return notes if more <= 0 else [*notes[:SHOWN], f"… and {more} more"]
 
@@ -73,7 +71,7 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
 
 
 def paid_before(found: Sequence[Paid]) -> str:
-    """Return how many rows were paid for already, and where."""
+    """Return how many rows were already paid for, and where."""
     names = {paid.batch: paid.at for paid in sorted(found, key=lambda paid: paid.at)}
     batches = keys_text([f"{name!r} ({at:%Y-%m-%d})" for name, at in names.items()])
     several = "batches" if len(names) > 1 else "batch"
@@ -81,7 +79,7 @@ def paid_before(found: Sequence[Paid]) -> str:
 
 
 def wait_or_take(found: Sequence[Paid]) -> str:
-    """Return what can be done about rows that were paid for: where nothing is finished, less."""
+    """Return what can be done about rows that were paid for; less where none is finished."""
     finished = sum(paid.video_url is not None for paid in found)
     if not finished:
         return f"They have no finished video to take over, so they are held back; {BUY_THEM}"
@@ -93,12 +91,8 @@ def wait_or_take(found: Sequence[Paid]) -> str:
     return f"They are held back: {TAKE_THEM}, {BUY_THEM}"
 
 
-_ELSEWISE = {
-    "cancelled": "cancelled",
-    "failed": "failed",
-    "unconfirmed": "unconfirmed, so perhaps paid for",
-    "paused": "paused",
-}
+_WHY = {str(one): why for one, why in held.WHY.items()}
+_WHY["unconfirmed"] = "unconfirmed, so perhaps paid for"
 _ON = {
     HeldBack.EXISTS: f"--adopt-existing takes over what is finished, {BUY_THEM}",
     HeldBack.ELSEWHERE: f"--adopt-existing takes over what is finished, {BUY_THEM}",
@@ -110,11 +104,10 @@ _ON = {
 
 
 def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]:
-    """Return what of a plan a run would not buy, and what to type."""
+    """Yield what of a plan a run would not buy, and what to type."""
     for reason, way_on in _ON.items():
         if reasons.get(reason):
-            why = held.WHY[reason] if isinstance(reason, HeldBack) else _ELSEWISE[reason]
-            yield f"{reasons[reason]} {why}:", way_on.format(name=quote(batch))
+            yield f"{reasons[reason]} {_WHY.get(reason, reason)}:", way_on.format(name=quote(batch))
 
 
 def question(jobs: int, cost: str) -> str:
@@ -131,11 +124,7 @@ def no_consent(jobs: int, cost: str) -> str:
 
 
 def question_for_one(price: int | None) -> str:
-    """Ask before a single video is bought without a budget.
-
-    Args:
-        price: in micros; None when nobody knows it yet.
-    """
+    """Ask before a single video is bought without a budget; the price is in micros."""
     cost = "" if price is None else f" for about ${usd_text(price)}"
     return f"Buy this video{cost}? There is no budget for single videos yet."
 
@@ -149,7 +138,7 @@ def no_consent_for_one() -> str:
 
 
 def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> Iterable[str]:
-    """Return how a run ended and what to type next."""
+    """Yield how a run ended and what to type next."""
     batches = result.batches
     for batch in batches:
         yield _batch_line(batch)
@@ -244,11 +233,7 @@ def reason(
 ) -> Iterable[str]:
     """Return why a run ended before everything was done, and what to do about it.
 
-    Args:
-        ending: of the run.
-        batches: as far as the run answers for them.
-        queued: jobs that are left.
-        command: what goes on after a budget of a batch was raised; empty is a run of the batch.
+    ``command`` is what to type after a batch's budget was raised; empty is a run of the batch.
     """
     if ending.breach is not None:
         yield broken(ending.breach)
@@ -264,7 +249,7 @@ def reason(
 
 
 def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterable[str]:
-    """Return what stood in the way of a batch's rest, how full its budget is, and what to type."""
+    """Yield what blocks a batch's rest, how much of its budget is used, and what to type."""
     if not why:
         return
     left = max(1, batch.jobs[JobState.QUEUED] - batch.held)
@@ -273,7 +258,7 @@ def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterab
 
 
 def stuck(batch: BatchStatus, why: Collection[Blocked]) -> str:
-    """Return why rows of a batch that were asked for are bought by no run, and what to type."""
+    """Return why no run buys the rows that were asked for, and what to type."""
     if Blocked.PAUSED in why:
         return held.paused(batch.name)
     return "; ".join([f"{batch.name} is blocked by {_causes(batch, why)}", *_ways_on(batch, why)])
@@ -291,7 +276,7 @@ def _ways_on(batch: BatchStatus, why: Collection[Blocked], command: str = "") ->
 
 
 def _used(batch: BatchStatus, cause: Blocked) -> str:
-    """Return how much of a budget is used; of campaigns, of the fullest one or ones."""
+    """Return how much of a budget is used; of campaigns, of those with the least room."""
     budgets = {"": batch.money} if cause is Blocked.BATCH_CAP else {}
     if cause is Blocked.CAMPAIGN_CAP:
         capped = {name: one for name, one in batch.campaigns.items() if one.room is not None}

@@ -1,4 +1,4 @@
-"""The course of a batch in figures: its bar, what ended when, how long videos took."""
+"""The timeline of a batch in figures: its bar, what ended when, how long videos took."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,40 +6,28 @@ from typing import Final
 
 from jobs.model.ledger import Budget
 from jobs.model.states import JobState
-from jobs.ports.figures import Bucket
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchStatus
+from jobs.ports.seen import BatchStatus, Bucket
 
-FEWEST: Final = 12
-"""Points of a plot at least: one alone has no width."""
-
-POINTS: Final = 240
-"""Points of a plot, about."""
-
+FEWEST: Final = 12  # points of a plot at least: one alone has no width
+POINTS: Final = 240  # points of a plot, about
 SPANS: Final = (60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 """Seconds that a point of a plot may stand for."""
 
-LENGTH: Final = 30
-"""Seconds of a bar in the plot of durations."""
+LENGTH: Final = 30  # seconds of a bar in the plot of durations
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part of a bar.
+    """A part of a bar."""
 
-    Attributes:
-        state: names its colour.
-        count: of jobs.
-        percent: of the width.
-    """
-
-    state: str
-    count: int
-    percent: float
+    state: str  # names its colour
+    count: int  # of jobs
+    percent: float  # of the width
 
 
 def shares(batch: BatchStatus) -> list[Share]:
-    """Divide a batch's bar by states, those at an end first."""
+    """Return the parts of a batch's bar by state, finished ones first."""
     order = (
         JobState.COMPLETED,
         JobState.FAILED,
@@ -59,7 +47,7 @@ def shares(batch: BatchStatus) -> list[Share]:
 
 
 def used_percent(budget: Budget) -> float:
-    """Return how much of a cap is charged or held, for its bar."""
+    """Return how much of a cap is spent or reserved, for its bar."""
     if not budget.cap:
         return 0.0
     return min(100.0, 100 * budget.used / budget.cap)
@@ -67,28 +55,20 @@ def used_percent(budget: Budget) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What ended when, in columns.
+    """What ended when, in columns."""
 
-    Attributes:
-        seconds: of each while.
-        at: when each while begins, in seconds since 1970; those without an end are there too.
-        completed: jobs of each while.
-        failed: jobs of each while.
-        spent: USD up to the end of each while.
-        durations: the beginning of each span of :data:`LENGTH` seconds, and the videos that took so
-            long.
-    """
-
-    seconds: int = SPANS[0]
+    seconds: int = SPANS[0]  # of each span
+    # when each span begins, in seconds since 1970, also of empty ones
     at: Sequence[int] = ()
-    completed: Sequence[int] = ()
-    failed: Sequence[int] = ()
-    spent: Sequence[float] = ()
+    completed: Sequence[int] = ()  # jobs of each span
+    failed: Sequence[int] = ()  # jobs of each span
+    spent: Sequence[float] = ()  # USD up to the end of each span
+    # of durations, by :data:`LENGTH` seconds: where each begins, and its videos
     durations: Sequence[tuple[int, int]] = ()
 
 
 def course_of(seen: QueryStore, batch_id: int) -> Course:
-    """Read the course of a batch."""
+    """Return the timeline of a batch."""
     ended = seen.ended_span(batch_id)
     if ended is None:
         return Course()
@@ -99,7 +79,7 @@ def course_of(seen: QueryStore, batch_id: int) -> Course:
 
 
 def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Write down the lengths that no video has as well, from nothing on."""
+    """Add the lengths that no video has, from zero on."""
     found = dict(durations)
     most = max([FEWEST * LENGTH, *found])
     return [(length, found.get(length, 0)) for length in range(0, most + LENGTH, LENGTH)]
@@ -108,7 +88,7 @@ def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def _columns(
     buckets: Sequence[Bucket], seconds: int, durations: Sequence[tuple[int, int]]
 ) -> Course:
-    """Write whiles as columns: spend adds up, and whiles without an end are there."""
+    """Return time spans as columns: spending adds up, and empty spans are included."""
     if not buckets:
         return Course(seconds, durations=durations)
     found = {round(bucket.at.timestamp()): bucket for bucket in buckets}

@@ -1,4 +1,4 @@
-"""From batches to one file: no script, nothing from elsewhere, everything escaped."""
+"""A report of batches: one file without scripts, nothing from elsewhere, everything escaped."""
 
 import asyncio
 import base64
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,61 +17,206 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
-from batchsora.presentation.timeline import shares, used_percent
-from batchsora.report.nights import ADVICE, Night, nights
-from batchsora.report.plots import HEIGHT, WIDTH, plots
+from batchsora.presentation.timeline import LENGTH, Course, course_of, shares, used_percent
 from batchsora.tables import TableError, check_place, replacing
+from batchsora.web.answers import environment
 from batchsora.web.posters import Pictures
-from batchsora.web.rendering import environment
 from jobs.model.money import to_usd
 from jobs.model.states import FailureKind
+from jobs.ports.queries import QueryStore
+from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow, Taken
+from jobs.ports.selection import Shelf, Wanted
 from jobs.store import Store
+
+ROWS: Final = 5_000  # jobs that a report lists
+PICTURES: Final = 200  # videos on a report's contact sheets
+FAILURES: Final = 50  # kinds and words of failures that a report shows of a batch
+ADVICE: Final = {
+    FailureKind.VALIDATION: "The API refuses this row: change it.",
+    FailureKind.IMAGE: "Use another picture: undamaged, without realistic people.",
+    FailureKind.CONTENT: "Reword the prompt: batchsora retry JOB --prompt TEXT.",
+    FailureKind.SYSTEM: "The provider's fault: batchsora retry --kind system.",
+    FailureKind.TIMEOUT: "The provider's fault: batchsora retry --kind timeout.",
+    FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run checks it again.",
+    FailureKind.UNKNOWN: "Not understood, so not bought again: read it, then retry --kind unknown.",
+    FailureKind.NO_FILE: "Paid for, but without a URL of the video: batchsora run checks it again.",
+}
+"""What to do about each kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a report says of a batch."""
+
+    status: BatchStatus  # its counts and money
+    # when its first and its last job ended; None when none has
+    ended: tuple[datetime, datetime] | None
+    taken: Taken | None  # how long its videos took; None without any
+    course: Course  # what ended when
+    failures: Sequence[FailureGroup]  # by kind and words, the most frequent first
+    jobs: Sequence[JobRow]  # in the order of the rows; all, or as many as the report has room for
+    videos: Sequence[JobRow]  # those on the contact sheet
+    verdicts: dict[int, str]  # of those, by attempt
+
+
+def nights(seen: QueryStore, batch: str | None) -> list[Night]:
+    """Read all batches, the newest first, or the one of that name, which must exist."""
+    found: list[Night] = []
+    rows, pictures = ROWS, PICTURES
+    for one in reversed(seen.batches(batch)):
+        night = _night(seen, one, rows, pictures)
+        rows -= len(night.jobs)
+        pictures -= len(night.videos)
+        found.append(night)
+    return found
+
+
+def _night(seen: QueryStore, batch: BatchRow, rows: int, pictures: int) -> Night:
+    wanted = Wanted(batch.name)
+    status = seen.status(batch)
+    videos = seen.videos(batch.id, Shelf(by_row=True), pictures)
+    return Night(
+        status=status,
+        ended=seen.ended_span(batch.id),
+        taken=seen.taken(batch.id),
+        course=course_of(seen, batch.id),
+        failures=seen.failures(wanted)[:FAILURES] if status.failed_kinds else (),
+        jobs=list(islice(seen.each_job(wanted), rows)),
+        videos=videos,
+        verdicts=seen.verdicts([video.attempt_id for video in videos if video.attempt_id]),
+    )
+
+
+WIDTH: Final = 600
+HEIGHT: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle, its upper left corner first."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot of some figures over time or length."""
+
+    title: str  # what it shows, with its unit
+    words: str  # the same for those who don't see it
+    bars: Sequence[Bar]  # rectangles
+    line: str  # corners of a line, as SVG writes them; or empty
+    top: str  # the value of the upper edge
+    limit: float | None  # its distance from the top; None where no limit is visible
+    first: str  # the left edge
+    last: str  # the right edge
+
+
+def plots(course: Course, cap: float | None) -> list[Plot]:
+    """Draw a batch's course, with its cap in USD; nothing where nothing has ended."""
+    if not course.at:
+        return []
+    found = [_ends(course), _spend(course, cap)]
+    if any(count for _, count in course.durations):
+        found.append(_lengths(course))
+    return found
+
+
+def _ends(course: Course) -> Plot:
+    totals = [sum(pair) for pair in zip(course.completed, course.failed, strict=True)]
+    top = max(totals)
+    wide = WIDTH / len(totals)
+    bars: list[Bar] = []
+    for number, (done, failed) in enumerate(zip(course.completed, course.failed, strict=True)):
+        at = float(HEIGHT)
+        for kind, count in (("completed", done), ("failed", failed)):
+            high = count * HEIGHT / top
+            at -= high
+            if count:
+                bars.append(Bar(kind, number * wide, at, max(wide - 1, wide / 2), high))
+    minutes = round(course.seconds / 60)
+    words = f"{sum(course.completed)} completed, {sum(course.failed)} failed, {top} at most"
+    each = "minute" if minutes == 1 else f"{minutes} minutes"
+    title = f"finished per {each}"
+    return Plot(title, f"{words} per {each}", bars, "", str(top), None, *_edges(course))
+
+
+def _spend(course: Course, cap: float | None) -> Plot:
+    spent = course.spent[-1]
+    near = cap is not None and 0 < cap <= 2 * spent
+    top = max(spent, cap or 0.0) if near else spent
+    top = top or 1.0
+    wide = WIDTH / len(course.spent)
+    corners = [(0.0, HEIGHT)] + [
+        ((number + 1) * wide, HEIGHT - HEIGHT * usd / top)
+        for number, usd in enumerate(course.spent)
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+    limit = HEIGHT - HEIGHT * cap / top if cap is not None and near else None
+    words = f"${spent:.2f} spent" + (f" of ${cap:.2f}" if cap is not None else "")
+    return Plot("spent, USD", words, (), line, f"${top:.2f}", limit, *_edges(course))
+
+
+def _lengths(course: Course) -> Plot:
+    counts = [count for _, count in course.durations]
+    top = max(counts)
+    wide = WIDTH / len(counts)
+    bars = [
+        Bar(
+            "length", number * wide, HEIGHT - count * HEIGHT / top, wide * 0.9, count * HEIGHT / top
+        )
+        for number, count in enumerate(counts)
+        if count
+    ]
+    most = course.durations[-1][0] + LENGTH
+    words = f"{sum(counts)} videos, {top} at most within {LENGTH} seconds"
+    title = "minutes from submission to completion"
+    return Plot(title, words, bars, "", str(top), None, "0", f"{most / 60:g}")
+
+
+def _edges(course: Course) -> tuple[str, str]:
+    return _clock(course.at[0]), _clock(course.at[-1] + course.seconds)
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds).astimezone():%d %b %H:%M}"
+
 
 STYLES = (("batchsora.web", "static/style.css"), ("batchsora.report", "templates/report.css"))
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a report came to.
+    """What a report came to."""
 
-    Attributes:
-        batches: their names.
-        rows: jobs that it lists.
-        left_out: jobs for which it had no room.
-        pictures: on its contact sheets.
-        size: in bytes.
-    """
-
-    batches: Sequence[str]
-    rows: int
-    left_out: int
-    pictures: int
-    size: int
+    batches: Sequence[str]  # their names
+    rows: int  # jobs that it lists
+    left_out: int  # jobs for which it had no room
+    pictures: int  # on its contact sheets
+    size: int  # in bytes
 
 
 def write_report(
-    store: Store,
-    target: Path,
-    batch: str | None,
-    now: datetime,
-    folder: Path,
-    through: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    store: Store,  # to read from
+    target: Path,  # the file; what is there stays until the new one is complete
+    batch: str | None,  # None for all
+    now: datetime,  # for its head
+    folder: Path,  # where posters are kept
+    through: Callable[[Iterable[Any]], Iterable[Any]] = iter,  # shows progress
 ) -> Written:
     """Write a report, whole or not at all.
-
-    Args:
-        store: what it tells of.
-        target: the file; what is there stays until the new one is complete.
-        batch: the only one told of; None tells of all.
-        now: for its head.
-        folder: where posters are kept.
-        through: shows how many pictures are done, when it takes long.
 
     Raises:
         NotFoundError: there is no batch of that name.
         TableError: the file can't be written; the text says why.
     """
-    _check(target)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
+    check_place(target)
     with store.queries.snapshot() as seen:
         found = nights(seen, batch)
     pictures = data_uris([video for night in found for video in night.videos], folder, through)
@@ -119,12 +265,6 @@ def _cap(night: Night) -> float | None:
     return None if cap is None else float(to_usd(cap))
 
 
-def _check(target: Path) -> None:
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
-    check_place(target)
-
-
 def _environment() -> Environment:
     packages = (PackageLoader("batchsora.report"), PackageLoader("batchsora.web"))
     found = environment().overlay(loader=ChoiceLoader(packages))
@@ -133,7 +273,7 @@ def _environment() -> Environment:
 
 
 def _time(moment: datetime | None) -> Markup:
-    """Write a time in the zone of the machine that writes: no script turns it into the reader's."""
+    """Return a time in this machine's zone: no script turns it into the reader's."""
     if moment is None:
         return Markup("\u2013")
     here = moment.astimezone()
@@ -142,23 +282,13 @@ def _time(moment: datetime | None) -> Markup:
     )
 
 
-SIDE: Final = 260
-"""Pixels of a picture's longer side: sharp at half of that on paper and on dense screens."""
+SIDE: Final = 260  # pixels of a picture's longer side: twice what is shown, for paper
 
 
 def data_uris(
     videos: Sequence[Any], folder: Path, through: Callable[[Iterable[Any]], Iterable[Any]]
 ) -> dict[int, str]:
-    """Make pictures of videos.
-
-    Args:
-        videos: jobs with their files.
-        folder: where the page keeps its posters; they are shared.
-        through: shows how many are done, when it takes long.
-
-    Returns:
-        Data URIs by attempt; without those of which no picture can be made.
-    """
+    """Return pictures of videos as data URIs by attempt, where a picture can be made."""
     pictures = Pictures(folder)
     found: dict[int, str] = {}
     with asyncio.Runner() as runner:

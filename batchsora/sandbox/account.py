@@ -1,16 +1,26 @@
-"""The account of the sandbox: its generations, refunds and late balances; chance as a hash."""
+"""The sandbox's account: generations, refunds, late balances; and the journal that keeps them.
 
+Chance is a hash, so that concurrency changes nothing.
+"""
+
+import errno
 import hashlib
+import json
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
 
-from batchsora.sandbox.reading import rate, seconds
+from batchsora.sandbox.answers import rate, seconds
+from jobs.model.files import refuse_link
 
 
 def chance(seed: int, *what: object) -> float:
-    """Draw a number from 0 to 1 that depends on nothing but its arguments."""
+    """Return a number from 0 to 1 that depends on its arguments alone."""
     text = "\x1f".join(map(str, (seed, *what)))
     # a POST is drawn for before it is checked: half a surrogate pair must not break this
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
@@ -22,28 +32,21 @@ QUEUED_SHARE = 0.2
 
 @dataclass(slots=True)
 class Made:
-    """One generation as the provider keeps it.
-
-    Attributes:
-        price: what was charged for it, in micros.
-        takes: seconds of real time until it ends; infinite: never.
-        failure: its error message, when it fails in the end.
-        foreign: True when another client of the account made it.
-    """
+    """One generation as the provider keeps it."""
 
     id: str
     prompt: str
     orientation: str
     duration: int
-    price: int
+    price: int  # what was charged for it, in micros
     key: str | None
     created_at: datetime
-    takes: float
-    failure: str | None = None
-    foreign: bool = False
+    takes: float  # seconds of real time until it ends; infinite: never
+    failure: str | None = None  # its error message, if it fails in the end
+    foreign: bool = False  # another client of the account made it
 
     def phase(self, now: datetime) -> str:
-        """Return where it stands."""
+        """Return its state."""
         age = (now - self.created_at).total_seconds()
         if age >= self.takes:
             return "completed" if self.failure is None else "failed"
@@ -53,15 +56,10 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Refunds:
-    """Which failed generations are given back, and when.
+    """Which failed generations are refunded, and when."""
 
-    Attributes:
-        share: of them.
-        after: seconds after their end.
-    """
-
-    share: float = 0.0
-    after: float = 0.0
+    share: float = 0.0  # of them
+    after: float = 0.0  # seconds after their end
 
     @classmethod
     def read(cls, text: str) -> "Refunds":
@@ -70,13 +68,13 @@ class Refunds:
         return cls(rate(share), seconds(after) if after else 0.0)
 
     def covers(self, item: Made, seed: int, now: datetime) -> bool:
-        """Check whether a generation's price has been given back."""
+        """Return whether a generation's price has been refunded."""
         if not self.share or chance(seed, "refund", item.id) >= self.share:
             return False
         return item.phase(now - timedelta(seconds=self.after)) == "failed"
 
     def sum(self, made: Iterable[Made], seed: int, now: datetime) -> int:
-        """Sum up what has been given back, in micros."""
+        """Return what has been refunded, in micros."""
         if not self.share:  # asked before every acceptance: don't walk what is made
             return 0
         return sum(item.price for item in made if self.covers(item, seed, now))
@@ -84,23 +82,115 @@ class Refunds:
 
 @dataclass(slots=True)
 class Reserved:
-    """What purchases that came to nothing were charged at first, until it is given back.
+    """What purchases that came to nothing were charged until it is given back."""
 
-    Attributes:
-        charges: when each was charged, and how much, in micros.
-    """
-
+    # when each was charged, and how much, in micros
     charges: list[tuple[datetime, int]] = field(default_factory=list)
 
     def sum(self, after: float, now: datetime) -> int:
-        """Sum up what has not been given back, which happens some seconds after the charge."""
+        """Return what has not been given back ``after`` seconds after its charge, in micros."""
         since = now - timedelta(seconds=after)
         return sum(price for charged_at, price in self.charges if charged_at > since)
 
 
 def unseen(made: Iterable[Made], late: float, now: datetime) -> int:
-    """Sum up the charges that a balance does not show yet that is late by some seconds."""
+    """Return the charges that a balance which is ``late`` seconds behind does not show yet."""
     if not late:
         return 0
     after = now - timedelta(seconds=late)
     return sum(item.price for item in made if item.created_at > after)
+
+
+LONGEST: Final = 16 * 1024**2  # bytes of a line: the longest prompt, with every letter escaped
+_TYPES: Final = {
+    "id": str,
+    "prompt": str,
+    "orientation": str,
+    "duration": int,
+    "price": int,
+    "key": str | None,
+    "takes": int | float,
+    "failure": str | None,
+    "foreign": bool,
+}
+
+
+class JournalError(Exception):
+    """The journal can't be used; the text says why and what to do."""
+
+
+class Journal:
+    """A file of generations: a JSON line for each, on disk before the answer; made if missing.
+
+    It may be in a folder that somebody sent: no link is followed, and only a regular file is used.
+
+    Raises:
+        JournalError: it can't be made, or is a link.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_link(path, "move it away")
+        except OSError as error:
+            raise self._unusable(error.strerror) from error
+
+    def read(self) -> Iterator[Made]:
+        """Yield the generations; a last line that was cut off is cut away.
+
+        Raises:
+            JournalError: it can't be read, or holds something else.
+        """
+        try:
+            number = self._opened(os.O_RDWR)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unusable(error.strerror) from error
+        with os.fdopen(number, "r+b") as file:
+            whole = 0
+            while line := file.readline(LONGEST + 1):
+                if len(line) > LONGEST:
+                    raise self._unusable("a line in it is too long")
+                if not line.endswith(b"\n"):
+                    file.truncate(whole)
+                    return
+                whole += len(line)
+                try:
+                    yield _made(line)
+                except (ValueError, TypeError, KeyError, RecursionError) as error:
+                    raise self._unusable(f"it is damaged ({type(error).__name__})") from error
+
+    def append(self, item: Made) -> None:
+        """Write a generation, durably; raise an OSError if it can't be."""
+        entry = asdict(item) | {"created_at": item.created_at.isoformat()}
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with os.fdopen(self._opened(flags), "ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _opened(self, flags: int) -> int:
+        flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        number = os.open(self._path, flags, 0o666)
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise OSError(errno.EINVAL, "it is not a regular file", str(self._path))
+        return number
+
+    def _unusable(self, why: str | None) -> JournalError:
+        return JournalError(
+            f"the sandbox's journal {self._path} can't be used: {why}. Move it away: the "
+            "sandbox starts a new one; no real money is involved"
+        )
+
+
+def _made(line: bytes) -> Made:
+    """Read a line; a damaged one raises ValueError, TypeError, KeyError or RecursionError."""
+    entry = json.loads(line)
+    made = datetime.fromisoformat(entry.pop("created_at"))
+    wrong = [name for name, kind in _TYPES.items() if not isinstance(entry[name], kind)]
+    if wrong or made.tzinfo is None or min(entry["price"], entry["duration"]) < 0:
+        raise ValueError(f"not a generation: {wrong}")
+    return Made(created_at=made, **entry)

@@ -1,4 +1,4 @@
-"""What can go wrong: rates of submissions and reads, and the manners in which it is answered."""
+"""What can go wrong: rates of submissions and reads, and how the provider then answers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -6,9 +6,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from batchsora.sandbox.account import Refunds, chance
-from batchsora.sandbox.answers import checked
-from batchsora.sandbox.echo import echoes
-from batchsora.sandbox.listing import Listing
+from batchsora.sandbox.answers import checked, number, rate, seconds
+from batchsora.sandbox.listing import Listing, echoes
 from batchsora.sandbox.manners import (
     MOMENTS,
     REFUSALS,
@@ -23,7 +22,6 @@ from batchsora.sandbox.manners import (
     read_file,
     read_form,
 )
-from batchsora.sandbox.reading import number, rate, seconds
 from batchsora.sandbox.table import ROWS
 
 
@@ -41,11 +39,8 @@ class Fault(StrEnum):
 
 
 _SUBMISSION_FAULTS = tuple(fault for fault in Fault if fault is not Fault.NONE)
-_ROUNDING = 1e-9
-"""What a sum of rates such as 0.1 may be off by."""
-
-_ALL: Final = {"failure": "fail", "sick-as": "sick"}
-"""Words whose rate is 1 where none is named."""
+_ROUNDING = 1e-9  # what a sum of rates such as 0.1 may be off by
+_ALL: Final = {"failure": "fail", "sick-as": "sick"}  # words whose rate is 1 where none is named
 
 
 def _word(text: str) -> str:
@@ -94,9 +89,7 @@ class Faults:
     def parse(cls, text: str) -> "Faults":
         """Read ``drop=0.1,list=capped:20+lossy:0.1,quota=3``; ``table`` lists all there is.
 
-        Raises:
-            ValueError: an unknown name, a value that can't be read, or rates of what happens to
-                one POST that are more than 1 together.
+        Rates of what happens to one POST are at most 1 together.
         """
         found: dict[str, Any] = {}
         given = set()
@@ -119,7 +112,7 @@ class Faults:
         return cls(**rates, manners=Manners(**found))
 
     def of_submission(self, seed: int, prompt: str, turn: int) -> Fault:
-        """Decide what happens to the ``turn``-th POST of a prompt."""
+        """Return what happens to the ``turn``-th POST of a prompt."""
         drawn = chance(seed, "submit", prompt, turn)
         for fault in _SUBMISSION_FAULTS:
             share: float = getattr(self, fault)
@@ -129,7 +122,7 @@ class Faults:
         return Fault.NONE
 
     def happens(self, rate: float, seed: int, *what: object) -> bool:
-        """Decide whether something happens that has a rate of its own."""
+        """Return whether something happens that has a rate of its own."""
         return rate > 0 and chance(seed, *what) < rate
 
 

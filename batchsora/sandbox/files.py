@@ -1,10 +1,20 @@
-"""The videos over HTTP: whole or in parts, and in all the ways that a file's server has."""
+"""The videos over HTTP, and callbacks: both leave the sandbox on this machine alone.
 
+Videos come whole or in parts, and in all the ways of a file's server. Callbacks announce ends as
+the provider does (docs/api.md); an address on another machine is accepted and never called.
+"""
+
+import asyncio
 import gzip
+import hashlib
+import hmac
+import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+import aiohttp
 from aiohttp import web
 
 from batchsora.sandbox.account import Made
@@ -13,24 +23,20 @@ from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.manners import FILES
 from batchsora.sandbox.mp4 import make_mp4
 from batchsora.sandbox.world import World
+from batchsora.settings import is_here
+from jobs.model.clock import Clock
 
 _FIRST: Final = {"free-first": "free", "wide-first": "wide", "moov-first": "moov"}
 
 
 class _UntilClosed(web.StreamResponse):
-    """A response without a length, in no chunks: its end is the connection's."""
+    """A response without a length or chunks: it ends with the connection."""
 
     _length_check = False
 
 
 class Files:
-    """Serves the videos of a world.
-
-    Args:
-        world: whose generations they are.
-        faults: what goes wrong on the way.
-        now: the time.
-    """
+    """Serves the videos of a world."""
 
     def __init__(self, world: World, faults: Faults, now: Callable[[], datetime]) -> None:
         self._world = world
@@ -40,7 +46,7 @@ class Files:
         self._used: dict[str, str] = {}
 
     async def video(self, request: web.Request) -> web.StreamResponse:
-        """Send a video, or as much of it as is asked for."""
+        """Send a video, or the part that is asked for."""
         item = self._world.find(request.match_info["id"])
         if item is None or item.phase(self._now()) != "completed":
             return web.Response(status=404)
@@ -122,10 +128,10 @@ async def _cut_off(
 
 
 def _asked_range(request: web.Request, length: int, tag: str) -> range | None:
-    """Return which bytes are asked for: none of them, or None for the whole file.
+    """Return the bytes that are asked for; an empty range: none of them; None: the whole file.
 
-    A Range that can't be read, or is meant for another version (``If-Range``), is ignored (RFC
-    9110, 13.1.5 and 14.2).
+    A Range that can't be read, or is for another version (``If-Range``), is ignored (RFC 9110,
+    13.1.5 and 14.2).
     """
     try:
         asked = request.http_range
@@ -134,3 +140,68 @@ def _asked_range(request: web.Request, length: int, tag: str) -> range | None:
     if asked.start is None or request.headers.get("If-Range", tag) != tag:
         return None
     return range(*asked.indices(length))
+
+
+log = logging.getLogger(__name__)
+
+WAITS: Final = (30.0, 60.0, 120.0, 240.0)  # seconds of the provider's time between its five tries
+PATIENCE: Final = 10.0  # seconds for one try
+
+
+class Callbacks:
+    """Announces the ends of generations to whoever asked for it; ``secret`` signs each body."""
+
+    def __init__(self, world: World, clock: Clock, secret: str | None) -> None:
+        self._world = world
+        self._clock = clock
+        self._secret = secret
+        self._promised: set[str] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    def promise(self, item: Made, address: object, files: str) -> None:
+        """Announce a generation's end when it comes, once, on this machine alone."""
+        if not isinstance(address, str) or not is_here(address) or item.id in self._promised:
+            return
+        self._promised.add(item.id)
+        task = asyncio.create_task(self._announce(item, address, files))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def close(self, app: web.Application) -> None:
+        """Forget what is promised: callbacks are lost with a server that ends."""
+        del app
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    async def _announce(self, item: Made, address: str, files: str) -> None:
+        while (left := item.takes - (self._clock.now() - item.created_at).total_seconds()) > 0:
+            await self._clock.sleep(left)
+        shown = self._world.view(item, self._clock.now(), files)
+        told = "error_message" if shown["video_url"] is None else "video_url"
+        names = ("generation_id", "status", "prompt", told, "created_at", "completed_at")
+        body = json.dumps({name: shown[name] for name in names}).encode()
+        for wait in (*WAITS, None):
+            if await self._call(address, body) or wait is None:
+                return
+            await self._clock.sleep(wait / self._world.time_scale)
+
+    async def _call(self, address: str, body: bytes) -> bool:
+        """Call once; return whether it was taken."""
+        headers = {"Content-Type": "application/json"}
+        if self._secret is not None:
+            signature = hmac.new(self._secret.encode(), body, hashlib.sha256).hexdigest()
+            headers["X-RunBlob-Signature"] = signature
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE))
+        try:
+            async with self._session.post(
+                address, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                return answer.ok
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.info("a callback was not taken: %s", error)
+            return False

@@ -1,6 +1,6 @@
 """How the provider answers, whatever it charges: its words, states, times, addresses and refusals.
 
-Pure: what is decided by chance hangs on the seed and a generation's id.
+Pure: chance depends on the seed and a generation's id.
 """
 
 import json
@@ -10,10 +10,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from batchsora.sandbox.account import Made, Refunds, chance
-from batchsora.sandbox.answers import Reply, answer, checked
-from batchsora.sandbox.echo import Echo
-from batchsora.sandbox.listing import Listing
-from batchsora.sandbox.reading import Span, count, number, rate, seconds, span, words
+from batchsora.sandbox.answers import (
+    Reply,
+    Span,
+    answer,
+    checked,
+    count,
+    number,
+    rate,
+    seconds,
+    span,
+    words,
+)
+from batchsora.sandbox.listing import Echo, Listing
 
 MOMENTS: Final[Mapping[str, datetime | None]] = {
     "year1": datetime(1, 1, 1, tzinfo=UTC),
@@ -49,7 +58,7 @@ REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """From the ``after``-th acceptance on every POST is answered so, and makes nothing."""
+    """From the ``after``-th acceptance on every POST gets this reply, and makes nothing."""
 
     after: int
     reply: Reply
@@ -75,7 +84,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A time in which every request, or a kind of them, is answered so."""
+    """A time in which every request, or one kind of them, gets this answer."""
 
     span: Span
     scope: str = "all"
@@ -83,11 +92,7 @@ class Outage:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Outage, ...]":
-        """Read ``60:120:posts:502+…``; one without an end is forever.
-
-        Raises:
-            ValueError: one of its parts can't be read.
-        """
+        """Read ``60:120:posts:502+…``; without an end it is forever."""
         found = []
         for start, rest in words(text):
             times = [start]
@@ -100,14 +105,10 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """What a file's address answers once it has expired.
+    """What a file's address answers once it has expired."""
 
-    Attributes:
-        answer: a word of an answer.
-        after: seconds after it was shown; None: the first address used of each file.
-    """
-
-    answer: str
+    answer: str  # a word of an answer
+    # seconds after it was shown; None: the first address used of each file
     after: float | None = None
 
     @classmethod
@@ -145,7 +146,7 @@ class Address:
         return cls(one_of(ADDRESSES)(form), seconds(until) if until else None)
 
     def write(self, files: str, path: str, ended: float) -> str | None:
-        """Return the address, ``ended`` seconds after the file came to be."""
+        """Return the address, ``ended`` seconds after the file was made."""
         if self.form == "none" and (self.until is None or ended < self.until):
             return None
         host = files.partition("//")[2]
@@ -155,15 +156,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class OddPrice:
-    """A price of another size: charged, and told.
+    """A price of another size, which is charged and stated."""
 
-    Attributes:
-        usd: the price.
-        turn: of which acceptance; None: of every one.
-    """
-
-    usd: str
-    turn: int | None = None
+    usd: str  # the price
+    turn: int | None = None  # of which acceptance; None: of every one
 
     @classmethod
     def read(cls, text: str) -> "OddPrice":
@@ -177,8 +173,8 @@ class OddPrice:
 class Manners:
     """How the provider answers; by default as docs/api.md says.
 
-    The names are those of :mod:`batchsora.sandbox.table`, which describes each, but for ``listing``
-    (``list``), ``expiry`` (``address-expired``) and ``outages``. Words of answers are kept as words
+    :mod:`batchsora.sandbox.table` describes each by its name, but for ``listing`` (``list``),
+    ``expiry`` (``address-expired``) and ``outages``. Answers are kept as words
     (:func:`batchsora.sandbox.answers.answer`); an empty one leaves the usual answer.
     """
 
@@ -218,7 +214,7 @@ class Manners:
     upper_ids: bool = False
 
     def refusal(self, body: Mapping[str, Any], accepted: int) -> Reply | None:
-        """Return what a POST is refused with after so many acceptances; None when it is not."""
+        """Return what a POST is refused with after so many acceptances, or None."""
         if self.posts:
             return answer(self.posts)
         if self.callback_refused and body.get("callback_url") is not None:
@@ -232,14 +228,14 @@ class Manners:
         return None
 
     def outage(self, age: float, kind: str) -> str | None:
-        """Return what every request of a kind (of ``SCOPES``) is answered at an age."""
+        """Return what every request of a kind (of ``SCOPES``) is answered at an age, or None."""
         for outage in self.outages:
             if outage.scope in ("all", kind) and outage.span.covers(age):
                 return outage.answer
         return None
 
     def is_sick(self, seed: int, generation_id: str) -> bool:
-        """Check whether a generation's single status is not to be had."""
+        """Return whether a generation's single status is unavailable."""
         return self.sick > 0 and chance(seed, "sick", generation_id) < self.sick
 
     def state(self, seed: int, generation_id: str, phase: str) -> str:

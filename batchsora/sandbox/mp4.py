@@ -10,53 +10,24 @@ import hashlib
 import struct
 from functools import lru_cache
 
-WIDTH, HEIGHT = 144, 256
-"""Samples of the short and the long side; whole macroblocks of 16."""
-
+WIDTH, HEIGHT = 144, 256  # samples of the short and the long side; whole macroblocks of 16
 FRAMES_PER_SECOND = 8
-SCENES = 5
-"""Pictures that differ; each is held for its share of the time."""
-
+SCENES = 5  # pictures that differ; each is held for its share of the time
 MACROBLOCK = 16
 TIMESCALE = 1000
 _I_SLICE, _P_SLICE = 7, 5
 _I_PCM = 25
 
 
-class _Bits:
-    """Writes bits, Exp-Golomb codes and aligned bytes."""
+def _u(value: int, width: int) -> str:
+    """Return an unsigned number of a fixed width, in bits."""
+    return format(value, f"0{width}b")
 
-    def __init__(self) -> None:
-        self._bits: list[str] = []
 
-    def u(self, value: int, width: int) -> None:
-        """Write an unsigned number of a fixed width."""
-        self._bits.append(format(value, f"0{width}b"))
-
-    def ue(self, value: int) -> None:
-        """Write an unsigned Exp-Golomb code (H.264, 9.1)."""
-        code = format(value + 1, "b")
-        self._bits.append("0" * (len(code) - 1) + code)
-
-    def se(self, value: int) -> None:
-        """Write a signed Exp-Golomb code (H.264, 9.1.1)."""
-        self.ue(2 * value - 1 if value > 0 else -2 * value)
-
-    def align(self) -> None:
-        """Fill the byte with zero bits."""
-        length = sum(map(len, self._bits))
-        self._bits.append("0" * (-length % 8))
-
-    def raw(self, data: bytes) -> None:
-        """Write whole bytes, at a byte's border."""
-        self._bits.append("".join(format(byte, "08b") for byte in data))
-
-    def finish(self) -> bytes:
-        """Close the payload with its stop bit (H.264, 7.3.2.11)."""
-        self._bits.append("1")
-        self.align()
-        text = "".join(self._bits)
-        return int(text, 2).to_bytes(len(text) // 8, "big")
+def _ue(value: int) -> str:
+    """Return an unsigned Exp-Golomb code (H.264, 9.1); of 0 it is the signed one too."""
+    code = format(value + 1, "b")
+    return "0" * (len(code) - 1) + code
 
 
 def _nal(header: int, payload: bytes) -> bytes:
@@ -72,89 +43,57 @@ def _nal(header: int, payload: bytes) -> bytes:
     return bytes(out)
 
 
+def _unit(header: int, bits: str) -> bytes:
+    """Return a unit with its stop bit (H.264, 7.3.2.11)."""
+    bits += "1"
+    bits += "0" * (-len(bits) % 8)
+    return _nal(header, int(bits, 2).to_bytes(len(bits) // 8, "big"))
+
+
 def _sps(width: int, height: int) -> bytes:
-    bits = _Bits()
-    bits.u(66, 8)  # baseline
-    bits.u(0b11000000, 8)  # constraint sets 0 and 1
-    bits.u(30, 8)  # level 3.0
-    bits.ue(0)  # seq_parameter_set_id
-    bits.ue(4)  # log2_max_frame_num - 4
-    bits.ue(2)  # pic_order_cnt_type: output order is decoding order
-    bits.ue(1)  # max_num_ref_frames
-    bits.u(0, 1)  # no gaps in frame_num
-    bits.ue(width // MACROBLOCK - 1)
-    bits.ue(height // MACROBLOCK - 1)
-    bits.u(1, 1)  # frames only
-    bits.u(1, 1)  # direct_8x8_inference
-    bits.u(0, 1)  # no cropping
-    bits.u(0, 1)  # no VUI
-    return _nal(0x67, bits.finish())
+    """Return the sequence parameter set (H.264, 7.3.2.1.1)."""
+    bits = _u(0x42C01E, 24)  # baseline, constraint sets 0 and 1, level 3.0
+    bits += _ue(0) + _ue(4)  # its number; log2_max_frame_num - 4
+    bits += _ue(2) + _ue(1) + "0"  # output in decoding order; one reference frame; no gaps
+    bits += _ue(width // MACROBLOCK - 1) + _ue(height // MACROBLOCK - 1)
+    return _unit(0x67, bits + "1100")  # frames only, direct_8x8_inference, no cropping, no VUI
 
 
-def _pps() -> bytes:
-    bits = _Bits()
-    bits.ue(0)  # pic_parameter_set_id
-    bits.ue(0)  # seq_parameter_set_id
-    bits.u(0, 1)  # CAVLC
-    bits.u(0, 1)
-    bits.ue(0)  # one slice group
-    bits.ue(0)
-    bits.ue(0)
-    bits.u(0, 1)  # no weighted prediction
-    bits.u(0, 2)
-    bits.se(0)  # pic_init_qp - 26
-    bits.se(0)
-    bits.se(0)
-    bits.u(1, 1)  # deblocking_filter_control_present
-    bits.u(0, 1)
-    bits.u(0, 1)
-    return _nal(0x68, bits.finish())
+_PPS = bytes.fromhex("68ce3c80")
+"""The picture parameter set: number 0, CAVLC, one slice group, with deblocking filter control."""
 
 
-def _slice_head(bits: _Bits, kind: int, frame_num: int, idr: int | None) -> None:
-    bits.ue(0)  # first macroblock
-    bits.ue(kind)
-    bits.ue(0)  # pic_parameter_set_id
-    bits.u(frame_num % 256, 8)
-    if idr is not None:
-        bits.ue(idr)
-    else:
-        bits.u(0, 1)  # num_ref_idx_active_override
-        bits.u(0, 1)  # ref_pic_list_modification
-    if idr is not None:
-        bits.u(0, 2)  # no_output_of_prior_pics, long_term_reference
-    else:
-        bits.u(0, 1)  # adaptive_ref_pic_marking
-    bits.se(0)  # slice_qp_delta
-    bits.ue(1)  # deblocking filter off
+def _slice_head(kind: int, frame_num: int, idr: int | None) -> str:
+    """Return the head of a picture's only slice (H.264, 7.3.3)."""
+    bits = _ue(0) + _ue(kind) + _ue(0) + _u(frame_num % 256, 8)  # begins at macroblock 0; PPS 0
+    # an IDR picture drops no earlier ones; the others change neither references nor their marks
+    bits += "000" if idr is None else _ue(idr) + "00"
+    return bits + _ue(0) + _ue(1)  # slice_qp_delta; deblocking filter off
 
 
 def _picture(width: int, height: int, colour: bytes, scene: int) -> bytes:
     """Make an IDR picture: a slanted gradient in the colours of its generation."""
-    bits = _Bits()
-    _slice_head(bits, _I_SLICE, 0, scene % 2)
-    across, down = width // MACROBLOCK, height // MACROBLOCK
+    bits = _slice_head(_I_SLICE, 0, scene % 2)
     base, blue, red = colour[scene], colour[scene + 8], colour[scene + 16]
-    for row in range(down):
-        for column in range(across):
-            bits.ue(_I_PCM)
-            bits.align()
+    for row in range(height // MACROBLOCK):
+        for column in range(width // MACROBLOCK):
+            bits += _ue(_I_PCM)
+            bits += "0" * (-len(bits) % 8)
             steps = bytes(
                 16 + (base + 5 * (row + column) + (3 * x + 2 * y) // 4) % 219
                 for y in range(MACROBLOCK)
                 for x in range(MACROBLOCK)
             )
             chroma = bytes([64 + (blue + 3 * row) % 128]) * 64
-            bits.raw(steps + chroma + bytes([64 + (red + 3 * column) % 128]) * 64)
-    return _nal(0x65, bits.finish())
+            samples = steps + chroma + bytes([64 + (red + 3 * column) % 128]) * 64
+            bits += _u(int.from_bytes(samples, "big"), 8 * len(samples))
+    return _unit(0x65, bits)
 
 
 def _held(width: int, height: int, frame_num: int) -> bytes:
-    """Make a P picture in which every macroblock is skipped: the last picture stands."""
-    bits = _Bits()
-    _slice_head(bits, _P_SLICE, frame_num, None)
-    bits.ue((width // MACROBLOCK) * (height // MACROBLOCK))
-    return _nal(0x41, bits.finish())
+    """Make a P picture that skips every macroblock: the last picture stays."""
+    bits = _slice_head(_P_SLICE, frame_num, None)
+    return _unit(0x41, bits + _ue((width // MACROBLOCK) * (height // MACROBLOCK)))
 
 
 def _box(name: bytes, *parts: bytes) -> bytes:
@@ -173,12 +112,12 @@ def _movie(
     width: int, height: int, sizes: list[int], keys: list[int], offset: int, duration: int
 ) -> bytes:
     length = duration * TIMESCALE
-    sps, pps = _sps(width, height), _pps()
+    sps = _sps(width, height)
     avcc = _box(
         b"avcC",
         bytes([1, sps[1], sps[2], sps[3], 0xFF, 0xE1]),
         struct.pack(">H", len(sps)) + sps,
-        bytes([1]) + struct.pack(">H", len(pps)) + pps,
+        bytes([1]) + struct.pack(">H", len(_PPS)) + _PPS,
     )
     avc1 = _box(
         b"avc1",
@@ -224,13 +163,9 @@ def _movie(
 
 @lru_cache(maxsize=64)
 def make_mp4(generation_id: str, orientation: str, duration: int, first: str = "ftyp") -> bytes:
-    """Make the video of a generation.
+    """Make the video of a generation: the id decides the colours, so that two files differ.
 
-    Args:
-        generation_id: decides the colours, so that files of two generations differ.
-        orientation: ``"9:16"`` or ``"16:9"``.
-        duration: in seconds.
-        first: the box in front: ``ftyp``; ``free`` or ``wide`` before that; ``moov``: none.
+    The box in front is ``first``: ``ftyp``; ``free`` or ``wide`` before that; ``moov``: none.
     """
     upright = orientation == "9:16"
     width, height = (WIDTH, HEIGHT) if upright else (HEIGHT, WIDTH)
@@ -240,8 +175,8 @@ def make_mp4(generation_id: str, orientation: str, duration: int, first: str = "
     samples: list[bytes] = []
     for frame in range(frames):
         if frame in starts:
-            scene, since = starts.index(frame), 0
-            unit = _picture(width, height, colour, scene)
+            since = 0
+            unit = _picture(width, height, colour, starts.index(frame))
         else:
             since += 1
             unit = _held(width, height, since)

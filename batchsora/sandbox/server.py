@@ -6,47 +6,39 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from batchsora.sandbox.account import Journal
 from batchsora.sandbox.answers import Reply, answer, hang_up, send
-from batchsora.sandbox.callbacks import Callbacks
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.files import Files
-from batchsora.sandbox.journal import Journal
+from batchsora.sandbox.files import Callbacks, Files
 from batchsora.sandbox.manners import MOMENTS, Manners
 from batchsora.sandbox.world import World
 from jobs.model.clock import Clock, SystemClock
 
 LARGEST_REQUEST = 16 * 1024**2
-THROTTLED_FOR = 1
-"""Seconds that a 429 asks for."""
+THROTTLED_FOR = 1  # seconds that a 429 asks for
 
 
 class Sandbox:
-    """The endpoints of docs/api.md, and ``/__ledger`` and ``/__health`` beside them.
-
-    Args:
-        world: what the provider does.
-        faults: what goes wrong on the way.
-        journal: where generations are kept over a restart.
-        clock: time.
-        secret: signs callbacks, where it is set.
-    """
+    """The endpoints of docs/api.md, with ``/__ledger`` and ``/__health`` beside them."""
 
     def __init__(
         self,
-        world: World,
-        faults: Faults,
-        journal: Journal | None,
-        clock: Clock,
-        secret: str | None = None,
+        world: World,  # what the provider does
+        faults: Faults | None,  # what goes wrong on the way
+        journal: Path | None,  # a file that keeps generations over a restart
+        clock: Clock,  # time
+        secret: str | None,  # signs callbacks; None: they are not signed
     ) -> None:
         self._world = world
-        self._faults = faults
-        self._journal = journal
+        self._faults = faults = faults or Faults()
+        self._journal = None if journal is None else Journal(journal)
         self._clock = clock
         self._callbacks = Callbacks(world, clock, secret)
         self._posts: dict[str, int] = {}
@@ -58,12 +50,12 @@ class Sandbox:
             world.fail = faults.fail
         if faults.manners != Manners():
             world.manners = faults.manners
-        for item in () if journal is None else journal.read():
+        for item in () if self._journal is None else self._journal.read():
             world.add(item)
 
     def application(self) -> web.Application:
         """Make the web application."""
-        app = web.Application(client_max_size=LARGEST_REQUEST)
+        app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[self._guard])
         app.router.add_post("/v1/sora/generate", self._generate)
         app.router.add_get("/v1/sora/generations", self._list)
         app.router.add_get("/v1/sora/generations/{id}/", self._status)
@@ -88,28 +80,25 @@ class Sandbox:
             if moment is not None:
                 response.headers["Date"] = format_datetime(moment, usegmt=True)
 
-    def _refusal(self, request: web.Request, kind: str) -> web.Response | None:
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer outages, missing credentials and flaky reads in place of the API."""
+        if not request.path.startswith("/v1/") or request.match_info.http_exception is not None:
+            return await handler(request)
+        is_read = request.method != "POST"
         age = (self._now() - self._world.since).total_seconds()
-        outage = self._world.manners.outage(age, kind)
+        outage = self._world.manners.outage(age, "reads" if is_read else "posts")
         if outage is not None:
             return send(request, answer(outage))
-        if self._world.authorised(request.headers.get("Authorization")):
-            return None
-        return web.json_response({"detail": "Missing credentials"}, status=401)
-
-    def _bad_read(self, request: web.Request) -> web.Response | None:
-        refusal = self._refusal(request, "reads")
-        if refusal is not None:
-            return refusal
-        self._reads += 1
-        if self._faults.happens(self._faults.flaky, self._world.seed, "read", self._reads):
-            return web.json_response({"detail": "Service unavailable"}, status=503)
-        return None
+        if not self._world.authorised(request.headers.get("Authorization")):
+            return web.json_response({"detail": "Missing credentials"}, status=401)
+        if is_read:
+            self._reads += 1
+            if self._faults.happens(self._faults.flaky, self._world.seed, "read", self._reads):
+                return web.json_response({"detail": "Service unavailable"}, status=503)
+        return await handler(request)
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
-        refusal = self._refusal(request, "posts")
-        if refusal is not None:
-            return refusal
         try:
             body: Any = await request.json()
         except (ValueError, LookupError, RecursionError):  # LookupError: an unknown charset
@@ -121,7 +110,7 @@ class Sandbox:
             self._world.reserve(body, self._now())
             return self._not_created(request, fault, turn)
         reply = self._create(body, request.headers.get("X-Idempotency-Key"), prompt, turn)
-        if reply.status == 201:  # noqa: PLR2004 - created
+        if reply.status == HTTPStatus.CREATED:
             made = self._world.find(reply.body["generation_id"])
             if made is not None:
                 self._callbacks.promise(made, body.get("callback_url"), self.url)
@@ -142,21 +131,19 @@ class Sandbox:
         now = self._now()
         before = len(self._world.made)
         reply = self._world.generate(body, key, now)
-        foreign = self._faults.happens(
-            self._faults.foreign, self._world.seed, "foreign", prompt, turn
-        )
-        if foreign and reply.status == 201:  # noqa: PLR2004 - what is refused has no same time
-            self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now)
-        twin = self._faults.happens(self._faults.twin, self._world.seed, "twin", prompt, turn)
-        if twin and reply.status == 201:  # noqa: PLR2004 - the same
-            self._world.add_foreign(prompt, now)
+        if reply.status == HTTPStatus.CREATED:  # what is refused has no same time
+            faults, seed = self._faults, self._world.seed
+            if faults.happens(faults.foreign, seed, "foreign", prompt, turn):
+                self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now)
+            if faults.happens(faults.twin, seed, "twin", prompt, turn):
+                self._world.add_foreign(prompt, now)
         if self._journal is not None:
             for item in self._world.made[before:]:
                 self._journal.append(item)
         return reply
 
     async def _answer(self, request: web.Request, reply: Reply, fault: Fault) -> web.StreamResponse:
-        """Report to the client what was created and charged, as well as the fault lets us."""
+        """Return the answer to a purchase, as the fault allows."""
         if fault is Fault.DROP:
             return hang_up(request)
         if fault is Fault.ERROR:
@@ -168,9 +155,6 @@ class Sandbox:
         return send(request, reply)
 
     async def _list(self, request: web.Request) -> web.Response:
-        bad = self._bad_read(request)
-        if bad is not None:
-            return bad
         try:
             limit = int(request.query.get("limit", "50"))
             offset = int(request.query.get("offset", "0"))
@@ -180,16 +164,10 @@ class Sandbox:
         return send(request, reply)
 
     async def _status(self, request: web.Request) -> web.Response:
-        bad = self._bad_read(request)
-        if bad is not None:
-            return bad
         reply = self._world.status(request.match_info["id"], self._now(), self.url)
         return send(request, reply)
 
     async def _balance(self, request: web.Request) -> web.Response:
-        bad = self._bad_read(request)
-        if bad is not None:
-            return bad
         word = self._world.manners.balance
         reply = answer(word) if word else self._world.account(self._now())
         return send(request, reply)
@@ -204,15 +182,9 @@ class Sandbox:
 
 
 class SandboxServer:
-    """A sandbox in a thread of this process, on a free port of loopback: a context manager.
+    """A sandbox in a thread of this process, on loopback: a context manager.
 
-    Args:
-        world: what the provider does.
-        port: 0 takes a free one.
-        faults: what goes wrong on the way.
-        journal: a file that keeps generations over a restart.
-        clock: time.
-        secret: signs callbacks, where it is set.
+    Port 0 takes a free one; for the other arguments see :class:`Sandbox`.
     """
 
     def __init__(
@@ -224,13 +196,7 @@ class SandboxServer:
         clock: Clock | None = None,
         secret: str | None = None,
     ) -> None:
-        self._sandbox = Sandbox(
-            world,
-            faults or Faults(),
-            None if journal is None else Journal(journal),
-            clock or SystemClock(),
-            secret,
-        )
+        self._sandbox = Sandbox(world, faults, journal, clock or SystemClock(), secret)
         self._port = port
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -291,24 +257,13 @@ def serve(
     secret: str | None = None,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM; raise an OSError if the port is taken.
 
-    Args:
-        host: a loopback address.
-        port: 0 takes a free one.
-        world: what the provider does.
-        faults: what goes wrong on the way.
-        journal: a file that keeps generations over a restart.
-        secret: signs callbacks, where it is set.
-        on_ready: told the address.
-
-    Raises:
-        OSError: the port is taken.
+    Port 0 takes a free one, and ``on_ready`` gets the address; for the rest see :class:`Sandbox`.
     """
 
     async def main() -> None:
-        kept = None if journal is None else Journal(journal)
-        sandbox = Sandbox(world, faults or Faults(), kept, SystemClock(), secret)
+        sandbox = Sandbox(world, faults, journal, SystemClock(), secret)
         runner = await _listen(sandbox, host, port)
         over = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Return which fault it is about."""
+        """Return the fault's name."""
         return self.example.partition("=")[0]
 
 
@@ -172,7 +172,7 @@ ROWS: Final = tuple(row for _, rows in GROUPS for row in rows)
 
 
 def as_text() -> str:
-    """Write the table for a terminal."""
+    """Return the table for a terminal."""
     width = max(len(row.example) for row in ROWS)
     lines = [INTRODUCTION]
     for title, rows in GROUPS:
@@ -181,7 +181,7 @@ def as_text() -> str:
 
 
 def as_markdown() -> str:
-    """Write the table for docs/sandbox.md."""
+    """Return the table for docs/sandbox.md."""
     lines = []
     for title, rows in GROUPS:
         lines += ["", f"## {title}", "", "| write | what happens |", "| --- | --- |"]

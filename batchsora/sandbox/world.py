@@ -1,7 +1,6 @@
 """What the sandbox's provider does: pure and scripted, with time as an argument.
 
-Chance is a hash of (seed, what, prompt, which try), so that concurrency changes nothing. It knows
-nothing of HTTP: a call takes what was sent and gives a status and a document (docs/api.md).
+It does not know HTTP: a call takes what was sent and returns a status and a document (docs/api.md).
 """
 
 import base64
@@ -18,7 +17,7 @@ from batchsora.picture_kinds import HEAD, TAKEN, kind_of
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.account import Made, Reserved, chance, unseen
 from batchsora.sandbox.answers import Reply, answer
-from batchsora.sandbox.echo import echoed
+from batchsora.sandbox.listing import echoed
 from batchsora.sandbox.manners import Manners
 from jobs.model.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
 
@@ -27,7 +26,7 @@ CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:
 
 
 def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a line
-    """Refuse what the API refuses (docs/api.md); None when a request is good."""
+    """Return what the API refuses about a request (docs/api.md); None when it is good."""
     if not isinstance(body, Mapping):
         return Reply(422, invalid("body", "must be an object", None))
     prompt = body.get("prompt")
@@ -72,22 +71,19 @@ def _image_problem(data: Any) -> str | None:
 
 
 def invalid(name: str, message: str, found: Any, place: str = "body") -> dict[str, Any]:
-    """Write what a 422 says about one field."""
+    """Return a 422's body about one field."""
     detail = {"type": "value_error", "loc": [place, name], "msg": message}
     return {"detail": [detail if found is None else detail | {"input": found}]}
 
 
-GUESSED: Final = to_micros("0.18")
-"""What a kind costs here that has no announced price."""
+GUESSED: Final = to_micros("0.18")  # what a kind costs here that has no announced price
 PRICES: Final[Mapping[tuple[int, bool], Micros]] = {
     (seconds, image): SORA.prices.get(SORA.kind(seconds, with_image=image).variant, GUESSED)
     for seconds, image in product(SORA.durations, (False, True))
 }
 """By duration and image."""
 
-SHORTEST, LONGEST = 300.0, 900.0
-"""Seconds that a generation takes, as the provider says."""
-
+SHORTEST, LONGEST = 300.0, 900.0  # seconds that a generation takes, as the provider says
 LARGEST_PAGE = 100
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -101,34 +97,23 @@ FAILURES = (
 
 @dataclass
 class World:
-    """The provider: its accounts' money and generations.
+    """The provider: its accounts' money and generations."""
 
-    Attributes:
-        seed: of all chance.
-        time_scale: how many times faster than life generations are.
-        balance: of the account, in micros; falls with every acceptance.
-        prices: by duration and image.
-        fail: share of generations that fail in the end.
-        failures: scripted failures: error messages by prompt, used up one generation at a time,
-            None for a success.
-        token: the one token taken; None takes any.
-        honour_idempotency: whether a repeated key gives the first generation again.
-        made: the generations so far, oldest first; those given at the start are charged too.
-        manners: how it answers; may be changed at any time.
-        since: when the sandbox started: times of manners count from here.
-    """
-
-    seed: int = 1
-    time_scale: float = 1.0
-    balance: int = 100 * MICROS_PER_USD
+    seed: int = 1  # of all chance
+    time_scale: float = 1.0  # how many times faster than life generations are
+    balance: int = 100 * MICROS_PER_USD  # of the account, in micros; falls with every acceptance
+    # by duration and image
     prices: Mapping[tuple[int, bool], int] = field(default_factory=lambda: dict(PRICES))
-    fail: float = 0.0
+    fail: float = 0.0  # share of generations that fail in the end
+    # scripted: by prompt, error messages that are used up one generation at a time; None is a
+    # success
     failures: dict[str, list[str | None]] = field(default_factory=dict)
-    token: str | None = None
-    honour_idempotency: bool = False
+    token: str | None = None  # the only one accepted; None accepts any
+    honour_idempotency: bool = False  # a repeated key returns the first generation
+    # the generations so far, oldest first; those given at the start are charged too
     made: list[Made] = field(default_factory=list)
-    manners: Manners = field(default_factory=Manners)
-    since: datetime = LONG_AGO
+    manners: Manners = field(default_factory=Manners)  # how it answers; may be changed at any time
+    since: datetime = LONG_AGO  # when the sandbox started: times of manners count from here
 
     def __post_init__(self) -> None:
         self._accepted = 0
@@ -142,12 +127,12 @@ class World:
             self.add(item)
 
     def authorised(self, header: str | None) -> bool:
-        """Return whether a bearer token is good."""
+        """Return whether a bearer token is accepted."""
         kind, _, token = (header or "").partition(" ")
         return kind == "Bearer" and bool(token) and self.token in (None, token)
 
     def generate(self, body: Any, key: str | None, now: datetime) -> Reply:
-        """Create a generation and charge it, or say why not."""
+        """Create and charge a generation, or refuse it."""
         wrong = check(body)
         if wrong is not None:
             return wrong
@@ -172,7 +157,7 @@ class World:
         return self._created(item)
 
     def reserve(self, body: Any, now: datetime) -> None:
-        """Charge a purchase that comes to nothing, for a while, where that is the manner."""
+        """Charge a purchase that comes to nothing, for a while, if that is the manner."""
         if self.manners.reserves and check(body) is None:
             price = min(self._price(body), self.money_left(now))
             self._reserved.charges.append((now, price))
@@ -228,14 +213,14 @@ class World:
         return reasons[int(chance(self.seed, "why", prompt, turn) * len(reasons))]
 
     def add(self, item: Made) -> None:
-        """Take a generation in and charge it; a journal's are taken in the same way."""
+        """Add a generation and charge it, also a journal's."""
         self.made.append(item)
         self._by_id[item.id] = item
         self._tries[item.prompt] = self._tries.get(item.prompt, 0) + 1
         self._spent += item.price
 
     def add_foreign(self, prompt: str, now: datetime) -> None:
-        """Let another client of the account make something, when there is money for it."""
+        """Let another client of the account buy something, if there is money for it."""
         price = int(self.prices[10, False])
         if price > self.money_left(now):
             return
@@ -244,22 +229,22 @@ class World:
         self.add(item)
 
     def try_number(self, prompt: str) -> int:
-        """Count the generations of a prompt so far."""
+        """Return the number of generations of a prompt so far."""
         return self._tries.get(prompt, 0)
 
     def money_left(self, now: datetime) -> int:
-        """Return what the account holds, in micros."""
+        """Return the account's balance, in micros."""
         manners = self.manners
         refunded = manners.refunds.sum(self.made, self.seed, now)
         reserved = self._reserved.sum(manners.reserves, now)
         return self.balance - round(self._spent * (1 - manners.discount)) + refunded - reserved
 
     def money_shown(self, now: datetime) -> int:
-        """Return what it shows to hold, in micros: charges may show late."""
+        """Return the balance that it shows, in micros: charges may show late."""
         return self.money_left(now) + unseen(self.made, self.manners.balance_late, now)
 
     def status(self, generation_id: str, now: datetime, files: str) -> Reply:
-        """Show one generation; ``files`` is the address below which videos are."""
+        """Return one generation; ``files`` is the address below which videos are."""
         item = self.find(generation_id)
         if item is None:
             return Reply(404, {"detail": "Generation not found"})
@@ -268,11 +253,11 @@ class World:
         return Reply(200, self.view(item, now, files))
 
     def find(self, generation_id: str) -> Made | None:
-        """Find a generation by its id, in any case."""
+        """Return a generation by its id, in any case."""
         return self._by_id.get(generation_id.lower())
 
     def page(self, limit: int, offset: int, now: datetime, files: str, lag: float) -> Reply:
-        """Show a page of the list, newest first, without what is younger than ``lag`` seconds."""
+        """Return a page of the list, newest first, without what is younger than ``lag`` seconds."""
         if not 1 <= limit <= LARGEST_PAGE:
             return Reply(422, invalid("limit", "must be from 1 to 100", limit, "query"))
         if offset < 0:
@@ -289,7 +274,7 @@ class World:
         return Reply(200, views)
 
     def view(self, item: Made, now: datetime, files: str) -> dict[str, Any]:
-        """Show a generation as the API does."""
+        """Return a generation as the API shows it."""
         manners = self.manners
         phase = item.phase(now)
         running = (now - item.created_at).total_seconds() / item.takes
@@ -313,7 +298,7 @@ class World:
         return self.manners.address.write(files, path, ended)
 
     def account(self, now: datetime) -> Reply:
-        """Show the balance."""
+        """Return the balance."""
         return Reply(200, {"balance": str(to_usd(self.money_shown(now)))})
 
     def ledger(self, now: datetime) -> dict[str, Any]:

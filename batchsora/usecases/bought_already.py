@@ -19,7 +19,7 @@ from jobs.model.clock import Clock
 from jobs.model.provider import Provider, ProviderError, TokenRefusedError
 from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, take_over
 from jobs.services.runner import check_owner
 from jobs.store import Store
 
@@ -77,7 +77,7 @@ def settle_earlier(
     rows = _Rows(store, sought, choice, clock, ui)
     rows.settle_past()
     work = rows.look(place, quiet=quiet)
-    hold_back(store, work)
+    store.adoption.hold_back(work)
     if work.matches:
         rows.settle_found(work)
     if work.not_looked:

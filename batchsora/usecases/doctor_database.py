@@ -18,10 +18,9 @@ from batchsora.usecases.moved_database import other_host
 from jobs.database import schema
 from jobs.database.account_fields import wrong_field
 from jobs.database.lock import current_runner
-from jobs.database.mounts import network_drive
+from jobs.database.owners import network_drive
 from jobs.model.binding import token_matches
-from jobs.model.clock import SystemClock
-from jobs.model.days import latest_begun, zone_of
+from jobs.model.clock import SystemClock, latest_begun, zone_of
 from jobs.model.errors import DatabaseAlteredError, DatabaseUnusableError
 from jobs.ports.seen import AccountRow
 from jobs.services.runner import Owner

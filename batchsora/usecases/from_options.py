@@ -19,7 +19,7 @@ from jobs.model.money import cap_micros, to_micros
 from jobs.model.retry import RetryPolicy
 from jobs.ports.control import Terms
 from jobs.ports.loading import OnChange
-from jobs.runtime.policy import RunPolicy
+from jobs.runtime.run_context import RunPolicy
 
 _CAPS = {
     "budget": "batch",

@@ -35,7 +35,7 @@ from jobs.ports.control import Handing, Terms
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
-from jobs.runtime.policy import PRICE_CEILING
+from jobs.runtime.run_context import PRICE_CEILING
 from jobs.services.run_outcome import Ending
 from jobs.store import Store
 

@@ -10,7 +10,7 @@ from batchsora.providers.registry import runblob_client
 from batchsora.providers.runblob.models import GenerationInfo
 from batchsora.settings import Settings
 from jobs.model.errors import EngineError
-from jobs.ports.figures import GenerationOwner
+from jobs.ports.seen import GenerationOwner
 
 
 def read(

@@ -19,7 +19,7 @@ from jobs.model.clock import Clock
 from jobs.model.states import ASKED_BY_NAME
 from jobs.ports.control import Handing, Room
 from jobs.ports.selection import Sought
-from jobs.runtime.policy import PRICE_CEILING
+from jobs.runtime.run_context import PRICE_CEILING
 from jobs.store import Store
 
 CHUNK: Final = 500

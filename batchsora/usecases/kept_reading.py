@@ -2,7 +2,7 @@
 
 An option given now (``--map``, ``--sheet``, ``--encoding`` …) overrides a saved one. A saved header
 that is gone is ignored if that changes nothing; if one of our columns would be without it, opening
-stops (:func:`batchsora.manifest.rows.kept_columns.refuse_gone`).
+stops (:func:`batchsora.manifest.rows.columns.refuse_gone`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,12 +12,13 @@ from shlex import quote
 from typing import Any, Final
 
 from batchsora.composition.databases import existing_store
+from batchsora.manifest.encodings import still_written_so
 from batchsora.manifest.errors import ManifestError, refused
-from batchsora.manifest.formats.book_head import book_head
 from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
+from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
+from batchsora.manifest.rows.columns import gone
 from batchsora.manifest.rows.headers import SYNONYMS, folded
-from batchsora.manifest.rows.kept_columns import gone, still_written_so
 from batchsora.usecases.manifest_options import Source
 from jobs.database.schema import version
 from jobs.model.errors import EngineError

@@ -7,8 +7,8 @@ from shlex import quote
 
 from batchsora.composition.interrupts import Interrupts, heeded_between_steps
 from batchsora.manifest.errors import ManifestError, RowProblem
-from batchsora.manifest.formats.book_head import book_head
 from batchsora.manifest.formats.filtered import rows_text
+from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
 from batchsora.usecases.progress import counted

@@ -12,7 +12,7 @@ from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.read import Manifest, open_manifest
-from batchsora.manifest.rows.kept_columns import refuse_gone
+from batchsora.manifest.rows.columns import refuse_gone
 from batchsora.presentation.terminal_text import clean
 from batchsora.settings import SettingsError
 from jobs.model.files import refuse_foreign_folder

@@ -18,8 +18,7 @@ from batchsora.usecases.user_interface import Context
 from jobs.model.clock import Clock
 from jobs.model.money import usd_text
 from jobs.model.provider import ProviderError
-from jobs.ports.figures import PaidTwice
-from jobs.ports.seen import JobRow
+from jobs.ports.seen import JobRow, PaidTwice
 from jobs.ports.selection import Sought
 from jobs.reconciliation.audit import Audit, audit
 from jobs.reconciliation.by_word import look_for, resolve_as, resolve_never_made

@@ -19,10 +19,10 @@ from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
 from batchsora.usecases.hand_over import chunks, hand_over
 from batchsora.usecases.user_interface import UserInterface
-from jobs.model.again import Patience, WhyNot
 from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
 from jobs.model.money import usd_text
+from jobs.model.retry import Patience, WhyNot
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted

@@ -29,10 +29,9 @@ from batchsora.usecases.progress import (
 )
 from batchsora.usecases.user_interface import Context
 from jobs.model.states import Reason
-from jobs.ports.figures import Part
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchStatus
-from jobs.runtime.policy import RunPolicy
+from jobs.ports.seen import BatchStatus, Part
+from jobs.runtime.run_context import RunPolicy
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Runner
 from jobs.store import Store
@@ -104,7 +103,7 @@ async def run_batches(
             say = above_the_bar(context.ui.say)
             with _stoppable(runner, running, downloading, deps.switch, say):
                 ending = await _finish(running, downloading)
-                ids.update(runner.served)
+                ids.update(runner.left.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
                     if ending.reason is not Reason.DATABASE:
@@ -118,7 +117,7 @@ async def run_batches(
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
     batches = store.queries.statuses(served())
-    parts_of = store.queries.parts(runner.handed)
+    parts_of = store.queries.parts(runner.left.handed)
     return RunResult(
         ending,
         batches,
@@ -128,7 +127,7 @@ async def run_batches(
         ],
         frozenset(batch.id for batch in batches) - frozenset(batch_ids),
         report,
-        runner.surplus,
+        runner.left.surplus,
         runner.reappeared,
         store.queries.odd_prices(began),
     )

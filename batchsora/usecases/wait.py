@@ -11,7 +11,7 @@ from batchsora.composition.exit_codes import Exit, exit_of_jobs
 from batchsora.composition.ownership import Endpoint, owner_of
 from batchsora.composition.session import endpoint
 from batchsora.options import RunOptions
-from batchsora.presentation.databases import broken
+from batchsora.presentation.errors import broken
 from batchsora.usecases.from_options import download_policy, run_policy
 from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.progress import ENDS, Progress, jobs_look

@@ -1,29 +1,32 @@
-"""How the functions of the command line speak on a page, and how their refusals look there."""
+"""What pages answer with: templates, the functions of the command line, and their refusals."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
+from batchsora._version import __version__
 from batchsora.presentation.errors import message
-from batchsora.presentation.terminal_text import clean
-from batchsora.web.rendering import render, told
+from batchsora.presentation.json_shapes import iso
+from batchsora.presentation.terminal_text import clean, state_text
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotFoundError
+from jobs.model.money import usd_text
 from jobs.ports.seen import BatchRow, JobRow
 
 
 class PageInterface:
-    """A :class:`UserInterface` for :mod:`batchsora.usecases`: keeps what is said, and asks nobody.
+    """A :class:`UserInterface` for :mod:`batchsora.usecases` that keeps what is said.
 
-    The page has asked already: what it calls is called with consent.
-
-    Attributes:
-        lines: what was said.
-        document: the result for scripts.
-        text: the result for people.
+    It never asks: a page has asked before it calls, with consent. ``document`` is the result for
+    scripts, ``text`` the one for people.
     """
 
     def __init__(self) -> None:
@@ -37,11 +40,11 @@ class PageInterface:
             self.lines.append(text)
 
     def can_ask(self) -> bool:
-        """Say that nobody can be asked."""
+        """Return False: nobody can be asked."""
         return False
 
     def confirm(self, question: str) -> bool:
-        """Never be asked."""
+        """Fail: a page must ask before."""
         raise AssertionError(f"asked on a page: {question}")
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
@@ -56,11 +59,7 @@ def web_context_of(request: Request) -> WebContext:
 
 
 def batch_of(request: Request) -> BatchRow:
-    """Find the batch that an address names by its number.
-
-    Raises:
-        HTTPException: 404, there is none.
-    """
+    """Return the batch that an address names by its number, or raise a 404."""
     number = request.path_params["batch"]
     for batch in web_context_of(request).queries.batches():
         if batch.id == number:
@@ -69,11 +68,7 @@ def batch_of(request: Request) -> BatchRow:
 
 
 def job_of(request: Request) -> JobRow:
-    """Find the job that an address names by its number.
-
-    Raises:
-        HTTPException: 404, there is none.
-    """
+    """Return the job that an address names by its number, or raise a 404."""
     key = f"#{request.path_params['job']}"
     try:
         return web_context_of(request).queries.job(key)
@@ -82,13 +77,7 @@ def job_of(request: Request) -> JobRow:
 
 
 def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response:
-    """Answer a change: the page says so, and goes somewhere else or stays where it is.
-
-    Args:
-        text: what happened, what it means for the money.
-        trouble: it did not happen.
-        go: an address of ours.
-    """
+    """Answer a change: the page announces it, and stays or goes to ``go``, an address of ours."""
     headers = told(text, trouble=trouble)
     if go is not None:
         headers["HX-Redirect"] = go
@@ -96,24 +85,15 @@ def done(text: str, *, trouble: bool = False, go: str | None = None) -> Response
 
 
 def asked(
-    request: Request,
-    question: str,
-    lines: Sequence[str],
-    button: str,
+    request: Request,  # what is answered
+    question: str,  # what is done, and what it costs
+    lines: Sequence[str],  # what else to know
+    button: str,  # its text
     *,
-    possible: bool = True,
-    action: str | None = None,
+    possible: bool = True,  # False if there is nothing to agree to
+    action: str | None = None,  # the address to post to; None for this one
 ) -> Response:
-    """Ask in a dialog whether the person agrees.
-
-    Args:
-        request: its answer.
-        question: what is done, and what it costs.
-        lines: what else to know.
-        button: what agrees.
-        possible: False: there is nothing to agree to.
-        action: the address to post to; None: this one.
-    """
+    """Ask in a dialog whether the person agrees."""
     shown: dict[str, Any] = {
         "question": question,
         "lines": lines,
@@ -124,7 +104,7 @@ def asked(
 
 
 def moved(request: Request, there: str) -> Response:
-    """Lead on from a page, or from a part of one that is asked for again and again."""
+    """Lead on from a page, or from a part of one that is polled."""
     if "part" in request.query_params:
         return Response(status_code=204, headers={"HX-Redirect": there})
     return Response(status_code=303, headers={"Location": there})
@@ -134,3 +114,80 @@ def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409
     return Response(clean(message(error)), status, media_type="text/plain")
+
+
+@lru_cache(maxsize=1)
+def environment() -> Environment:
+    """Return the environment of all templates, made once; everything is escaped."""
+    found = Environment(
+        loader=PackageLoader("batchsora.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {
+        "usd": usd,
+        "time": time,
+        "words": state_text,
+        "clean": clean,
+        "number": number,
+        "span": span,
+        "plural": plural,
+    }
+    found.globals |= {"version": __version__}
+    return found
+
+
+def render(
+    request: Request,
+    template: str,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Answer with a template, which gets the request and ``context``."""
+    body = environment().get_template(template).render(request=request, **context)
+    return HTMLResponse(body, status_code, headers)
+
+
+def told(text: str, *, trouble: bool = False) -> dict[str, str]:
+    """Return the header that makes the page announce a message in its live region."""
+    # JSON in ASCII: a header can't carry anything else
+    return {"HX-Trigger": json.dumps({"told": {"text": clean(text), "trouble": trouble}})}
+
+
+def usd(micros: int | None) -> str:
+    """Return micro-dollars as dollars."""
+    return "\u2013" if micros is None else f"${usd_text(micros)}"
+
+
+def time(moment: datetime | None) -> Markup:
+    """Return a time in UTC, which the page shows in the reader's own zone."""
+    if moment is None:
+        return Markup("\u2013")
+    return Markup('<time datetime="{}">{}</time>').format(
+        iso(moment), f"{moment:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def number(value: int) -> str:
+    """Return a count with thin spaces between thousands."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def span(seconds: float | None) -> str:
+    """Return a duration in its two largest units."""
+    if seconds is None:
+        return "\u2013"
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"

@@ -1,14 +1,15 @@
-"""What every request passes: who asks, from where, how much; and what every answer says.
+"""What every request passes: who asks, from where, how much; and the headers of every answer.
 
-A page on this machine is reachable by every other page that the person has open. So the ``Host``
-must be ours (DNS rebinding), a change must come from our own pages (``Origin``, and a token that
-only they know), and nothing of ours may be framed, sniffed or scripted from elsewhere.
+Every other page that the person has open can reach a page on this machine. So the ``Host`` must be
+ours (DNS rebinding), a change must come from our own pages (``Origin``, and a token that only they
+know), and nothing of ours may be framed, sniffed or scripted from elsewhere.
 """
 
 import asyncio
 import hmac
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,14 +22,10 @@ from batchsora.web.entering import ENTER, came_from_elsewhere, closed, onward
 from batchsora.web.login import DEVICE, LOGIN, Door
 
 COOKIE: Final = "batchsora"
-REMEMBERED: Final = 365 * 86_400
-"""Seconds for which a browser keeps that it had the password."""
-
+REMEMBERED: Final = 365 * 86_400  # seconds for which a browser keeps that it had the password
 CSRF_HEADER: Final = "x-csrf-token"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
-PUBLIC: Final = ("/static/", "/healthz")
-"""What is served before anybody has said who they are, beside the way in."""
-
+PUBLIC: Final = ("/static/", "/healthz")  # what strangers are served, beside the way in
 NEWEST: Final = "open the newest address that 'batchsora web' shows in its terminal"
 STRANGER: Final = (
     f"Not logged in: {NEWEST}. Programs, "
@@ -40,15 +37,9 @@ HOOKS: Final = "/hooks/"
 """Callbacks come from the provider, through whatever leads here from outside: they have neither
 our name nor a cookie, and guard themselves."""
 
-WATCHING: Final = "/events"
-"""Asked for by every page that is open: no sign that its person is there."""
-
-LARGEST: Final = 1024**2
-"""Bytes of a request's body, where its page says nothing else."""
-
-SLOWEST: Final = 30.0
-"""Seconds without a byte of a body that is announced."""
-
+WATCHING: Final = "/events"  # open pages ask by themselves: no sign that a person is there
+LARGEST: Final = 1024**2  # bytes of a request's body, where its page says nothing else
+SLOWEST: Final = 30.0  # seconds without a byte of a body that is announced
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -65,35 +56,25 @@ HEADERS: Final = {
 }
 
 
-class TooLargeError(Exception):
-    """A body is larger than its page takes."""
+TOO_LARGE: Final = (413, "This is larger than the page accepts.")
 
 
-class TooSlowError(Exception):
-    """A body that was announced does not come."""
+class BodyError(Exception):
+    """A body is larger than its page takes, or does not arrive: the status and its text."""
 
 
 class Guard:
-    """An ASGI middleware around all pages.
-
-    Args:
-        app: the pages.
-        hosts: names under which the page may be asked for, without port; others are refused.
-        door: knows who is inside, and whether a password is asked for.
-        roomy: paths whose bodies have limits of their own, in bytes.
-        patience: seconds without a byte of a body that is announced.
-        hooks: let callbacks through.
-    """
+    """An ASGI middleware around all pages."""
 
     def __init__(
         self,
-        app: ASGIApp,
-        hosts: Collection[str],
-        door: Door,
-        roomy: Sequence[tuple[str, int]] = (),
-        patience: float = SLOWEST,
+        app: ASGIApp,  # the pages
+        hosts: Collection[str],  # host names under which the page answers, without port
+        door: Door,  # knows who is logged in, and whether a password is needed
+        roomy: Sequence[tuple[str, int]] = (),  # other limits by path, in bytes
+        patience: float = SLOWEST,  # seconds without a byte of an announced body
         *,
-        hooks: bool = False,
+        hooks: bool = False,  # let callbacks through
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -127,20 +108,17 @@ class Guard:
             if refused is not None:
                 await refused(scope, receive, send)
                 return
-            limited = _Limited(receive, headers, self._limit(scope["path"]), self._patience)
+            own = (size for prefix, size in self._roomy if scope["path"].startswith(prefix))
+            limited = _Limited(receive, headers, next(own, LARGEST), self._patience)
             if not scope["inside"]:
                 limited.hurry()
             await self._app(scope, limited, send)
-        except TooLargeError:
+        except BodyError as error:
             if not send.began:
-                # the rest is read and dropped: an answer to somebody who still sends would be lost
-                text = "This is larger than the page accepts."
-                await PlainTextResponse(text, 413)(scope, receive, send)
-        except TooSlowError:
-            if not send.began:
-                away = {"Connection": "close"}
-                text = "The request was incomplete."
-                await PlainTextResponse(text, 408, away)(scope, receive, send)
+                status, text = error.args
+                # the rest of a large one is read and dropped: else its sender would miss the answer
+                away = {"Connection": "close"} if status == HTTPStatus.REQUEST_TIMEOUT else None
+                await PlainTextResponse(text, status, away)(scope, receive, send)
 
     def _given(self, sessions: Sequence[str], *, used: bool) -> str:
         """Choose among cookies of one name: others of this host may set it for some paths.
@@ -154,7 +132,7 @@ class Guard:
         return ""
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """Return why a request is not served; None when it is."""
+        """Return why a request is refused; None when it is served."""
         path, method = scope["path"], scope["method"]
         if self._hooks and method == "POST" and path.startswith(HOOKS):
             return None
@@ -182,7 +160,7 @@ class Guard:
         return self._at_the_door(scope, headers)
 
     def _at_the_door(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """Refuse whoever is not inside; say how to come in."""
+        """Refuse whoever is not logged in, and show how to come in."""
         session, door = scope["session"], self._door
         scope["inside"] = scope["holds_key"]
         scope["may_stay"] = lambda: door.is_open(session, used=False)
@@ -200,12 +178,9 @@ class Guard:
             return onward(request, scope["raw_path"].decode("latin-1") + (query and f"?{query}"))
         return RedirectResponse(LOGIN, 303) if door.locked else closed(request)
 
-    def _limit(self, path: str) -> int:
-        return next((size for prefix, size in self._roomy if path.startswith(prefix)), LARGEST)
-
 
 class _Limited:
-    """A request's body, up to a size, and not for ever."""
+    """A request's body, limited in size and time."""
 
     def __init__(self, receive: Receive, headers: Headers, limit: int, patience: float) -> None:
         self._receive = receive
@@ -215,10 +190,10 @@ class _Limited:
         self._until: float | None = None
         announced = headers.get("content-length", "0")
         if not announced.isdecimal() or len(announced) > LONGEST_NUMBER or int(announced) > limit:
-            raise TooLargeError
+            raise BodyError(*TOO_LARGE)
 
     def hurry(self) -> None:
-        """Limit the time of the whole body as that of each piece: a stranger sends it."""
+        """Limit the time of the whole body, not only of each piece: a stranger sends it."""
         self._until = asyncio.get_running_loop().time() + self._patience
 
     async def __call__(self) -> Message:
@@ -229,21 +204,20 @@ class _Limited:
             async with asyncio.timeout_at(self._until or now + self._patience):
                 message = await self._receive()
         except TimeoutError as error:
-            raise TooSlowError from error
+            raise BodyError(408, "The request was incomplete.") from error
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
-                raise TooLargeError
+                raise BodyError(*TOO_LARGE)
             self._whole = not message.get("more_body", False)
         return message
 
 
-LONGEST_NUMBER: Final = 15
-"""Digits of a length that is believed to be one."""
+LONGEST_NUMBER: Final = 15  # digits of a length that is believed to be one
 
 
 class _Answering:
-    """Adds to the beginning of an answer what each has to say."""
+    """Adds to the beginning of an answer what each must have."""
 
     def __init__(self, send: Send, scope: Scope, name: str, given: str) -> None:
         self._send = send
@@ -277,10 +251,10 @@ class _Answering:
 
 
 def _cookies(headers: Headers, name: str) -> list[str]:
-    """Read the values of a cookie of ours; whatever else there is was set by others of this host.
+    """Return the values of a cookie of ours; other sites of this host may have set any of them.
 
-    Browsers send those of every port in one header, proxies may make several of it, and what the
-    others keep there need not be written as a cookie should be.
+    Browsers send the cookies of every port in one header, proxies may split it, and those of others
+    may be malformed.
     """
     found = []
     for header in headers.getlist("cookie"):
@@ -292,7 +266,7 @@ def _cookies(headers: Headers, name: str) -> list[str]:
 
 
 def _cookie_name(headers: Headers) -> str:
-    """Name the session's cookie: cookies don't tell ports apart, and each has a page of its own."""
+    """Return the session cookie's name: cookies ignore ports, and each port has its own page."""
     try:
         port = urlsplit(f"//{headers.get('host', '')}").port
     except ValueError:
@@ -301,7 +275,6 @@ def _cookie_name(headers: Headers) -> str:
 
 
 def _host(given: str) -> str:
-    """Name a ``Host`` without its port."""
     try:
         return urlsplit(f"//{given}").hostname or ""
     except ValueError:
@@ -309,7 +282,7 @@ def _host(given: str) -> str:
 
 
 def _is_from_here(headers: Headers) -> bool:
-    """Return whether a change was asked for by a page of ours."""
+    """Return whether a page of ours asked for a change."""
     origin = headers.get("origin")
     if origin is None:  # browsers send it with every change; other programs need not
         return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
@@ -320,6 +293,6 @@ def _is_from_here(headers: Headers) -> bool:
 
 
 def _is_secure(scope: Scope) -> bool:
-    """Return whether the browser asks by TLS; what is not true here harms only who says it."""
+    """Return whether the browser uses TLS; a false claim harms only who makes it."""
     said = Headers(scope=scope).get("x-forwarded-proto", "")
     return scope.get("scheme") == "https" or said.partition(",")[0].strip().lower() == "https"

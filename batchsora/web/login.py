@@ -1,8 +1,8 @@
-"""The door: who is inside, and how one comes in with the password.
+"""The door: who is logged in, and how to log in with the password.
 
-It is asked for beyond loopback, and wherever it was set; else one comes in by
-:mod:`batchsora.web.entering`. It is compared in constant time, and only so often a minute from one
-guesser: guessing takes for ever, and keeps nobody else out.
+It is needed beyond loopback and wherever it is set; otherwise one comes in by
+:mod:`batchsora.web.entering`. It is compared in constant time, and each guesser has few tries a
+minute: guessing takes forever, and keeps nobody else out.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from batchsora.web.rendering import render
+from batchsora.web.answers import render
 from jobs.model.clock import Clock
 
 if TYPE_CHECKING:
@@ -27,15 +27,9 @@ if TYPE_CHECKING:
 
 LOGIN: Final = "/login"
 MOST_SESSIONS: Final = 1000
-SHORTEST: Final = 12
-"""Characters of a password."""
-
-IDLE: Final = 12 * 3600.0
-"""Seconds after which a session that asked for nothing ends."""
-
-LONGEST: Final = 7 * 86_400.0
-"""Seconds after which any session ends."""
-
+SHORTEST: Final = 12  # characters of a password
+IDLE: Final = 12 * 3600.0  # seconds after which a session that asked for nothing ends
+LONGEST: Final = 7 * 86_400.0  # seconds after which any session ends
 DEVICE: Final = "known"
 """Marks, in a cookie's name, a browser that had the password once: strangers who guess wrong from
 the same address do not keep it waiting."""
@@ -43,19 +37,14 @@ the same address do not keep it waiting."""
 
 @dataclass(slots=True)
 class _Inside:
-    """A session that was let in, by the monotonic clock."""
+    """A session that is logged in; times by the monotonic clock."""
 
     since: float
     seen: float
 
 
 class Door:
-    """Knows who may come in.
-
-    Args:
-        password: None lets nobody in by one.
-        clock: time.
-    """
+    """Knows who may come in; without a password nobody does by one."""
 
     def __init__(self, password: str | None, clock: Clock) -> None:
         self._digest = None if password is None else _digest(password)
@@ -66,7 +55,7 @@ class Door:
 
     @property
     def locked(self) -> bool:
-        """Return whether a password is asked for."""
+        """Return whether a password is needed."""
         return self._digest is not None
 
     def new_session(self) -> str:
@@ -74,7 +63,7 @@ class Door:
         return self._signed("session", secrets.token_urlsafe(16))
 
     def made(self, session: str) -> bool:
-        """Check whether an id is one of :meth:`new_session`."""
+        """Return whether an id is one of :meth:`new_session`."""
         return self._is_signed("session", session)
 
     def new_device(self) -> str:
@@ -84,24 +73,19 @@ class Door:
     def csrf_token(self, session: str) -> str:
         """Return what a change in this session must carry: only our own pages know it.
 
-        A browser gets it once, when it comes in, and keeps it for this host and port. No page that
-        is shown to somebody inside carries it: browsers send cookies to every port of a host, and
-        whoever listens on another one could ask for that page, and then spend.
+        A browser gets it once, when it comes in, and keeps it for this host and port. No page
+        carries it: browsers send cookies to every port of a host, so that whoever listens on
+        another one could ask for that page, and then spend.
         """
         return self._mark("csrf", session)
 
     def guesser(self, address: str, devices: Iterable[str]) -> str:
-        """Name whose wrong guesses count together: a known browser's own, else an address'."""
+        """Return whose wrong guesses count together: a known browser's own, else an address's."""
         known = (one for one in devices if self._is_signed("device", one))
         return next(known, network_of(address))
 
     def is_open(self, session: str, *, used: bool = True) -> bool:
-        """Return whether a session may come in.
-
-        Args:
-            session: its id.
-            used: its person asks for something, so that it goes on.
-        """
+        """Return whether a session may come in; ``used`` keeps it open."""
         found, now = self._inside.get(session), self._clock.monotonic()
         if found is None:
             return False
@@ -113,12 +97,12 @@ class Door:
         return True
 
     def knows(self, authorization: str, guesser: str) -> bool:
-        """Take the password from a program: ``Authorization: Bearer …``."""
+        """Check a program's password: ``Authorization: Bearer …``."""
         scheme, _, given = authorization.partition(" ")
         return scheme.lower() == "bearer" and self.fits(_written(given), guesser) is True
 
     def fits(self, password: str, guesser: str) -> bool | None:
-        """Compare a password; None when it is too soon to say."""
+        """Compare a password; None when it is too soon for another try."""
         if not self._throttle.may(guesser):
             return None
         if self._digest is not None and hmac.compare_digest(_digest(password), self._digest):
@@ -127,11 +111,7 @@ class Door:
         return False
 
     def let_in(self, instead_of: str = "") -> str:
-        """Let somebody in; gives a session's new id: the one of before may be known to others.
-
-        Args:
-            instead_of: the one of before, which ends.
-        """
+        """Log somebody in with a new session id: others may know the one of before, which ends."""
         self.let_out(instead_of)
         now, session = self._clock.monotonic(), self.new_session()
         self._inside[session] = _Inside(now, now)
@@ -159,7 +139,7 @@ def _digest(password: str) -> bytes:
 
 
 def _written(given: str) -> str:
-    """Read what a header says, which is taken for Latin-1, as UTF-8 where it is that."""
+    """Return a header's text, which is taken for Latin-1, as UTF-8 where it is that."""
     try:
         return given.encode("latin-1").decode()
     except UnicodeError:
@@ -192,7 +172,7 @@ async def _leave(request: Request) -> Response:
     live: Live = request.app.state.live
     door.let_out(request.scope["session"])
     request.scope["session"] = door.new_session()
-    await live.look_round()  # its open pages are told nothing more
+    await live.look_round()  # its open pages get no more events
     to = LOGIN if door.locked else "/"
     if request.headers.get("hx-request"):
         return Response(status_code=204, headers={"HX-Redirect": to})
@@ -203,25 +183,17 @@ routes = [Route(LOGIN, _show), Route(LOGIN, _enter, methods=["POST"])]
 leaving = [Route("/logout", _leave, methods=["POST"])]
 
 
-TRIES: Final = 10
-"""Wrong passwords in a row that are answered at once."""
-
-REST: Final = 6.0
-"""Seconds until another one is answered."""
-
-MOST: Final = 10_000
-"""Guessers that are remembered; who is forgotten begins anew."""
-
-SITE: Final = 64
-"""Bits of an IPv6 address that one customer of a network has at least."""
+TRIES: Final = 10  # wrong passwords in a row that are answered at once
+REST: Final = 6.0  # seconds until another one is answered
+MOST: Final = 10_000  # guessers that are remembered; a forgotten one starts again
+SITE: Final = 64  # bits of an IPv6 address that one customer of a network has at least
 
 
-UNKNOWN: Final = "unknown"
-"""All whose address is none count together."""
+UNKNOWN: Final = "unknown"  # all without a valid address count together
 
 
 def network_of(address: str) -> str:
-    """Name whose guesses count together: an address, or the network of an IPv6 one."""
+    """Return whose guesses count together: an address, or the network of an IPv6 one."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

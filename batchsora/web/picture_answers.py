@@ -6,13 +6,13 @@ from batchsora.apart.answers import Packed, Said
 
 
 class Picture(Said):
-    """A JPEG; empty where there is none to be had."""
+    """A JPEG, or empty."""
 
     jpeg: Packed
 
 
 class Nothing(Said):
-    """Why there is none."""
+    """Why there is no picture."""
 
     why: str
 

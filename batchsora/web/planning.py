@@ -16,118 +16,88 @@ from batchsora.composition.session import endpoint, read_balance
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import READERS
-from batchsora.options import RunOptions
+from batchsora.option_kinds import words_of
+from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.cost import Cost
 from batchsora.settings import SettingsError
+from batchsora.usecases.from_options import reading_of
 from batchsora.usecases.kept_reading import as_before, words_used
 from batchsora.usecases.load import ADHOC, moved_sheet
 from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.usecases.plan import Plan, limits, make_plan
-from batchsora.web.answers import web_context_of
-from batchsora.web.picture_fields import picture_folders
 from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
-from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form, Upload, keep, safe_file_name
 from batchsora.web.web_context import WebContext
-from batchsora.web.written_fields import written_said
+from batchsora.web.written_fields import picture_folders, written_said
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros
 from jobs.model.provider import ProviderError
 
-MOST_SHOWN: Final = 200
-"""Files beside the database that are offered."""
-
-MOST_PLANS: Final = 4
-"""Plans that are kept: each has every problem of its manifest."""
-
-MOST_LOOKS: Final = 16
-"""Heads of files that are kept."""
-
-BALANCE_GOOD: Final = 30.0
-"""Seconds for which a balance that was told is shown again."""
-
-PATIENCE: Final = 5.0
-"""Seconds that the provider has to tell the balance."""
-
+MOST_SHOWN: Final = 200  # files beside the database that are offered
+MOST_PLANS: Final = 4  # plans that are kept: each has every problem of its manifest
+MOST_LOOKS: Final = 16  # heads of files that are kept
+BALANCE_GOOD: Final = 30.0  # seconds for which a balance is shown again
+PATIENCE: Final = 5.0  # seconds to wait for the balance
 _TOKEN: Final = re.compile(r"[ub][0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A manifest that a person chose.
+    """A manifest that a person chose."""
 
-    Attributes:
-        token: names it in addresses.
-        path: of the file.
-        uploaded: it came through the page; else it lies beside the database.
-    """
-
-    token: str
-    path: Path
-    uploaded: bool
+    token: str  # its name in addresses
+    path: Path  # of the file
+    uploaded: bool  # it came through the page; else it is beside the database
 
 
 @dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """How a plan is made.
+class StartForm:
+    """What a person wants done with a manifest."""
 
-    Attributes:
-        name: of the batch; None takes the manifest's.
-        first: only so many rows are bought now.
-        in_flight: videos at the same time.
-        said: how the file is read.
-    """
+    options: RunOptions  # of the run; without a budget the manifest's applies, or the kept one
+    said: ReadingOptions  # how the file is read
 
-    name: str | None = None
-    first: int | None = None
-    in_flight: int = RunOptions().max_in_flight
-    said: Spoken = NOTHING
-
-    @property
-    def options(self) -> RunOptions:
-        """Return it as options of a run."""
-        return RunOptions(name=self.name, first=self.first, max_in_flight=self.in_flight)
+    def command(self, path: Path, sha256: str, download: Path) -> list[str]:
+        """Return it as ``batchsora run`` of the content that was agreed to."""
+        options = replace(
+            self.options,
+            yes=True,
+            wait_for_runner=True,
+            download=download.absolute(),
+            manifest_sha256=sha256,
+        )
+        # written in any case: the configuration may have another value
+        words = words_of(options, besides=["max_in_flight"])
+        return ["run", *words, *words_of(self.said), "--", str(path)]
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A manifest's plan, and what else its form has to know.
+    """A manifest's plan, and what else its form shows."""
 
-    Attributes:
-        plan: as ``batchsora plan`` has it.
-        limits: what would stop a run before its end.
-        budget: what the manifest says of its batch's cap, in micros, or None.
-        misspelt: columns that look misspelt.
-        exists: the batch is loaded already.
-        name_problem: why the batch can't have its name, or None.
-        wrong_rows: rows that can't be bought.
-        sha256: of the file that was planned.
-        read_as: a digest of how it was read; another one may buy other prompts at the same price.
-    """
-
-    plan: Plan
-    limits: list[str]
-    budget: int | None
-    misspelt: tuple[str, ...]
-    exists: bool
-    name_problem: str | None
-    wrong_rows: int
-    sha256: str
-    read_as: str
+    plan: Plan  # as ``batchsora plan`` has it
+    limits: list[str]  # what would stop a run before its end
+    budget: int | None  # the manifest's own, in micros, or None
+    misspelt: tuple[str, ...]  # columns that look misspelled
+    exists: bool  # the batch is loaded already
+    name_problem: str | None  # why the batch can't have its name, or None
+    wrong_rows: int  # number of rows that can't be bought
+    sha256: str  # of the file that was planned
+    read_as: str  # a digest of how it was read; another one may buy other prompts at the same price
 
     @property
     def jobs(self) -> int:
-        """Count what would be bought now."""
+        """Return how many videos would be bought now."""
         return sum(self.plan.to_buy.values())
 
     @property
     def cost(self) -> Cost:
-        """Return what that costs."""
+        """Return what they cost."""
         return self.plan.cost(self.plan.to_buy)
 
 
 def beside(web: WebContext) -> list[Path]:
-    """List the manifests in the database's folder, by name."""
+    """Return the manifests in the database's folder, by name."""
     folder = web.settings.database.absolute().parent
     return sorted(
         path
@@ -139,7 +109,7 @@ def beside(web: WebContext) -> list[Path]:
 
 
 def token_beside(path: Path) -> str:
-    """Name a file beside the database in addresses."""
+    """Return the name of a file beside the database in addresses."""
     return f"b{_digest(path.name)}"
 
 
@@ -148,18 +118,14 @@ def _digest(text: str) -> str:
 
 
 def keep_manifest(web: WebContext, upload: Upload) -> Chosen:
-    """Keep an uploaded manifest; each content and name has a folder of its own.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Keep an uploaded manifest; each content and name has a folder of its own."""
     name = safe_file_name(upload.name)
     token = f"u{_digest(f'{upload.sha256}/{name}')}"
     return Chosen(token, keep(upload, web.manifest_folder / token / name), uploaded=True)
 
 
 def find_chosen(web: WebContext, token: str) -> Chosen | None:
-    """Find the manifest that an address names; None where it is not there, or no longer."""
+    """Return the manifest that an address names; None where it is not, or no longer, there."""
     if not _TOKEN.fullmatch(token):
         return None
     if token.startswith("b"):
@@ -176,11 +142,7 @@ def find_chosen(web: WebContext, token: str) -> Chosen | None:
 
 
 class Planner:
-    """Makes plans in a thread, one at a time, and keeps the last ones.
-
-    Args:
-        web: whose database and account they are for.
-    """
+    """Makes plans in a thread, one at a time, and keeps the last ones."""
 
     def __init__(self, web: WebContext) -> None:
         self._web = web
@@ -189,56 +151,45 @@ class Planner:
         self._looks: OrderedDict[Any, Looked] = OrderedDict()
         self._balance: tuple[float, int] | None = None
 
-    async def plan(self, chosen: Chosen, plan_options: PlanOptions) -> Planned:
-        """Make a plan, unless neither the file nor the database has changed since the last one.
+    async def plan(self, chosen: Chosen, start_form: StartForm) -> Planned:
+        """Return a plan; it is made once for each state of the file and the database.
 
         Raises:
             ManifestError: the file is refused.
             jobs.model.errors.EngineError: the database can't be read.
         """
         async with self._turn:
-            key = (_stamp(chosen.path), plan_options, self._web.mark())
+            options = start_form.options
+            more = (options.first, options.max_in_flight, self._web.mark())
+            key = (*_read_key(chosen.path, start_form), *more)
             if key not in self._kept:
-                self._kept[key] = await asyncio.to_thread(self._make, chosen.path, plan_options)
+                self._kept[key] = await asyncio.to_thread(self._make, chosen.path, start_form)
             self._kept.move_to_end(key)
             while len(self._kept) > MOST_PLANS:
                 self._kept.popitem(last=False)
             return self._kept[key]
 
-    async def problems(self, chosen: Chosen, plan_options: PlanOptions) -> list[RowProblem]:
-        """List what is wrong with the rows; it depends on the file, and on how it is read."""
-        stamp = _stamp(chosen.path)
-        for (other, before, _), planned in reversed(self._kept.items()):
-            if (other, before.name, before.said) == (stamp, plan_options.name, plan_options.said):
+    async def problems(self, chosen: Chosen, start_form: StartForm) -> list[RowProblem]:
+        """Return what is wrong with the rows; it depends on the file and how it is read."""
+        wanted = _read_key(chosen.path, start_form)
+        for key, planned in reversed(self._kept.items()):
+            if key[: len(wanted)] == wanted:
                 return planned.plan.problems
-        return (await self.plan(chosen, plan_options)).plan.problems
+        return (await self.plan(chosen, start_form)).plan.problems
 
-    async def spoken(self, chosen: Chosen, form: Form, name: str | None) -> Spoken:
-        """Understand what a form says about how a file is read.
-
-        Args:
-            chosen: the file.
-            form: as it came.
-            name: of the batch, if the person gave it.
-
-        Raises:
-            ManifestError: it can't be used.
-        """
+    async def spoken(self, chosen: Chosen, form: Form, name: str | None) -> ReadingOptions:
+        """Return how a form says the file is read; ``name`` is the batch's, if it was given."""
         if not is_said(form):
-            return NOTHING
+            return ReadingOptions()
         async with self._turn:
             return await asyncio.to_thread(self._spoken, chosen.path, form, name)
 
-    def _spoken(self, path: Path, form: Form, name: str | None) -> Spoken:
+    def _spoken(self, path: Path, form: Form, name: str | None) -> ReadingOptions:
         folders = picture_folders(self._web.settings.database) if form.text("images") else {}
         return read_spoken(form, path, lambda said: self._look(path, name, said), folders)
 
     async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
-        """Look at the head of a file, of the sheet that a form says, whether it is planned or not.
-
-        Raises:
-            ManifestError: it can't be read as a table at all.
-        """
+        """Return the head of a file, of the sheet that a form names, also without a plan."""
 
         def work() -> Looked:
             said = written_said(form)
@@ -259,37 +210,37 @@ class Planner:
             self._looks.popitem(last=False)
         return self._looks[key]
 
-    def _make(self, path: Path, plan_options: PlanOptions) -> Planned:
-        settings = self._web.settings
+    def _make(self, path: Path, start_form: StartForm) -> Planned:
+        settings, options = self._web.settings, start_form.options
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
         source = as_before(
-            Source(path, plan_options.said.reading()), settings.database, plan_options.name
+            Source(path, reading_of(start_form.said)), settings.database, options.name
         )
         with (
             source.looked_at(settings.database) as manifest,
             existing_store(settings.database) as store,
         ):
-            plan = make_plan(manifest, plan_options.options, store)
+            plan = make_plan(manifest, options, store)
             plan.kept = words_used(source, manifest)
-            # people know where their file is, and uploads lie where nobody looks
+            # people know where their file is, and need not know where uploads are kept
             plan.warnings = [warning.removeprefix(f"{path}, ") for warning in plan.warnings]
             self._ask_balance(plan)
             exists, name_problem = False, None
             try:
-                batch = store.queries.batch_of(plan_options.name, manifest.name, manifest.source)
+                batch = store.queries.batch_of(options.name, manifest.name, manifest.source)
                 exists = batch is not None and batch.removed_at is None
             except LoadError:
                 name_problem = (
                     f"Another file was loaded as the batch {manifest.name!r}. Choose another "
                     f"name; or enter {manifest.name} here, if it is the same manifest, edited."
                 )
-            if moved := moved_sheet(store.queries, manifest, plan_options.name):
+            if moved := moved_sheet(store.queries, manifest, options.name):
                 name_problem = (
                     f"The batch {moved.batch!r} was loaded from the sheet {moved.before!r}, and "
                     f"{moved.now!r} is read here. Choose the sheet {moved.before!r}, or enter "
                     "another name."
                 )
-            if ADHOC in (plan_options.name, plan_options.name or manifest.name):
+            if ADHOC in (options.name, options.name or manifest.name):
                 name_problem = f"The batch {ADHOC!r} is for single videos. Choose another name."
             return Planned(
                 plan,
@@ -304,7 +255,7 @@ class Planner:
             )
 
     def _ask_balance(self, plan: Plan) -> None:
-        """Add the balance, or a warning why it is not there."""
+        """Add the balance, or a warning why it is unknown."""
         now = self._web.clock.monotonic()
         if self._balance is not None and now - self._balance[0] < BALANCE_GOOD:
             plan.balance = self._balance[1]
@@ -317,12 +268,13 @@ class Planner:
             plan.warnings.append(f"the balance is unknown: {error}")
 
 
-def _stamp(path: Path) -> tuple[str, int, int, int, int]:
-    """Name a file as it is now: who replaces or changes it can give it any time, but not these two.
+def _read_key(path: Path, start_form: StartForm) -> tuple[Any, ...]:
+    """Return what decides which rows are read, and what is wrong with them."""
+    return _stamp(path), start_form.options.name, repr(start_form.said)
 
-    Raises:
-        ManifestError: it is gone.
-    """
+
+def _stamp(path: Path) -> tuple[str, int, int, int, int]:
+    """Return what names a file's content: who changes it can set its time, but not all of these."""
     try:
         found = path.stat()
     except OSError as error:
@@ -334,8 +286,5 @@ def _stamp(path: Path) -> tuple[str, int, int, int, int]:
 
 def planner_of(request: Request) -> Planner:
     """Return the planner of this server."""
-    state = request.app.state
-    if not hasattr(state, "planner"):
-        state.planner = Planner(web_context_of(request))
-    found: Planner = state.planner
-    return found
+    planner: Planner = request.app.state.planner
+    return planner

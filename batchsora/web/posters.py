@@ -1,8 +1,7 @@
 """Pictures of videos and images, made once: a telling frame by PyAV, thumbnails by Pillow.
 
-Both libraries bring their decoders, which work in a process apart (:mod:`batchsora.apart`). What
-can't be decoded, or is not worth the memory that it asks for, has no picture; nobody waits for it
-twice.
+Both libraries bring decoders, which work in a process apart (:mod:`batchsora.apart`). What can't be
+decoded, or needs too much memory, has no picture; nobody waits for it twice.
 """
 
 import asyncio
@@ -21,21 +20,11 @@ from jobs.model.files import made_folder, refuse_foreign_folder, refuse_link, re
 
 log = logging.getLogger(__name__)
 
-WIDTH: Final = 480
-"""Pixels of a poster's longer side, at most."""
-
-THUMB: Final = 160
-"""Pixels of a thumbnail's longer side."""
-
-MOST_PIXELS: Final = 40_000_000
-"""Of an image or a frame; beyond it is not decoded."""
-
-LONGEST_LOOK: Final = 60
-"""Frames that are decoded in search of a telling one."""
-
-DARK: Final = 12.0
-"""Mean brightness, of 255, below which a frame tells nothing."""
-
+WIDTH: Final = 480  # pixels of a poster's longer side, at most
+THUMB: Final = 160  # pixels of a thumbnail's longer side
+MOST_PIXELS: Final = 40_000_000  # of an image or a frame; beyond it is not decoded
+LONGEST_LOOK: Final = 60  # frames that are decoded in search of a telling one
+DARK: Final = 12.0  # mean brightness, of 255, below which a frame tells nothing
 TASK: Final = "batchsora.web.posters:prepare"
 BOUNDS: Final = Bounds(seconds=30, memory=640 * 1024**2, answer=4 * 1024**2)
 """Of a picture: a frame of the most pixels takes 160 MB, and decoders keep several."""
@@ -43,16 +32,11 @@ BOUNDS: Final = Bounds(seconds=30, memory=640 * 1024**2, answer=4 * 1024**2)
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 AT_ONCE: Final = 2
-FAILED: Final = 500
-"""Contents that have no picture and are remembered."""
+FAILED: Final = 500  # contents that have no picture and are remembered
 
 
 class Pictures:
-    """Makes pictures in threads, and keeps them by the hash of what they show.
-
-    Args:
-        folder: where they are kept; what is in it can be made again.
-    """
+    """Makes pictures in threads, and keeps them in a folder by the hash of what they show."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -60,11 +44,11 @@ class Pictures:
         self._failed: dict[str, None] = {}
 
     async def poster(self, video: Path, sha256: str) -> Path | None:
-        """Return a JPEG of a frame of a video; None when there is none to be had."""
+        """Return a JPEG of a frame of a video; None when there is none."""
         return await self._made("posters", video, sha256)
 
     async def thumbnail(self, image: Path, sha256: str) -> Path | None:
-        """Return a small JPEG of an image whose content is still that; None when it is not."""
+        """Return a small JPEG of an image; None when its content is not that any more."""
         return await self._made("thumbs", image, sha256)
 
     async def _made(self, kind: str, shown: Path, sha256: str) -> Path | None:
@@ -115,14 +99,14 @@ class Pictures:
 
 
 def _is_made(path: Path) -> bool:
-    """Return whether a picture is there; what else has its name is replaced."""
+    """Return whether a picture is there; anything else of its name is replaced."""
     return path.is_file() and not path.is_symlink()
 
 
 def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:
-    """Import what makes a picture, in the process apart; what is returned makes it.
+    """Import what makes a picture, in the process apart; return what makes it.
 
-    It gives a JPEG in base64, which is empty when there is none to be had, or says why.
+    That yields a JPEG in base64, empty when there is none, or why there is none.
     """
     with suppress(ImportError):  # then there is none
         import PIL.Image  # noqa: PLC0415 - a library that may be missing
@@ -151,7 +135,7 @@ def prepare(given: Mapping[str, str]) -> Callable[[], Iterator[dict[str, str]]]:
 
 
 def _frame(video: Path) -> Any:
-    """Decode the first frame that is not dark, from a tenth of the video on."""
+    """Return the first frame that is not dark, from a tenth of the video on."""
     import av  # noqa: PLC0415 - 100 ms, and a library that may be missing
 
     with av.open(str(video)) as container:
@@ -178,7 +162,7 @@ def _brightness(image: Any) -> float:
 
 
 def _small(path: Path, sha256: str) -> Any:
-    """Shrink an image; None when its content has changed."""
+    """Return a smaller image; None when its content has changed."""
     from PIL import Image  # noqa: PLC0415 - as above
 
     with path.open("rb") as file:

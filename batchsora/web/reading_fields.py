@@ -1,7 +1,7 @@
-"""The fields by which a person says what the columns of a manifest are: offered, and understood.
+"""The fields that say what a manifest's columns are: what is offered, and what a form says.
 
-Columns and sheets are fields by their numbers, which belong to one content of the file; what comes
-with another content, or names what the file has not, is refused.
+Columns and sheets are fields by their numbers, which belong to one content of the file; a form for
+another content, or about what the file does not have, is refused.
 """
 
 import json
@@ -16,24 +16,17 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.raw import PLAIN, Reading
-from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.manifest.rows.columns import MOST_COLUMNS, gone
 from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
-from batchsora.manifest.rows.kept_columns import gone
+from batchsora.options import ReadingOptions
 from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.manifest_options import Source, sha256_of
-from batchsora.web.spoken import NOTHING, Spoken
 from batchsora.web.uploads import Form
 from batchsora.web.written_fields import FIELDS, Written, written_of, written_said
 
-SHOWN: Final = 60
-"""Columns that can be said; of more, those that may be ours come first."""
-
-OWN: Final = "-"
-"""A column of the person's own, carried along unread."""
-
-DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")
-"""Columns of ours that may have a default."""
-
+SHOWN: Final = 60  # columns that are offered, those that may be ours first
+OWN: Final = "-"  # a column of the person's own, carried along unread
+DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")  # may have a default
 LONGEST_DEFAULT: Final = values.LONGEST_URL
 
 _SPOKEN: Final = ("sheet", "hidden", "pictures", "images", *FIELDS)
@@ -43,21 +36,15 @@ _DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What is known of a file before its rows are read.
+    """What is known of a file before its rows are read."""
 
-    Attributes:
-        sha256: of its content.
-        head: its sheets, and the headers of the one that is read.
-        before: how it was read before, as far as that counts now.
-    """
-
-    sha256: str
-    head: Head
-    before: Reading
+    sha256: str  # of its content
+    head: Head  # its sheets, and the headers of the one that is read
+    before: Reading  # how it was read before, as far as that applies now
 
     @property
     def offered(self) -> Mapping[int, str]:
-        """Return the headers that can be spoken of, by their places: one by one, with a name."""
+        """Return the headers that can be chosen, by place: those with a name of their own."""
         headers = self.head.headers
         if len(headers) > MOST_COLUMNS:
             return {}
@@ -70,7 +57,7 @@ class Looked:
 
     @property
     def gone(self) -> Mapping[str, tuple[str, str]]:
-        """Return headers of before that are not there any more, and what they meant, by a token."""
+        """Return headers of before that are missing now, with their meaning, by a token."""
         missing = gone(self.before, self.head.headers)
         return {
             sha256(header.encode("utf-8", "surrogatepass")).hexdigest()[:16]: (header, name)
@@ -80,13 +67,7 @@ class Looked:
 
 
 def look(path: Path, database: Path, name: str | None, said: Reading = PLAIN) -> Looked:
-    """Look at a file.
-
-    Args:
-        path: of the manifest.
-        database: where what was said before is kept.
-        name: of the batch, if the person gave it.
-        said: the sheet that the person chose, or how the text is written.
+    """Look at a file: at the chosen sheet, and as the text is said to be written.
 
     Raises:
         ManifestError: it can't be read as a table at all.
@@ -97,7 +78,7 @@ def look(path: Path, database: Path, name: str | None, said: Reading = PLAIN) ->
 
 
 def is_said(form: Form) -> bool:
-    """Check whether a form says anything about how the file is read."""
+    """Return whether a form says anything about how the file is read."""
     return any(
         text and (name in _SPOKEN or name.startswith(_NUMBERED))
         for name, text in form.fields.items()
@@ -106,21 +87,18 @@ def is_said(form: Form) -> bool:
 
 def read_spoken(
     form: Form, path: Path, look_at: Callable[[Reading], Looked], folders: Mapping[str, Path]
-) -> Spoken:
-    """Understand what a form says about how a file is read.
+) -> ReadingOptions:
+    """Return how a form says that a file is read.
 
-    Args:
-        form: as it came.
-        path: of the manifest.
-        look_at: looks at the file, by what the person said of its sheet and how it is written.
-        folders: that hold pictures (:func:`batchsora.web.picture_fields.picture_folders`).
+    ``look_at`` looks at the file by its chosen sheet and how it is written; ``folders`` are those
+    that hold pictures, by name.
 
     Raises:
-        ManifestError: it belongs to another content, speaks of what is not there, or says of two
-            columns that they are the same.
+        ManifestError: the form is for another content, names what is not there, or gives two
+            columns the same meaning.
     """
     if not is_said(form):
-        return NOTHING
+        return ReadingOptions()
     written = written_said(form)
     looked = look_at(written)
     if form.text("content") != looked.sha256:
@@ -138,11 +116,11 @@ def read_spoken(
     pictures, images = form.text("pictures"), folders.get(form.text("images"))
     if images is None and form.text("images"):
         raise refused(path.name, "this folder has no pictures now", "Choose another one.")
-    return Spoken(
+    return ReadingOptions(
         sheet=sheet,
-        # what was said of other columns, of another sheet or separator, is not said of these
-        columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else (),
-        defaults=tuple(_defaults(form, path)),
+        # choices for another sheet or separator are about other columns
+        columns=_columns(form, looked, path) if form.text("at") == _at(looked.head) else {},
+        defaults=dict(_defaults(form, path)),
         include_hidden={"yes": True, "no": False}.get(form.text("hidden")),
         ignore_pictures={"ignore": True, "refuse": False}.get(pictures),
         embedded_images={"use": True, "refuse": False}.get(pictures),
@@ -153,14 +131,14 @@ def read_spoken(
 
 
 def sheet_said(form: Form, looked: Looked) -> str | None:
-    """Return the sheet that was chosen of a file with this content; None where none was."""
+    """Return the chosen sheet of a file with this content; None where none was chosen."""
     sheets = looked.head.sheets
     place = _number(form.text("sheet"), range(len(sheets)))
     return None if place is None or form.text("content") != looked.sha256 else sheets[place]
 
 
 def _at(head: Head) -> str:
-    """Name the columns that fields are for: by their sheet, and by all headers as they are read.
+    """Return the name of the columns that fields are for: of their sheet, and all headers as read.
 
     Another separator or encoding makes other columns of the same bytes.
     """
@@ -169,7 +147,7 @@ def _at(head: Head) -> str:
     return sha256(named.encode()).hexdigest()[:16]
 
 
-def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], ...]:
+def _columns(form: Form, looked: Looked, path: Path) -> dict[str, str]:
     offered, said = looked.offered, {}
     for field, text in form.fields.items():
         if (
@@ -197,7 +175,7 @@ def _columns(form: Form, looked: Looked, path: Path) -> tuple[tuple[str, str], .
                 "Choose one of them.",
             )
         said[header] = name
-    return tuple(said.items())
+    return said
 
 
 def _said_defaults(form: Form) -> Iterator[tuple[str, str]]:
@@ -219,7 +197,7 @@ def _defaults(form: Form, path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _number(text: str, offered: Container[int]) -> int | None:
-    """Read the number of a column or sheet; None where none such was offered."""
+    """Return the number of a column or sheet; None where none such was offered."""
     plain = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
     return int(text) if plain and int(text) in offered else None
 
@@ -230,83 +208,49 @@ def _no_such(path: Path) -> ManifestError:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that can be said.
+    """A column that can be chosen."""
 
-    Attributes:
-        place: its number.
-        header: as written.
-        chosen: what was said: a column of ours, :data:`OWN`, or nothing.
-        as_read: which column of ours it is if nothing is said, or empty.
-        asked: it is asked about.
-    """
-
-    place: int
-    header: str
-    chosen: str
-    as_read: str
-    asked: bool
+    place: int  # its number
+    header: str  # as written
+    chosen: str  # a column of ours, :data:`OWN`, or empty
+    as_read: str  # which column of ours it is if nothing is chosen, or empty
+    asked: bool  # it needs an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What can be said of a file, and was.
+    """What can be chosen for a file, and was."""
 
-    Attributes:
-        content: of the file that the numbers belong to.
-        at: names the columns that the numbers are of.
-        sheet: the name of that sheet, or None.
-        chosen: the sheet that was said, or None.
-        sheets: that can be chosen, by number; empty where there is only one.
-        columns: that can be said.
-        more: further ones, that are not shown.
-        gone: columns of before that are gone, with what they meant, by a token.
-        defaults: columns of ours, and what their empty cells say since before, or empty.
-        defaulted: something is said of them now.
-        hidden: rows that people don't see are spoken of.
-        pictures: so are pictures.
-        folders: that hold pictures, by what they are called, where pictures are missing.
-        written: what can be said of how a text is written.
-        asked: something must be said.
-        said: something was.
-    """
-
-    content: str
-    at: str
-    sheet: str | None
-    chosen: str | None
-    sheets: Mapping[int, str]
-    columns: Sequence[Column]
-    more: int
+    content: str  # of the file that the numbers belong to
+    at: str  # of the columns that the numbers belong to
+    sheet: str | None  # its name, or None
+    chosen: str | None  # the chosen sheet, or None
+    sheets: Mapping[int, str]  # by number; empty where there is only one
+    columns: Sequence[Column]  # that can be chosen
+    more: int  # number of columns that are not shown
+    # columns of before that are missing, with their meaning, by a token
     gone: Mapping[str, tuple[str, str]]
+    # columns of ours, and their value for empty cells since before, or empty
     defaults: Mapping[str, str]
-    defaulted: bool
-    hidden: bool
-    pictures: bool
-    folders: Sequence[str]
-    written: Written
-    asked: bool
-    said: bool
+    defaulted: bool  # one is set now
+    hidden: bool  # offer to read hidden rows
+    pictures: bool  # offer what to do with pictures over cells
+    folders: Sequence[str]  # that hold pictures, by name, where pictures are missing
+    written: Written  # how a text is written
+    asked: bool  # something must be chosen
+    said: bool  # something was chosen
 
 
 def fields_of(
-    looked: Looked,
-    form: Form,
+    looked: Looked,  # the file
+    form: Form,  # what was chosen
     *,
-    taken: Mapping[str, str] | None = None,
-    asked: Collection[str] = (),
-    told: Iterable[str] = (),
-    folders: Callable[[], Iterable[str]] = tuple,
+    taken: Mapping[str, str] | None = None,  # what its headers were taken for, if it could be read
+    asked: Collection[str] = (),  # the headers that need an answer
+    told: Iterable[str] = (),  # messages; the options that they name are offered
+    folders: Callable[[], Iterable[str]] = tuple,  # lists those that hold pictures
 ) -> Fields | None:
-    """Return what can be said of a file; None where that is nothing.
-
-    Args:
-        looked: the file.
-        form: what was said.
-        taken: what its headers were taken for, where it could be read.
-        asked: the headers that are asked about.
-        told: what was found: its options are offered, and the headers of a refusal asked about.
-        folders: lists those that hold pictures, by what they are called, where it is asked.
-    """
+    """Return what can be chosen for a file; None where that is nothing."""
     head, offered, before = looked.head, looked.offered, looked.before
     at = _at(head)
     counts = form.text("content") == looked.sha256 and form.text("at") == at
@@ -323,7 +267,7 @@ def fields_of(
         columns.append(Column(place, header, chosen, as_read, named and not chosen))
     shown = columns
     if len(columns) > SHOWN:
-        likely = [c for c in columns if c.chosen or c.as_read or c.asked or _may_be(c.header)]
+        likely = [c for c in columns if c.chosen or c.as_read or c.asked or resembled(c.header, ())]
         first = [*dict.fromkeys(column.place for column in (*likely, *columns))][:SHOWN]
         shown = [column for column in columns if column.place in first]
     sheets = dict(enumerate(head.sheets)) if len(head.sheets) > 1 else {}
@@ -354,20 +298,7 @@ def fields_of(
 
 
 def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
-    """Return what can be said of a file of which not even the headers can be read; None: nothing.
-
-    Args:
-        path: of the manifest.
-        form: what was said.
-        told: what was found.
-
-    Raises:
-        ManifestError: it can't be read at all.
-    """
+    """Return what can be chosen for a file whose headers can't be read, or None."""
     unread = Looked(sha256_of(path), Head(()), PLAIN)
     fields = fields_of(unread, form, told=told)
     return None if fields is None else replace(fields, defaults={})
-
-
-def _may_be(header: str) -> bool:
-    return resembled(header, ()) is not None

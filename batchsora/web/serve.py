@@ -1,16 +1,24 @@
-"""Serving the pages until somebody stops it."""
+"""The pages as one Starlette application, and serving it until it is stopped."""
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -24,81 +32,158 @@ from batchsora.composition.callbacks import (
 from batchsora.composition.databases import made_side_folder
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
-from batchsora.web.app import create_app
-from batchsora.web.connections import BACKLOG, bounded
-from batchsora.web.login import SHORTEST
-from batchsora.web.opening import ADDRESS, Opening, readable_folder
-from batchsora.web.web_context import opened
-from batchsora.web.webhooks import Webhooks
+from batchsora.web import entering, live, login
+from batchsora.web.answers import refused, render
+from batchsora.web.entering import ADDRESS, Opening, Tickets, readable_folder
+from batchsora.web.guard import HOOKS, SLOWEST, Guard
+from batchsora.web.live import BACKLOG, Live, bounded
+from batchsora.web.login import SHORTEST, Door
+from batchsora.web.pages import batches, gallery, generate, manifests, steering
+from batchsora.web.planning import Planner
+from batchsora.web.web_context import WebContext, opened
+from batchsora.web.webhooks import LARGEST, Webhooks, watched
+from jobs.model.errors import EngineError
 from jobs.ports.control import Terms
 
+STATIC = Path(__file__).parent / "static"
+ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LARGEST))
+"""Bytes of a body, by the beginning of its path: a picture of 10 MB, a manifest of 100 MB."""
+
+
+def create_app(
+    web: WebContext,  # what the pages work with
+    hosts: Collection[str] = ("127.0.0.1",),  # host names under which it answers
+    password: str | None = None,  # without one, people come in by tickets
+    webhooks: Webhooks | None = None,  # takes the provider's callbacks, if wanted
+    patience: float = SLOWEST,  # seconds without a byte of an announced body
+    *,
+    tell: Callable[[str], None],  # called with each ticket where there is no password
+) -> Starlette:
+    """Return the application."""
+    door = Door(password, web.clock)
+    routes: list[BaseRoute] = [
+        *batches.routes,
+        *steering.routes,
+        *generate.routes,
+        *gallery.routes,
+        *manifests.routes,
+        *watched,
+        *live.routes,
+        *(login.routes if door.locked else entering.routes),
+        *login.leaving,
+        *([] if webhooks is None else [webhooks.route()]),
+        Mount("/static", _Static(directory=STATIC), name="static"),
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(
+                Guard,
+                hosts=hosts,
+                door=door,
+                roomy=ROOMY,
+                patience=patience,
+                hooks=webhooks is not None,
+            ),
+        ],
+        exception_handlers={
+            HTTPException: _http_error,
+            EngineError: _engine_error,
+            SettingsError: _engine_error,
+            ClientDisconnect: _gone,
+        },
+        lifespan=_lifespan,
+    )
+    app.state.web, app.state.door, app.state.live = web, door, Live(web)
+    app.state.planner = Planner(web)
+    app.state.sent = {}
+    app.state.webhooks = webhooks
+    app.state.tickets = Tickets(tell)
+    if not door.locked:
+        app.state.tickets.renew()
+    return app
+
+
+class _Static(StaticFiles):
+    """Files of the package: the browser keeps them, and asks each time whether they changed."""
+
+    async def get_response(self, path: str, scope: dict[str, object]) -> Response:  # type: ignore[override]
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    working = [asyncio.create_task(app.state.live.run())]
+    if app.state.webhooks is not None:
+        working.append(asyncio.create_task(app.state.webhooks.run()))
+    try:
+        yield
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = error.detail if isinstance(error, HTTPException) else ""
+    if request.headers.get("hx-request") or "text/html" not in request.headers.get("accept", ""):
+        return PlainTextResponse(text, status)
+    return render(request, "error.html", status_code=status, title=text or "Not found", code=status)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Answer a sender who left before the form was complete; that is no fault to log."""
+    del request, error
+    return Response(status_code=400)
+
+
+async def _engine_error(request: Request, error: Exception) -> Response:
+    del request
+    return refused(error)
+
+
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name
-FIXED = 8321
-"""The port where one must be known before the page starts."""
-
-RANDOM = range(49152, 65536)
-"""Ports that are nobody's (RFC 6335, 6); browsers refuse some below."""
-
-TRIES = 50
-"""Random ports that are tried: some are taken."""
-
-SILENCE = 75
-"""Seconds after which a connection without a request is closed."""
-
+FIXED = 8321  # the port where one must be known before the page starts
+RANDOM = range(49152, 65536)  # dynamic ports (RFC 6335, 6); browsers refuse some below
+TRIES = 50  # random ports that are tried: some are taken
+SILENCE = 75  # seconds after which a connection without a request is closed
 WAITING = 2048
 """Connections that wait to be accepted: beyond them the system drops a beginning, which its sender
 repeats after 1 s and 3 s."""
 
-FAREWELL = 2
-"""Seconds that requests under way are waited for when the server stops."""
+FAREWELL = 2  # seconds that requests under way are waited for when the server stops
 
 
 @dataclass(frozen=True, slots=True)
 class WebTerms:
-    """How to serve.
+    """How to serve."""
 
-    Attributes:
-        host: where to listen; ``localhost`` is 127.0.0.1.
-        port: 0 takes a random one that is free; None: see :func:`_port`.
-        names: further names under which the page may be asked for.
-        password_file: where the password is, if not in the environment.
-        download: the folder of the files of runs that are started on the page.
-        browser: open one.
-        webhooks: take the provider's callbacks.
-        standing: caps that ``run`` would take from environment and configuration.
-        terminal: whether what is shown goes to a terminal, so that nobody else reads it.
-    """
-
-    host: str
-    port: int | None
-    names: tuple[str, ...]
-    password_file: Path | None
-    download: Path
-    browser: bool
-    webhooks: bool
-    standing: Terms
-    terminal: bool
+    host: str  # where to listen; ``localhost`` is 127.0.0.1
+    port: int | None  # 0 takes a free random one; None: see :func:`_port`
+    names: tuple[str, ...]  # further host names of the page
+    password_file: Path | None  # where the password is, if not in the environment
+    download: Path  # the folder of the files of runs started on the page
+    browser: bool  # open one
+    webhooks: bool  # take the provider's callbacks
+    standing: Terms  # caps that ``run`` would take from environment and configuration
+    terminal: bool  # output goes to a terminal, so that nobody else reads it
 
 
 def serve(
-    settings: Settings,
-    terms: WebTerms,
-    deps: RunDependencies,
-    say: Callable[[str], None],
-    show: Callable[[str], None],
+    settings: Settings,  # whose database and API
+    terms: WebTerms,  # how to serve
+    deps: RunDependencies,  # time and chance
+    say: Callable[[str], None],  # writes a message
+    show: Callable[[str], None],  # shows how the page is opened: always, and never in a log
 ) -> None:
     """Serve until Ctrl-C.
 
-    Args:
-        settings: whose database and API.
-        terms: how to serve.
-        deps: time and chance.
-        say: tells a person something.
-        show: shows how the page is opened: always, and in no log.
-
     Raises:
         OSError: there is no terminal, and no folder for the file with the address.
-        SettingsError: it can't listen there, or is to be reached from elsewhere without a password.
+        SettingsError: it can't listen there, or needs a password and has none.
         jobs.model.errors.EngineError: the database can't be used.
     """
     password = _password(terms)
@@ -114,9 +199,10 @@ def serve(
             webhooks = Webhooks(web, path, webhook_secret())
         # nothing else of this machine: whoever listens on [::1], which `localhost` leads to first,
         # would be given what a browser keeps for that name
-        names = {_reached(terms.host), *terms.names}
+        host = _reached(terms.host)
+        names = {host, *terms.names}
         port, file = listener.getsockname()[1], None
-        address = f"http://{_shown(terms.host)}:{port}/"
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         if password is not None:
             say(f"the page is at {address}; stop it with Ctrl-C; runs continue without it")
         else:
@@ -130,7 +216,10 @@ def serve(
         put_away.callback(opening.close)
         app = create_app(web, names, password, webhooks, tell=opening)
         if webhooks is not None:
-            _tell(webhooks, settings, say)
+            say(f"callbacks are received on {webhooks.path}")
+            say("  runs announce it to the API with --callback-base and this page's public address")
+            if webhook_secret() is None and not api_is_here(settings):
+                say(f"  set {WEBHOOK_SECRET}, and callbacks without a valid signature are refused")
         if not is_loopback(_numbers(terms.host)):
             say("put a server with TLS in front of it: the password is sent unencrypted")
         if terms.browser and password is not None:
@@ -146,13 +235,7 @@ def serve(
 def configured(
     app: ASGIApp, farewell: int = FAREWELL, http: type[H11Protocol] | None = None
 ) -> uvicorn.Config:
-    """Return how uvicorn serves the pages.
-
-    Args:
-        app: the pages.
-        farewell: seconds that requests under way are waited for when the server stops.
-        http: of :func:`batchsora.web.connections.bounded`, with other bounds.
-    """
+    """Return uvicorn's configuration for the pages; ``farewell`` is in seconds."""
     return uvicorn.Config(
         app,
         http=http or bounded(),
@@ -160,7 +243,7 @@ def configured(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # whoever guesses would choose by them whose guesses those are
+        proxy_headers=False,  # a guesser would choose by them whose guesses count
         timeout_keep_alive=SILENCE,
         timeout_graceful_shutdown=farewell,
         h11_max_incomplete_event_size=64 * 1024,
@@ -185,38 +268,24 @@ class _Server(uvicorn.Server):
 
 
 def _check_password(settings: Settings, terms: WebTerms, password: str | None) -> None:
-    """Check that there is a password where the page can be reached from elsewhere.
-
-    Raises:
-        SettingsError: there is none.
-    """
+    """Raise an error where other machines could reach the page without a password."""
     if password is not None:
         return
+    why = None
     if not is_loopback(_numbers(terms.host)):
-        raise SettingsError(
-            f"--host {terms.host} can be reached from other machines, so the page needs a "
-            f"password: put one of {SHORTEST} characters or more into {PASSWORD}, or into a file "
-            "for --password-file"
+        why = (
+            f"--host {terms.host} can be reached from other machines, so the page needs a password:"
         )
-    if terms.names:
+    elif terms.names:
+        named = f"--allow-host {terms.names[0]}"
+        why = f"{named} makes the page reachable from other machines, so it needs a password:"
+    elif terms.webhooks and not api_is_here(settings):
+        why = "--webhooks makes the page reachable from outside, so it needs a password;"
+    if why is not None:
         raise SettingsError(
-            f"--allow-host {terms.names[0]} makes the page reachable from other "
-            f"machines, so it needs a password: put one of {SHORTEST} characters or more into "
-            f"{PASSWORD}, or into a file for --password-file"
+            f"{why} put one of {SHORTEST} characters or more into {PASSWORD}, or into a file for "
+            "--password-file"
         )
-    if terms.webhooks and not api_is_here(settings):
-        raise SettingsError(
-            "--webhooks makes the page reachable from outside, "
-            f"so it needs a password; put one of {SHORTEST} characters or more into {PASSWORD}, "
-            "or into a file for --password-file"
-        )
-
-
-def _tell(webhooks: Webhooks, settings: Settings, say: Callable[[str], None]) -> None:
-    say(f"callbacks are received on {webhooks.path}")
-    say("  runs announce it to the API with --callback-base and this page's public address")
-    if webhook_secret() is None and not api_is_here(settings):
-        say(f"  set {WEBHOOK_SECRET}, and callbacks without a valid signature are refused")
 
 
 def _password(terms: WebTerms) -> str | None:
@@ -234,7 +303,7 @@ def _password(terms: WebTerms) -> str | None:
 
 
 def _numbers(host: str) -> str:
-    """Return where to listen as browsers write it; other names than ``localhost`` stay.
+    """Return the address to listen on as browsers write it; names other than ``localhost`` stay.
 
     Browsers try ``[::1]`` first for ``localhost``, where any other account may listen.
     """
@@ -246,18 +315,18 @@ def _numbers(host: str) -> str:
 
 
 def _reached(host: str) -> str:
-    """Return under which host this machine's browsers reach the page."""
+    """Return the host under which this machine's browsers reach the page."""
     host = _numbers(host)
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared
 
 
 def _port(terms: WebTerms, password: str | None) -> int:
-    """Return where to listen; 0 is a random port.
+    """Return the port to listen on; 0 is a random one.
 
-    What a browser keeps for an address (scripts, service workers) was planted by whoever had the
+    What a browser keeps for an address (scripts, service workers) may be planted by whoever had the
     port before, which any account may while the page is stopped. So the page has another port at
     each start. A password is for what must know the port before: proxies, Prometheus, other
-    machines. Callbacks come from a tunnel; without a password, they are a sandbox's.
+    machines. Callbacks come from a tunnel; without a password they are a sandbox's.
     """
     if terms.port is not None:
         return terms.port
@@ -286,8 +355,3 @@ def _listening(terms: WebTerms, port: int) -> socket.socket:
     # and body are two writes waits 40 ms for the client's delayed acknowledgement
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def _shown(host: str) -> str:
-    host = _reached(host)
-    return f"[{host}]" if ":" in host else host

@@ -1,13 +1,12 @@
-"""Starting what a manifest asks for: the form as it was understood, and the two ways to begin.
+"""Starting a manifest: the form as it is understood, and the two ways to begin.
 
-Where nobody runs, a process of its own does what ``batchsora run`` does. Where a run goes on, the
-manifest is loaded here, under the same rules and caps, and its jobs are handed to that run.
+Without an active run a process of its own does what ``batchsora run`` does. With one, the manifest
+is loaded here, under the same rules and caps, and its jobs are handed to that run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Final, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -16,8 +15,8 @@ from batchsora.composition.databases import existing_store
 from batchsora.composition.session import endpoint
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
-from batchsora.option_kinds import options_of, words_of
-from batchsora.options import RunOptions
+from batchsora.option_kinds import options_of
+from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation import messages
 from batchsora.usecases.bought_already import OnExisting
 from batchsora.usecases.from_options import load_options, terms_of
@@ -26,8 +25,7 @@ from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.load import load_manifest
 from batchsora.usecases.manifest_options import Source, fitted_folder
 from batchsora.web.answers import PageInterface
-from batchsora.web.planning import Planned, PlanOptions
-from batchsora.web.spoken import Spoken
+from batchsora.web.planning import Planned, StartForm
 from batchsora.web.uploads import Form
 from batchsora.web.web_context import WebContext
 from jobs.ports.loading import OnChange
@@ -35,73 +33,27 @@ from jobs.ports.loading import OnChange
 T = TypeVar("T")
 
 _IN_FLIGHT: Final = options_of(RunOptions)["max_in_flight"]
-LARGEST_NUMBER: Final = 9
-"""Digits of a number of rows."""
+LARGEST_NUMBER: Final = 9  # digits of a number of rows
 
 
-@dataclass(frozen=True, slots=True)
-class StartForm:
-    """What a person wants done with a manifest.
-
-    Attributes:
-        options: of the run; without a budget the manifest's counts, or the kept one.
-        said: how the file is read.
-    """
-
-    options: RunOptions
-    said: Spoken
-
-    def command(self, path: Path, sha256: str, download: Path) -> list[str]:
-        """Write it as ``batchsora run``.
-
-        Args:
-            path: of the manifest.
-            sha256: of its content that was agreed to.
-            download: the folder of the videos.
-        """
-        options = replace(
-            self.options,
-            yes=True,
-            wait_for_runner=True,
-            download=download.absolute(),
-            manifest_sha256=sha256,
-        )
-        # said in any case: the configuration may say otherwise
-        words = words_of(options, besides=["max_in_flight"])
-        return ["run", *words, *self.said.words(), "--", str(path)]
-
-
-@dataclass(slots=True)
-class ParsedForm:
-    """A form as it was understood.
-
-    Attributes:
-        start_form: what is wanted, as far as it can be used.
-        problems: what is wrong, in words, by field, in the form's order.
-    """
-
-    start_form: StartForm
-    problems: dict[str, str]
-
-
-def read_plan_options(form: Form) -> tuple[PlanOptions, dict[str, str]]:
-    """Understand name, first rows and pace of a form; gives what is wrong by field."""
+def read_plan_options(form: Form) -> tuple[RunOptions, dict[str, str]]:
+    """Read name, first rows and pace from a form; with what is wrong, by field."""
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     name = read("name", values.batch)
     first = read("first", lambda text: _number(text, 10**LARGEST_NUMBER - 1))
-    in_flight = read("in_flight", lambda text: _number(text, int(_IN_FLIGHT.most or 0)))
-    return PlanOptions(name, first, in_flight or PlanOptions().in_flight), problems
+    most = int(_IN_FLIGHT.most or 0)
+    in_flight = read("in_flight", lambda text: _number(text, most)) or RunOptions().max_in_flight
+    return RunOptions(name=name, first=first, max_in_flight=in_flight), problems
 
 
-def read_form(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> ParsedForm:
-    """Understand a whole form.
+def read_form(
+    form: Form, planned: Planned, said: ReadingOptions, *, runs: bool
+) -> tuple[StartForm, dict[str, str]]:
+    """Return what a form wants, as far as it is valid, and what is wrong, by field, in its order.
 
-    Args:
-        form: as it came.
-        said: what it says about how the file is read.
-        planned: the plan by the form's own name and first rows.
-        runs: a run goes on, which would take the batch over.
+    ``planned`` is the plan by the form's own name and first rows; ``runs``: a run is active, which
+    would take the batch over.
     """
     plan_options, found = read_plan_options(form)
     problems: dict[str, str] = {}
@@ -134,7 +86,7 @@ def read_form(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Pars
         problems["existing"] = "To take over videos, wait until the active run has ended."
     on_change = _one_of(OnChange, form.text("on_change"), OnChange.STOP)
     options = replace(
-        plan_options.options,
+        plan_options,
         budget=budget,
         campaign_budgets=caps,
         skip_invalid=skip_invalid,
@@ -142,7 +94,7 @@ def read_form(form: Form, planned: Planned, said: Spoken, *, runs: bool) -> Pars
         on_existing=existing,
         on_change=on_change,
     )
-    return ParsedForm(StartForm(options, said), problems)
+    return StartForm(options, said), problems
 
 
 def _reader(form: Form, problems: dict[str, str]) -> Callable[[str, Callable[[str], T]], T | None]:
@@ -157,16 +109,12 @@ def _reader(form: Form, problems: dict[str, str]) -> Callable[[str, Callable[[st
 
 
 def money(text: str) -> Decimal | None:
-    """Read an amount in USD; empty is None.
-
-    Raises:
-        CellError: it is none.
-    """
+    """Return an amount in USD, None if the text is empty, or raise a :class:`CellError`."""
     return values.money(text) if text.strip() else None
 
 
 def in_words(error: CellError) -> str:
-    """Say beside a field what is wrong with it."""
+    """Return what is wrong with a field, to show beside it."""
     return f"{error.problem[:1].upper()}{error.problem[1:]}. {error.remedy}"
 
 
@@ -189,16 +137,7 @@ def _one_of(kind: type[T], text: str, otherwise: T) -> T:
 
 
 def started_run(web: WebContext, command: list[str], name: str) -> str:
-    """Start a run as a process of its own; gives the process's name in addresses.
-
-    Args:
-        web: whose launcher it is.
-        command: with its arguments.
-        name: of the batch.
-
-    Raises:
-        HTTPException: 507, there is no room for it.
-    """
+    """Start a run as a process of its own, named as in addresses, or raise a 507."""
     try:
         return web.launcher.start(command, "run", name).id
     except OSError as error:
@@ -208,28 +147,23 @@ def started_run(web: WebContext, command: list[str], name: str) -> str:
 
 
 ENDED_MEANWHILE: Final = "the run has ended meanwhile, so nothing is bought yet: press Resume again"
-"""What is told when nobody is there any more to take jobs up."""
+"""The message when no run is left to take jobs over."""
 
 
 def taken_up(handed: Handed) -> str:
-    """Say who buys what was handed over, and what is in the way of it."""
+    """Return who buys what was handed over, and what prevents it."""
     if not handed.served:
         return ENDED_MEANWHILE
     return handed.words("the active run takes over")
 
 
 def hand_over(web: WebContext, source: Source, start_form: StartForm) -> tuple[int, list[str]]:
-    """Load a manifest, and hand its jobs to the run that is going on; called in a thread.
+    """Load a manifest, and hand its jobs to the active run; called in a thread.
 
     Until it is known what exists already, nobody buys a row of it.
 
-    Args:
-        web: whose database it is.
-        source: the manifest, as it was agreed to.
-        start_form: what is wanted; it takes nothing over.
-
     Returns:
-        The number of the batch, and what is to be told.
+        The number of the batch, and messages.
 
     Raises:
         SettingsError: there is no token.

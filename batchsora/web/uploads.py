@@ -1,7 +1,7 @@
-"""Forms with files: streamed to the disk, each up to its limit, and their names made safe.
+"""Forms with files: streamed to disk, each up to its limit, with safe names.
 
-A file lies under a name of ours, for us alone, until its form is answered; what is to stay moves to
-a place that goes by its content.
+A file has a name of ours, and only we can read it, until its form is answered; then it is removed,
+or moved to a place named by its content.
 """
 
 import hashlib
@@ -23,54 +23,33 @@ from starlette.requests import ClientDisconnect, Request
 
 from jobs.model.files import made_folder
 
-LARGEST_MANIFEST: Final = 100 * 1024**2
-"""Bytes of an uploaded manifest."""
-
-FIELDS_ROOM: Final = 256 * 1024
-"""Bytes of a form beside its file."""
-
+LARGEST_MANIFEST: Final = 100 * 1024**2  # bytes of an uploaded manifest
+FIELDS_ROOM: Final = 256 * 1024  # bytes of a form beside its file
 MOST_FIELDS: Final = 500
 LONGEST_FIELD: Final = 64 * 1024
-LONGEST_HEADER: Final = 16 * 1024
-"""Bytes of a part's header, where a file's name stands."""
-
-LONGEST_NAME: Final = 120
-"""Bytes of a kept file's name without its suffix."""
-
+LONGEST_HEADER: Final = 16 * 1024  # bytes of a part's header, which has a file's name
+LONGEST_NAME: Final = 120  # bytes of a kept file's name without its suffix
 _UNSAFE: Final = re.compile(r'[<>:"/\\|?*]+')
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came with a form.
+    """A file that came with a form."""
 
-    Attributes:
-        name: as its browser calls it.
-        path: where it lies until the form is answered.
-        sha256: of its content, in hexadecimal digits.
-        size: in bytes.
-        whole: False where it was larger than its field takes; the rest was dropped.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    size: int
-    whole: bool
+    name: str  # as its browser calls it
+    path: Path  # where it is until the form is answered
+    sha256: str  # of its content, in hexadecimal digits
+    size: int  # in bytes
+    whole: bool  # False where it was larger than its field takes; the rest was dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What came with a form; a field or file that was left empty is not there.
+    """What came with a form, without what was left empty."""
 
-    Attributes:
-        fields: texts by their names.
-        files: by the names of their fields.
-    """
-
-    fields: dict[str, str] = field(default_factory=dict)
-    files: dict[str, Upload] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)  # texts by their names
+    files: dict[str, Upload] = field(default_factory=dict)  # by the names of their fields
 
     def text(self, name: str) -> str:
         """Return a field's text; empty where there is none."""
@@ -81,15 +60,13 @@ class Form:
 async def received(
     request: Request, folder: Path, limits: Mapping[str, int] | None = None
 ) -> AsyncIterator[Form]:
-    """Read a form; its files are there as long as the context lasts.
+    """Read a form; its files exist as long as the context lasts.
 
-    Args:
-        request: whose body it is.
-        folder: for the files; made when it is missing.
-        limits: the fields that may have a file, with its largest size in bytes.
+    ``limits`` names the fields that may have a file, with its largest size in bytes.
 
     Raises:
-        HTTPException: 400 it is no form of ours, 413 its texts are too long, 507 the disk is full.
+        HTTPException: 400 it is not a form of ours, 413 its texts are too long, 507 the disk is
+            full.
     """
     content, options = parse_options_header(request.headers.get("content-type", ""))
     if content != b"multipart/form-data":
@@ -133,7 +110,7 @@ async def _read(request: Request, boundary: bytes, parts: "_Parts") -> None:
 
 
 class _Sink:
-    """Writes a file as it comes, and knows what it was."""
+    """Writes a file as it arrives, and records its size and hash."""
 
     def __init__(self, name: str, path: Path, limit: int) -> None:
         self._name = name
@@ -169,12 +146,7 @@ class _Sink:
 
 
 class _Parts:
-    """Takes the parts of a form as the parser finds them.
-
-    Attributes:
-        form: what has come.
-        complete: the end has come as well.
-    """
+    """Takes the parts of a form as the parser finds them; ``complete``: the end has come too."""
 
     def __init__(self, folder: Path, limits: Mapping[str, int]) -> None:
         self._folder = folder
@@ -199,7 +171,7 @@ class _Parts:
         }
 
     def forget(self) -> None:
-        """Remove what was not moved elsewhere."""
+        """Remove files that were not moved."""
         for sink in self._sinks:
             sink.forget()
 
@@ -260,13 +232,7 @@ def _strange() -> HTTPException:
 
 
 def keep(upload: Upload, place: Path) -> Path:
-    """Move an uploaded file to the place where it stays, safe from a loss of power.
-
-    What is there already is left as it is: the place goes by the content.
-
-    Raises:
-        OSError: it can't be written there.
-    """
+    """Move an uploaded file, durably, to its place, named by its content, if it is not there."""
     made_folder(place.parent.parent, place.parent.name)
     if place.exists():
         return place
@@ -278,8 +244,8 @@ def keep(upload: Upload, place: Path) -> Path:
 def safe_file_name(given: str) -> str:
     """Make a file's name from what a browser calls it: no path, nothing hidden, not too long.
 
-    Unlike :func:`batchsora.names.safe_name` it stays what a person recognises, and so is not
-    different for every other name: the folder around it is.
+    Unlike :func:`batchsora.names.safe_name` it stays recognisable, and so is not unique: its folder
+    is.
     """
     name = unicodedata.normalize("NFC", given.replace("\\", "/").rpartition("/")[2])
     name = "".join("_" if unicodedata.category(c) in _HIDDEN else c for c in name)

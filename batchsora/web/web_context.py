@@ -1,23 +1,31 @@
-"""What the pages work with: one database, its settings, time, and the processes that were started.
+"""What the pages work with: a database, its settings, time, forms, and the processes started here.
 
-Reads are inline: each is a page of rows or a few kept counts. Writes wait for whoever writes just
-now, so they go through a thread and a connection of their own.
+Reads are inline: each takes a page of rows or a few kept counts. Writes wait for other writers, so
+they use a thread and a connection of their own.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+import os
+import secrets
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from batchsora import children
 from batchsora.composition.databases import existing_store, made_side_folder, working_store
 from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings
-from batchsora.web.launch import Launcher
+from batchsora.web.posters import Pictures
 from jobs.database import schema
 from jobs.database.lock import RunnerInfo, current_runner, is_held, lasting_runner
+from jobs.model.clock import Clock
+from jobs.model.files import made_folder
 from jobs.ports.control import Terms
 from jobs.ports.queries import QueryStore
 from jobs.store import Store
@@ -29,7 +37,7 @@ NO_CAPS: Final = Terms()
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An answer, the state of the database that it is of, and until when it is good anyway."""
+    """An answer, the state of the database it is from, and until when it is good in any case."""
 
     mark: int
     until: float
@@ -37,30 +45,16 @@ class _Kept:
 
 
 class WebContext:
-    """One database and all that the pages need around it.
-
-    Args:
-        settings: as for every command.
-        store: for reading.
-        writing: the same database, for writing in a thread.
-        deps: time and chance.
-        download: the folder of the videos.
-        standing: caps that ``run`` would take from environment and configuration.
-
-    Attributes:
-        settings: as given.
-        clock: time.
-        launcher: starts processes that outlive the page.
-    """
+    """One database and all that the pages need around it."""
 
     def __init__(
         self,
-        settings: Settings,
-        store: Store,
-        writing: Store,
-        deps: RunDependencies,
-        download: Path = Path("videos"),
-        standing: Terms = NO_CAPS,
+        settings: Settings,  # as for every command
+        store: Store,  # for reading
+        writing: Store,  # the same database, for writing in a thread
+        deps: RunDependencies,  # time and chance
+        download: Path = Path("videos"),  # the folder of the videos
+        standing: Terms = NO_CAPS,  # caps of ``run`` from environment and configuration
     ) -> None:
         self.settings = settings
         self.deps = deps
@@ -72,40 +66,30 @@ class WebContext:
         self._turn = asyncio.Lock()
         self._kept: dict[object, _Kept] = {}
         self.launcher = Launcher(settings, self.folder / "runs", self.clock)
+        self.form_tokens = FormTokens()
+        self.pictures = Pictures(self.folder)
 
     @property
     def folder(self) -> Path:
-        """Return the folder beside the database for what the page keeps; made when it is missing.
-
-        Raises:
-            SettingsError: it can't be made, or is somebody else's.
-        """
+        """Return the folder beside the database for the page's own files; made if missing."""
         return made_side_folder(self.settings.database)
 
     @property
     def manifest_folder(self) -> Path:
-        """Return the folder where uploaded manifests are kept.
-
-        Raises:
-            SettingsError: it can't be made, or is somebody else's.
-        """
+        """Return the folder of uploaded manifests; made if missing."""
         return made_side_folder(self.settings.database, "manifests")
 
     @property
     def queries(self) -> QueryStore:
-        """Return what answers questions about the database."""
+        """Return the database's queries."""
         return self._store.queries
 
     def store(self) -> Store:
-        """Return the store, for functions of the application that only read through it."""
+        """Return the store, for callers that only read."""
         return self._store
 
     async def with_store(self, work: Callable[[Store], T]) -> T:
-        """Run what writes through a store in a thread; durable on return.
-
-        Raises:
-            jobs.model.errors.EngineError: it can't be written; nothing was changed.
-        """
+        """Run what writes in a thread; durable on return, unchanged after an EngineError."""
         async with self._turn:
             return await asyncio.shield(asyncio.to_thread(work, self._writing))
 
@@ -114,12 +98,9 @@ class WebContext:
         return self._store.change_mark()
 
     def kept(self, key: object, make: Callable[[], T], seconds: float = 0.0) -> T:
-        """Return what was made since the last change of the database, or make it: for all who ask.
+        """Return an answer made since the last change of the database, or make it, for all who ask.
 
-        Args:
-            key: names it.
-            make: makes it.
-            seconds: for which it is good whatever changes.
+        It is good for ``seconds`` in any case.
         """
         mark, now = self.mark(), self.clock.monotonic()
         found = self._kept.get(key)
@@ -133,25 +114,24 @@ class WebContext:
         return value
 
     def runner(self) -> RunnerInfo | None:
-        """Tell who runs on this database."""
+        """Return who runs on this database."""
         return current_runner(self.settings.database)
 
     def goes_on(self) -> bool:
-        """Check whether a run is alive that takes up what is handed to it, to its end."""
+        """Return whether a run is active that takes over what is handed to it."""
         database = self.settings.database
         serves = lasting_runner(database) is not None and self.queries.is_served()
         return serves and is_held(database)  # one that was killed may look alive
 
 
-MOST_KEPT: Final = 256
-"""Answers that are kept for others who ask the same."""
+MOST_KEPT: Final = 256  # answers that are kept for others who ask the same
 
 
 @contextmanager
 def opened(
     settings: Settings, deps: RunDependencies, download: Path, standing: Terms = NO_CAPS
 ) -> Iterator[WebContext]:
-    """Open the database, made or brought up to date first where that is needed.
+    """Open the database; create or upgrade it first where needed.
 
     Raises:
         SettingsError: there is no folder for it.
@@ -162,3 +142,119 @@ def opened(
             pass
     with existing_store(settings.database) as store, existing_store(settings.database) as writing:
         yield WebContext(settings, store, writing, deps, download, standing)
+
+
+MOST_FORMS: Final = 2000  # forms that are remembered; a forgotten one is shown again
+
+
+class FormTokens:
+    """Tokens of forms that may be sent once: a double click, *back* and *reload* never buy twice.
+
+    The first to send a form's token takes it; later ones are led to what the first one started.
+    """
+
+    def __init__(self) -> None:
+        self._given: OrderedDict[str, str | None] = OrderedDict()
+
+    def token(self) -> str:
+        """Make the token of a form."""
+        token = secrets.token_urlsafe(16)
+        self._given[token] = None
+        if len(self._given) > MOST_FORMS:
+            self._given.popitem(last=False)
+        return token
+
+    def knows(self, token: str) -> bool:
+        """Return whether this server gave the form out, and still remembers it."""
+        return token in self._given
+
+    def came(self, token: str) -> str | None:
+        """Return the address of what a form started; None before."""
+        return self._given.get(token)
+
+    def used(self, token: str, address: str) -> None:
+        """Remember what a form started.
+
+        Nothing may be awaited between :meth:`came` and this: another request would start it again.
+        """
+        self._given[token] = address
+
+
+LONGEST_TAIL: Final = 8 * 1024  # bytes of a process's output that are read
+REMEMBERED: Final = 100  # processes whose ends are remembered
+
+
+@dataclass(slots=True)
+class Started:
+    """A process that was started here."""
+
+    id: str  # for addresses
+    purpose: str  # in a few words
+    about: str  # its batch or manifest
+    log: Path  # what it writes to both streams
+    at: datetime
+    process: children.Process
+
+    @property
+    def code(self) -> int | None:
+        """Return its exit code; None while it runs."""
+        return self.process.poll()
+
+    def said(self) -> str:
+        """Return the end of its output."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - LONGEST_TAIL))
+                text = file.read(LONGEST_TAIL).decode("utf-8", "replace")
+        except OSError:
+            return ""
+        # a line that was written over again is shown as it was last
+        return "\n".join(line.rpartition("\r")[2] for line in text.split("\n"))
+
+
+class Launcher:
+    """Starts ``batchsora`` commands as processes that outlive the page and keep every rule.
+
+    They use the same database, API and token file. Their output goes to a file in ``folder``, from
+    which the page shows how they ended.
+    """
+
+    def __init__(self, settings: Settings, folder: Path, clock: Clock) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._clock = clock
+        self._started: dict[str, Started] = {}
+
+    def start(self, words: Sequence[str], purpose: str, about: str = "") -> Started:
+        """Start a command, given as its name and arguments, or raise an OSError."""
+        made_folder(self._folder.parent, self._folder.name)
+        name = uuid.uuid4().hex
+        now = self._clock.now()
+        log = self._folder / f"{now:%Y%m%d-%H%M%S}-{name[:8]}.log"
+        with os.fdopen(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+            process = children.start([*self._globals(), *words], words[0], file)
+        while len(self._started) >= REMEMBERED:
+            del self._started[next(iter(self._started))]
+        started = Started(name, purpose, about, log, now, process)
+        self._started[name] = started
+        return started
+
+    def find(self, name: str) -> Started | None:
+        """Return a process by its id."""
+        return self._started.get(name)
+
+    def all(self) -> list[Started]:
+        """Return all, in order."""
+        return list(self._started.values())
+
+    def about(self, about: str) -> list[Started]:
+        """Return the processes for a batch or manifest, the latest first."""
+        return [one for one in reversed(self._started.values()) if one.about == about]
+
+    def _globals(self) -> list[str]:
+        settings = self._settings
+        words = ["--db", str(settings.database.absolute())]
+        if not settings.found_address:
+            words += ["--base-url", settings.base_url]
+        words += children.named(settings.configuration, "--config")
+        return words + children.named(settings.token_file, "--token-file")

@@ -1,9 +1,8 @@
-"""Callbacks of the provider: hints to look at a generation now, and nothing more.
+"""Callbacks of the provider: hints to poll a generation now, and nothing more.
 
 Whoever knows the address can lie, so nothing of a callback is kept or believed: it only brings
-forward a look that the poller would take anyway (``look_sooner`` of :mod:`jobs.ports.control`), and
-the poller keeps its interval however often it is told. The answer goes out before the database is
-written.
+forward a poll that would come anyway (``look_sooner`` of :mod:`jobs.ports.control`), and the poller
+keeps its interval however often it is told. The answer is sent before the database is written.
 """
 
 import asyncio
@@ -13,61 +12,48 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from batchsora.presentation.errors import message
+from batchsora.web.answers import web_context_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
+from jobs.model.money import to_usd
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
 from jobs.store import Store
 
 log = logging.getLogger(__name__)
 
-LARGEST: Final = 64 * 1024
-"""Bytes of a callback: a prompt of 4,000 characters, each escaped, is 24 KB."""
-
-PATIENCE: Final = 10.0
-"""Seconds for a callback's body to come."""
-
-RATE: Final = 200.0
-"""Callbacks a second that are read; one that is told to come later is sent again (docs/api.md)."""
-
-MOST: Final = 10_000
-"""Hints that wait for the database; what comes beyond is found by the usual looks."""
-
+LARGEST: Final = 64 * 1024  # bytes of a callback: a prompt of 4,000 escaped characters is 24 KB
+PATIENCE: Final = 10.0  # seconds for a callback's body to come
+RATE: Final = 200.0  # callbacks read in a second; a refused one is sent again (docs/api.md)
+MOST: Final = 10_000  # hints that wait for the database; polling finds what comes beyond
 SIGNATURE: Final = "x-runblob-signature"
 _ID: Final = re.compile(r"[!-~]{1,200}")
 
 
 class Webhooks:
-    """Takes callbacks on one path that nobody guesses.
-
-    Args:
-        web: whose attempts are looked at sooner.
-        path: the only one that is answered.
-        secret: with which callbacks are signed; None takes those without a signature too.
-        patience: seconds for a body to come.
-        rate: callbacks a second.
-
-    Attributes:
-        path: as given.
-        counts: callbacks by what became of them: ``taken``, ``needless``, ``refused``.
-    """
+    """Takes callbacks on one secret path, and counts them: ``taken``, ``needless``, ``refused``."""
 
     def __init__(
         self,
-        web: WebContext,
-        path: str,
-        secret: str | None = None,
-        patience: float = PATIENCE,
-        rate: float = RATE,
+        web: WebContext,  # whose attempts are polled sooner
+        path: str,  # the only one that is answered
+        secret: str | None = None,  # signs callbacks; None takes those without a signature too
+        patience: float = PATIENCE,  # seconds for a body to arrive
+        rate: float = RATE,  # callbacks a second
     ) -> None:
         self.path = path
         self.counts: Counter[str] = Counter(taken=0, needless=0, refused=0)
@@ -79,11 +65,11 @@ class Webhooks:
         self._more = asyncio.Event()
 
     def route(self) -> Route:
-        """Return the route; other paths beside it end here too, so that none is told apart."""
+        """Return the route; it takes every path beside ours, so that they look the same."""
         return Route("/hooks/{rest:path}", self._answer, methods=["POST"])
 
     async def run(self) -> None:
-        """Pass hints on to the database, several in one transaction, until it is cancelled."""
+        """Pass hints on to the database, several in one transaction, until cancelled."""
         while True:
             await self._more.wait()
             self._more.clear()
@@ -97,29 +83,29 @@ class Webhooks:
 
     async def _answer(self, request: Request) -> Response:
         status = await self._status(request)
-        if status == TAKEN:
+        if status == HTTPStatus.NO_CONTENT:
             return Response(status_code=status)
         self.counts["refused"] += 1
         return PlainTextResponse(WHY[status] + "\n", status, MORE.get(status))
 
-    async def _status(self, request: Request) -> int:
+    async def _status(self, request: Request) -> HTTPStatus:
         if not hmac.compare_digest(request.url.path.encode(), self.path.encode()):
-            return NOT_HERE
+            return HTTPStatus.NOT_FOUND
         if self._pacer.available() < 1:
-            return FLOODED
+            return HTTPStatus.TOO_MANY_REQUESTS
         self._pacer.take(1)
         try:
             async with asyncio.timeout(self._patience):
                 body = await request.body()
         except TimeoutError:
-            return TOO_SLOW
+            return HTTPStatus.REQUEST_TIMEOUT
         if not self._is_signed(body, request.headers.get(SIGNATURE, "")):
-            return UNSIGNED
+            return HTTPStatus.UNAUTHORIZED
         name = _generation_id(body)
         if name is None:
-            return NOT_UNDERSTOOD
+            return HTTPStatus.BAD_REQUEST
         self._take(name)
-        return TAKEN
+        return HTTPStatus.NO_CONTENT
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
         if self._secret is None:
@@ -145,27 +131,101 @@ def _look_sooner(generation_ids: Sequence[str], store: Store) -> None:
     store.control.look_sooner(generation_ids)
 
 
-TAKEN: Final = 204
-NOT_UNDERSTOOD: Final = 400
-UNSIGNED: Final = 401
-NOT_HERE: Final = 404
-TOO_SLOW: Final = 408
-FLOODED: Final = 429
-MORE: Final = {TOO_SLOW: {"Connection": "close"}, FLOODED: {"Retry-After": "30"}}
+MORE: Final = {
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "30"},
+}
 WHY: Final = {
-    NOT_UNDERSTOOD: "Not a valid callback: a JSON object with a generation_id.",
-    UNSIGNED: "The signature is invalid or missing.",
-    NOT_HERE: "Not Found",
-    TOO_SLOW: "The request was incomplete.",
-    FLOODED: "Too many at once: send it again later.",
+    HTTPStatus.BAD_REQUEST: "Not a valid callback: a JSON object with a generation_id.",
+    HTTPStatus.UNAUTHORIZED: "The signature is invalid or missing.",
+    HTTPStatus.NOT_FOUND: "Not Found",
+    HTTPStatus.REQUEST_TIMEOUT: "The request was incomplete.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many at once: send it again later.",
 }
 
 
 def _generation_id(body: bytes) -> str | None:
-    """Read whose end is announced; None when that can't be."""
+    """Return whose end is announced; None when that can't be a generation."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
         return None
     name = told.get("generation_id") if isinstance(told, dict) else None
     return folded_id(name) if isinstance(name, str) and _ID.fullmatch(name) else None
+
+
+MOST_BATCHES: Final = 100  # batches with labels: these must not grow without limit
+
+
+class Counts(Collector):
+    """What a scrape gets."""
+
+    def __init__(self, web: WebContext, webhooks: Webhooks | None) -> None:
+        self._web = web
+        self._webhooks = webhooks
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the kept counts."""
+        with self._web.queries.snapshot() as seen:
+            batches = [seen.status(batch) for batch in seen.batches()[-MOST_BATCHES:]]
+            balance = seen.account().balance_micros
+        jobs = GaugeMetricFamily("batchsora_jobs", "Jobs by state.", labels=["batch", "state"])
+        failed = GaugeMetricFamily(
+            "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
+        )
+        money = GaugeMetricFamily(
+            "batchsora_usd", "USD charged, reserved and allowed.", labels=["batch", "what"]
+        )
+        files = GaugeMetricFamily(
+            "batchsora_files_missing", "Completed jobs whose file is missing.", labels=["batch"]
+        )
+        for batch in batches:
+            for state, count in batch.jobs.items():
+                jobs.add_metric([batch.name, state], count)
+            for kind, count in batch.failed_kinds.items():
+                failed.add_metric([batch.name, kind], count)
+            amounts = {"charged": batch.money.charged, "held": batch.money.held}
+            if batch.money.cap is not None:
+                amounts["cap"] = batch.money.cap
+            for what, micros in amounts.items():
+                money.add_metric([batch.name, what], float(to_usd(micros)))
+            files.add_metric([batch.name], batch.files_missing)
+        yield from (jobs, failed, money, files)
+        if balance is not None:
+            yield GaugeMetricFamily(
+                "batchsora_balance_usd",
+                "Last known balance of the account.",
+                float(to_usd(balance)),
+            )
+        yield GaugeMetricFamily(
+            "batchsora_runner_alive",
+            "Whether a run is active.",
+            int(self._web.runner() is not None),
+        )
+        if self._webhooks is not None:
+            calls = CounterMetricFamily(
+                "batchsora_callbacks", "Callbacks since the page began.", labels=["what"]
+            )
+            for what, count in self._webhooks.counts.items():
+                calls.add_metric([what], count)
+            yield calls
+
+
+async def _metrics(request: Request) -> Response:
+    registry = CollectorRegistry()
+    registry.register(Counts(web_context_of(request), request.app.state.webhooks))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _health(request: Request) -> Response:
+    web, status, more = web_context_of(request), "ok", {}
+    try:
+        web.queries.account()
+        more = {"database": True, "runner": web.runner() is not None}
+    except EngineError:
+        status, more = "down", {"database": False}
+    known = more if request.scope["inside"] else {}
+    return JSONResponse({"status": status, **known}, 200 if status == "ok" else 503)
+
+
+watched = [Route("/healthz", _health), Route("/metrics", _metrics)]

@@ -1,12 +1,16 @@
-"""The fields by which a person says how a text table is written: offered, and understood.
+"""Fields for a text table's encoding and delimiter, and for the folder of a manifest's pictures.
 
-They are offered where a file can't be read without them, or was not.
+Encoding and delimiter are offered where a file can't be read without them, or was not.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Final
 
+from batchsora.manifest.images.picture_paths import MOST_FOLDERS, SUFFIXES, names_in
 from batchsora.manifest.raw import Reading
 from batchsora.web.uploads import Form
 
@@ -29,7 +33,7 @@ ENCODINGS: Final[Mapping[str, str]] = {
     "big5": "Chinese, traditional (Big5)",
     "euc_kr": "Korean (EUC)",
 }
-"""What can be said of a text's letters: all that an error names, and their nearest kin."""
+"""Encodings that are offered: all that an error names, and similar ones."""
 
 DELIMITERS: Final[Mapping[str, tuple[str, str]]] = {
     "comma": (",", "commas"),
@@ -37,26 +41,21 @@ DELIMITERS: Final[Mapping[str, tuple[str, str]]] = {
     "tab": ("\t", "tabs"),
     "bar": ("|", "vertical bars"),
 }
-"""What can be said to stand between cells, by a word."""
+"""Delimiters that are offered, by a word."""
 
 FIELDS: Final = ("encoding", "delimiter")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is offered of how a text table is written.
+    """What is offered for a text table."""
 
-    Attributes:
-        encodings: with their names for people; empty where that is not asked.
-        delimiters: by a word, with their names; empty where that is not asked.
-    """
-
-    encodings: Mapping[str, str]
-    delimiters: Mapping[str, str]
+    encodings: Mapping[str, str]  # with their names for people; empty where not needed
+    delimiters: Mapping[str, str]  # by a word, with their names; empty where not needed
 
 
 def written_said(form: Form) -> Reading:
-    """Return what a form says of how a text table is written."""
+    """Return what a form says about encoding and delimiter."""
     encoding, delimiter = form.text("encoding"), DELIMITERS.get(form.text("delimiter"))
     return Reading(
         encoding=encoding if encoding in ENCODINGS else None,
@@ -65,16 +64,46 @@ def written_said(form: Form) -> Reading:
 
 
 def written_of(form: Form, words: str, before: Reading) -> Written:
-    """Return what is offered.
-
-    Args:
-        form: what was said.
-        words: what was found, the options in it that are a remedy.
-        before: how the file was read before, as far as that is known.
-    """
+    """Return what is offered; ``words`` are messages, with the options in them that help."""
     encoding = "--encoding" in words or before.encoding or form.text("encoding")
     delimiter = "--delimiter" in words or before.delimiter or form.text("delimiter")
     return Written(
         ENCODINGS if encoding else {},
         {word: name for word, (_, name) in DELIMITERS.items()} if delimiter else {},
     )
+
+
+DEEPEST: Final = 3  # folders in each other that are looked into, below that of the database
+MOST_LOOKED_AT: Final = 1000  # folders searched, the nearest first: a home has 100,000
+
+
+def picture_folders(database: Path) -> Mapping[str, Path]:
+    """Return the folders that hold pictures, from the database's own on, by name.
+
+    Links are not followed: who may open the page may not send what is elsewhere.
+    """
+    top = database.absolute().parent
+    having = (
+        folder
+        for folder in islice(_folders(top), MOST_LOOKED_AT)
+        if any(name.lower().endswith(SUFFIXES) for name in names_in(folder))
+    )
+    return {
+        f"{folder.relative_to(top).as_posix()}/".removeprefix("./") or "./": folder
+        for folder in islice(having, MOST_FOLDERS)
+    }
+
+
+def _folders(top: Path) -> Iterator[Path]:
+    """Yield folders, the nearest first."""
+    left = deque([(top, 0)])
+    while left:
+        folder, depth = left.popleft()
+        yield folder
+        if depth < DEEPEST:
+            inside = [folder / name for name in names_in(folder) if not name.startswith(".")]
+            left += [
+                (path, depth + 1)
+                for path in sorted(inside)[:MOST_FOLDERS]
+                if path.is_dir() and not path.is_symlink()
+            ]

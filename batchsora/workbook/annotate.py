@@ -1,8 +1,8 @@
-"""Results written into a copy of a workbook, in which everything else stays as it was.
+"""Write results into a copy of a workbook, in which everything else stays as it was.
 
-A library that reads a workbook and saves it again drops what it does not know: charts, slicers, the
-stored results of formulas. So the package is copied part by part, and only the sheet, its links and
-the styles are edited.
+A library that reads and saves a workbook drops what it does not know: charts, slicers, the stored
+results of formulas. So the package is copied part by part, and only the sheet, its links and the
+styles are edited.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,6 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from lxml import etree
 
 from batchsora.result_columns import USUAL_WIDTH, WIDTHS
+from batchsora.workbook import WorkbookError, letters
 from batchsora.workbook.cells import (
     Link,
     Rows,
@@ -22,25 +23,17 @@ from batchsora.workbook.cells import (
     cell_at,
     cells_of,
     insert_behind,
-    letters,
     tag,
     write,
 )
 from batchsora.workbook.kinds import calculated_when_opened, of_kind
 from batchsora.workbook.links import BEFORE_COLUMNS, Links
 from batchsora.workbook.package import package_of, part, sheet_part, targets, workbook_part
-from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import Styles
 
 
 def widen(sheet: etree._Element, column: int, width: int) -> None:
-    """Give a new column a width, unless it has one, and show it where it was hidden.
-
-    Args:
-        sheet: the sheet.
-        column: from 1.
-        width: in characters.
-    """
+    """Give a new column (from 1) a width in characters unless it has one, and show it."""
     widths = sheet.find(tag("cols"))
     if widths is None:
         widths = etree.Element(tag("cols"))
@@ -64,7 +57,7 @@ def widen(sheet: etree._Element, column: int, width: int) -> None:
 
 
 def _show(hidden: etree._Element, first: int, last: int, column: int, width: int) -> None:
-    """Take one column out of those that are hidden together; the others stay as they are."""
+    """Separate one column from those that are hidden together, and show it."""
     if column < last:
         right = deepcopy(hidden)
         right.set("min", str(column + 1))
@@ -90,13 +83,7 @@ MOST_COLUMNS: Final = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the results of a sheet go.
-
-    Attributes:
-        headers: what the column of each result is called, in order.
-        there: the columns of an earlier export, from 1, by the result.
-        width: how many columns the header has.
-    """
+    """Where the results of a sheet go: headers, those ``there`` already (from 1), and its width."""
 
     headers: Mapping[str, str]
     there: Mapping[str, int] = field(default_factory=dict)
@@ -113,20 +100,12 @@ def annotate(
     columns: Columns,
     suffix: str | None = None,
 ) -> list[str]:
-    """Copy a workbook with results in columns of their own, those of an earlier export replaced.
+    """Copy a workbook with results in columns of their own, replacing those of an earlier export.
 
-    Nothing is written but cells of rows that have results, in columns of ours, and the headers of
-    those that are new.
-
-    Args:
-        source: the workbook.
-        target: where the copy goes.
-        sheet: the name of the sheet.
-        header_row: the row of its header, from 1.
-        results: by row and result; values are texts, numbers, aware times, :class:`Link` and None.
-        failed: the rows whose results are marked.
-        columns: where the results go.
-        suffix: of the copy, which is of the kind that it says; None leaves that as it is.
+    Only cells of rows with results, in columns of ours, and the headers of new columns are written.
+    Values are texts, numbers, aware times, :class:`Link` and None, by row and result. The results
+    of ``failed`` rows are marked. The copy becomes the kind of workbook of ``suffix``; None keeps
+    it.
 
     Returns:
         What a person should know about the copy.
@@ -192,8 +171,6 @@ def _serialized(root: etree._Element) -> bytes:
 
 
 class _Edit:
-    """One sheet, while it gets its results."""
-
     def __init__(
         self, root: etree._Element, styles: Styles | None, links: Links, *, since_1904: bool
     ) -> None:
@@ -210,7 +187,7 @@ class _Edit:
 
     @property
     def notes(self) -> list[str]:
-        """Return what was not written."""
+        """Return which cells were not written."""
         if not self._own:
             return []
         more = f" and {len(self._own) - 3} more" if len(self._own) > 3 else ""  # noqa: PLR2004
@@ -223,7 +200,7 @@ class _Edit:
         failed: Collection[int],
         columns: Columns,
     ) -> list[int]:
-        """Write everything; returns the columns of the results."""
+        """Write everything, and return the columns of the results."""
         places = dict(columns.there)
         missing = [name for name in columns.headers if name not in places]
         first = max(self._last_used(header_row, results), columns.width, *places.values(), 0) + 1
@@ -242,7 +219,7 @@ class _Edit:
         return sorted(places.values())
 
     def _last_used(self, header_row: int, results: Collection[int]) -> int:
-        """Find the last column in which anything stands, or that a merged cell covers for us."""
+        """Find the last column in use, or covered by a merged cell in a row that we write."""
         last = self._rows.last_used_column()
         for one in self._root.iterfind(f"{tag('mergeCells')}/{tag('mergeCell')}"):
             area = area_of(one.get("ref") or "")
@@ -297,7 +274,6 @@ class _Edit:
         row.attrib.pop("spans", "")
 
     def _set_size(self, rows: Collection[int], last: int) -> None:
-        """Have the sheet's size cover what was written."""
         size = self._root.find(tag("dimension"))
         area = None if size is None else area_of(size.get("ref") or "")
         if size is None or area is None:

@@ -1,4 +1,4 @@
-"""Cells of a sheet's XML: finding them, and writing what can't be taken for a formula."""
+"""Cells of a sheet's XML: found, and written so that nothing is taken for a formula."""
 
 import re
 from collections.abc import Collection
@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from lxml import etree
 
+from batchsora.workbook import letters
 from batchsora.workbook.package import MAIN
 
 LONGEST_TEXT: Final = 32_767
@@ -27,19 +28,14 @@ SINCE_1904: Final = 1462
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cell that can be clicked.
-
-    Attributes:
-        url: a web address, or a path relative to the workbook.
-        text: what the cell says.
-    """
+    """A cell that can be clicked: ``url`` is a web address, or a path relative to the workbook."""
 
     url: str
     text: str
 
     @property
     def target(self) -> str | None:
-        """Return the address as a workbook has it; None where it is not to be clicked."""
+        """Return the address as a workbook has it; None if it must not be clickable."""
         if self.url.lower().startswith(("http://", "https://")):
             address = quote(self.url, safe="%/:=&?~#+!$,;'@()*[]")
         elif _SCHEME.match(self.url) or self.url.startswith(("/", "\\")):
@@ -54,44 +50,26 @@ def tag(name: str) -> str:
     return f"{{{MAIN}}}{name}"
 
 
-def letters(column: int) -> str:
-    """Name a column, counted from 1, as people see it."""
-    named = ""
-    while column:
-        column, rest = divmod(column - 1, 26)
-        named = chr(ord("A") + rest) + named
-    return named
-
-
-def column_of(place: str) -> int | None:
-    """Return which column a place like ``C17`` is in, from 1; None if it is no place."""
+def place_of(place: str) -> tuple[int, int] | None:
+    """Return the row and the column of a place like ``C17``, from 1; None if it is not a place."""
     found = _PLACE.fullmatch(place.replace("$", ""))
     if found is None:
         return None
     column = 0
     for letter in found[1]:
         column = column * 26 + ord(letter) - ord("A") + 1
-    return column
-
-
-def row_of(place: str) -> int | None:
-    """Return which row a place like ``C17`` is in; None if it is not a place."""
-    found = _PLACE.fullmatch(place.replace("$", ""))
-    return None if found is None else int(found[2])
+    return int(found[2]), column
 
 
 def area_of(place: str) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Return the first and last row and column of ``C17`` or ``A1:B2``; None if it is neither."""
     first, _, last = place.partition(":")
-    corners = [(row_of(one), column_of(one)) for one in (first, last or first)]
-    (top, left), (bottom, right) = corners
-    if top is None or left is None or bottom is None or right is None:
-        return None
-    return (top, left), (bottom, right)
+    top_left, bottom_right = place_of(first), place_of(last or first)
+    return None if top_left is None or bottom_right is None else (top_left, bottom_right)
 
 
 def insert_behind(root: etree._Element, one: etree._Element, before: Collection[str]) -> None:
-    """Put an element into a part behind those that must come before it."""
+    """Insert an element behind those that must come before it."""
     behind = None
     for child in root.iterchildren("{*}*"):
         if etree.QName(child).localname in before:
@@ -103,7 +81,7 @@ def insert_behind(root: etree._Element, one: etree._Element, before: Collection[
 
 
 class Rows:
-    """The rows of a sheet, by number; those that are missing are made."""
+    """The rows of a sheet, by number; missing ones are made."""
 
     def __init__(self, data: etree._Element) -> None:
         self._data = data
@@ -113,12 +91,8 @@ class Rows:
             number = int(row.get("r") or number + 1)
             self._rows[number] = row
 
-    def numbers(self) -> list[int]:
-        """List the rows that are there."""
-        return list(self._rows)
-
     def row(self, number: int) -> etree._Element:
-        """Return a row."""
+        """Return a row, made if it is missing."""
         if (there := self._rows.get(number)) is not None:
             return there
         made = etree.Element(tag("row"), r=str(number))
@@ -131,7 +105,7 @@ class Rows:
         return made
 
     def last_used_column(self) -> int:
-        """Find the last column in which anything stands."""
+        """Return the last column with any content."""
         last = 0
         for row in self._rows.values():
             for column, cell in cells_of(row):
@@ -141,11 +115,11 @@ class Rows:
 
 
 def cells_of(row: etree._Element) -> list[tuple[int, etree._Element]]:
-    """List a row's cells with their columns; one without a place comes after the one before."""
+    """Return a row's cells with their columns; one without a place follows the one before it."""
     found = []
     column = 0
     for cell in row.iterchildren(tag("c")):
-        column = column_of(cell.get("r") or "") or column + 1
+        column = (place_of(cell.get("r") or "") or (0, column + 1))[1]
         found.append((column, cell))
     return found
 
@@ -153,14 +127,7 @@ def cells_of(row: etree._Element) -> list[tuple[int, etree._Element]]:
 def cell_at(
     row: etree._Element, number: int, column: int, there: dict[int, etree._Element]
 ) -> etree._Element:
-    """Return a row's cell, made if need be.
-
-    Args:
-        row: the row.
-        number: its own.
-        column: from 1.
-        there: its cells by their columns; a new one is added.
-    """
+    """Return the cell of a row and column (numbers from 1); a new one is added to ``there``."""
     if column in there:
         return there[column]
     made = etree.Element(tag("c"), r=f"{letters(column)}{number}")
@@ -174,13 +141,7 @@ def cell_at(
 
 
 def write(cell: etree._Element, value: object, *, since_1904: bool) -> None:
-    """Write a value into a cell, which keeps its place and its style.
-
-    Args:
-        cell: whatever it said is gone.
-        value: text, a number, an aware time, a :class:`Link`, or None.
-        since_1904: as the workbook counts its days.
-    """
+    """Write a text, number, aware time, :class:`Link` or None; place and style stay."""
     place, style = cell.get("r"), cell.get("s")
     for child in list(cell):
         cell.remove(child)
@@ -213,7 +174,7 @@ def _write_text(cell: etree._Element, text: str) -> None:
 
 
 def legal(text: str) -> str:
-    """Make a text such that a workbook can hold it; its length is the caller's business."""
+    """Replace characters that a workbook can't hold; the caller checks the length."""
     return _ILLEGAL.sub("\ufffd", text)
 
 
@@ -223,17 +184,12 @@ def length(text: str) -> int:
 
 
 def too_long(text: str) -> bool:
-    """Check whether a cell can't hold a text."""
+    """Return whether a text is too long for a cell."""
     return len(text) * 2 > LONGEST_TEXT and length(text) > LONGEST_TEXT
 
 
 def shortened(text: str, ending: str) -> str:
-    """Keep as many lines of a text as a cell can hold, and say at the end that there is more.
-
-    Args:
-        text: one that is :func:`too_long`.
-        ending: a last line, which says where the rest is.
-    """
+    """Return as many lines of a :func:`too_long` text as fit, and ``ending`` as the last line."""
     room = LONGEST_TEXT - length(ending) - 1
     kept: list[str] = []
     for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""What a workbook's package says of itself: its kind, its macros, and whether it is calculated."""
+"""What a workbook's package says about itself: its kind, its macros, and whether to recalculate."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -8,12 +8,11 @@ from zipfile import ZipFile
 
 from lxml import etree
 
-from batchsora.workbook.cells import column_of, insert_behind, tag
+from batchsora.workbook import WorkbookError
+from batchsora.workbook.cells import area_of, insert_behind, tag
 from batchsora.workbook.package import links_of, part, targets
-from batchsora.workbook.problems import WorkbookError
 
 CONTENT_TYPES: Final = "[Content_Types].xml"
-_TYPES: Final = "http://schemas.openxmlformats.org/package/2006/content-types"
 KINDS: Final[Mapping[str, str]] = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml",
     ".xltx": "application/vnd.openxmlformats-officedocument.spreadsheetml.template.main+xml",
@@ -37,18 +36,10 @@ _REFERENCES: Final = (
 def of_kind(
     package: ZipFile, book: str, suffix: str
 ) -> tuple[dict[str, etree._Element], set[str], list[str]]:
-    """Make a package be of the kind that a suffix says.
+    """Return what makes a package the kind of workbook that the suffix of the new file stands for.
 
-    Args:
-        package: the workbook.
-        book: its main part.
-        suffix: of the file that is written.
-
-    Returns:
-        The parts that change, the parts that are left out, and what a person should know.
-
-    Raises:
-        WorkbookError: it has sheets of macros (Excel 4.0), which a file of that suffix can't have.
+    That is the parts that change, the parts that are left out, and what a person should know.
+    Raises WorkbookError for macro sheets (Excel 4.0), which a file of that suffix may not have.
     """
     types = part(package, CONTENT_TYPES)
     changed: dict[str, etree._Element] = {}
@@ -85,7 +76,7 @@ def of_kind(
 
 
 def _forget(types: etree._Element, gone: Collection[str]) -> None:
-    """Remove what is said of the kinds of parts that are left out."""
+    """Remove the content types of parts that are left out."""
     for one in list(types):
         if one.get("PartName", "").lstrip("/") in gone or "vbaProject" in one.get(
             "ContentType", ""
@@ -96,19 +87,9 @@ def _forget(types: etree._Element, gone: Collection[str]) -> None:
 def calculated_when_opened(
     package: ZipFile, book: str, sheet: etree._Element, title: str, columns: Collection[int]
 ) -> dict[str, etree._Element]:
-    """Have the workbook calculated when it is opened, where a formula looks at results.
+    """Return the main part, changed to recalculate when opened, if a formula refers to the results.
 
-    Its stored value is of the results before. Nothing else in the package says so.
-
-    Args:
-        package: the workbook.
-        book: its main part.
-        sheet: the one with the results.
-        title: its name.
-        columns: those that were written.
-
-    Returns:
-        The main part, if it is to be written.
+    The formula's stored value belongs to the earlier results; nothing else in the package says so.
     """
     if not (_looks_at(sheet, columns) or _looked_at_from_elsewhere(package, book, title)):
         return {}
@@ -125,20 +106,20 @@ def calculated_when_opened(
 
 
 def _looks_at(sheet: etree._Element, columns: Collection[int]) -> bool:
-    """Check whether a formula of the sheet may look at some of its columns."""
+    """Return whether a formula of the sheet may refer to some of its columns."""
     for formula in sheet.iter(tag("f")):
         text = formula.text or ""
         if "[" in text:  # columns of a table, by their names
             return True
         for first, last in (found for one in _REFERENCES for found in one.findall(text)):
-            begin, end = column_of(f"{first}1") or 0, column_of(f"{last or first}1") or 0
-            if any(begin <= column <= end for column in columns):
+            area = area_of(f"{first}1:{last or first}1")
+            if area and any(area[0][1] <= column <= area[1][1] for column in columns):
                 return True
     return False
 
 
 def _looked_at_from_elsewhere(package: ZipFile, book: str, title: str) -> bool:
-    """Check whether another sheet has a formula that names this one."""
+    """Return whether another sheet has a formula that names this one."""
     named = (title.encode(), escape(title.replace("'", "''")).encode())
     for kind, path in targets(package, book).values():
         if kind == "worksheet" and path in package.namelist():

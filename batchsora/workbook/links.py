@@ -1,4 +1,4 @@
-"""The links of a sheet: those of its cells, and where they lead."""
+"""The links of a sheet: which cells have one, and where it leads."""
 
 from collections.abc import Collection
 from typing import Final
@@ -6,7 +6,7 @@ from zipfile import ZipFile
 
 from lxml import etree
 
-from batchsora.workbook.cells import column_of, insert_behind, row_of, tag
+from batchsora.workbook.cells import insert_behind, place_of, tag
 from batchsora.workbook.package import LINKS, PACKAGE_LINKS, links_of, part
 
 MOST_LINKS: Final = 65_530
@@ -21,7 +21,7 @@ _BEFORE_LINKS: Final = (
 
 
 class Links:
-    """The links of a sheet, while it gets its results."""
+    """The links of a sheet, while results are written into it."""
 
     def __init__(self, package: ZipFile, name: str, sheet: etree._Element) -> None:
         self._name = links_of(name)
@@ -40,21 +40,21 @@ class Links:
         self.notes: list[str] = []
 
     def changed(self) -> dict[str, etree._Element]:
-        """Return the part, if anything of it is to be written."""
+        """Return the part of the links, if it has to be written."""
         if self._cells is not None and not len(self._cells):
             self._sheet.remove(self._cells)
         return {self._name: self._leads} if self._changed else {}
 
     def forget(self, columns: Collection[int], rows: Collection[int]) -> None:
-        """Remove the links of an earlier export; one of several cells is a person's own."""
+        """Remove the links of an earlier export; a link over several cells is a person's own."""
         gone: set[str | None] = set()
         for link in [] if self._cells is None else list(self._cells):
-            place = link.get("ref") or ""
-            if column_of(place) in columns and row_of(place) in rows:
+            row, column = place_of(link.get("ref") or "") or (0, 0)
+            if column in columns and row in rows:
                 link.getparent().remove(link)  # type: ignore[union-attr]
                 gone.add(link.get(f"{{{LINKS}}}id"))
                 self._count -= 1
-        for one in self._sheet.iter():  # a link, or whatever else, may lead there as well
+        for one in self._sheet.iter():  # a link, or anything else, may lead there as well
             gone -= {value for name, value in one.attrib.items() if LINKS in str(name)}
         for link in list(self._leads):
             if link.get("Id") in gone:
@@ -63,7 +63,7 @@ class Links:
         self._used -= gone
 
     def add(self, place: str, target: str) -> bool:
-        """Make a cell clickable; False when the sheet has as many links as it may."""
+        """Make a cell clickable; return False if the sheet has as many links as it may."""
         if self._count >= MOST_LINKS:
             if not self.notes:
                 self.notes.append(

@@ -1,16 +1,17 @@
-"""New workbooks, for results that come from no workbook: written row by row, never held."""
+"""New workbooks, for results that do not come from a workbook; written row by row."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 from batchsora.result_columns import USUAL_WIDTH, WIDTHS
-from batchsora.workbook.cells import LONGEST_TEXT, Link, legal, letters, too_long
+from batchsora.workbook import WorkbookError, letters
+from batchsora.workbook.cells import LONGEST_TEXT, Link, legal, too_long
 from batchsora.workbook.links import MOST_LINKS
-from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import BLUE, RED
 
 MOST_ROWS: Final = 1_048_575
@@ -22,14 +23,11 @@ _NOT_IN_TITLES: Final = re.compile(r"[\[\]:*?/\\]")
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet of a new workbook.
+    """A sheet of a new workbook; widths are in characters, where they are not the usual ones.
 
-    Attributes:
-        title: its name; what a name can't have is left out, and twins get a number.
-        columns: the headers, in order.
-        rows: by header; values are texts, numbers, aware times, :class:`Link` and None.
-        failed: says which rows are marked.
-        widths: of columns, in characters, where they are not the usual ones.
+    Rows are by header; values are texts, numbers, aware times, :class:`Link` and None. Characters
+    that a title can't have are replaced, and duplicates numbered. ``failed`` returns whether a row
+    is marked.
     """
 
     title: str
@@ -40,14 +38,9 @@ class Sheet:
 
 
 def write_workbook(target: BinaryIO, sheets: Iterable[Sheet]) -> None:
-    """Write tables as a workbook.
+    """Write sheets into a new workbook, one after the other; the rows of each are read in its turn.
 
-    Args:
-        target: the file.
-        sheets: one after the other; the rows of each are read when it is its turn.
-
-    Raises:
-        WorkbookError: there are more rows than a sheet has, or a text is longer than a cell can be.
+    Raises WorkbookError if there are more rows than a sheet has, or a text is too long for a cell.
     """
     from openpyxl import Workbook  # noqa: PLC0415 - 150 ms for those who write one
 
@@ -60,7 +53,7 @@ def write_workbook(target: BinaryIO, sheets: Iterable[Sheet]) -> None:
 
 
 def _title(wanted: str, taken: set[str]) -> str:
-    """Make a name for a sheet that Excel takes: 31 characters, no brackets, no twin."""
+    """Return a sheet name that Excel accepts: 31 characters, no brackets, no duplicate."""
     bare = _NOT_IN_TITLES.sub("_", legal(wanted)).strip().strip("'") or "Videos"
     title, number = bare[:LONGEST_TITLE], 2
     while title.casefold() in taken or title.casefold() == "history":
@@ -89,12 +82,11 @@ def _fill(sheet: Any, wanted: Sheet) -> None:
 
 
 class _Maker:
-    """Makes cells."""
-
     def __init__(self, sheet: Any) -> None:
+        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415 - as above
         from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415 - as above
 
-        self._sheet = sheet
+        self._cell = partial(WriteOnlyCell, sheet)
         self._links = 0
         self._bold = Font(bold=True)
         self._link = Font(color=BLUE, underline="single")
@@ -102,15 +94,12 @@ class _Maker:
         self._top = Alignment(vertical="top", wrap_text=True)
 
     def head(self, column: str) -> Any:
-        """Make a header's cell."""
         cell = self._text(column)
         cell.font = self._bold
         return cell
 
     def cell(self, value: object, *, red: bool) -> Any:
         """Make a cell; a text is never a formula."""
-        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415 - as above
-
         match value:
             case Link():
                 cell = self._text(value.text)
@@ -119,10 +108,10 @@ class _Maker:
                     cell.hyperlink = value.target
                     cell.font = self._link
             case datetime():
-                cell = WriteOnlyCell(self._sheet, value.astimezone(UTC).replace(tzinfo=None))
+                cell = self._cell(value.astimezone(UTC).replace(tzinfo=None))
                 cell.number_format = "yyyy-mm-dd hh:mm:ss"
             case int() | float() | Decimal():
-                cell = WriteOnlyCell(self._sheet, value)  # type: ignore[arg-type]  # it takes decimals
+                cell = self._cell(value)  # type: ignore[arg-type]  # it takes decimals
             case _:
                 cell = self._text("" if value is None else str(value))
         cell.alignment = self._top
@@ -131,13 +120,11 @@ class _Maker:
         return cell
 
     def _text(self, text: str) -> Any:
-        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415 - as above
-
         if too_long(text):  # the library would cut it without a word
             raise WorkbookError(
                 f"a text is longer than {LONGEST_TEXT} characters", "Export as .csv or .json."
             )
-        cell = WriteOnlyCell(self._sheet, legal(text) or None)
+        cell = self._cell(legal(text) or None)
         if text:
             cell.data_type = "s"
         return cell

@@ -1,4 +1,4 @@
-"""The package that a workbook is: a zip of XML parts, hostile until it was looked at."""
+"""A workbook's package: a zip of XML parts, hostile until it is checked."""
 
 import posixpath
 import re
@@ -14,7 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 from lxml import etree
 
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 MOST_BEFORE: Final = 256 * 1024
 """Bytes of a part before its first element: a declaration, and a comment at most."""
@@ -41,11 +41,7 @@ _MOST: Final = {"spaces": MOST_SPACES, "columns": MOST_COLUMNS, "rows": MOST_ROW
 
 
 def check_markup(package: ZipFile) -> None:
-    """Refuse document types, and with them entities, in whatever part and encoding they stand.
-
-    Raises:
-        WorkbookError: a part has one, or is called XML and is none that can be looked at.
-    """
+    """Raise WorkbookError if a part has a document type (and so entities), or can't be checked."""
     for one in package.infolist():
         with package.open(one) as file:
             head = file.read(_BLOCK)
@@ -55,18 +51,14 @@ def check_markup(package: ZipFile) -> None:
 
 
 class _SeenError(Exception):
-    """The first element has come."""
+    """The first element was reached."""
 
 
 def _check_beginning(name: str, block: bytes, file: IO[bytes]) -> None:
-    """Read a part up to its first element.
-
-    Raises:
-        WorkbookError: a document type comes first, or none comes.
-    """
+    """Parse a part up to its first element, before which no document type may come."""
 
     def doctype(_name: str, _system: object, _public: object, subset: int) -> None:
-        # pictures by other programs name theirs, and nobody reads it; entities are another thing
+        # pictures by other programs have one that is never read; entities are not harmless
         if subset or not name.endswith(".svg"):
             raise WorkbookError(
                 f"the workbook has a document type (in {name!r}), which is not accepted",
@@ -101,12 +93,9 @@ def _check_beginning(name: str, block: bytes, file: IO[bytes]) -> None:
 
 
 def check_repeats(package: ZipFile) -> None:
-    """Refuse an OpenDocument sheet that asks for more than a sheet can have by a number alone.
+    """Raise WorkbookError if an OpenDocument sheet repeats cells more than a sheet can have.
 
-    What hides from this look is held by the bounds of the process that reads it.
-
-    Raises:
-        WorkbookError: it does.
+    What this check misses is held by the bounds of the process that reads it.
     """
     if "content.xml" not in package.namelist():
         return
@@ -125,7 +114,7 @@ def check_repeats(package: ZipFile) -> None:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Read a part in blocks; a tag that is cut stands whole in the next one."""
+    """Return a part in blocks; a tag that is cut is repeated whole in the next one."""
     tail = b""
     while block := file.read(_SCANNED):
         text = tail + block
@@ -153,13 +142,9 @@ PACKAGE_LINKS: Final = "http://schemas.openxmlformats.org/package/2006/relations
 
 
 def check_package(path: Path) -> None:
-    """Make sure that a file is a package of bounded size; nothing of it is unpacked.
+    """Check that a file is a package of bounded size, without unpacking it, or raise WorkbookError.
 
-    What the zip says of a part's size binds whoever unpacks it with :mod:`zipfile`.
-
-    Raises:
-        WorkbookError: it is none, or it is encrypted, or it would grow beyond measure.
-        OSError: it can't be read.
+    The size that the zip states for a part limits whoever unpacks it with :mod:`zipfile`.
     """
     with package_of(path):
         pass
@@ -167,11 +152,7 @@ def check_package(path: Path) -> None:
 
 @contextmanager
 def package_of(path: Path) -> Iterator[ZipFile]:
-    """Open a package that was looked at.
-
-    Raises:
-        WorkbookError, OSError: as :func:`check_package`.
-    """
+    """Open and check a package; errors are those of :func:`check_package`."""
     with path.open("rb") as file:
         if file.read(len(_OLE)) == _OLE:
             raise WorkbookError(
@@ -210,11 +191,7 @@ def _check_size(package: ZipFile) -> None:
 
 
 def parsed(content: bytes) -> etree._Element:
-    """Parse a part: no document type, no entities, nothing from elsewhere.
-
-    Raises:
-        WorkbookError: it is no XML, or has what no workbook needs.
-    """
+    """Parse a part (no document type, entities, network); raise WorkbookError if it is not XML."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=len(content) > SMALL
     )
@@ -228,11 +205,7 @@ def parsed(content: bytes) -> etree._Element:
 
 
 def part(package: ZipFile, name: str) -> etree._Element:
-    """Parse a part by its name.
-
-    Raises:
-        WorkbookError: it is no XML, or far larger than its file can justify.
-    """
+    """Parse a part by name; raise WorkbookError if it is not XML, or unpacks to far too much."""
     one = package.getinfo(name)
     if one.file_size > SMALL and one.file_size > STEEPEST_TREE * max(1, one.compress_size):
         raise WorkbookError(
@@ -244,13 +217,13 @@ def part(package: ZipFile, name: str) -> etree._Element:
 
 
 def links_of(name: str) -> str:
-    """Name the part that holds another one's links."""
+    """Return the name of the part that holds another one's links."""
     folder, file = posixpath.split(name)
     return posixpath.join(folder, "_rels", f"{file}.rels")
 
 
 def targets(package: ZipFile, name: str) -> Mapping[str, tuple[str, str]]:
-    """Read where a part's links within the package lead: by their id, their kind and the part."""
+    """Return where a part's links within the package lead: by id, the kind and the part's name."""
     links = links_of(name)
     if links not in package.namelist():
         return {}
@@ -266,11 +239,7 @@ def targets(package: ZipFile, name: str) -> Mapping[str, tuple[str, str]]:
 
 
 def workbook_part(package: ZipFile) -> str:
-    """Find the part that the package is about.
-
-    Raises:
-        WorkbookError: there is none.
-    """
+    """Return the name of the package's main part; raise WorkbookError if there is none."""
     for kind, name in targets(package, "").values():
         if kind == "officeDocument":
             return name
@@ -278,11 +247,7 @@ def workbook_part(package: ZipFile) -> str:
 
 
 def sheet_part(package: ZipFile, book: str, sheet: str | None) -> str:
-    """Find the part of a sheet by its name; None is the first.
-
-    Raises:
-        WorkbookError: there is no such sheet, or the workbook is of the strict kind.
-    """
+    """Return the name of a sheet's part (None: the first); raise WorkbookError if there is none."""
     root = part(package, book)
     if root.tag != f"{{{MAIN}}}workbook":
         raise WorkbookError(

@@ -1,4 +1,4 @@
-"""Styles of a workbook: derived from what a cell has already, and added behind the person's own."""
+"""Cell formats of a workbook: derived from a cell's own, and added behind the person's own."""
 
 from copy import deepcopy
 from typing import Final
@@ -21,11 +21,7 @@ _AFTER_COLOUR: Final = ("name", "family", "charset", "scheme")
 
 
 class Styles:
-    """The cell formats of a workbook.
-
-    Args:
-        root: of its part ``styles.xml``.
-    """
+    """The cell formats of a workbook; ``root`` is its part ``styles.xml``."""
 
     def __init__(self, root: etree._Element) -> None:
         self._formats = _list(root, "cellXfs")
@@ -39,13 +35,10 @@ class Styles:
         self.changed = False
 
     def derived(self, base: int, *, red: bool, link: bool, moment: bool) -> int:
-        """Return the number of a format: a cell's own, and what a result asks for.
+        """Return the number of the format for a result, derived from ``base``, the cell's own.
 
-        Args:
-            base: the number of the format that the cell has.
-            red: mark it; a mark of an earlier export goes away where it is not to be.
-            link: make it look like one.
-            moment: it is a date with a time, and is to be shown as such.
+        ``red`` marks it, else the mark of an earlier export is removed; ``moment`` is a date with a
+        time.
         """
         wanted = (base, red, link, moment)
         if wanted not in self._made:
@@ -70,7 +63,7 @@ class Styles:
         return next(same, None) or self._add(self._formats, made)
 
     def _shows_dates(self, number: str) -> bool:
-        """Check whether a number format shows days as dates: any other shows 46356.43."""
+        """Return whether a number format shows days as dates; any other shows 46356.43."""
         built_in = BUILTIN_FORMATS.get(int(number), "") if number.isdecimal() else ""
         return bool(is_date_format(self._codes.get(number, built_in)))
 

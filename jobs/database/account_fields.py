@@ -1,7 +1,7 @@
-"""Whether the row of the account holds what its columns say: SQLite lets any value into most.
+"""Checks that the account's row has valid values: SQLite allows any value in most columns.
 
-It is read before a person is asked whether the database is theirs, so that nonsense in one that
-somebody sent must end in words.
+It is read before a person is asked whether the database is theirs, so nonsense in one that was sent
+must end in a message.
 """
 
 import re
@@ -34,11 +34,7 @@ Execute = Callable[[str], Iterable[Any]]
 
 
 def wrong_field(execute: Execute) -> str | None:
-    """Return the name of a column of the account whose value is not valid; None when all are.
-
-    Args:
-        execute: on a database whose schema was checked, of any version.
-    """
+    """Return the name of an invalid column of the account, of any version; None: all are valid."""
     columns = [(row[1], row[2], row[3]) for row in execute("PRAGMA table_info(account)")]
     start = f"1, {LONGEST + 1}"
     parts = [f"typeof({name}), substr(CAST({name} AS BLOB), {start})" for name, *_ in columns]
@@ -63,9 +59,9 @@ def wrong_field(execute: Execute) -> str | None:
 
 
 def _wrong_text(texts: dict[str, str]) -> str | None:
-    """Return which text has no meaning: a token's hash and salt, or the name of a time zone.
+    """Return which text is invalid: a token's hash or salt, or the name of a time zone.
 
-    A zone is judged by the form of its name alone: machines know different ones.
+    A zone is checked by the form of its name alone: machines know different ones.
     """
     if "token_hash" in texts:
         for name in ("token_hash", "token_salt"):
@@ -75,15 +71,7 @@ def _wrong_text(texts: dict[str, str]) -> str | None:
 
 
 def refuse_wrong_fields(execute: Execute, database: Path) -> None:
-    """Check the account of a database of this version.
-
-    Args:
-        execute: on it.
-        database: its file, for messages.
-
-    Raises:
-        DatabaseUnusableError: a field of it is not valid.
-    """
+    """Raise DatabaseUnusableError if a field of a current database's account is not valid."""
     name = wrong_field(execute)
     if name is not None:
         raise DatabaseFaultError(database, Fault.FIELD, name)

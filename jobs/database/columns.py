@@ -1,4 +1,4 @@
-"""What the tables are made of: named constraints, times in UTC, amounts, lists as literal SQL."""
+"""The parts of tables: named constraints, times in UTC, amounts, lists as literal SQL."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -30,8 +30,8 @@ NAMING = {
 def sql_list(values: Iterable[str]) -> str:
     """Write values as a literal SQL list.
 
-    SQLite uses a partial index only when the query repeats its predicate to the letter, so
-    predicates are literals, never bound parameters (docs/performance.md).
+    SQLite uses a partial index only if the query repeats its predicate literally, so predicates
+    never have bound parameters (docs/performance.md).
     """
     return "(" + ", ".join(f"'{value}'" for value in values) + ")"
 
@@ -68,7 +68,7 @@ def text_column(*, required: bool = False) -> Any:
 
 
 def json_column(*, added: bool = False) -> Any:
-    """Declare a document that may be absent; an added object is empty in rows of before."""
+    """Declare a document that may be absent; an added one is an empty object in older rows."""
     if added:
         made = Column(JSON, nullable=False, server_default="{}")
         return Field(default_factory=dict, sa_column=made)
@@ -81,17 +81,17 @@ def amount_column(**default: int | None) -> Any:
 
 
 def added_amount_column() -> Any:
-    """Declare an amount in micros that earlier versions did not have: 0 in their rows."""
+    """Declare an amount in micros that earlier versions lacked: 0 in their rows."""
     return Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 def flag_column() -> Any:
-    """Declare a yes or no that earlier versions did not have: no in their rows."""
+    """Declare a boolean that earlier versions lacked: false in their rows."""
     no = text("0")
     return Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=no))
 
 
 class Base(SQLModel):
-    """Every table hangs on one MetaData with named constraints."""
+    """Puts every table into one MetaData with named constraints."""
 
     metadata = MetaData(naming_convention=NAMING)

@@ -1,7 +1,7 @@
-"""One runner per SQLite database: a kernel lock that dies with its process.
+"""One runner per SQLite database: a kernel lock that ends with its process.
 
-The lock is the file ``DATABASE.lock``; who holds it stands, for people only, in
-``DATABASE.runner``. Readers never take the lock.
+The lock is the file ``DATABASE.lock``; ``DATABASE.runner`` says, for people only, who holds it.
+Readers never take the lock.
 """
 
 import errno
@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -30,23 +30,19 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True)
 class RunnerInfo:
-    """Who runs: no part of the locking.
-
-    Attributes:
-        brief: it works for some jobs, and ends with them: what is handed to it may be left over.
-    """
+    """Who runs; not part of the locking."""
 
     pid: int
     host: str
     since: str
-    brief: bool = False
+    brief: bool = False  # ends with some jobs of its own: what is handed to it may be left over
 
     def __str__(self) -> str:
         return f"pid {self.pid} on {self.host}, since {self.since}"
 
 
 def _beside(database: Path, suffix: str) -> Path:
-    """Name a file beside the database, which is the same one by whichever link it was named."""
+    """Name a file beside the database, the same one for every link to it."""
     real = database.resolve()
     return real.with_name(real.name + suffix)
 
@@ -55,13 +51,7 @@ def _beside(database: Path, suffix: str) -> Path:
 def runner_lock(
     database: Path, now: datetime, patience: float = PATIENCE, *, brief: bool = False
 ) -> Iterator[None]:
-    """Hold the runner's lock of a database.
-
-    Args:
-        database: the SQLite file.
-        now: the time to write beside the pid.
-        patience: seconds to wait for the lock.
-        brief: see :class:`RunnerInfo`.
+    """Hold the runner's lock of a database; wait for it ``patience`` seconds.
 
     Raises:
         AnotherRunnerError: another runner holds it.
@@ -86,7 +76,6 @@ def runner_lock(
 
 
 def _fault(lock: Path, error: OSError) -> Fault:
-    """Return why a lock can't be taken."""
     if error.errno in _NO_SPACE:
         return Fault.LOCK_FULL
     if lock.is_symlink():
@@ -95,16 +84,12 @@ def _fault(lock: Path, error: OSError) -> Fault:
 
 
 def _introduce(database: Path, now: datetime, *, brief: bool) -> None:
-    """Write down who runs; if the disk is full, no name is shown, not an old one."""
-    who = {
-        "pid": os.getpid(),
-        "host": socket.gethostname(),
-        "since": now.isoformat(timespec="seconds"),
-        "brief": brief,
-    }
+    """Write down who runs; if the disk is full, no name is shown rather than an old one."""
+    since = now.isoformat(timespec="seconds")
+    who = RunnerInfo(os.getpid(), socket.gethostname(), since, brief=brief)
     try:
         with replaced(_beside(database, ".runner")) as draft:
-            draft.write_text(json.dumps(who))
+            draft.write_text(json.dumps(asdict(who)))
     except OSError:
         _forget(database)
 
@@ -115,9 +100,9 @@ def _forget(database: Path) -> None:
 
 
 def current_runner(database: Path) -> RunnerInfo | None:
-    """Tell who runs on this database, as far as can be seen without touching the lock.
+    """Return who runs on this database, as far as can be seen without touching the lock.
 
-    A runner that was killed leaves its text behind; on this machine its pid shows that it is gone.
+    A killed runner leaves its file behind; on this machine its pid shows that it is gone.
     """
     who = _read(database)
     if who is None or who.host != socket.gethostname():
@@ -134,8 +119,8 @@ def current_runner(database: Path) -> RunnerInfo | None:
 def is_held(database: Path) -> bool:
     """Check by the lock itself whether somebody runs: for those who wait for that, not for readers.
 
-    A process that was killed may look alive: until its parent has heard of it, where another one
-    got its number, or from a container of another name.
+    A killed process may seem alive: until its parent has waited for it, if its number was reused,
+    or from a container with another name.
     """
     try:
         with FileLock(_beside(database, ".lock"), mode=0o600, timeout=0):
@@ -145,7 +130,7 @@ def is_held(database: Path) -> bool:
 
 
 def lasting_runner(database: Path) -> RunnerInfo | None:
-    """Tell who runs for more than some jobs of its own, and serves what it took up to its end."""
+    """Return who runs for more than some jobs of its own, and serves what it took up to its end."""
     runner = current_runner(database)
     return None if runner is None or runner.brief else runner
 

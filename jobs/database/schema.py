@@ -1,6 +1,6 @@
-"""How a database comes to be, and grows older by alembic's migrations.
+"""Creates a database, and upgrades it by alembic's migrations.
 
-A runner upgrades, under its lock, after a copy by SQLite's backup API. Readers only look at the
+A runner upgrades, under its lock, after a copy by SQLite's backup API. Readers only check the
 version, and refuse another one with the remedy.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..model.errors import DatabaseFaultError, Fault, OtherVersionError
+from ..model.errors import DatabaseFaultError, DatabaseVersionError, Fault
 from ..model.files import replaced
 from .owners import refuse_planted_files, refuse_planted_start
 from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
@@ -38,13 +38,7 @@ _NOT_ALLOWED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """An upgrade that is at work.
-
-    Attributes:
-        version: what it began with.
-        size: in bytes.
-        copy: where the database as it was is kept.
-    """
+    """An upgrade in progress: the version before, the size in bytes, and the copy."""
 
     database: Path
     version: str
@@ -62,10 +56,8 @@ def migrations_folder() -> Path:
 def version(database: Path) -> str | None:
     """Read the revision of a database file; None for one that is new or empty.
 
-    Raises:
-        DatabaseUnusableError: it is no SQLite database, not one of ours, or can't be read; or what
-            SQLite keeps beside it is another account's.
-        DatabaseAlteredError: another program changed what it is made of.
+    DatabaseUnusableError, DatabaseAlteredError: it, or a file beside it, is not ours or can't be
+    read; another program changed its schema.
     """
     refuse_planted_files(database)
     if not database.exists() or database.stat().st_size == 0:
@@ -82,15 +74,10 @@ def version(database: Path) -> str | None:
 
 
 def read_version(file: sqlite3.Connection, database: Path) -> str | None:
-    """Read the revision of an open database; None for one that is empty.
+    """Read the revision of an open database; None if it is empty. It raises as :func:`version`.
 
-    Of one that is not in :data:`KNOWN` nothing else is to be read: what is defined in it is not
-    checked, and may never end.
-
-    Raises:
-        sqlite3.Error: it can't be read.
-        DatabaseUnusableError: it is not one of ours.
-        DatabaseAlteredError: another program changed what it is made of.
+    If it is not in :data:`KNOWN`, read nothing else: its definitions are unchecked, and may never
+    end.
     """
     names = shape(file)
     if not names:
@@ -105,17 +92,12 @@ def read_version(file: sqlite3.Connection, database: Path) -> str | None:
 
 
 def check_version(database: Path) -> None:
-    """Make sure that this program can read the database as it is.
-
-    Raises:
-        DatabaseUnusableError: there is no database yet, or the file is not ours.
-        DatabaseVersionError: it is older or newer than this program.
-    """
+    """Raise DatabaseUnusableError or DatabaseVersionError if a database can't be used as is."""
     found = version(database)
     if found is None:
         raise DatabaseFaultError(database, Fault.MISSING)
     if found != HEAD:
-        raise OtherVersionError(database, found, HEAD, newer=found not in KNOWN)
+        raise DatabaseVersionError(database, found, HEAD, newer=found not in KNOWN)
 
 
 def upgrade(
@@ -123,27 +105,16 @@ def upgrade(
     tell: Callable[[Upgrade], object] = lambda _: None,
     seal: Callable[[], str] | None = None,
 ) -> Path | None:
-    """Create the database, or bring it to this program's version; the runner's lock must be held.
+    """Create or upgrade the database, with the runner's lock held; return the copy made, or None.
 
-    Args:
-        database: the file.
-        tell: called with the step that takes longer than :data:`PATIENCE`.
-        seal: makes the seal of a new one (:mod:`jobs.database.seal`), kept in the step that makes
-            it.
-
-    Returns:
-        The copy that was made before an upgrade, or None when none was needed.
-
-    Raises:
-        DatabaseVersionError: it was made by a newer program.
-        DatabaseUnusableError: it can't be written, or is not ours.
-        DatabaseAlteredError: another program changed what it is made of.
+    ``tell`` is called if it takes longer than :data:`PATIENCE`; ``seal`` makes that of a new one
+    (:mod:`jobs.database.seal`), kept in the same step. It raises as :func:`check_version`.
     """
     found = version(database)
     if found == HEAD:
         return None
     if found is not None and found not in KNOWN:
-        raise OtherVersionError(database, found, HEAD, newer=True)
+        raise DatabaseVersionError(database, found, HEAD, newer=True)
     if found is None:
         if database.is_symlink():  # it may have come in a folder that somebody sent
             raise DatabaseFaultError(database, Fault.LEADS_TO_NONE, str(database.readlink()))
@@ -159,7 +130,6 @@ def upgrade(
 
 @contextmanager
 def _told_when_slow(upgrade: Upgrade, tell: Callable[[Upgrade], object]) -> Iterator[None]:
-    """Report a step that takes long, while it runs."""
     timer = threading.Timer(PATIENCE, tell, [upgrade])
     timer.daemon = True
     timer.start()
@@ -172,11 +142,7 @@ def _told_when_slow(upgrade: Upgrade, tell: Callable[[Upgrade], object]) -> Iter
 
 @contextmanager
 def _writable(database: Path) -> Iterator[int]:
-    """Open the file itself, and make it where it is not there.
-
-    Raises:
-        DatabaseUnusableError: it can't be written.
-    """
+    """Open the file itself, and create it if missing, or raise DatabaseUnusableError."""
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
         number = os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -191,13 +157,9 @@ def _writable(database: Path) -> Iterator[int]:
 def _make(database: Path, seal: str | None) -> None:
     """Make what the migrations would make, in one transaction, in a file without a table.
 
-    Args:
-        database: the file.
-        seal: of it.
-
     Raises:
         DatabaseUnusableError: it can't be written, or is another account's.
-        sqlite3.Error: there is no room, or it has tables by now; then nothing was made.
+        sqlite3.Error: there is no space, or it has tables by now; then nothing was made.
     """
     with _writable(database) as number:
         refuse_planted_start(database, number)
@@ -210,13 +172,7 @@ def _make(database: Path, seal: str | None) -> None:
 
 
 def open_file(database: Path, *pragmas: str, check_same_thread: bool = True) -> sqlite3.Connection:
-    """Open a file to use it as ours; WAL is a property of the file, so it is set here.
-
-    Args:
-        database: the file.
-        pragmas: what else is set.
-        check_same_thread: as ``sqlite3.connect`` has it.
-    """
+    """Open a file to use it as ours; WAL is a property of the file, so it is set here."""
     file = sqlite3.connect(
         database, timeout=30, isolation_level=None, check_same_thread=check_same_thread
     )
@@ -231,11 +187,7 @@ def open_file(database: Path, *pragmas: str, check_same_thread: bool = True) -> 
 
 
 def _migrate(database: Path) -> None:
-    """Run the migrations that a database lacks, in one transaction.
-
-    Raises:
-        DatabaseUnusableError: it can't be written.
-    """
+    """Run the migrations that a database lacks, in one transaction."""
     with _writable(database):
         pass
     # only a runner pays for alembic, and only when there is something to do
@@ -249,7 +201,7 @@ def _migrate(database: Path) -> None:
 
 
 def _copy(database: Path, copy: Path) -> None:
-    """Copy a database as it is, for nobody else to read."""
+    """Copy a database as it is, readable by nobody else."""
     with (
         replaced(copy) as draft,
         closing(sqlite3.connect(database)) as old,

@@ -1,9 +1,8 @@
-"""The seal of a database: whose word is kept in it.
+"""The seal of a database: which accounts of which machines have used it.
 
-A budget, agreed rows and callbacks that are kept in a database count as consent, so a file that
-somebody sent must not pass for one's own. The seal is a random name of the database, and for each
-account of a machine that used it a hash of that name, keyed by a secret of that account. Whoever
-lacks the secret can't make it. A copy keeps its seal.
+A budget, agreed rows and callbacks in a database count as consent, so a file that somebody sent
+must not pass for one's own. The seal is a random name of the database, and for each account that
+used it a hash of that name, keyed by the account's secret. A copy keeps its seal.
 """
 
 import fcntl
@@ -28,23 +27,15 @@ _SEAL: Final = re.compile(rf"[0-9a-f]{{32}}(?: [0-9a-f]{{64}}){{0,{MOST}}}")
 
 
 class Sealer:
-    """Makes and knows the seals of one account of a machine.
-
-    Args:
-        key: its secret.
-        problem: why the secret could not be kept, so that the next command has another one.
-    """
+    """Makes and recognises the seals of one account of a machine."""
 
     def __init__(self, key: bytes, problem: str | None = None) -> None:
         self._key = key
-        self.problem = problem
+        self.problem = problem  # why the secret could not be kept for the next command
 
     @classmethod
     def kept_in(cls, folder: Path) -> "Sealer":
-        """Take the account's secret from a folder, where it is made at first use.
-
-        Where that can't be, it is one for this process alone.
-        """
+        """Read the account's secret from a folder, or make it; else one for this process."""
         path = folder / KEY_FILE
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,14 +47,14 @@ class Sealer:
             return cls(secrets.token_bytes(32), f"{path}: {error.strerror}")
 
     def sealed(self, seal: str | None) -> str:
-        """Add this account to a seal; to a new one for None, or where it is not valid."""
+        """Add this account to a seal; to a new one for None, or if it is not valid."""
         name, *marks = _parts(seal) or [secrets.token_hex(16)]
         mine = self._mark(name)
         others = [mark for mark in marks if not hmac.compare_digest(mark, mine)]
         return " ".join([name, *others[-(MOST - 1) :], mine])
 
     def knows(self, seal: str | None) -> bool:
-        """Return whether this account is in a seal."""
+        """Check whether this account is in a seal."""
         name, *marks = _parts(seal) or [""]
         mine = self._mark(name)
         return any(hmac.compare_digest(mark, mine) for mark in marks)
@@ -79,12 +70,7 @@ def _parts(seal: str | None) -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    """Read the secret.
-
-    Raises:
-        FileNotFoundError: there is none.
-        OSError: it can't be read, or somebody else may know it.
-    """
+    """Read the secret; OSError: there is none, or it can't be read or may be known to others."""
     seen = path.lstat()
     if seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o077:
         raise OSError(0, "it is not this account's alone: delete it", str(path))
@@ -95,7 +81,7 @@ def _read(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Make a secret, complete from its first moment; who comes second takes the first one's."""
+    """Make a secret that is complete from its first moment; the first of two processes wins."""
     draft = path.with_name(f".{secrets.token_hex(16)}.part")
     number = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
@@ -114,7 +100,7 @@ def _make(path: Path) -> None:
 
 
 def _rename_new(draft: Path, path: Path) -> None:
-    """Name a file unless the name is taken; one command at a time, as renaming replaces."""
+    """Rename a file unless the name is taken; one process at a time, as renaming replaces."""
     number = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(number, fcntl.LOCK_EX)

@@ -1,9 +1,9 @@
 """What a database file may hold: what our migrations make, and nothing else.
 
-A trigger, a view or another definition in a file that somebody sent would act inside our own
-transactions. Each object of the schema is compared with what its revision has, by a hash of its
-SQL without layout; ``migrations/shapes.json`` has these, and a test holds that it is complete.
-Beside it stands what SQLite advises for files of others (sqlite.org/security.html).
+A trigger or view in a file that somebody sent would act inside our own transactions. Each object's
+SQL, without layout, is hashed and compared with its revision's (``migrations/shapes.json``; a test
+checks that it is complete). The rest is SQLite's advice for untrusted files
+(sqlite.org/security.html).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _PLAIN_NAME: Final = re.compile(r'"([a-z_][a-z0-9_]*)"')
 
 
 def guard(connection: sqlite3.Connection) -> None:
-    """Turn on the defences that SQLite has against a file that was tampered with.
+    """Turn on SQLite's defences against a file that was tampered with.
 
     ``SQLITE_DBCONFIG_DEFENSIVE`` can be set from Python 3.12 on; memory-mapped reading is off by
     default.
@@ -65,12 +65,7 @@ def shape(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def expected(folder: Path, revision: str | None) -> dict[str, str] | None:
-    """Return the shape of a revision; None for one that this program does not know.
-
-    Args:
-        folder: of the migrations.
-        revision: None: nothing was made yet.
-    """
+    """Return the shape of a revision (None: an empty file); None if it is not known here."""
     changes: dict[str, dict[str, str | None]] = json.loads((folder / FILE).read_text("utf-8"))
     if revision is not None and revision not in changes:
         return None
@@ -85,16 +80,7 @@ def expected(folder: Path, revision: str | None) -> dict[str, str] | None:
 
 
 def refuse_other_version_table(found: Mapping[str, str], database: Path, folder: Path) -> None:
-    """Check the table that holds the revision, which every version defines alike.
-
-    Args:
-        found: the shape of the database.
-        database: its file, for the message.
-        folder: of the migrations.
-
-    Raises:
-        DatabaseAlteredError: reading it could do anything.
-    """
+    """Raise DatabaseAlteredError if the table of the revision is not as in every version."""
     changes = json.loads((folder / FILE).read_text("utf-8"))
     if found[VERSION_TABLE] != min(changes.items())[1][VERSION_TABLE]:
         raise DatabaseAlteredError(database, Alteration.REDEFINED, VERSION_TABLE)
@@ -103,17 +89,7 @@ def refuse_other_version_table(found: Mapping[str, str], database: Path, folder:
 def refuse_altered(
     connection: sqlite3.Connection, database: Path, folder: Path, revision: str | None
 ) -> None:
-    """Check that a database holds what its revision has, and nothing else.
-
-    Args:
-        connection: to read it.
-        database: its file, for the message.
-        folder: of the migrations.
-        revision: as it says itself; one that this program does not know is left to the caller.
-
-    Raises:
-        DatabaseAlteredError: it does not.
-    """
+    """Raise DatabaseAlteredError if a database is not exactly of its (known) revision."""
     wanted = expected(folder, revision)
     if wanted is None:
         return
@@ -130,7 +106,7 @@ def refuse_altered(
 
 
 def _drop(known: str) -> str | None:
-    """Return the SQL that removes an object; None if a sender chose what its name says."""
+    """Return the SQL that removes an object; None if a sender chose its name."""
     kind, _, name = known.partition(" ")
     return f"DROP {kind.upper()} {name}" if _ADDED.fullmatch(known) else None
 
@@ -141,7 +117,7 @@ def _digest(kind: str, table: str, sql: str) -> str:
 
 
 def _tokens(sql: str) -> Iterator[str]:
-    """Part SQL into its words, without layout and needless quotes."""
+    """Split SQL into its words, without layout and needless quotes."""
     for word in _WORD.findall(sql):
         if word.strip(_LAYOUT):
             plain = _PLAIN_NAME.fullmatch(word)
@@ -149,7 +125,7 @@ def _tokens(sql: str) -> Iterator[str]:
 
 
 def _clauses(sql: str) -> list[str]:
-    """Part a table's SQL at its outermost commas; their order depends on how it came to be."""
+    """Split a table's SQL at its outermost commas; migrations may order the parts differently."""
     parts: list[list[str]] = [[]]
     depth = 0
     for word in _tokens(sql):

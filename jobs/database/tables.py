@@ -1,6 +1,6 @@
 """The tables: SQLModel declares them, SQLAlchemy Core works on their ``__table__``.
 
-Only migrations create them (``migrations/``); a test holds that both agree. Invariants that must
+Only migrations create them (``migrations/``); a test checks that both agree. Invariants that must
 survive any bug above are ``CHECK`` constraints and partial unique indexes.
 """
 
@@ -38,18 +38,18 @@ from .triggers import ON_ATTEMPTS, ON_JOBS
 
 
 class Account(Base, table=True):
-    """Whose database this is, and what the account was last seen to hold: one row, id 1.
+    """The owner of this database, and what was last seen of the account: one row, id 1.
 
     ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
     the longest time, in seconds, that the account's list took to show an acceptance of ours. The
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
-    (:mod:`jobs.store.quiet`): by our clock and by theirs, with the newest attempt by then and how
-    many there were that may be refunded. ``agreed`` is what was charged while quiet readings fell
-    by just that, up to ``drift``; ``unsteady`` is by when, by their clock and by ours, something
-    had moved it, or might, that the purchases do not explain; ``exceeded``: a reading since fell
-    by more than was known. ``cut_off`` is what the first one after our own end showed beside that,
-    until it is found, and the newest attempt then. ``serving``: a runner takes what is handed over.
-    ``seal``: who may take what is kept here for consent (:mod:`jobs.database.seal`).
+    (:mod:`jobs.store.quiet`): by our clock and by the provider's, with the newest attempt then and
+    how many might be refunded. ``agreed`` is what was charged while quiet readings fell by just
+    that, up to ``drift``; ``unsteady`` is by when, by both clocks, something had moved it, or might
+    have, that purchases do not explain; ``exceeded``: a later reading fell by more than was known.
+    ``cut_off`` is what the first reading after our own crash showed beside that, until it is found,
+    and the newest attempt then. ``serving``: a runner takes what is handed over. ``seal``: who may
+    treat what is kept here as consent (:mod:`jobs.database.seal`).
     """
 
     __tablename__ = "account"
@@ -109,8 +109,8 @@ class Batch(Base, table=True):
 class Budget(Base, table=True):
     """What a cap counts: ``batch:ID``, ``campaign:ID:NAME``, ``day:YYYY-MM-DD`` or ``account``.
 
-    ``charged + held ≤ cap`` is kept by the claim; it is no ``CHECK``, because a provider that
-    charges more than it announced must still be written down.
+    The claim keeps ``charged + held ≤ cap``. It is not a ``CHECK``, because a provider that charges
+    more than announced must still be written down.
     """
 
     __tablename__ = "budget"
@@ -128,9 +128,9 @@ class Budget(Base, table=True):
 
 
 class Price(Base, table=True):
-    """What a kind of generation costs, from where and since when we know.
+    """What a kind of generation costs, how we know it, and since when.
 
-    ``odd_micros`` is a price far from it that was charged once: seen twice, it is believed.
+    ``odd_micros`` is a very different price that was charged once; the second time it is believed.
     """
 
     __tablename__ = "price"
@@ -170,10 +170,10 @@ UNFILED = text("state = 'completed' AND filed_attempt_id IS NOT attempt_id")
 
 
 class Tally(Base, table=True):
-    """How many jobs of a batch are in a state, kept so that nobody counts a million rows.
+    """How many jobs of a batch are in a state, so that nobody counts a million rows.
 
-    Whoever inserts jobs adds to it (:func:`jobs.store.rows.tally_new`); triggers do the rest.
-    ``error_kind`` is empty but for failed jobs.
+    :func:`jobs.store.rows.tally_new` adds inserted jobs, triggers do the rest. ``error_kind`` is
+    empty except for failed jobs.
     """
 
     __tablename__ = "tally"
@@ -189,10 +189,10 @@ class Job(Base, table=True):
     """One wanted video; ``filed_attempt_id`` is the attempt whose file is here.
 
     ``held_back`` says why no runner buys it although it is queued, ``held_back_by`` which
-    generation or job is the reason. Where something was found about a row that nobody has asked
-    for, ``held_beneath`` keeps that it was not. ``overruled_at`` is when a person said to buy it
-    whatever there was by then; ``handed``: a person handed it to the runner that is alive;
-    ``named``: a person asked for it by name, so that no pick leaves it out.
+    generation or job is the reason; ``held_beneath`` keeps that nobody has asked for a row about
+    which something was found. ``overruled_at`` is when a person said to buy it whatever existed
+    then; ``handed``: to the runner that is alive; ``named``: asked for by name, so that no pick
+    leaves it out.
     """
 
     __tablename__ = "job"
@@ -262,15 +262,15 @@ class Attempt(Base, table=True):
     """One paid submission of a job: the intent is here before its POST leaves.
 
     ``fingerprint``, ``request_key`` (:func:`jobs.model.spec.asked_key`) and ``prompt_key``
-    (:func:`jobs.model.text.prompt_key`) say what was asked for;
-    ``created_at`` is the provider's own time; ``candidates`` are the generations that a doubt can't
-    be told apart from; ``refunded_micros`` counts as refunded under the batch's ``refunds``.
-    ``batch_id`` and ``campaign`` are those under whose budgets it was reserved, whatever becomes of
-    its job; ``said_state`` is the provider's own word where we know none for it; ``doubt_clock`` is
-    when it went in doubt by the machine's boot clock; ``unproven`` is why the list could not settle
-    it so far; ``video_url`` is where its video was when it was finished, whatever became of its
-    job; ``void_on_word``: a person said that it was never made; ``cut_off``: our own end left it in
-    doubt; ``seen_charged``: the balance fell for it alone.
+    (:func:`jobs.model.text.prompt_key`) say what was asked for; ``created_at`` is the provider's
+    own time; ``candidates`` are the generations that a doubt can't be told apart from;
+    ``refunded_micros`` counts as refunded under the batch's ``refunds``. ``batch_id`` and
+    ``campaign`` are those under whose budgets it was reserved; ``said_state`` is the provider's own
+    word if we do not know it; ``doubt_clock`` is when it went in doubt by the machine's boot clock;
+    ``unproven`` is why the list could not settle it so far; ``video_url`` is where its finished
+    video was; all of these whatever becomes of its job. ``void_on_word``: a person said that it was
+    never made; ``cut_off``: our own crash left it in doubt; ``seen_charged``: the balance fell for
+    it alone.
     """
 
     __tablename__ = "attempt"

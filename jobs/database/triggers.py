@@ -1,6 +1,6 @@
 """Triggers: counts and events that are written whoever moves a job or an attempt.
 
-They are of SQLite's dialect; migrations repeat them, and a test holds that both agree.
+They are in SQLite's dialect. Migrations repeat them; a test checks that both agree.
 """
 
 from typing import Final

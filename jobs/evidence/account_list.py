@@ -1,12 +1,13 @@
 """Reading the account's list of generations, newest first, as far back as needed.
 
-Pages shift while they are read, because others append at the top, and a provider may leave entries
-out. So pages overlap, and a reading knows whether it can prove that something is absent.
+Others append at the top while pages are read, and a provider may leave entries out. So pages
+overlap, and a reading knows whether it can prove that something is absent.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from ..model.clock import Clock
 from ..model.provider import (
@@ -37,19 +38,12 @@ DISORDER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of the list showed.
-
-    Attributes:
-        generations: newest first, each once.
-        began: when it began, by our clock.
-        whole: True when the pages join without a gap: what is missing here was not in the list.
-        to_the_end: True when it reached the list's end.
-    """
+    """What one reading of the list showed, newest first, each once; by our clock."""
 
     generations: Sequence[Generation]
     began: datetime
-    whole: bool
-    to_the_end: bool
+    whole: bool  # the pages join without a gap: what is missing here was not in the list
+    to_the_end: bool  # it reached the list's end
 
     def covers(self, since: datetime) -> bool:
         """Check whether all that was created since is in it; ``since`` in the provider's time."""
@@ -61,16 +55,9 @@ class Reading:
 async def read_page(
     provider: Provider, clock: Clock, offset: int, limit: int | None = None
 ) -> Sequence[Generation]:
-    """Read one page; after a failure it is tried again, a little later each time.
+    """Read one page after some entries; after a failure it is tried again, ever later.
 
-    Args:
-        provider: whose list it is.
-        clock: time.
-        offset: entries before it.
-        limit: most entries; None: as many as the provider gives.
-
-    Raises:
-        ProviderError: it kept failing.
+    ``limit``: most entries; None: as many as the provider gives. ProviderError: it kept failing.
     """
     limit = limit or provider.list_limit
     for wait in WAITS:
@@ -88,14 +75,13 @@ class Page:
     """A page of the list, and how it fits to those before it.
 
     Attributes:
-        entries: as it was read.
         fresh: entries that were not seen before.
         joined: False if something may lie between it and the page before or, at the end of the
             list, after the last entry that was seen.
-        again: True if it begins like the first page, or never changes and is not the end of the
-            list: the provider ignores the offset, or offsets beyond some bound.
-        ends: True if the list ends here.
-        gap: True if a page before it showed nothing new, and this one does.
+        again: it begins like the first page, or never changes and is not the end of the list: the
+            provider ignores the offset, or offsets beyond some bound.
+        ends: the list ends here.
+        gap: a page before it showed nothing new, and this one does.
     """
 
     entries: Sequence[Generation]
@@ -107,11 +93,7 @@ class Page:
 
 
 class Walk:
-    """Reads the list page by page, from its newest entry on.
-
-    Pages overlap, because others append at the top in between, and a provider may return fewer
-    entries than asked for.
-    """
+    """Reads the list page by page, from its newest entry on."""
 
     def __init__(self, provider: Provider, clock: Clock) -> None:
         self._provider = provider
@@ -126,11 +108,7 @@ class Walk:
         """All that was seen, newest first, by id."""
 
     async def turn(self) -> Page:
-        """Read the next page.
-
-        Raises:
-            ProviderError: it can't be read.
-        """
+        """Read the next page, or raise ProviderError."""
         page, passed_over = await self._read()
         fresh = [generation for generation in page if generation.id not in self.found]
         # what the page before ended with must be here again, or something lies between them
@@ -162,14 +140,11 @@ class Walk:
         return Page(page, fresh, joined, again, ends, gap)
 
     async def _read(self) -> tuple[Sequence[Generation], bool]:
-        """Read the next page; an empty page is not trusted at once.
+        """Read the next page, empty only if the list ends; return whether it skipped some.
 
-        The first page is read a second time. A provider may also cut its pages before it leaves
+        An empty first page is read again. A provider may also cut its pages before it leaves
         entries out of them: then more follows after an empty page, so a whole page further back is
-        read too.
-
-        Returns:
-            The page, empty only if the list ends; and whether entries before it may be missing.
+        read too, and entries before it may be missing.
         """
         page = await read_page(self._provider, self._clock, self._offset)
         if not (page or self.found):
@@ -215,12 +190,8 @@ def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure:
     """Check whether the list ends here: an empty page, or one that is returned again and again.
 
     An empty page counts only if a page further back is empty too (:meth:`Walk._read`). A short page
-    is never the end: a provider may cap its pages, or leave entries out of them.
-
-    Args:
-        page: as it was read.
-        fresh: its entries that were not seen before.
-        sure: whether a page without news can't hide what follows it.
+    is never the end: a provider may cap its pages, or leave entries out of them. ``sure``: a page
+    without news can't hide what follows it.
     """
     return not page or (sure and not fresh)
 
@@ -228,10 +199,8 @@ def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure:
 async def read_back(provider: Provider, clock: Clock, since: datetime) -> Reading:
     """Read the list until entries are older than a time by the provider's clock, or to its end.
 
-    If a later page can't be read, what was read so far counts, and the end is unknown.
-
-    Raises:
-        ProviderError: the list can't be read.
+    If a later page can't be read, what was read so far counts, and the end is unknown;
+    ProviderError: none can.
     """
     began, walk = clock.now(), Walk(provider, clock)
     whole, short, size = True, False, 0
@@ -271,9 +240,7 @@ def _past(generations: Sequence[Generation], since: datetime) -> bool:
 
 
 def _in_order(generations: Sequence[Generation]) -> bool:
-    earliest: datetime | None = None
-    for created in (g.created_at for g in generations if g.created_at is not None):
-        if earliest is not None and created > earliest + DISORDER:
-            return False
-        earliest = created if earliest is None else min(earliest, created)
-    return True
+    times = [g.created_at for g in generations if g.created_at is not None]
+    return all(
+        a <= least + DISORDER for a, least in zip(times[1:], accumulate(times, min), strict=False)
+    )

@@ -66,7 +66,6 @@ class Heard(Enum):
     """Whether a row has heard before what it hears now, and when others were accepted.
 
     Attributes:
-        NEVER: it has not.
         BEFORE: it has, and nothing was accepted since.
         AFTER_OTHERS: the same, an hour ago or more, and others were accepted in the day before.
         AND_OTHERS_TAKEN: it has, and others were accepted since.
@@ -120,14 +119,7 @@ class Blame:
         """Return the outcome as it is to be booked: on the row, or on the run.
 
         A refusal that is returned as not sure is on neither: its row stays queued, and the run
-        continues.
-
-        Args:
-            attempt_id: of the answer.
-            outcome: as the provider gave it.
-            request: what it was asked for.
-            own_callback: True when the row names its own address for callbacks.
-            heard: whether the row has heard this before.
+        continues. ``own_callback``: the row names its own address for callbacks.
         """
         match outcome:
             case Accepted():
@@ -182,13 +174,9 @@ class Blame:
     def _unexpected(
         self, words: str, one: Hashable, of_the_row: Rejected, failed: _Failed
     ) -> SubmitOutcome:
-        """Book a refusal on the row until three have heard these words, one of them newly.
+        """Book a refusal on the row until three different ones have heard these words, one newly.
 
-        Args:
-            words: without what varies.
-            one: what makes it another one than those before.
-            of_the_row: the outcome while it may be the row's.
-            failed: what is remembered while it may be the run's.
+        ``words`` are without what varies; ``one`` tells this refusal from those before.
         """
         third = self._third(words, one, lasting=failed.heard is Heard.AFTER_OTHERS)
         if not third or self._lasting:
@@ -198,7 +186,6 @@ class Blame:
         return failed.of_the_run
 
     def _third(self, words: str, one: Hashable, *, lasting: bool = False) -> bool:
-        """Check whether this is the third refusal of a streak, or a later one."""
         if words != self._words:
             self._forget(words)
         self._heard_by.add(one)
@@ -206,7 +193,6 @@ class Blame:
         return len(self._heard_by) >= RUNNING
 
     def _give_back(self) -> None:
-        """Put back the rows that failed in the streak."""
         self._put_back += [earlier.attempt_id for earlier in self._failed]
         self._failed = []
 

@@ -42,30 +42,19 @@ class Money(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BalanceReading:
-    """One reading of the account's balance.
-
-    Attributes:
-        balance: in micros.
-        mark: what had been charged in all before its request was made, in micros.
-        shown: the part of it that is old enough that the balance must show it; None: unknown.
-    """
+    """One reading of the account's balance, in micros."""
 
     balance: int
-    mark: int
-    shown: int | None = None
+    mark: int  # what had been charged in all before its request was made
+    shown: int | None = None  # the part of it that the balance must show by its age; None: unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the balance has agreed with our charges, from one quiet reading to the next.
-
-    Attributes:
-        charged: our charges over the readings that agreed, in micros.
-        drift: by how much more the balance fell, in micros; at most the rounding error.
-    """
+    """How far the balance has agreed with our charges, between quiet readings, in micros."""
 
     charged: int = 0
-    drift: int = 0
+    drift: int = 0  # by how much more it fell; at most the rounding error
 
     def after(self, fell: int, charged: int) -> "Agreement | None":
         """Return it including another quiet reading; None if that does not agree."""

@@ -1,32 +1,95 @@
-"""How the account's list echoes prompts: as they were sent, or altered in a way that shows. Pure.
+"""How the account's list shows prompts: as they were sent, or altered in a regular way. Pure.
 
-A provider may cut, escape or lower-case the prompts that its list shows. What it does to the
-generations that we know is what it does to the one that we look for (money.md, *Absence*).
+A provider may lower-case, escape or cut prompts (by characters, UTF-16 units or bytes), or show
+only non-ASCII characters in another way. What it does to generations that we know is what it does
+to the one that we look for (money.md, *Absence*).
 """
 
+import codecs
 import html
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 
 from ..model.text import normalized, prompt_key, text_key, unescaped
-from .letters import NOT_WHOLE, Sizes, sizes
 
 
-def _as_sent(prompt: str) -> str:
-    return prompt
+class Sort(NamedTuple):
+    """A sort of characters that an encoding either has or lacks."""
+
+    script: str  # of letters, as Unicode names it; else empty
+    beyond_latin_1: bool
+    beyond_16_bits: bool
 
 
-def _escaped_but_quotes(prompt: str) -> str:
-    return html.escape(prompt, quote=False)
+def sorts(text: str) -> frozenset[Sort]:
+    """List the sorts of non-ASCII characters in a text."""
+    if text.isascii():
+        return frozenset()
+    return frozenset(_sort(one) for one in set(text_key(text)) if not one.isascii())
+
+
+@lru_cache(4096)
+def _sort(character: str) -> Sort:
+    name = unicodedata.name(character, "") if character.isalpha() else ""
+    return Sort(name.partition(" ")[0], character > "\xff", character > "\uffff")
+
+
+def readable(texts: Iterable[str]) -> frozenset[Sort]:
+    """List the sorts in some shown texts, except those decoded in a wrong encoding."""
+    odd = (one for one in texts if not one.isascii())
+    return frozenset().union(*(sorts(one) for one in odd if not _misread(one)))
+
+
+_WRONG = ("latin-1", "cp1252", "cp1251", "cp866", "koi8-r", "gbk", "shift_jis", "big5", "euc-kr")
+
+
+def _misread(text: str) -> bool:
+    """Check whether a text is UTF-8 that was decoded in another encoding; it may be cut."""
+    for encoding in _WRONG:
+        try:
+            codecs.utf_8_decode(text.encode(encoding), "strict", False)
+        except UnicodeError:
+            continue
+        return True
+    return False
+
+
+Sizes = tuple[int, int, int]
+"""Characters, UTF-16 units, and bytes in UTF-8."""
+
+NOT_WHOLE: Sizes = (0, 1, 3)
+"""How much less a cut leaves that went through a character, which is left out then."""
+
+
+def sizes(text: str) -> Sizes:
+    """Measure a text in all units that a list may cut it by."""
+    if text.isascii():
+        return (len(text),) * 3
+    beyond = sum(one > "\uffff" for one in text)
+    return len(text), len(text) + beyond, len(text.encode("utf-8", "surrogatepass"))
+
+
+def start(prompt: str) -> str:
+    """Return the letters and digits of a prompt before its first non-ASCII character."""
+    kept = marks_dropped(prompt)
+    return kept[: next((n for n, one in enumerate(kept) if not one.isascii()), None)]
+
+
+def marks_dropped(text: str) -> str:
+    """Return a text in one case without white space and ASCII punctuation."""
+    folded = text_key(unescaped(text)).casefold()
+    return "".join(one for one in folded if one.isalnum() or not one.isascii())
 
 
 WAYS: Final[Mapping[str, Callable[[str], str]]] = {
-    "as they were sent": _as_sent,
+    "as they were sent": str,
     "HTML-escaped": html.escape,
-    "HTML-escaped but for quotes": _escaped_but_quotes,
+    "HTML-escaped but for quotes": partial(html.escape, quote=False),
     "HTML-unescaped": unescaped,
     "lower-cased": str.lower,
     "upper-cased": str.upper,
@@ -45,13 +108,7 @@ ANY_CUT: Final[Sizes] = (SHORTEST_CUT,) * 3
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What a list does to prompts.
-
-    Attributes:
-        way: one of :data:`WAYS`.
-        cut: characters after which it cuts them; None if it does not.
-        ending: what it puts there.
-    """
+    """What a list does to prompts: one of :data:`WAYS`, and a cut after so many characters."""
 
     way: str = "as they were sent"
     cut: int | None = None
@@ -83,19 +140,12 @@ class Echo:
         return prompt_key(self.of(prompt))
 
     def explains(self, sent: str, shown: str) -> bool:
-        """Check whether a prompt that was sent would be shown like this."""
+        """Check whether a sent prompt would be shown like this."""
         return self.text(sent) == text_key(shown)
 
 
 def learn_echo(samples: Sequence[tuple[str, str]]) -> Echo | None:
-    """Find what a list does to prompts.
-
-    Args:
-        samples: prompts of ours as they were sent, and as the list shows them.
-
-    Returns:
-        What explains every sample; None if nothing does, as when prompts are rewritten.
-    """
+    """Find what explains every sample, a prompt as sent and as shown; None if nothing does."""
     pairs = list(dict.fromkeys(samples))
     for echo in _candidates(pairs):
         if all(echo.explains(sent, shown) for sent, shown in pairs):
@@ -118,10 +168,10 @@ def _candidates(pairs: Iterable[tuple[str, str]]) -> Iterable[Echo]:
 
 
 def learn_most(samples: Sequence[tuple[str, str]]) -> Echo | None:
-    """Find what a list does to prompts, but for those that differ in punctuation or case alone.
+    """Find what a list does to prompts, ignoring those that differ only in punctuation or case.
 
-    A list that leaves an emoji out of one prompt rewrites nothing: a prompt whose letters and
-    digits are the same is found by :class:`Likeness`.
+    A list that leaves out an emoji rewrites nothing: :class:`Likeness` finds a prompt with the same
+    letters and digits.
     """
     echo = learn_echo(samples)
     if echo is not None:
@@ -137,11 +187,7 @@ class EchoLearner:
         self._samples: dict[tuple[str, str], None] = {}
 
     def heed(self, samples: Iterable[tuple[str, str]]) -> bool:
-        """Learn from a page; returns whether the list does something else than was known.
-
-        Args:
-            samples: as :func:`learn_echo` takes them; the newest :data:`SAMPLES` are kept.
-        """
+        """Learn from a page; returns whether the list does something else than was known."""
         fresh = [pair for pair in samples if pair not in self._samples]
         if not fresh:
             return False
@@ -160,9 +206,9 @@ LENGTHS: Final = 4
 
 
 def resembles(sent: str, shown: str) -> bool:
-    """Check whether a shown prompt could be a sent one after an alteration nobody has seen yet.
+    """Check whether a shown prompt could be a sent one, altered in an unknown way.
 
-    Compared are letters and digits alone, without case; the shown one may be cut.
+    Only letters and digits are compared, without case; the shown one may be cut.
     """
     ours, theirs = plain(sent), plain(shown)
     if ours == theirs:
@@ -177,15 +223,11 @@ def plain(text: str) -> str:
 
 
 class Likeness:
-    """Finds shown prompts that could be sent ones after an alteration that nobody has seen yet.
+    """Finds shown prompts that could be sent ones, altered in an unknown way.
 
-    As :func:`resembles` says, for many at once; but a cut makes no prompt shorter than others that
-    the same list shows whole.
-
-    Args:
-        shown: prompts of the list.
-        shortest: what a cut leaves at least, in one of these; one that ends in an ellipsis may be
-            shorter.
+    As :func:`resembles`, for many at once; but a cut makes no prompt shorter than others that the
+    same list shows whole: ``shortest`` is the least it leaves in one unit; one that ends in an
+    ellipsis may be shorter.
     """
 
     def __init__(self, shown: Iterable[str], shortest: Sizes = ANY_CUT) -> None:
@@ -229,7 +271,7 @@ class Likeness:
 
 
 def _reaches(text: str, shortest: Sizes, missing: Sizes = (0, 0, 0)) -> bool:
-    """Check whether a cut text is as long as a cut leaves it, as one of them counts."""
+    """Check whether a cut text is as long as a cut leaves it, in one of the units."""
     measured = zip(sizes(text), missing, shortest, strict=True)
     return any(size + less >= least for size, less, least in measured)
 
@@ -239,6 +281,5 @@ _ENTITY: Final = re.compile(r"(?:&#?\w{0,8})?(?:…|\.\.\.)?$")
 
 
 def _common(one: str, other: str) -> str:
-    """Return what two texts begin with alike."""
     size = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     return one[: min(len(one), len(other)) if size is None else size]

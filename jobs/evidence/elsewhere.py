@@ -1,9 +1,8 @@
 """Whether somebody else buys the same on this account: a second machine, a copied database.
 
-On every page of the account's list that a run reads, a generation that no attempt of ours has, and
-that was made since the run began, shows what somebody else buys. A queued row with the same prompt
-is held back instead of bought. If others also bought several prompts that this run has bought, all
-remaining rows of those batches are held back (:mod:`jobs.store.others`).
+A generation in the list that no attempt of ours has, and that is newer than the run, is somebody
+else's. A queued row with the same prompt is held back. If others also bought several prompts that
+this run has bought, all remaining rows of those batches are (:mod:`jobs.store.others`).
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
@@ -34,22 +33,16 @@ REMEMBERED = 10_000
 def since_when(began: datetime, looked_at: datetime | None) -> datetime:
     """Return since when others' generations are news to a run, by our clock.
 
-    Args:
-        began: when the run began: without a look before it, a person accepted older ones.
-        looked_at: when the list was searched before, if it was.
+    Without a look at the list before it began, a person accepted older ones.
     """
     return began + PRECISION if looked_at is None else looked_at - MARGIN
 
 
 class Elsewhere:
-    """Remembers what others have made since a time.
+    """Remembers what others have made since a time by our clock; None: nothing.
 
-    The list may show prompts altered, so each is kept as it is shown, and a prompt of ours is
-    looked up as the list would show it, as far as that is known from generations of ours.
-
-    Args:
-        since: by our clock; None remembers nothing.
-        copies: watch whether others buy what this run has bought.
+    Each prompt is kept as the list shows it; ours are looked up as it would show them, as far as
+    that is known. ``copies``: watch whether others buy what this run has bought.
     """
 
     def __init__(self, since: datetime | None = None, *, copies: bool = False) -> None:
@@ -80,12 +73,9 @@ class Elsewhere:
         ahead: timedelta | None,
         known: Container[str],
     ) -> None:
-        """Remember the news on a page that are not ours.
+        """Remember the news on a page of the list, or any part of it, but ours (``known``).
 
-        Args:
-            page: of the account's list, or any part of it.
-            ahead: by how much the provider's times are ahead of ours, at least; None: unknown.
-            known: generation ids on it that attempts of ours have.
+        ``ahead``: by how much the provider's times are ahead of ours, at least; None: unknown.
         """
         if self._since is None:
             return
@@ -99,7 +89,6 @@ class Elsewhere:
                 self._compare(key, [one.id])
 
     def _compare(self, key: str, generations: Iterable[str]) -> None:
-        """Remember a shown prompt that both this run and others bought."""
         if key in self._shown:
             for one in generations:
                 self._both[key] = (one, self._shown[key])
@@ -137,14 +126,10 @@ class Elsewhere:
                 del self._both[key]
 
     def made(self, prompt: str, after: datetime | None = None) -> Sequence[str]:
-        """List the generations of a prompt that others have made, the first seen first.
+        """List the generations of a prompt, as sent, that others have made, the first seen first.
 
-        An acceptance of ours that was on its way may be among them: callers check whether they are
-        ours by now.
-
-        Args:
-            prompt: as it would be sent.
-            after: only later ones, by our clock; a person has overruled earlier ones.
+        An acceptance of ours that was on its way may be among them: callers check that. Only those
+        after a time by our clock; a person has overruled earlier ones.
         """
         shown = self._made.get(self.echo.key(prompt), {})
         return tuple(n for n, at in shown.items() if after is None or at > after + PRECISION)
@@ -163,13 +148,7 @@ class Strangers:
         now: datetime,
         known: Container[str],
     ) -> None:
-        """Remember those on a page of the list that have not ended, or failed lately.
-
-        Args:
-            page: or any part of it.
-            now: by the provider's clock.
-            known: generation ids on it that attempts of ours have.
-        """
+        """Remember those on a page that have not ended, or failed lately by the list's time."""
         page = list(page)
         over = {one.id for one in page if _is_over(one, now)}
         self._seen -= over
@@ -192,7 +171,6 @@ class Strangers:
 
 
 def _is_over(generation: Generation, now: datetime) -> bool:
-    """Check whether a generation can no longer be refunded."""
     failed = generation.phase is GenerationPhase.FAILED
     since = now - (FAILED_WITHIN if failed else GIVEN_UP_WITHIN)
     old = generation.created_at is not None and generation.created_at < since

@@ -1,15 +1,13 @@
 """Which rows a run may buy without looking for them again.
 
-The look before a run finds what exists of the rows that are queued then, in our own past and in the
-account's list. Rows queued later may have been bought without this database knowing (a backup was
-restored), or in another batch: a row whose generation was under way and fails, one
-that a person queues again or gives another prompt, one that is handed over.
+The look before a run covers the rows that are queued then. Rows queued later may have been bought
+without this database knowing (a restored backup), or in another batch: one whose generation failed,
+one that a person queues again or rewords, one that is handed over.
 """
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from ..model.spec import AskedRow
 from ..model.states import HeldBack
 
 MOST_ASKED = 10_000
@@ -23,48 +21,15 @@ class Wish(NamedTuple):
     attempt_id: int | None
 
 
-class BuyableRow(Protocol):
+class BuyableRow(NamedTuple):
     """A queued row that is about to be bought."""
 
-    @property
-    def id(self) -> int:
-        """Of the row."""
-
-    @property
-    def asked(self) -> AskedRow:
-        """What it asks for."""
-
-    @property
-    def attempt_id(self) -> int | None:
-        """Its last attempt; None: it has none."""
-
-    @property
-    def held_back(self) -> str | None:
-        """Why it waits, of :class:`~jobs.model.states.HeldBack`; None: it does not."""
-
-    @property
-    def handed(self) -> bool:
-        """Whether a person handed it to the runner that is alive."""
-
-    @property
-    def named(self) -> bool:
-        """Whether a person asked for it by name."""
-
-
-class SentAttempt(Protocol):
-    """An attempt of a row."""
-
-    @property
-    def id(self) -> int:
-        """Of the attempt."""
-
-    @property
-    def idempotency_key(self) -> str:
-        """Empty if it was taken over from the account's list."""
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What was asked for; None: it is older than the column."""
+    id: int
+    wish: Wish
+    sent: tuple[int, str | None] | None  # its last attempt and what that asked for, if sent by us
+    held_back: str | None
+    handed: bool
+    named: bool
 
 
 class LookedFor:
@@ -89,34 +54,24 @@ class LookedFor:
         self._asked: dict[tuple[int, str], int] = {}
         self._taken: set[tuple[int, int]] = set()
 
-    def lacks(self, job: BuyableRow, last: SentAttempt | None) -> bool:
+    def lacks(self, row: BuyableRow) -> bool:
         """Check whether a queued row must be looked for first.
 
         What this run has sent itself needs no look, nor does a single video that is handed over
         while it is unasked: it was typed again on purpose.
-
-        Args:
-            job: the row.
-            last: its last attempt, where it has one.
         """
-        number = job.id
-        known = self._known.get(number) == (job.asked.fingerprint, job.attempt_id)
-        return number in self._again or (not known and self._may_be_there(job, last))
+        if row.id in self._again or self._known.get(row.id) == row.wish:
+            return row.id in self._again
+        number, fingerprint = row.sent or (0, None)
+        if number > self._newest and fingerprint == row.wish.fingerprint:
+            return False  # this run has sent it
+        if row.handed:
+            return row.held_back != HeldBack.UNASKED
+        return self._own_too and (row.wish.attempt_id is not None or row.named)
 
-    def _may_be_there(self, job: BuyableRow, last: SentAttempt | None) -> bool:
-        if last is not None and self._sent(last) and last.fingerprint == job.asked.fingerprint:
-            return False
-        if job.handed:
-            return job.held_back != HeldBack.UNASKED
-        return self._own_too and (job.attempt_id is not None or job.named)
-
-    def _sent(self, attempt: SentAttempt) -> bool:
-        """Check whether this run has sent an attempt; a person may have adopted it."""
-        return attempt.id > self._newest and bool(attempt.idempotency_key)
-
-    def asks_past(self, job: BuyableRow) -> bool:
+    def asks_past(self, held_back: str | None, *, handed: bool) -> bool:
         """Check whether a row waits for what other batches have bought since the run began."""
-        return job.held_back != HeldBack.UNASKED if job.handed else self._past
+        return held_back != HeldBack.UNASKED if handed else self._past
 
     def asked(self, batch_id: int, request: str) -> int:
         """Return the newest attempt up to which no other batch has a request for this one."""
@@ -158,12 +113,7 @@ class LookedFor:
         return sorted(self._waiting)
 
     def looked(self, jobs: Collection[int], known: Mapping[int, Wish]) -> None:
-        """Remember that rows were looked for: those that must wait are held back by now.
-
-        Args:
-            jobs: the rows that waited.
-            known: the rows that were compared, with their requests.
-        """
+        """Forget rows that waited, as what must wait is held back; keep what was compared."""
         self._known.update(known)
         self._again.difference_update(known)
         self._waiting.difference_update(jobs)
@@ -173,9 +123,6 @@ class FoundInTurn:
     """What a turn of the scheduler finds about rows, beside what its run remembers.
 
     A turn that is rolled back leaves no trace: :class:`LookedFor` changes only when it keeps this.
-
-    Args:
-        before: what the run remembers; only read.
     """
 
     def __init__(self, before: LookedFor) -> None:
@@ -184,16 +131,12 @@ class FoundInTurn:
         self.taken: set[tuple[int, int]] = set()
         self.asked_up_to: dict[tuple[int, str], int] = {}
 
-    def lacks(self, job: BuyableRow, last: SentAttempt | None) -> bool:
+    def lacks(self, row: BuyableRow) -> bool:
         """Check as :meth:`LookedFor.lacks` does; such a row waits for a look from now on."""
-        lacks = self._before.lacks(job, last)
+        lacks = self._before.lacks(row)
         if lacks:
-            self.lacking.add(job.id)
+            self.lacking.add(row.id)
         return lacks
-
-    def asks_past(self, job: BuyableRow) -> bool:
-        """Check whether a row waits for what other batches have bought since the run began."""
-        return self._before.asks_past(job)
 
     def asked(self, batch_id: int, request: str) -> int:
         """Return the newest attempt up to which no other batch has a request for this one."""

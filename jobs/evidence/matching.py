@@ -1,7 +1,7 @@
 """Which generations of the account may be what a queued row asks for. Pure.
 
-The list shows prompts, and not the other parameters of a request, so rows of one prompt that differ
-in these can't be told apart: then nothing is taken over automatically.
+The list shows only the prompt of a request, so rows of one prompt that differ otherwise can't be
+told apart: then nothing is taken over automatically.
 """
 
 from bisect import bisect_left
@@ -15,8 +15,7 @@ from typing import Final
 from ..model.clock import PRECISION, UNMEASURED
 from ..model.provider import Generation, GenerationPhase
 from ..model.text import text_key
-from .echo import ANY_CUT, Echo, Likeness
-from .letters import Sizes, Sort, marks_dropped, sorts, start
+from .echo import ANY_CUT, Echo, Likeness, Sizes, Sort, marks_dropped, sorts, start
 
 STUCK: Final = timedelta(hours=24)
 """A generation that is unfinished for longer will hardly ever complete."""
@@ -27,14 +26,12 @@ class WantedRow:
     """A queued row that is looked for before it is bought.
 
     Attributes:
-        prompt: as it would be sent.
         fingerprint: of what it asks for, to the letter.
         request: the same, however the prompt is spelled.
-        since: only generations that were made later may be its own, by our clock: it has an older
-            one already, and waits for a retry. None: any.
+        since: only later generations may be its own, by our clock: it has an older one already, and
+            waits for a retry. None: any.
         created_since: the same by the provider's clock, where that is known.
-        held_back: why it is held back already.
-        held_back_by: by which generation.
+        held_back_by: the generation because of which it is held back already.
         overruled_at: when a person said to buy it despite what existed by then; by our clock.
     """
 
@@ -68,12 +65,7 @@ USES: Final[Mapping[GenerationPhase, tuple[Use, Use]]] = {
 
 
 def use_of(generation: Generation, now: datetime) -> Use:
-    """Decide what a generation means for a row with its prompt.
-
-    Args:
-        generation: one that no attempt of ours has.
-        now: by the provider's clock.
-    """
+    """Decide what a generation that no attempt has means for a row, by the provider's clock."""
     sound, unsound = USES[generation.phase]
     if generation.phase is GenerationPhase.COMPLETED:
         return sound if generation.video_url else unsound
@@ -83,21 +75,14 @@ def use_of(generation: Generation, now: datetime) -> Use:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A queued job, and a generation of the account with its prompt.
-
-    Attributes:
-        fingerprint: of what the row asked for when it was compared.
-        alike: False if other rows with this prompt ask for other videos: it could be any of theirs.
-        sure: False if the prompt is altered in a way that is not known of this list, but could be
-            the row's.
-    """
+    """A queued job, and a generation of the account with its prompt."""
 
     job_id: int
-    fingerprint: str
+    fingerprint: str  # of what the row asked for when it was compared
     generation: Generation
     use: Use
-    alike: bool = True
-    sure: bool = True
+    alike: bool = True  # False: rows with this prompt ask for other videos, and it could be theirs
+    sure: bool = True  # False: altered in a way that is not known of this list
 
     @property
     def takeable(self) -> bool:
@@ -107,17 +92,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Shows:
-    """How a list shows prompts.
-
-    Attributes:
-        echo: what it does to them, as far as that is known.
-        shortest: the least that an unknown cut leaves, in one of these units.
-        seen: sorts of characters that it is known to show as they were sent; None: all.
-    """
+    """How a list shows prompts, as far as that is known."""
 
     echo: Echo = field(default_factory=Echo)
-    shortest: Sizes = ANY_CUT
-    seen: frozenset[Sort] | None = None
+    shortest: Sizes = ANY_CUT  # the least that an unknown cut leaves, in one of these units
+    seen: frozenset[Sort] | None = None  # sorts that are known to be shown as sent; None: all
 
     def reads(self, prompt: str) -> bool:
         """Check whether it is known how the list shows the letters of a prompt."""
@@ -138,8 +117,8 @@ class Clocks:
     Attributes:
         now: by the provider's clock.
         ahead: by how much that is ahead of ours.
-        least: by how much the times of generations are ahead, at least: they may be of another time
-            zone. None: as much as the clock.
+        least: by how much the times of generations are, at least: they may be of another time zone.
+            None: as much as the clock.
     """
 
     now: datetime
@@ -153,16 +132,11 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What :func:`match` found.
-
-    Attributes:
-        others: rows without a match that are kept.
-        unread: rows whose letters the list may show in any way, and a generation that may be one.
-    """
+    """What :func:`match` found."""
 
     matches: Sequence[Match]
-    others: Sequence[WantedRow]
-    unread: Sequence[tuple[WantedRow, Generation]] = ()
+    others: Sequence[WantedRow]  # rows without a match that are kept
+    unread: Sequence[tuple[WantedRow, Generation]] = ()  # whose letters may be shown in any way
 
 
 def match(
@@ -177,18 +151,14 @@ def match(
     """Match queued rows with generations of the account that no attempt has.
 
     Equal rows take the oldest first, one each; rows of one prompt that ask for different videos
-    (image, duration, orientation) can't be told apart in the list, so they all wait, as do rows
-    whose prompts look the same in the list. A generation that matches no row, and whose prompt
-    could be a row's altered in an unknown way, makes that row wait. If it is unknown how the list
-    shows a row's letters (:attr:`Shows.seen`), every prompt with the same beginning may be it.
+    (image, duration, orientation), or whose prompts look the same in the list, all wait. A
+    generation that matches no row, and whose prompt could be a row's altered in an unknown way,
+    makes that row wait. If it is unknown how the list shows a row's letters (:attr:`Shows.seen`),
+    every prompt with the same beginning may be it.
 
     Args:
-        rows: in the manifests' order.
-        unknown: generations that no attempt has.
         doubtful: when a prompt's first attempt in doubt was sent, by our clock; the prompts as the
             list shows them, folded. Only much older generations are surely not theirs.
-        clocks: ours and the provider's.
-        shows: how the list shows prompts.
         keep_others: False drops unmatched rows that nothing holds back: there may be a million.
     """
     by_key = _by_key(unknown, doubtful, clocks)
@@ -248,11 +218,7 @@ def _unread(
 
 
 class Starts:
-    """Finds generations that begin like a prompt, up to its first non-ASCII character.
-
-    Args:
-        generations: those that are shown with a prompt.
-    """
+    """Finds generations that begin like a prompt, up to its first non-ASCII character."""
 
     def __init__(self, generations: Iterable[Generation]) -> None:
         shown = [(marks_dropped(one.prompt or ""), one) for one in generations]
@@ -277,7 +243,6 @@ MANY: Final = 100
 def _by_key(
     unknown: Iterable[Generation], doubtful: Mapping[str, datetime], clocks: Clocks
 ) -> dict[str, list[Generation]]:
-    """Group generations that may be a row's by their shown prompt."""
     found: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.prompt and use_of(generation, clocks.now) is not Use.NOTHING:
@@ -296,7 +261,6 @@ _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 def _order(generation: Generation, now: datetime) -> tuple[bool, datetime]:
-    """Sort what can be taken over first, and the oldest first."""
     return use_of(generation, now) is not Use.TAKEN_OVER, generation.created_at or _LAST
 
 
@@ -306,7 +270,7 @@ def _hand_out(
     """Match the rows of one prompt with its generations.
 
     Equal rows are matched by count. If they differ, any generation may be any row's, so each row
-    waits: a generation is then offered to several rows, each of them once before any is repeated.
+    waits: a generation is offered to several rows, each of them once before any is repeated.
     """
     alike = len({row.request for row in rows}) == 1
     offered, made, left = deque(found), [], []

@@ -2,21 +2,159 @@
 
 A generation is a *candidate* for an attempt when no attempt of ours has its id, its prompt is the
 attempt's as the list echoes it, and it was created in the attempt's window. Candidates are matched
-by count (money.md, *Settling doubts*): nothing is adopted that could be
-somebody else's work. Absence counts only if the reading is a witness (:mod:`jobs.evidence.witness`)
-and one line of :data:`jobs.evidence.absence.PROOFS` holds.
+by count (money.md, *Settling doubts*): nothing is adopted that could be somebody else's work.
+Absence counts only if the reading is a witness (:mod:`jobs.evidence.witness`), past the grace
+period and the list's lag, and by one of :data:`PROOFS` (money.md, *Absence*).
 """
 
 from collections.abc import Callable, Container, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from ..model.provider import Generation
 from ..model.states import AttemptState
 from ..model.text import prompt_key
-from .absence import settle_absence
-from .account_list import Reading
+from .account_list import DISORDER, Reading
+from .books import Money
+from .echo import resembles
 from .suspects import Settlement, Suspect
 from .witness import Witness
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a doubt's absence, if a faithful reading past its grace does not show it."""
+
+    later_than_grace: bool  # the list shows a purchase of ours sent a grace after the doubt
+    later: bool  # it shows one that was sent after the doubt
+    lag_known: bool  # how long the list takes to show an acceptance was measured, and has passed
+    clean_twice: bool  # two such readings, a grace apart, did not show it
+    money: Money  # what the balance says
+    money_moves: bool  # the balance has shown a charge of ours since its last quiet reading
+
+
+PROOFS: Final[tuple[tuple[str, Callable[[Evidence], bool]], ...]] = (
+    ("the list shows what was bought a grace later", lambda e: e.later_than_grace),
+    ("it shows a later purchase, and its lag is known", lambda e: e.later and e.lag_known),
+    ("two clean readings past its known lag", lambda e: e.clean_twice and e.lag_known),
+)
+"""Each line proves that a doubt was never made, where the balance moves and is clear.
+
+A request may still be accepted for a grace after its connection broke, and the list may show it
+later by its lag. A list that loses entries, or is frozen, looks the same as a correct one: so the
+balance must always agree (tests/unit/test_settling.py).
+"""
+
+CLOCK_SKEWED: Final = (
+    "its times were written by a clock that was set back since, so they prove nothing"
+)
+NO_PROOF: Final = (
+    "nothing newer of ours shows that the list is up to date; the next purchase may settle it"
+)
+NO_QUIET: Final = "no earlier reading to compare with"
+NO_MONEY: Final = "the balance can't show that it was not charged: {}"
+NOT_YET: Final = (
+    "the balance can't tell yet: it may be late, or others that were bought have not ended"
+)
+
+
+def settle_absence(
+    doubt: Suspect,
+    reading: Reading,
+    known: Container[str],
+    mine: Sequence[Generation],
+    unknown: Sequence[Generation],
+    witness: Witness,
+    grace: timedelta,
+    result: Settlement,
+) -> None:
+    """Void a doubt that is shown never to have been created; else note what is missing."""
+    number = doubt.attempt.id
+    adopted = {generation.id: attempt for attempt, generation in result.adopt}
+    if number in adopted.values() or any(g.id in adopted for g in mine):
+        return  # settled, or others of its prompt just were: the next reading decides
+    near = [g for g in mine if g.created_at is not None and g.created_at >= doubt.wide_from]
+    if near or (near := _alike(doubt, unknown, adopted, grace)):
+        if doubt.past_grace and number not in result.unstable:
+            result.contested[number] = tuple(near)
+        return
+    if not doubt.past_grace:
+        return
+    if doubt.clock_skewed:
+        result.unproven[number] = CLOCK_SKEWED
+        return
+    if trouble := witness.trouble or _gap(doubt, reading, known):
+        result.unproven[number] = trouble
+        return
+    evidence = evidence_of(doubt, witness, grace)
+    if evidence.money is Money.OPEN:
+        why = NO_QUIET if witness.books is None else witness.books.why_open()
+        result.unproven[number] = NO_MONEY.format(why)
+    elif evidence.money is Money.PASSING or not doubt.shown:
+        result.passing.append(number)
+        result.unproven[number] = NOT_YET
+    elif proof_of(evidence) is not None:
+        result.void.append(number)
+    else:
+        result.clean.append(number)
+        result.unproven[number] = NO_PROOF
+
+
+def evidence_of(doubt: Suspect, witness: Witness, grace: timedelta) -> Evidence:
+    """Gather what a faithful reading and the balance say about a doubt that is not in the list."""
+    newest, books = witness.newest_intent, witness.books
+    return Evidence(
+        later_than_grace=newest is not None and newest >= doubt.attempt.sent_until + grace,
+        later=witness.newest_attempt > doubt.attempt.id,
+        lag_known=witness.lag is not None,
+        clean_twice=doubt.clean_before,
+        money=Money.OPEN if books is None else books.verdict(doubt.attempt.price),
+        money_moves=books is not None and books.moved,
+    )
+
+
+def proof_of(evidence: Evidence) -> str | None:
+    """Name what proves that a doubt was never made; None if nothing does."""
+    if evidence.money is not Money.CLEAR or not evidence.money_moves:
+        return None
+    return next((name for name, holds in PROOFS if holds(evidence)), None)
+
+
+def _alike(
+    doubt: Suspect, unknown: Sequence[Generation], taken: Container[str], grace: timedelta
+) -> list[Generation]:
+    """List what was created in a doubt's window under a prompt that may be its own, altered."""
+    return [
+        g
+        for g in unknown
+        if g.id not in taken
+        and g.created_at is not None
+        and g.prompt is not None
+        and doubt.fits(g.created_at, grace)
+        and resembles(doubt.attempt.prompt, g.prompt)
+    ]
+
+
+def _gap(doubt: Suspect, reading: Reading, known: Container[str]) -> str:
+    if not reading.covers(doubt.wide_from):
+        return "the list could not be read far enough back"
+    if _unreadable(reading.generations, known, doubt.wide_from):
+        return "the list has an entry that hides its prompt or its time"
+    return ""
+
+
+def _unreadable(generations: Sequence[Generation], known: Container[str], since: datetime) -> bool:
+    """Return whether an entry since then hides its prompt or its time, and so what it is."""
+    for generation in generations:
+        created = generation.created_at
+        if created is not None and created < since - DISORDER:
+            return False
+        if generation.id not in known and (
+            created is None or (generation.prompt is None and created >= since)
+        ):
+            return True
+    return False
 
 
 def settle(
@@ -30,11 +168,9 @@ def settle(
     """Decide what one reading of the list settles.
 
     Args:
-        suspects: every attempt in ``open`` and ``in_doubt``, and the voids that are watched.
-        reading: what the list showed; it began before ``suspects`` and ``known`` were read.
+        suspects: every attempt in ``open`` and ``in_doubt``, and the voids that are watched; they
+            and ``known`` were read after the reading began.
         known: the generation ids in it that attempts of ours have.
-        witness: what the reading can prove.
-        grace: how long after its request a generation may still be created.
         stable: whether a set of candidates has been in the list for as long as it may lag, so that
             no further one is still to appear.
     """
@@ -55,7 +191,10 @@ def settle(
         else:
             _settle_group(group, by_key.get(key, []), grace, stable, result)
     for suspect in suspects:
-        if suspect.state == AttemptState.IN_DOUBT and suspect.attempt_id not in result.contested:
+        if (
+            suspect.attempt.state == AttemptState.IN_DOUBT
+            and suspect.attempt.id not in result.contested
+        ):
             mine = by_key.get(suspect.key, ())
             settle_absence(suspect, reading, known, mine, unknown, witness, grace, result)
     return result
@@ -66,8 +205,8 @@ def _leave_open(
 ) -> None:
     """Leave doubts to a person if an entry without a time has their prompt: it may be theirs."""
     for suspect in group:
-        if suspect.state == AttemptState.IN_DOUBT and suspect.past_grace:
-            result.contested[suspect.attempt_id] = tuple(candidates)
+        if suspect.attempt.state == AttemptState.IN_DOUBT and suspect.past_grace:
+            result.contested[suspect.attempt.id] = tuple(candidates)
 
 
 def _contest(
@@ -78,12 +217,12 @@ def _contest(
     It may also be a void's: a list that can't be understood settles nothing.
     """
     for suspect in group:
-        if suspect.state != AttemptState.IN_DOUBT or not suspect.past_grace:
+        if suspect.attempt.state != AttemptState.IN_DOUBT or not suspect.past_grace:
             continue
         times = [g for g in unknown if g.created_at is not None]
         near = [g for g in times if g.created_at and suspect.fits(g.created_at, grace)]
         if near:
-            result.contested[suspect.attempt_id] = tuple(near)
+            result.contested[suspect.attempt.id] = tuple(near)
 
 
 def _settle_group(
@@ -97,12 +236,12 @@ def _settle_group(
     for suspects, candidates in _components(group, found, grace):
         if not candidates:
             continue
-        doubts = [s for s in suspects if s.state == AttemptState.IN_DOUBT]
-        voids = [s for s in suspects if s.state == AttemptState.VOID]
-        if any(s.state == AttemptState.OPEN for s in suspects):
+        doubts = [s for s in suspects if s.attempt.state == AttemptState.IN_DOUBT]
+        voids = [s for s in suspects if s.attempt.state == AttemptState.VOID]
+        if any(s.attempt.state == AttemptState.OPEN for s in suspects):
             # its POST is under way, and a candidate may be its own: settled now, a doubt would get
             # the video that the answer names a moment later. The answer or the next look decides
-            result.unstable += [suspect.attempt_id for suspect in voids]
+            result.unstable += [suspect.attempt.id for suspect in voids]
             continue
         # a void was shown absent: it gets a candidate only if the doubts leave one over
         pairs = _pair(doubts, candidates, grace)
@@ -110,22 +249,21 @@ def _settle_group(
         if len(pairs) < len(candidates):
             claimants = [*doubts, *voids]
             pairs = _pair(claimants, candidates, grace)
-        alike = len({s.request for s in claimants}) == 1
+        alike = len({s.attempt.request_key for s in claimants}) == 1
         clock_skewed = any(doubt.clock_skewed for doubt in doubts)
         if clock_skewed or not alike or len(pairs) < len(candidates):
-            result.contested |= {doubt.attempt_id: tuple(candidates) for doubt in doubts}
+            result.contested |= {doubt.attempt.id: tuple(candidates) for doubt in doubts}
         elif not stable(frozenset(g.id for g in candidates)):
-            result.unstable += [suspect.attempt_id for suspect in suspects]
+            result.unstable += [suspect.attempt.id for suspect in suspects]
         else:
             for suspect, generation in pairs:
                 landed = result.adopt if suspect in doubts else result.appeared
-                landed.append((suspect.attempt_id, generation))
+                landed.append((suspect.attempt.id, generation))
 
 
 def _components(
     group: Sequence[Suspect], found: Sequence[Generation], grace: timedelta
 ) -> list[tuple[list[Suspect], list[Generation]]]:
-    """Split suspects and candidates into sets that share no window."""
     parts: list[tuple[list[Suspect], list[Generation]]] = [([suspect], []) for suspect in group]
     for generation in found:
         created = generation.created_at
@@ -141,7 +279,7 @@ def _components(
             )
             parts = [part for part in parts if part not in touched] + [merged]
     for suspects, candidates in parts:
-        suspects.sort(key=lambda suspect: suspect.attempt_id)
+        suspects.sort(key=lambda suspect: suspect.attempt.id)
         candidates.sort(key=lambda g: (g.created_at is None, g.created_at, g.id))
     return parts
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from ..model.provider import Generation, GenerationPhase
 from ..model.text import text_key
-from .echo import ANY_CUT, Echo, learn_most, plain
-from .letters import Sizes, Sort, readable, sizes, sorts
+from .echo import ANY_CUT, Echo, Sizes, Sort, learn_most, plain, readable, sizes, sorts
 from .matching import Shows
 from .witness import Acceptance
 
@@ -42,22 +41,13 @@ class Bought:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a reading of the list can prove.
+    """What a reading of the list can prove."""
 
-    Attributes:
-        trouble: why generations that it does not show may exist, for people; empty if it is
-            trusted.
-        shows: how it shows prompts.
-        readable: False if it is unknown how it alters prompts: equal ones prove nothing.
-        young: only acceptances of the last moments are missing: a later reading may show them.
-        missing: what has been missing for longer.
-    """
-
-    trouble: str = ""
+    trouble: str = ""  # why generations that it does not show may exist; empty if it is trusted
     shows: Shows = field(default_factory=Shows)
-    readable: bool = True
-    young: bool = False
-    missing: Sequence[Bought] = ()
+    readable: bool = True  # False if it is unknown how it alters prompts: equal ones prove nothing
+    young: bool = False  # only the last acceptances are missing: a later reading may show them
+    missing: Sequence[Bought] = ()  # what has been missing for longer
 
 
 def see(
@@ -67,14 +57,9 @@ def see(
     now: datetime,
     lag: float | None,
 ) -> Sight:
-    """Return what a reading can prove.
+    """Return what a reading can prove that began at a time by our clock, and must show what is due.
 
-    Args:
-        shown: what it showed, by id.
-        known: those that attempts of ours have.
-        due: what it must show.
-        now: when it began, by our clock.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
+    ``lag``: measured seconds until the list shows an acceptance; None: not measured yet.
     """
     pairs = samples(shown.values(), known)
     echo = learn_most(pairs)
@@ -100,11 +85,6 @@ def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> 
 
     A frozen list lacks the newest entries: so it must show newer purchases of ours, or all that is
     missing must be older than :data:`RECENT`, for which a provider may not keep it.
-
-    Args:
-        sight: of the list.
-        shown: generations of ours that it shows.
-        now: by our clock.
     """
     newest = max((one.accepted_at for one in shown if one.bought), default=now - RECENT)
     kept_from = max(newest, now - RECENT)
@@ -116,11 +96,7 @@ def may_be_deleted(sight: Sight, shown: Iterable[Acceptance], now: datetime) -> 
 
 
 def samples(shown: Iterable[Generation], known: Mapping[str, Acceptance]) -> list[tuple[str, str]]:
-    """Pair prompts of ours, as they were sent, with what the list shows.
-
-    Prompts that were taken over count only if nothing was bought: a person may have picked
-    another's.
-    """
+    """Pair prompts as sent and shown; those taken over count only if nothing was bought."""
     ours = [(known[one.id], one.prompt) for one in shown if one.id in known and one.prompt]
     bought = [pair for pair in ours if pair[0].bought] or ours
     return [(one.prompt, prompt) for one, prompt in bought]
@@ -142,10 +118,7 @@ def _shortest(shown: Iterable[Generation], pairs: Sequence[tuple[str, str]]) -> 
 def _seen(
     shown: Iterable[Generation], pairs: Sequence[tuple[str, str]], echo: Echo | None
 ) -> frozenset[Sort]:
-    """Find which sorts of characters a list shows as they were sent.
-
-    Known from prompts of ours; without any, all that can be read.
-    """
+    """Find which sorts of characters a list shows as sent; all it has if no prompt is ours."""
     if not pairs:
         return readable(one.prompt for one in shown if one.prompt)
     if echo is None:

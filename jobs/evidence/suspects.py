@@ -30,16 +30,9 @@ class Appeared(StrEnum):
 
 
 def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
-    """Return since when, by our clock, a reading for suspects must show what was sent.
+    """Return since when, by our clock, a reading must show what was sent; None: unknown.
 
     That is a little later than the time back to which the list is read.
-
-    Args:
-        intents: when the suspects' intents were written.
-        now: the time.
-
-    Returns:
-        None if no intent has a usable time.
     """
     times = [intent for intent in intents if intent <= now + AHEAD]
     return min(times) - WIDE + timedelta(minutes=1) if times else None
@@ -47,17 +40,12 @@ def shown_since(intents: Iterable[datetime], now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class ClockOffset:
-    """By how much the provider's clock is ahead of ours, at least and at most.
-
-    Attributes:
-        known: False when nothing shows it, and both are mere defaults.
-        measured: True when it comes from our acceptances and the times in the list.
-    """
+    """By how much the provider's clock is ahead of ours, at least and at most."""
 
     least: timedelta = timedelta(0)
     most: timedelta = timedelta(0)
-    known: bool = False
-    measured: bool = False
+    known: bool = False  # False when nothing shows it, and both are mere defaults
+    measured: bool = False  # by our acceptances and the times in the list
 
     def at_least(self, ahead: timedelta) -> timedelta:
         """Return the least of what another source says and of what is known here."""
@@ -75,64 +63,77 @@ class ClockOffset:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class SuspectAttempt:
     """An attempt whose generation may be in the account under an id we do not know.
 
     Attributes:
         state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
-        prompt: as it was sent.
-        key: of its prompt as the list echoes it, :meth:`jobs.evidence.echo.Echo.key`.
-        request: what was asked for, however the prompt is spelled; attempts with equal ones may be
-            taken for each other.
-        sent_from: when its intent was written, by our clock.
-        sent_until: the last moment at which its request could have been under way, by our clock.
-        offset: of the provider's clock at that time.
-        past_grace: True when the reading began after its grace and the longest lag of the list.
-        shown: True when another grace has passed, in which the balance shows what was charged.
-        clean_before: True when an earlier clean reading, a grace ago, did not show it either.
-        clock_skewed: True when its times were written by a clock that was set back since: they
-            prove nothing, and any generation of its prompt may be its own.
-        price: what it would have cost, in micros, as far as is known; 0: it is not.
-        replaced_at: when the intent of a void's replacement was written, by our clock: what was
-            created later may be the replacement's, or anybody's.
+        request_key: of what was asked for; attempts with equal ones may be taken for each other.
+        intent_at: when its intent was written, by our clock, as all times here.
+        sent_until: since when its request can't be under way any more: when its connection ended;
+            after a crash, when a later runner took the lock, or until when it had to be sent.
+        ended_at: when it became a void; None for the others.
+        unproven: why the list could not settle it, as it is kept for people.
+        price: what it would have cost, in micros; 0: not known.
+        replaced_at: when the intent of a void's replacement was written: what was created later may
+            be the replacement's, or anybody's. None: there is none.
     """
 
-    attempt_id: int
+    id: int
     state: str
     prompt: str
-    key: str
-    request: str
-    sent_from: datetime
+    request_key: str
+    intent_at: datetime
     sent_until: datetime
+    ended_at: datetime | None = None
+    unproven: str | None = None
+    price: int = 0
+    replaced_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """What is known of an attempt when a reading of the list is judged.
+
+    Attributes:
+        key: of its prompt as the list echoes it, :meth:`jobs.evidence.echo.Echo.key`.
+        offset: of the provider's clock at that time.
+        past_grace: the reading began after its grace and the longest lag of the list.
+        shown: another grace has passed, in which the balance shows what was charged.
+        clean_before: an earlier clean reading, a grace ago, did not show it either.
+        clock_skewed: its times were written by a clock that was set back since: they prove nothing,
+            and any generation of its prompt may be its own.
+    """
+
+    attempt: SuspectAttempt
+    key: str
     offset: ClockOffset = ClockOffset()
     past_grace: bool = False
     shown: bool = False
     clean_before: bool = False
-    price: int = 0
     clock_skewed: bool = False
-    replaced_at: datetime | None = None
 
     @property
     def wide_from(self) -> datetime:
         """Return the earliest time of its creation, by the provider's clock."""
         margin = WIDE if self.offset.measured else UNMEASURED
-        return self.sent_from + self.offset.least - margin
+        return self.attempt.intent_at + self.offset.least - margin
 
     def fits(self, created_at: datetime, grace: timedelta) -> bool:
-        """Return whether a creation lies in its narrow window.
+        """Check whether a creation is in its narrow window.
 
         A late acceptance may take a grace, and what has been voided is watched for longer.
         """
-        if self.clock_skewed and self.state != AttemptState.VOID:
+        if self.clock_skewed and self.attempt.state != AttemptState.VOID:
             return True
         margin = NARROW if self.offset.known else WIDE
-        since = self.sent_from + self.offset.least - margin
-        if self.state == AttemptState.OPEN:
+        since = self.attempt.intent_at + self.offset.least - margin
+        if self.attempt.state == AttemptState.OPEN:
             return created_at >= since
-        late = WATCHED if self.state == AttemptState.VOID else grace
-        until = self.sent_until + self.offset.most + late + margin
-        if self.replaced_at is not None:
-            until = min(until, self.replaced_at + self.offset.least)
+        late = WATCHED if self.attempt.state == AttemptState.VOID else grace
+        until = self.attempt.sent_until + self.offset.most + late + margin
+        if self.attempt.replaced_at is not None:
+            until = min(until, self.attempt.replaced_at + self.offset.least)
         return since <= created_at <= until
 
 

@@ -15,42 +15,27 @@ from .echo import Echo, learn_echo
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A generation of ours that the list must show.
-
-    Attributes:
-        bought: False if it was taken over: then it may be older than its attempt.
-        intent_at: when its intent was written, by our clock, as ``accepted_at``.
-        dated: whether the provider's own time of it is known.
-    """
+    """A generation of ours that the list must show."""
 
     attempt_id: int
     generation_id: str
     prompt: str
-    bought: bool
-    intent_at: datetime
+    bought: bool  # False if it was taken over: then it may be older than its attempt
+    intent_at: datetime  # when its intent was written, by our clock, as accepted_at
     accepted_at: datetime
-    dated: bool = True
+    dated: bool = True  # whether the provider's own time of it is known
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What a reading can prove.
+    """What a reading can prove."""
 
-    Attributes:
-        echo: what the list does to prompts; None if that is unknown.
-        trouble: why the reading proves no absence, for people; empty if it may.
-        newest_attempt: the newest attempt that we bought whose generation it shows; 0: none.
-        newest_intent: when the newest of their intents was written, by our clock.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
-        books: what the balance shows; None if it can't be compared.
-    """
-
-    echo: Echo | None = field(default_factory=Echo)
-    trouble: str = ""
-    newest_attempt: int = 0
+    echo: Echo | None = field(default_factory=Echo)  # what it does to prompts; None: not known
+    trouble: str = ""  # why the reading proves no absence, for people; empty if it may
+    newest_attempt: int = 0  # the newest attempt that we bought whose generation it shows; 0: none
     newest_intent: datetime | None = None
-    lag: float | None = None
-    books: Books | None = None
+    lag: float | None = None  # seconds until it shows an acceptance; None: not measured yet
+    books: Books | None = None  # what the balance shows; None if it can't be compared
 
     @property
     def faithful(self) -> bool:
@@ -65,14 +50,9 @@ def judge(
     tolerance: timedelta,
     lag: float | None,
 ) -> Witness:
-    """Return what a reading can prove.
+    """Return what a reading can prove that shows what is known, and must show what is expected.
 
-    Args:
-        reading: of the list.
-        known: all generations of ours that it shows.
-        expected: all that must be in its range, shown or not.
-        tolerance: how long after its acceptance a generation may still be missing.
-        lag: see :class:`Witness`.
+    ``tolerance``: how long after its acceptance a generation may still be missing.
     """
     shown = {generation.id: generation.prompt for generation in reading.generations}
     bought = [one for one in known if one.bought]
@@ -88,7 +68,6 @@ def judge(
 
 
 def _echo(shown: Mapping[str, str | None], known: Sequence[Acceptance]) -> Echo | None:
-    """Learn what the list does to prompts; hidden prompts show nothing."""
     pairs = [(one.prompt, shown[one.generation_id]) for one in known]
     return learn_echo([(sent, prompt) for sent, prompt in pairs if prompt is not None])
 

@@ -1,11 +1,14 @@
-"""Time as a constructor argument, so that tests never wait for it."""
+"""Time as a constructor argument, so that tests never wait for it; days of the daily budget."""
 
 import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .errors import UnknownTimeZoneError
 
 UNMEASURED = timedelta(hours=26)
 """By how much two clocks may differ that nothing has compared: a misread zone and more."""
@@ -26,15 +29,8 @@ def passed_since(
 ) -> timedelta | None:
     """Return how much time has passed between two moments, in one or two processes.
 
-    Args:
-        then: :meth:`Clock.boot` at the first moment.
-        now: the same at the second.
-        wall_then: the wall clock at the first; used only where the machine was restarted since, or
-            a boot clock is not known.
-        wall_now: the same at the second.
-
-    Returns:
-        None if only the wall clock could show it, and it was set in between.
+    ``then`` and ``now`` are of :meth:`Clock.boot`. The wall clock counts only where the machine was
+    restarted since, or a boot clock is not known; None if it was set in between.
     """
     if then is not None and now is not None:
         (boot, _, began), (same, _, ends) = then.rpartition(":"), now.rpartition(":")
@@ -46,12 +42,7 @@ def passed_since(
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A point in time.
-
-    Attributes:
-        wall: by the wall clock.
-        boot: by :meth:`Clock.boot`; None: not known.
-    """
+    """A point in time, by the wall clock and by :meth:`Clock.boot`; None: not known."""
 
     wall: datetime
     boot: str | None = None
@@ -66,30 +57,19 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware, in UTC; it may jump either way."""
-        ...
 
     def monotonic(self) -> float:
         """Return seconds that only move forward, for durations."""
-        ...
 
     def boot(self) -> str | None:
-        """Return ``BOOTID:SECONDS``, the seconds since the machine started, asleep or not.
-
-        It outlives a process, and nobody can set it; None if the system has no such clock.
-        """
-        ...
+        """Return ``BOOTID:SECONDS`` since the machine started, which nobody can set, or None."""
 
     async def sleep(self, seconds: float) -> None:
         """Let that many seconds pass."""
-        ...
 
 
 class JumpWatch:
-    """Notices when the wall clock was set, or the machine slept.
-
-    Args:
-        clock: to watch.
-    """
+    """Notices when the wall clock was set, or the machine slept."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -98,7 +78,7 @@ class JumpWatch:
         self._least = self._most = self._last
 
     def jump(self) -> timedelta:
-        """Say by how much the wall clock has left the monotonic one since the last call."""
+        """Return by how much the wall clock has left the monotonic one since the last call."""
         passed = timedelta(seconds=self._clock.monotonic() - self._began)
         drift = self._clock.now() - self._began_at - passed
         jump, self._last = drift - self._last, drift
@@ -107,7 +87,7 @@ class JumpWatch:
 
     @property
     def spread(self) -> timedelta:
-        """Say between how far apart states the wall clock has been."""
+        """Return how far the wall clock's least and greatest drift are apart."""
         return self._most - self._least
 
 
@@ -133,3 +113,20 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running event loop."""
         await asyncio.sleep(seconds)
+
+
+FARTHEST: Final = timedelta(hours=14)
+"""The time zone that is farthest ahead: a day that has begun there is not in the future."""
+
+
+def latest_begun(now: datetime) -> str:
+    """Return the latest day that has begun anywhere."""
+    return (now + FARTHEST).date().isoformat()
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return a time zone by its name; UnknownTimeZoneError: this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownTimeZoneError(name) from None

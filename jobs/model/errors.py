@@ -7,25 +7,23 @@
     ├── DatabaseLockedError     another runner works on this database (exit 5)
     ├── DatabaseOwnerError      the database belongs to another account or API (exit 5)
     ├── DatabaseUnusableError   no database, not ours, read-only, disk full (exit 5)
-    ├── DatabaseAlteredError    another program changed what the database is made of (exit 2)
+    ├── DatabaseAlteredError    another program changed the schema of the database (exit 2)
     ├── NotFoundError           no such batch, job or attempt (exit 2)
     ├── NotAllowedError         the command does not fit the state it met (exit 2)
-    └── LoadError               a manifest that can't be loaded as it stands (exit 2)
+    └── LoadError               a manifest that can't be loaded as it is (exit 2)
 
-Below each stands what the engine raises. It holds facts; what a person reads of them, and what to
-type next, is written by :mod:`batchsora.presentation.errors`. The text of such an error is its
-first line and its facts, for a program that prints it.
-
-A refused token, missing funds, doubts and failures are no errors: they are how a run ended
-(:class:`jobs.services.runner.Ending`).
+People read :mod:`batchsora.presentation.errors`; the text of an error, its docstring's first line
+and its facts, is for programs. A refused token, missing funds, doubts and failures are how a run
+ended (:class:`jobs.services.run_outcome.Ending`), not errors.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 
 class EngineError(Exception):
@@ -37,10 +35,6 @@ class EngineError(Exception):
             return super().__str__()
         what = (type(self).__doc__ or type(self).__name__).partition("\n")[0].removesuffix(".")
         return f"{what} ({', '.join(f'{name}: {fact}' for name, fact in facts.items() if fact)})"
-
-
-class DatabaseVersionError(EngineError):
-    """The database was made by another version of this program."""
 
 
 class DatabaseLockedError(EngineError):
@@ -68,30 +62,21 @@ class LoadError(EngineError):
 
 
 @dataclass(eq=False)
-class OtherVersionError(DatabaseVersionError):
-    """The database is of another version.
-
-    Attributes:
-        known: the newest version that this program knows.
-        newer: whether the database is newer than that; else it is older, and can be upgraded.
-    """
+class DatabaseVersionError(EngineError):
+    """The database is of another version."""
 
     database: Path
     version: str
     known: str
-    newer: bool
+    newer: bool  # than this program knows; else it is older, and can be upgraded
 
 
 @dataclass(eq=False)
 class AnotherRunnerError(DatabaseLockedError):
-    """Another runner works on the database.
-
-    Attributes:
-        runner: names its process and host; empty if that is not known.
-    """
+    """Another runner works on the database."""
 
     database: Path
-    runner: str
+    runner: str  # its process and host; empty if not known
 
 
 @dataclass(eq=False)
@@ -113,15 +98,11 @@ class OtherToken(StrEnum):
 
 @dataclass(eq=False)
 class OtherTokenError(DatabaseOwnerError):
-    """The token is not known to be of the database's account.
-
-    Attributes:
-        detail: the generation that a stranger's token does not know, or why nothing could be seen.
-    """
+    """The token is not known to be of the database's account."""
 
     database: Path
     cause: OtherToken
-    detail: str = ""
+    detail: str = ""  # a generation unknown to the token, or why nothing could be seen
 
 
 class Fault(StrEnum):
@@ -151,19 +132,13 @@ class Fault(StrEnum):
 
 @dataclass(eq=False)
 class DatabaseFaultError(DatabaseUnusableError):
-    """The database can't be used.
-
-    Attributes:
-        detail: what the system said; or the account, file system, field or target that is meant.
-        beside: the file beside the database that is meant.
-        step: what can't be done with it, as "read" or "written".
-    """
+    """The database can't be used."""
 
     database: Path
     fault: Fault
-    detail: str = ""
-    beside: Path | None = None
-    step: str = ""
+    detail: str = ""  # what the system said; or the account, file system, field or target
+    beside: Path | None = None  # the file beside the database that is meant
+    step: str = ""  # what can't be done with it, as "read" or "written"
 
 
 @dataclass(eq=False)
@@ -183,29 +158,20 @@ class Alteration(StrEnum):
 
 @dataclass(eq=False)
 class DatabaseAlteredError(EngineError):
-    """The database holds triggers, views or definitions that are not ours.
-
-    Attributes:
-        known: type and name of what was altered.
-        remove: SQL that takes an addition out again; None if its name is not to be quoted.
-    """
+    """The database holds triggers, views or definitions that are not ours."""
 
     database: Path
     alteration: Alteration
-    known: str
-    remove: str | None = None
+    known: str  # type and name
+    remove: str | None = None  # SQL that drops an addition; None: not to be quoted
 
 
 @dataclass(eq=False)
 class NoSuchBatchError(NotFoundError):
-    """There is no batch of that name.
-
-    Attributes:
-        known: names of the first batches that there are.
-    """
+    """There is no batch of that name."""
 
     name: str
-    known: Sequence[str]
+    known: Sequence[str]  # the first that there are
 
 
 @dataclass(eq=False)
@@ -234,14 +200,10 @@ class BatchUnderWayError(NotAllowedError):
 
 @dataclass(eq=False)
 class NotInDoubtError(NotAllowedError):
-    """The job is not in doubt.
-
-    Attributes:
-        state: what it is instead; empty if it was settled meanwhile.
-    """
+    """The job is not in doubt."""
 
     key: str
-    state: str
+    state: str  # empty: it was settled meanwhile
 
 
 class NotIts(StrEnum):
@@ -287,11 +249,7 @@ class TooEarlyError(NotAllowedError):
 
 @dataclass(eq=False)
 class CandidatesError(NotAllowedError):
-    """There are generations that an attempt in doubt could be.
-
-    Attributes:
-        candidates: as :attr:`jobs.ports.doubts.JobsDoubt.candidates` has them.
-    """
+    """There are generations that an attempt in doubt could be."""
 
     key: str
     candidates: Sequence[Mapping[str, Any]]
@@ -299,11 +257,7 @@ class CandidatesError(NotAllowedError):
 
 @dataclass(eq=False)
 class UnprovenError(NotAllowedError):
-    """Nothing proves that an attempt in doubt was never made.
-
-    Attributes:
-        trouble: why the account's list proves nothing.
-    """
+    """Nothing proves that an attempt in doubt was never made."""
 
     key: str
     trouble: str
@@ -319,45 +273,52 @@ class NamesakeError(LoadError):
 
 @dataclass(eq=False)
 class MovedRowsError(LoadError):
-    """Paid rows ask for other videos, and other rows for theirs.
-
-    Attributes:
-        rows: how many ask for another video now.
-        holder: the row that has a video, and asker the row that asks for it now, of that prompt.
-        under_way: whether one of them can't be changed yet.
-    """
+    """Paid rows ask for other videos, and other rows for theirs."""
 
     rows: int
-    holder: str
-    asker: str
+    holder: str  # the row that has the video of this prompt
+    asker: str  # the row that asks for it now
     prompt: str
-    under_way: bool
+    under_way: bool  # one of them can't be changed yet
 
 
 @dataclass(eq=False)
 class EditedRowsError(LoadError):
-    """Paid rows left the manifest, and new ones came: edits, or other videos.
+    """Paid rows left the manifest, and new ones came: edits, or other videos."""
 
-    Attributes:
-        vanished: how many left; row and prompt are of the first of them.
-        fresh: how many came; new_row and new_prompt are of the first of them.
-    """
-
-    vanished: int
+    vanished: int  # how many left; then the first of them
     row: int
     prompt: str
-    fresh: int
+    fresh: int  # how many came; then the first of them
     new_row: int
     new_prompt: str
 
 
 @dataclass(eq=False)
 class NoSuchCampaignError(LoadError):
-    """No row has the campaign that a budget is for.
-
-    Attributes:
-        known: some that there are.
-    """
+    """No row has the campaign that a budget is for."""
 
     name: str
-    known: Sequence[str]
+    known: Sequence[str]  # some that there are
+
+
+_FAULTS: Final = {
+    sqlite3.SQLITE_FULL: Fault.FULL,
+    sqlite3.SQLITE_IOERR: Fault.DISK,
+    sqlite3.SQLITE_READONLY: Fault.RIGHTS,
+    sqlite3.SQLITE_PERM: Fault.RIGHTS,
+    sqlite3.SQLITE_CANTOPEN: Fault.RIGHTS,
+    sqlite3.SQLITE_BUSY: Fault.BUSY,
+    sqlite3.SQLITE_LOCKED: Fault.BUSY,
+    sqlite3.SQLITE_PROTOCOL: Fault.BUSY,
+    sqlite3.SQLITE_CORRUPT: Fault.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Fault.DAMAGED,
+}
+"""By SQLite's primary result code; all other codes are bugs of ours."""
+
+
+def unusable(path: Path, error: BaseException, step: str = "used") -> DatabaseFaultError | None:
+    """Return what the file system or a lock did to a database; None for every other error."""
+    original = getattr(error, "orig", None) or error
+    fault = _FAULTS.get(getattr(original, "sqlite_errorcode", -1) & 0xFF)
+    return None if fault is None else DatabaseFaultError(path, fault, str(original), step=step)

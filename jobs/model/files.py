@@ -1,4 +1,4 @@
-"""Files of ours where somebody else may write as well: no link of theirs is followed."""
+"""Files of ours where somebody else may write as well: nobody else's link is followed."""
 
 import errno
 import os
@@ -11,18 +11,14 @@ from pathlib import Path
 
 @contextmanager
 def replaced(target: Path, *, mode: int = 0o600, durable: bool = False) -> Iterator[Path]:
-    """Make a new file that takes a name's place once it is complete.
+    """Yield an empty file that takes a name's place once it is complete.
 
     Whatever has the name, a link as well, is replaced and not written through. The file is made
-    under a name that nobody guesses, so that nothing can wait there.
+    under a name that nobody guesses.
 
     Args:
-        target: the name.
-        mode: its rights, less the umask; for its owner alone by default.
+        mode: its permissions, less the umask; for its owner alone by default.
         durable: content and name survive a power cut.
-
-    Yields:
-        The empty file to write.
     """
     draft = target.with_name(f".{secrets.token_hex(16)}.part{target.suffix}")
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
@@ -51,12 +47,9 @@ def _sync(path: Path) -> None:
 def read_small(path: Path, most: int) -> bytes:
     """Read a small file of ours, where somebody else may have put a pipe, a device or a link.
 
-    Args:
-        path: the file; a link is not followed.
-        most: bytes that it has at the most.
-
     Raises:
-        OSError: it can't be read, is no regular file, or is larger.
+        OSError: it can't be read, is a link, is not a regular file, or has more than ``most``
+            bytes.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
@@ -69,11 +62,7 @@ def read_small(path: Path, most: int) -> bytes:
 
 
 def refuse_foreign_link(path: Path) -> None:
-    """Make sure that a name is no link that another user made; one's own leads where it leads.
-
-    Raises:
-        OSError: it is one.
-    """
+    """Raise OSError if a name is a link that another user made; one's own is followed."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -83,36 +72,20 @@ def refuse_foreign_link(path: Path) -> None:
 
 
 def refuse_planted_link(path: Path) -> None:
-    """Check that a name is not a link, but for those of the system (``/dev/stderr``).
-
-    Raises:
-        OSError: it is one; it may have come in a folder that was sent.
-    """
+    """Raise OSError if a name is a link, other than the system's (``/dev/stderr``)."""
     if path.absolute().parent not in (Path("/dev"), Path("/dev/fd")):
         refuse_foreign_link(path)
         refuse_link(path, "name the file itself")
 
 
 def refuse_link(path: Path, remedy: str) -> None:
-    """Check that a name is not a link, whoever made it: it may have come in a folder that was sent.
-
-    Args:
-        path: the name; nothing there is fine.
-        remedy: what a person can do about it.
-
-    Raises:
-        OSError: it is one.
-    """
+    """Raise OSError with a remedy if a name is a link, whoever made it: it may have been sent."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, f"it is a link, which is not followed: {remedy}", str(path))
 
 
 def made_folder(path: Path, *inside: str) -> Path:
-    """Return a folder of ours, made for its owner alone where it is missing.
-
-    Args:
-        path: the folder; the one in which it lies is there.
-        inside: names of folders in it, each in the one before; they are made and checked as well.
+    """Return a folder of ours, made for its owner alone where it is missing, and folders inside it.
 
     Raises:
         OSError: it can't be made, is a link, or :func:`refuse_foreign_folder` refuses it.
@@ -125,15 +98,12 @@ def made_folder(path: Path, *inside: str) -> Path:
 
 
 def refuse_foreign_folder(path: Path) -> None:
-    """Check that nobody else chooses what lies in a folder of ours; one that is missing is fine.
+    """Raise OSError, with what to do, if somebody else chooses what is in a folder of ours.
 
-    Besides its owner (:func:`is_foreign`), whoever may write in it can rename and replace what we
-    keep there. That counts unless they could as well replace the folder itself: on a disk without
-    rights everybody may write everywhere, and a group that works together in a folder stays able
-    to. In a folder with the sticky bit, as ``/tmp`` is one, nobody replaces what others made.
-
-    Raises:
-        OSError: somebody else may; the text says what to do about it.
+    Besides its owner (:func:`is_foreign`), whoever may write in it can replace what we keep there.
+    That counts unless they could replace the folder itself as well: on a disk without permissions
+    everybody may write everywhere, and a group may share a folder. In a folder with the sticky bit,
+    such as ``/tmp``, nobody replaces what others made. A missing folder is fine.
     """
     try:
         found, around = path.lstat(), path.parent.stat()
@@ -160,12 +130,7 @@ def _others_who_may_write(found: os.stat_result) -> int:
 
 
 def _others_who_may_replace(found: os.stat_result, around: os.stat_result) -> int:
-    """Return, as bits of a mode, which others may rename what lies in a folder.
-
-    Args:
-        found: what lies there, whose group is meant.
-        around: the folder.
-    """
+    """Return, as mode bits, which others may rename what is in the folder ``around``."""
     if around.st_mode & stat.S_ISVTX:
         return 0
     if around.st_mode & stat.S_IWOTH:
@@ -175,18 +140,13 @@ def _others_who_may_replace(found: os.stat_result, around: os.stat_result) -> in
 
 
 def is_foreign(path: Path, found: os.stat_result) -> bool:
-    """Return whether a file or folder may have been put there by somebody who must not choose it.
+    """Check whether a file or folder may have been put there by somebody who must not choose it.
 
-    It is one's own when it belongs to this account, to root, or to the owner of the folder in which
-    it lies, who could put anything there at any time. So where all files show one owner (a memory
-    stick, a folder of the host in a virtual machine or container, Windows) nothing is foreign, and
-    root in a container may use what the host's user made in a folder of theirs. Where a file system
-    shows other owners than who made a file (it takes root for nobody), one that is made there for
-    a moment tells as whom it shows this account.
-
-    Args:
-        path: its name; links lead to it.
-        found: of the file itself.
+    It is ours if it belongs to this account, to root, or to the owner of the folder it is in, who
+    could put anything there at any time. So nothing is foreign where all files show one owner (a
+    memory stick, a host's folder in a container, Windows), and root in a container may use what the
+    host's user made. Where a file system shows another owner than who made a file (root as nobody),
+    a file made for a moment shows which owner this account has there.
     """
     around = path.resolve().parent
     if found.st_uid in (0, around.stat().st_uid):
@@ -195,7 +155,7 @@ def is_foreign(path: Path, found: os.stat_result) -> bool:
 
 
 def _shown_as(folder: Path) -> int | None:
-    """Return which owner a file has that is made in a folder now; None if none can be made."""
+    """Return which owner a new file has in a folder; None if none can be made."""
     probe = folder / f".{secrets.token_hex(16)}.part"
     try:
         number = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)

@@ -15,12 +15,7 @@ _ID: Final = re.compile(r"\(([0-9a-f]{8})\)$")
 
 
 def this_host(environment: Mapping[str, str], machine_id: Path = MACHINE_ID) -> str:
-    """Name this machine as ``NAME (id8)``; only the id, a hash, says whether it is the same.
-
-    Args:
-        environment: ``BATCHSORA_HOST`` there goes before everything else.
-        machine_id: the file with the machine's own id; without one its name has to do.
-    """
+    """Name this machine as ``NAME (id8)``; only the id, a hash, says whether it is the same."""
     name = identity = environment.get(VARIABLE, "").strip()
     if not identity:
         name = socket.gethostname()

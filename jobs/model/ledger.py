@@ -1,8 +1,7 @@
 """The budget decision: is there room for one more hold under every cap? Pure.
 
 Rule (money.md): what was charged, less what was refunded, plus what is held is at most the cap of
-the batch, the campaign, the day and the account, decided inside the transaction that writes the
-intent.
+batch, campaign, day and account, decided inside the transaction that writes the intent.
 """
 
 from collections.abc import Iterable
@@ -25,20 +24,13 @@ class Scope(StrEnum):
 
 @dataclass(slots=True)
 class Budget:
-    """The running totals of one cap, in micros.
-
-    Attributes:
-        cap: None when there is no cap.
-        charged: what the provider took, gross over the cap's lifetime.
-        held: what open and doubtful attempts may still cost.
-        refunded: the part of it that was refunded, by the batch's refunds setting.
-    """
+    """The running totals of one cap, in micros."""
 
     key: str
-    cap: int | None
-    charged: int
-    held: int
-    refunded: int = 0
+    cap: int | None  # None when there is no cap
+    charged: int  # what the provider took, gross over the cap's lifetime
+    held: int  # what open and doubtful attempts may still cost
+    refunded: int = 0  # the part of charged that was refunded, by the batch's refunds setting
 
     @property
     def used(self) -> int:
@@ -52,7 +44,7 @@ class Budget:
 
     @property
     def room(self) -> int | None:
-        """Return how much may still be held; None when there is no cap."""
+        """Return how much may still be held; None: no cap."""
         return None if self.cap is None else self.cap - self.used
 
 

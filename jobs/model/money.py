@@ -1,6 +1,6 @@
 """Money as integer micro-dollars inside and ``Decimal`` dollars at the edges, never a float.
 
-One USD is 1,000,000 micros: the provider quotes four decimals (``"0.1200"``), so six lose nothing.
+The provider quotes four decimals (``"0.1200"``), so six lose nothing.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
@@ -15,27 +15,14 @@ LARGEST_USD = Decimal(1_000_000_000)
 
 
 def to_micros(usd: Decimal | str | int) -> Micros:
-    """Turn dollars into micros; what is finer than a micro-dollar is rounded up.
-
-    Args:
-        usd: an amount in USD; a float is refused, because it has already lost the truth.
-
-    Raises:
-        ValueError: when it is no finite number, negative, or absurdly large.
-    """
+    """Turn dollars into micros; what is finer is rounded up. ValueError: not an amount of money."""
     return _whole(usd, ROUND_CEILING)
 
 
 def cap_micros(usd: Decimal | str | int) -> Micros:
-    """Turn a limit that must not be passed into micros; what is finer is cut off.
+    """Turn a limit into micros as :func:`to_micros`, but cut off what is finer.
 
     Rounded up, a cap of $0.1199999 would let a video of $0.12 through.
-
-    Args:
-        usd: an amount in USD; a float is refused.
-
-    Raises:
-        ValueError: as :func:`to_micros`.
     """
     return _whole(usd, ROUND_FLOOR)
 
@@ -58,10 +45,7 @@ def to_usd(micros: int) -> Decimal:
 
 
 def usd_text(micros: int) -> str:
-    """Write micros as plain decimal USD with at least two decimals: ``"0.12"``, ``"1.00"``.
-
-    This is how money looks in JSON, in exports and on the screen (design.md).
-    """
+    """Write micros as plain decimal USD with at least two decimals: ``"0.12"``, ``"1.00"``."""
     sign, rest = ("-", -micros) if micros < 0 else ("", micros)
     whole, fraction = divmod(rest, MICROS_PER_USD)
     return f"{sign}{whole}.{f'{fraction:06d}'.rstrip('0').ljust(2, '0')}"

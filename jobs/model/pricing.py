@@ -17,20 +17,12 @@ STEADY: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a kind's price, in micros.
+    """What is known of a kind's price, in micros."""
 
-    Attributes:
-        last: what was charged last.
-        highest: what a submission holds.
-        seen_at: since when ``last`` is known.
-        odd: a price far from it that was charged once; None if there is none.
-        odd_at: when.
-    """
-
-    last: int
-    highest: int
+    last: int  # what was charged last, known since seen_at
+    highest: int  # what a submission holds
     seen_at: datetime
-    odd: int | None = None
+    odd: int | None = None  # a price far from it that was charged once
     odd_at: datetime | None = None
 
     @property

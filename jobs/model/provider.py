@@ -1,9 +1,9 @@
 """What the engine asks of a provider of videos: a Protocol, and the outcomes as types.
 
-The engine knows no wire format. An adapter (``batchsora.providers.runblob.adapter``) turns every
-way in which an HTTP exchange can end into one of the outcomes here, by the whitelist of the money
-protocol: only what is *known* to have created nothing is :class:`Unsent`, :class:`Throttled`,
-:class:`Refused` or :class:`Rejected`; everything else is :class:`InDoubt`.
+The engine knows no wire format. An adapter (``batchsora.providers.runblob.adapter``) turns each end
+of an HTTP exchange into an outcome, by the whitelist of the money protocol: only what is *known* to
+have created nothing is :class:`Unsent`, :class:`Throttled`, :class:`Refused` or :class:`Rejected`;
+everything else is :class:`InDoubt`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,11 +37,7 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a price depends on (money.md, *Kinds*).
-
-    Attributes:
-        variant: what of a request it goes by beside the model: ``15+image``.
-    """
+    """What a price depends on (money.md, *Kinds*); ``variant`` is of the request: ``15+image``."""
 
     provider: str
     model: str
@@ -54,11 +50,7 @@ class Kind:
 
     @classmethod
     def parse(cls, key: str) -> "Kind":
-        """Read a :attr:`key`; a model's name may have slashes, the other parts have none.
-
-        Raises:
-            ValueError: it is none.
-        """
+        """Read a :attr:`key`, or raise ValueError; a model's name alone may have slashes."""
         provider, _, rest = key.partition("/")
         model, _, variant = rest.rpartition("/")
         if not (provider and model and variant):
@@ -77,12 +69,10 @@ class GenerationRequest:
     """One video to buy: what the POST says.
 
     Attributes:
-        prompt: as long as the model takes.
         orientation: ``"9:16"`` or ``"16:9"``.
         duration: in seconds.
         image: the start image, or None.
         callback_url: where the provider may announce the end, or None.
-        model: of which provider it is, the caller knows.
         parameters: what the model takes beside these fields, by the provider's names; an adapter
             refuses what it does not know, and leaves nothing out.
     """
@@ -98,11 +88,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider created the generation, and charged it.
-
-    Attributes:
-        price: what it charged; None when the answer's price can't be read.
-    """
+    """The provider created the generation, and charged it; ``price`` None: it can't be read."""
 
     generation_id: str
     price: Micros | None
@@ -126,7 +112,7 @@ class Rejected:
             for callbacks; ``unclear``: something of the row is named, and not what is wrong with
             it; ``unknown``: the words name nothing of the row.
         gist: the words without what they quote of the prompt, to compare refusals by; empty: the
-            message is what is compared.
+            message is compared.
     """
 
     kind: FailureKind
@@ -137,24 +123,15 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Known not created: nothing left this machine, or no connection came to be.
-
-    Attributes:
-        unreachable: True when the provider could not be connected to, so that waiting may help.
-    """
+    """Known not created: nothing left this machine, or no connection came to be."""
 
     reason: str
-    unreachable: bool
+    unreachable: bool  # could not be connected to, so that waiting may help
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Known not created: too many requests.
-
-    Attributes:
-        retry_after: seconds the provider asks us to wait, or None when it did not say.
-        message: the provider's words.
-    """
+    """Known not created: too many requests; ``retry_after`` in seconds, None if it did not say."""
 
     retry_after: float | None
     message: str = ""
@@ -174,7 +151,7 @@ class RefusalCause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Known not created, for a reason that stands for every request.
+    """Known not created, for a reason that holds for every request.
 
     401: token; 402: funds; 403: access; 404, 405: address; and whatever the provider says of the
     account in so many words (suspended, a quota that is used up).
@@ -191,23 +168,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Nobody knows whether a generation was created and charged.
-
-    Attributes:
-        cause: why every further submission would fail too, where the provider says so.
-        gateway: True when something in front of the provider answered (407, 502, 503, 504).
-    """
+    """Nobody knows whether a generation was created and charged."""
 
     reason: str
-    cause: RefusalCause | None = None
-    gateway: bool = False
+    cause: RefusalCause | None = None  # why every further submission would fail too
+    gateway: bool = False  # something in front of the provider answered (407, 502, 503, 504)
 
 
 SubmitOutcome = Accepted | Rejected | Unsent | Throttled | Refused | InDoubt
 
 
 class GenerationPhase(StrEnum):
-    """Where a generation stands, as the provider says."""
+    """The provider's state of a generation."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -251,11 +223,7 @@ class UnreachableError(ProviderError):
 
 
 class ThrottledError(ProviderError):
-    """Too many requests (429).
-
-    Attributes:
-        retry_after: seconds to wait, or None when the provider did not say.
-    """
+    """Too many requests (429); ``retry_after`` in seconds, None if the provider did not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -279,47 +247,37 @@ class WrongAddressError(ProviderError):
 
 
 class Provider(Protocol):
-    """A provider of videos.
-
-    Attributes:
-        list_limit: how many generations one page of the list holds at most.
-    """
+    """A provider of videos; all reads may raise :class:`ProviderError`."""
 
     list_limit: int
+    """Generations on one page of the list, at most."""
 
     @property
     def clock_ahead(self) -> timedelta | None:
         """Return by how much the provider's clock is ahead, by its last answer; None: unknown."""
-        ...
 
     def kind(self, request: GenerationRequest) -> Kind:
         """Return which price the request has."""
-        ...
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> SubmitOutcome:
         """Buy one generation: one POST, sent at most once, never repeated by any layer below.
 
-        Args:
-            request: what to buy.
-            idempotency_key: a UUID kept with the attempt.
-            may_send: asked once, just before the request is written; False means
-                :class:`Unsent`, because the process slept past its intent.
-
-        Never raises for anything that the network or the provider does; cancellation passes
+        It never raises for anything that the network or the provider does; cancellation passes
         through, and whoever cancels must treat the attempt as in doubt.
+
+        Args:
+            idempotency_key: a UUID kept with the attempt.
+            may_send: asked once, just before the request is written; False means :class:`Unsent`,
+                because the process slept past its intent.
         """
-        ...
 
     async def generation(self, generation_id: str) -> Generation:
-        """Look one generation up. Raises :class:`ProviderError`."""
-        ...
+        """Look one generation up."""
 
     async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
-        """Read one page of the account's list, newest first. Raises :class:`ProviderError`."""
-        ...
+        """Read one page of the account's list, newest first."""
 
     async def balance(self) -> Micros:
         """Read the account's money. Raises :class:`ProviderError`."""
-        ...

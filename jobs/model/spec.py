@@ -11,20 +11,14 @@ from .text import text_key
 
 
 class AskedRow(NamedTuple):
-    """What a job asks for, as columns of its row: each statement that needs it has all of them.
-
-    Attributes:
-        fingerprint: what decides which video comes out, hashed (:func:`fingerprint`).
-        kind: the key of its price kind, which names the model.
-        image: the fields of its reference.
-    """
+    """What a job asks for, as columns of its row; statements that need it have all of them."""
 
     fingerprint: str
-    kind: str
+    kind: str  # the key of its price kind, which names the model
     prompt: str
     orientation: str
     duration: int
-    image: dict[str, Any] | None
+    image: dict[str, Any] | None  # the fields of its reference
     callback_url: str | None
     parameters: dict[str, Parameter]
 
@@ -34,13 +28,12 @@ class JobSpec:
     """One wanted video, as loaded.
 
     Attributes:
-        key: the row's own id, or one made from its content; unique within the batch. Variants of a
-            row with ``count`` have ``key``, ``key#2``, ``key#3`` …
-        key_from_content: True when the row had no id, so that an edit changes the key.
-        row: where the row stands in its file, as an editor counts it (YAML: the line).
-        request: what to buy.
+        key: the row's own id, or made from its content; unique within the batch. Variants of a row
+            with ``count`` have ``key``, ``key#2``, ``key#3`` …
+        key_from_content: the row had no id, so that an edit changes the key.
+        row: its number in the file, as an editor counts it (YAML: the line).
         campaign: the group of rows with a cap of its own, or None.
-        priority: higher runs first; 0 by default.
+        priority: higher runs first.
         cells: the row as written, column by column in the manifest's order, for the export.
     """
 
@@ -54,7 +47,7 @@ class JobSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Hash what decides which video comes out (:func:`fingerprint`)."""
+        """Hash what decides which video is made (:func:`fingerprint`)."""
         return fingerprint(self.request)
 
     @property
@@ -64,7 +57,7 @@ class JobSpec:
 
 
 class SpecRow(NamedTuple):
-    """A wanted video as columns of the job table, with those as JSON that are text here."""
+    """A wanted video as columns of the job table, JSON as text."""
 
     key: str
     key_from_content: bool
@@ -116,7 +109,7 @@ FINGERPRINT_LENGTH: Final = 32
 
 
 def fingerprint(request: GenerationRequest) -> str:
-    """Hash what decides which video comes out: another fingerprint is another video."""
+    """Hash what decides which video is made: another fingerprint is another video."""
     image = request.image
     what = [
         request.prompt,
@@ -129,9 +122,9 @@ def fingerprint(request: GenerationRequest) -> str:
 
 
 def beyond(request: GenerationRequest) -> list[Any]:
-    """Return model and parameters for what is hashed; nothing for the first model without any.
+    """Return model and parameters to hash; nothing for the first model without any.
 
-    So rows of that one have the hashes that they had before requests named their model.
+    Its rows keep the hashes that they had before requests named their model.
     """
     if request.model == FIRST_MODEL and not request.parameters:
         return []
@@ -159,13 +152,13 @@ def request_of(asked: AskedRow) -> GenerationRequest:
 def asked_key(asked: AskedRow) -> str:
     """Hash what a job's row asks for, however its prompt is spelled.
 
-    The account's list may show prompts folded, so they ask for the same there. Their fingerprints
-    differ, so that an edit of white space is an edit; of a folded prompt it is the fingerprint.
+    The list may show prompts folded, so these ask for the same there. An edit of white space is an
+    edit: fingerprints differ; a folded prompt's key is its fingerprint.
     """
     folded = text_key(asked.prompt) == asked.prompt
     return asked.fingerprint if folded else request_key(request_of(asked))
 
 
 def hashed(document: str) -> str:
-    """Hash the JSON of what decides which video comes out."""
+    """Hash a JSON document."""
     return hashlib.sha256(document.encode()).hexdigest()[:FINGERPRINT_LENGTH]

@@ -1,7 +1,7 @@
 """The states of jobs and attempts, and every legal transition, as literal tables.
 
-``docs/design.md`` draws its diagrams from these tables under a test; the store has one function per
-row. Nothing else moves a job or an attempt (``tests/unit/test_state_moves.py``).
+``docs/design.md`` draws its diagrams from them under a test; the store has one function per row.
+Nothing else moves a job or an attempt (``tests/unit/test_state_moves.py``).
 """
 
 from enum import StrEnum
@@ -190,32 +190,20 @@ def attempt_sources(transition: str) -> tuple[AttemptState, ...]:
 
 @cache
 def target(transition: str) -> JobState:
-    """Return the job state to which a transition leads, from wherever it starts.
-
-    Raises:
-        ValueError: there is no such transition.
-    """
+    """Return the one job state to which a transition leads; ValueError: there is none."""
     (found,) = {new for _, name, new in JOB_TRANSITIONS if name == transition}
     return found
 
 
 @cache
 def attempt_target(transition: str) -> AttemptState:
-    """Return the attempt state to which a transition leads, from wherever it starts.
-
-    Raises:
-        ValueError: there is no such transition.
-    """
+    """Return the one attempt state to which a transition leads; ValueError: there is none."""
     (found,) = {new for _, name, new in ATTEMPT_TRANSITIONS if name == transition}
     return found
 
 
 @cache
 def attempt_beginning(transition: str) -> AttemptState:
-    """Return the state in which an attempt comes to be by a transition of its job.
-
-    Raises:
-        ValueError: none comes to be by it.
-    """
+    """Return the state in which a transition of its job makes an attempt; ValueError: none."""
     (found,) = {state for name, state in ATTEMPT_BEGINNINGS if name == transition}
     return found

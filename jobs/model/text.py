@@ -24,9 +24,8 @@ def text_key(prompt: str) -> str:
 def normalized(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
     """Return a text in a Unicode form, in a time that grows as its length does.
 
-    ``unicodedata.normalize`` puts the marks on a letter in order one by one: 30,000 on one letter
-    take half a second, and a million minutes. Here they are sorted before
-    (Unicode Standard Annex 15, the canonical ordering algorithm).
+    ``unicodedata.normalize`` orders the marks on a letter one by one: 30,000 on one letter take
+    half a second, and a million minutes. Here they are sorted before (Unicode Standard Annex 15).
     """
     if len(text) <= SHORT or text.isascii():
         return unicodedata.normalize(form, text)
@@ -41,8 +40,8 @@ def normalized(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
 def unescaped(text: str) -> str:
     """Return a text whose HTML entities are characters.
 
-    A number that is none of Unicode's is U+FFFD, however long it is: ``html.unescape`` raises
-    ``ValueError`` above 4,300 digits.
+    A number that is none of Unicode's becomes U+FFFD; ``html.unescape`` raises ValueError above
+    4,300 digits.
     """
     return html.unescape(_TOO_LARGE.sub("\ufffd", text))
 
@@ -58,9 +57,5 @@ def prompt_key(prompt: str) -> str:
 
 
 def folded_id(generation_id: str) -> str:
-    """Return an id as it is kept and compared: a UUID in lower case, any other as it is.
-
-    With and without dashes it stays as it came: it is asked for by this name, and the provider may
-    know it by no other.
-    """
+    """Return an id as it is kept and compared: a UUID in lower case, its dashes as they came."""
     return generation_id.lower() if _UUID.fullmatch(generation_id) else generation_id

@@ -1,7 +1,4 @@
-"""What the engine keeps in the job table for people to read; the application supplies the words.
-
-Texts are kept because people read them later, when the run that knew the facts is gone.
-"""
+"""Texts that the job table keeps for people, who read them when the run that knew is gone."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -17,22 +14,17 @@ class Pause(NamedTuple):
 
 
 class Words(Protocol):
-    """Makes texts of facts.
+    """Makes texts of facts; the application supplies it.
 
-    For what a batch waits for, details come in parentheses at the end: the text before them
-    shows whether it is still the same (:func:`jobs.store.steering.set_waiting`).
+    For what a batch waits for, details come in parentheses at the end: the text before them shows
+    whether it is still the same (:func:`jobs.store.steering.set_waiting`).
     """
 
     def paused(self, pause: Pause) -> str:
         """Return what every submission waits for."""
 
     def after(self, reason: Reason, message: str) -> str | None:
-        """Return what batches wait for after a run.
-
-        Args:
-            reason: why it ended.
-            message: the provider's words.
-        """
+        """Return what batches wait for after a run that ended with the provider's words."""
 
     def takes_nothing(self, minutes: float, why: str) -> str:
         """Return that no submission was taken for so long, and what was answered last."""

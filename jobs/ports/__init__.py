@@ -1,11 +1,8 @@
 """What the engine asks of its store: one Protocol for each role, with its values.
 
-A method is one intention: one transaction, one group commit (``async``) or one snapshot. No method
-takes or returns anything of a database, so that another store can stand in the place of the SQLite
-one (:mod:`jobs.store`).
-
-A ``decide`` that a method takes is called inside its transaction, perhaps more than once: it is a
-function of what it is given, and changes nothing.
+A method is one intention: one transaction, one group commit (``async``) or one snapshot. Nothing of
+a database goes in or out, so that another store can replace the SQLite one (:mod:`jobs.store`). A
+``decide`` is called inside the transaction, perhaps more than once, and must change nothing.
 """
 
 from pathlib import Path

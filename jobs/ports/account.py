@@ -13,31 +13,17 @@ from ..model.clock import Moment
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whether the generations that a store holds are those of an API and a token.
+    """Whether the generations that a store holds are those of an API and a token."""
 
-    Attributes:
-        ours: None while the store is not bound to any.
-        origin: the API that the store is bound to; None while it is not bound.
-        witnesses: our newest generations, the newest first, by which another token may show that
-            it is of the same account; only if ``ours`` is False.
-        unsettled: there are attempts whose generation may be in the account unknown to us; only
-            if ``ours`` is False.
-    """
-
-    ours: bool | None
+    ours: bool | None  # None, as origin, while the store is not bound to any
     origin: str | None
-    witnesses: Sequence[str] = ()
-    unsettled: bool = False
+    witnesses: Sequence[str] = ()  # our newest: a token of the same account knows one
+    unsettled: bool = False  # if not ours: attempts may have generations unknown to us
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What is known of generations that the account's list shows.
-
-    Attributes:
-        known: the attempts of ours among them, by generation id.
-        offset: the provider's times against our clock, by the few generations that we bought last.
-    """
+    """Attempts of ours in the list, by generation id; the provider's times against our clock."""
 
     known: Mapping[str, Acceptance]
     offset: ClockOffset
@@ -45,23 +31,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class BalanceRead:
-    """One answer to a request for the balance.
-
-    Attributes:
-        balance: in micros.
-        mark: :meth:`AccountStore.charged` as of just before the request was made.
-        at: when the answer came.
-        ahead: by how much the provider's clock is ahead of ours; None: unknown.
-        began: when the request was made; None: at ``at``.
-        grace: how long a lost submission may still be made.
-    """
+    """One answer to a request for the balance, in micros."""
 
     balance: int
-    mark: int
-    at: datetime
-    ahead: timedelta | None = None
-    began: Moment | None = None
-    grace: timedelta = SHOWN_WITHIN
+    mark: int  # AccountStore.charged just before the request was made
+    at: datetime  # when the answer came
+    ahead: timedelta | None = None  # of the provider's clock over ours; None: unknown
+    began: Moment | None = None  # when the request was made; None: when the answer came
+    grace: timedelta = SHOWN_WITHIN  # how long a lost submission may still be made
 
 
 class AccountStore(Protocol):
@@ -77,11 +54,10 @@ class AccountStore(Protocol):
         """Return what was ever charged, in micros: the mark to take before the balance is read."""
 
     async def record_balance(self, read: BalanceRead) -> bool:
-        """Keep a reading of the balance: from now on it limits what is bought.
+        """Keep a reading of the balance, which limits what is bought from now on.
 
-        Returns:
-            Whether nothing was under way, and nothing was charged, while it was read: then it
-            shows whether an earlier doubt was charged.
+        Returns whether nothing was under way or charged meanwhile: it then shows if a doubt was
+        charged.
         """
 
     def covers_holds(self) -> bool:

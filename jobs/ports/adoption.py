@@ -1,7 +1,6 @@
 """Looks before buying: videos that rows have already, in the account's list or in our own past.
 
-What a look finds is compared with the rows in one snapshot, and these rows are held back. A person,
-or an option, then decides whether they take it over at no cost or buy it again.
+Such rows are held back, until a person or an option takes the video over or buys it again.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset
 from ..evidence.witness import Acceptance
 from ..model.provider import Generation
-from .doubts import OwnerJob
+from .seen import GenerationOwner
 from .selection import Sought
 
 T = TypeVar("T")
@@ -26,9 +25,7 @@ T = TypeVar("T")
 class Words:
     """Which instructions of people count although the list proves nothing, by our clock.
 
-    Attributes:
-        since: earlier ones do not count.
-        until: now; later ones were given while the clock was wrong.
+    Earlier ones than ``since`` do not; later ones than ``until``, now, were given by a wrong clock.
     """
 
     since: datetime
@@ -41,31 +38,20 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class ListShown:
-    """What the store needs of a reading of the list, to add what it knows.
+    """What the store needs of a reading of the list, to add what it knows."""
 
-    Attributes:
-        generation_ids: that it shows.
-        accepted_since: it must show all of ours that were accepted later, by our clock;
-        created_since: all that were created later, by the provider's;
-        due_by: but none that was accepted later, by our clock;
-        newest: and the last so many of the others, however old they are.
-    """
-
-    generation_ids: Sequence[str]
-    accepted_since: datetime
-    created_since: datetime
-    due_by: datetime
-    newest: int
+    generation_ids: Sequence[str]  # that it shows
+    accepted_since: datetime  # it must show all of ours that were accepted later, by our clock
+    created_since: datetime  # all that were created later, by the provider's
+    due_by: datetime  # but none that was accepted later, by our clock
+    newest: int  # and the last so many of the others, however old they are
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the store knows about a reading of the list.
+    """What the store knows about a reading of the list: ours in it, and what it must show.
 
-    Attributes:
-        ours: the generations in it that attempts of ours have.
-        must_show: what it must show.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
+    ``lag``: measured seconds until the list shows an acceptance; None: not measured yet.
     """
 
     ours: Mapping[str, Acceptance]
@@ -100,13 +86,7 @@ class RowsSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Generic[T]):
-    """How the rows that are sought are compared with what the account's list showed.
-
-    Attributes:
-        shown: what the list showed; None if none was read.
-        at: the time, by our clock.
-        decide: returns the result.
-    """
+    """How sought rows are compared with what the list showed; None: it was not read."""
 
     sought: Sought
     shown: ListShown | None
@@ -141,40 +121,24 @@ class Found:
     def unchanged(self, now: Mapping[int, Wish]) -> dict[int, Wish]:
         """Return the compared rows that need no other look: nothing that was found holds them back.
 
-        A row that was found, left the queue and came back is not among them, as what held it back
-        is forgotten then.
-
-        Args:
-            now: the requests of rows that nothing was found about, after findings and a person's
-                answers to them were written.
-
-        Returns:
-            Their requests, if these are still what was compared.
+        A row that was found, left the queue and came back is not among them: what held it back is
+        forgotten then. ``now`` has the requests of rows that nothing was found about, after
+        findings and a person's answers were written.
         """
         return {number: wish for number, wish in now.items() if self.looked_at[number] == wish}
 
 
 @dataclass(frozen=True, slots=True)
 class PaidHeld:
-    """What our own past has of rows that are looked for during a run.
+    """What our own past has of rows that are looked for during a run."""
 
-    Attributes:
-        taken: for each row that is held back now, its batch and the attempt that paid for it.
-        sought: the rows for which the list is to be read; they are noted.
-    """
-
-    taken: Sequence[tuple[int, int]]
-    sought: Sought
+    taken: Sequence[tuple[int, int]]  # batch of a row held back now, and the attempt that paid
+    sought: Sought  # for which the list is to be read; noted
 
 
 @dataclass(frozen=True, slots=True)
 class UnlookedHeld:
-    """Rows for which the list could not be read.
-
-    Attributes:
-        held: how many are held back now.
-        wishes: the requests of the others, which a person said to buy anyway.
-    """
+    """How many unlooked rows are held back, and the requests of those that a person said to buy."""
 
     held: int
     wishes: Mapping[int, Wish]
@@ -198,20 +162,14 @@ class AdoptionStore(Protocol):
     def take_over(self, matches: Iterable[Match], now: datetime, ahead: float) -> int:
         """Make matched generations the jobs' own, at no cost; return how many landed.
 
-        Args:
-            matches: those whose rows are no longer as compared are skipped.
-            now: the time.
-            ahead: seconds by which the provider's clock is ahead of ours, at least.
+        Rows that are no longer as compared are skipped. ``ahead``: seconds by which the provider's
+        clock is ahead of ours, at least.
         """
 
     def take_over_by_word(
         self, job_id: int, generation: Generation, now: datetime, ahead: float
-    ) -> OwnerJob | bool:
-        """Make a generation a queued job's own, at no cost, on a person's word.
-
-        Returns:
-            Whether it landed, or the job that has the generation already.
-        """
+    ) -> GenerationOwner | bool:
+        """Make a generation a queued job's own, at no cost; return whether it was, or its job."""
 
     def typed(self, job_ids: Collection[int]) -> Mapping[int, Wish]:
         """Return the requests of some jobs that are single videos handed to a run."""

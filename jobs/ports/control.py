@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from ..model.again import Patience
 from ..model.ledger import Refunds, Scope
+from ..model.retry import Patience
 from ..model.states import Blocked, HeldBack
 from .queries import QueryStore
 from .seen import BatchRow, BatchStatus
@@ -21,13 +21,9 @@ class Terms:
     """What may be spent, as a person set it; None leaves it as it is. Amounts are in micros.
 
     Attributes:
-        batch: the batch's budget.
-        campaigns: budgets of its campaigns.
         checked: campaigns that must have a row: a misspelt one would cap nothing.
-        day: the budget of the calendar day.
         max_price: the most that one video of the batch may cost.
         floor: minimum balance to leave in the account.
-        time_zone: of the daily budget.
         refunds: which failed generations the provider refunds, from now on.
         begin: ``batch``, ``day``, ``max_price`` and ``min_balance`` that apply only if none is set.
     """
@@ -55,13 +51,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class TermsKept:
-    """The effect of new terms.
-
-    Attributes:
-        replaced: budgets that had another amount before.
-        passed_over: values already set that differ from those in :attr:`Terms.begin`, by name.
-        refunds_before: what was set before, if that changed.
-    """
+    """The effect of new terms: replaced budgets and refunds, and those of ``begin`` already set."""
 
     replaced: Sequence[Replaced] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
@@ -70,32 +60,19 @@ class TermsKept:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A generation that another batch paid for, or a row that is no longer the same.
-
-    Attributes:
-        generation_id: None while it is unknown whether there is one.
-        batch: its name, also of a removed batch.
-        at: when it was bought.
-        video_url: where the video is, even if the row that paid for it is gone; None if it is not
-            known to be finished.
-        filed: whether its file is here.
-    """
+    """A generation that another batch paid for, or a row that is no longer the same."""
 
     attempt_id: int
-    generation_id: str | None
+    generation_id: str | None  # None while it is unknown whether there is one
     batch: str
     at: datetime
-    video_url: str | None
+    video_url: str | None  # even if the row that paid is gone; None: not known to be finished
     filed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PaidBefore:
-    """A queued job whose request was paid for under another batch, and the job's own batch.
-
-    Attributes:
-        fingerprint: of the job's request at that time.
-    """
+    """A queued job whose request, by this fingerprint, was paid for under another batch."""
 
     job_id: int
     batch_id: int
@@ -105,12 +82,7 @@ class PaidBefore:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Whether jobs can be bought.
-
-    Attributes:
-        some: True when one of them can, or none is queued any more.
-        blocked: what blocks the others, by batch id, as a run reports it.
-    """
+    """Whether one of the jobs can be bought, or none is queued any more; what blocks the others."""
 
     some: bool
     blocked: Mapping[int, frozenset[Blocked]]
@@ -153,29 +125,19 @@ class ControlStore(Protocol):
     """Changes that a person makes; each method is one transaction, durable on return.
 
     A running runner applies a change within a second. What may be moved is decided inside the
-    transaction, so that a job which something else moved first is left as it is.
+    transaction: a job which something else moved first is left as it is.
     """
 
     def set_terms(self, batch_id: int, said: Terms, now: datetime) -> TermsKept:
-        """Keep what may be spent of a batch and of the account.
-
-        Raises:
-            LoadError: the batch has no such campaign.
-        """
+        """Keep what may be spent of a batch and of the account; LoadError: no such campaign."""
 
     def retry(
         self, job_ids: Sequence[int], give_up: Patience | None, *, now: datetime | None
     ) -> list[int]:
-        """Queue failed and cancelled jobs again, and ask for those that were held back.
+        """Queue failed and cancelled jobs again, and ask for those held back; return those moved.
 
-        Args:
-            job_ids: which.
-            give_up: attempts that will not end are given up first, on these terms.
-            now: what was found about held ones by then is overruled for good; None: until the next
-                look.
-
-        Returns:
-            The jobs that were moved.
+        Attempts that will not end are given up first. What was found about held ones by ``now`` is
+        overruled for good; None: until the next look.
         """
 
     def reword(self, job_ids: Sequence[int], prompt: str, give_up: Patience | None) -> list[int]:
@@ -188,42 +150,22 @@ class ControlStore(Protocol):
         """Cancel queued jobs; return those that were queued. What is paid for stays."""
 
     def give_up(self, job_ids: Sequence[int], patience: Patience) -> list[int]:
-        """Give up attempts that will not end; their charges stay, and they are still looked at.
-
-        Returns:
-            The jobs whose attempts were given up; they have failed, and may be bought again.
-        """
+        """Give up attempts that will not end, but are still looked at; return their jobs."""
 
     def remove(self, batch_id: int, now: datetime) -> int:
-        """Remove a batch from all lists and free its name; return how many jobs that cancelled.
+        """Remove a batch from all lists; return how many jobs that cancelled.
 
-        Raises:
-            NotAllowedError: something of it is under way, or in doubt.
+        NotAllowedError: something of it is under way, or in doubt.
         """
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
-        """Pause a batch, so that nothing more of it is submitted.
-
-        Returns:
-            Whether it was not paused before, and its status.
-
-        Raises:
-            NotFoundError: there is no such batch.
-        """
+        """Pause a batch or raise NotFoundError; return whether that was new, and its status."""
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
-        """Resume a batch.
+        """Resume a batch; return whether it was paused, and what ``agree`` returned.
 
-        Args:
-            name: of the batch.
-            agree: called in the transaction, sees what would be bought; if it raises, the batch
-                stays as it was.
-
-        Returns:
-            Whether it was paused before, and what ``agree`` returned.
-
-        Raises:
-            NotFoundError: there is no such batch.
+        ``agree`` sees in the transaction what would be bought; if it raises, the batch stays as it
+        was. NotFoundError: no such batch.
         """
 
     def offer(self, job_ids: Sequence[int], now: datetime, how: Handing, ceiling: int) -> Offered:
@@ -231,34 +173,18 @@ class ControlStore(Protocol):
 
         Jobs of a paused batch are handed over when it is resumed; jobs that something was found
         about are never handed over (docs/decisions/0014-consent-is-state-of-the-row.md).
-
-        Args:
-            job_ids: some hundreds at most, so that a runner never waits for long.
-            now: decides which day's budget counts.
-            how: which of them are handed over.
-            ceiling: micros to hold for a kind without a known price.
+        ``job_ids`` are some hundreds at most, so that a runner never waits for long; ``ceiling``:
+        micros to hold for a kind without a known price.
         """
 
     def hand_over(self, job_ids: Collection[int]) -> None:
         """Hand jobs to a run that is about to begin, with the lock held: it buys only these."""
 
     def ask_for(self, sought: Sought, now: datetime, *, again: bool) -> None:
-        """Write down which rows a person has asked for now, and which were left out.
-
-        Args:
-            sought: the rows, and which of them were picked.
-            now: what exists of them by then is meant.
-            again: a person said to buy what exists, too.
-        """
+        """Write down which rows a person asked for, existing ones too if ``again``; which not."""
 
     def overrule(self, sought: Sought, now: datetime, reason: HeldBack | None = None) -> None:
-        """Let rows be bought despite what was found about them by now: a person said so.
-
-        Args:
-            sought: the rows.
-            now: what turns up later is not covered.
-            reason: only rows held back for this reason; None: for any finding.
-        """
+        """Let rows be bought despite what was found by ``now``, for a reason or any."""
 
     def buy_unlooked(self, sought: Sought, job_ids: Iterable[int], now: datetime) -> None:
         """Let rows be bought that could not be looked for, those that a person was asked about."""
@@ -270,10 +196,7 @@ class ControlStore(Protocol):
         """Share videos paid for before with rows, at no cost; return how many took one."""
 
     def follow_voids(self) -> None:
-        """Move voids to the rows that ask for the same now (:mod:`jobs.store.voids`).
-
-        To be called before the rows' attempts are noted.
-        """
+        """Move voids to the rows that ask for the same now; before the rows' attempts are noted."""
 
     def judge(self, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
         """Keep what a person thinks of an attempt's video; None forgets it."""
@@ -293,8 +216,8 @@ class ControlStore(Protocol):
     def begin(self) -> None:
         """Begin with no batch served and no run at work, with the runner's lock held.
 
-        A killed runner could not do that itself; a runner that is alive although its lock file was
-        deleted stops because of this transaction, or it would find nothing left to do.
+        A killed runner could not do that itself; one that lives although its lock file was deleted
+        stops because of this transaction, or it would find nothing left to do.
         """
 
     def bind(self, origin: str, token: str) -> None:
@@ -303,19 +226,7 @@ class ControlStore(Protocol):
     def keep_place(
         self, host: str, *, seal: str | None = None, bind: tuple[str, str] | None = None
     ) -> None:
-        """Keep where the database is used, and by whom.
-
-        Args:
-            host: as :func:`jobs.model.host.this_host` names it.
-            seal: as :class:`jobs.database.seal.Sealer` makes it; None leaves the one that is kept.
-            bind: origin and token, as :meth:`bind`; None leaves what is kept.
-        """
+        """Keep the host, the seal and the binding of a database; None leaves what is kept."""
 
     def look_sooner(self, generation_ids: Sequence[str]) -> int:
-        """Look at generations now, because a callback says that they have ended.
-
-        The callback changes nothing else: only the look shows how they ended.
-
-        Returns:
-            How many were ours, unfinished, and not announced already.
-        """
+        """Look now at what a callback says has ended; return how many were ours and awaited."""

@@ -1,7 +1,6 @@
 """Doubts: submissions with an unknown outcome, and how the list, or a person, settles them.
 
-The reconciler reads the suspects, then the account's list, and writes what that settles in one
-transaction. A void, which counts as never made, stays watched: its generation may turn up.
+A void, which counts as never made, stays watched: its generation may turn up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,105 +10,50 @@ from typing import Any, Protocol, TypeVar
 
 from ..evidence.account_list import Reading
 from ..evidence.books import BalanceReading, Books
-from ..evidence.suspects import Appeared, ClockOffset, Settlement
+from ..evidence.suspects import Appeared, ClockOffset, Settlement, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.provider import Generation
-
-
-@dataclass(frozen=True, slots=True)
-class SuspectAttempt:
-    """An attempt whose generation may be in the account under an id we do not know.
-
-    Attributes:
-        state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
-        prompt: as it was sent.
-        request_key: what was asked for, however the prompt is spelled.
-        intent_at: when its intent was written, by our clock.
-        sent_until: since when its request can't be under way any more, by our clock: when its
-            connection ended; after a crash, when a later runner took the lock, or until when it
-            had to be sent.
-        ended_at: when it became a void; None for the others.
-        unproven: why the list could not settle it, as it is kept for people.
-        price: what it would have cost, in micros, as far as is known; 0: it is not.
-        replaced_at: when the intent of a void's replacement was written; None: there is none.
-    """
-
-    id: int
-    state: str
-    prompt: str
-    request_key: str
-    intent_at: datetime
-    sent_until: datetime
-    ended_at: datetime | None = None
-    unproven: str | None = None
-    price: int = 0
-    replaced_at: datetime | None = None
+from .seen import GenerationOwner
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyBeside:
-    """A reading of the balance beside one of the list, and what may have changed the balance.
-
-    Attributes:
-        completed: generations that the list, read after the balance, shows as completed.
-        strangers: known generations of others, which may be refunded.
-        more: how many more there are at least.
-        polled: unfinished generations are polled at the same time.
-    """
+    """A reading of the balance beside one of the list, and what may have changed the balance."""
 
     reading: BalanceReading
-    completed: frozenset[str]
-    strangers: frozenset[str]
+    completed: frozenset[str]  # in the list, which was read after the balance
+    strangers: frozenset[str]  # of others, and may be refunded, and how many more at least
     more: int
-    polled: bool
+    polled: bool  # unfinished generations are polled at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtSnapshot:
-    """What a store knows beside a reading of the account's list.
+    """What a store knows beside a reading of the account's list."""
 
-    Attributes:
-        suspects: doubts, submissions under way, and the voids that are watched.
-        offsets: how the clocks stood around each suspect, by attempt.
-        ours: the generations in the reading that attempts of ours have.
-        expected: the generations of ours that the reading must show.
-        books: what the balance shows; None if it was not read, or can't be compared.
-        claimed: those of :attr:`MoneyBeside.strangers` that are ours by now.
-    """
-
-    suspects: Sequence[SuspectAttempt]
+    suspects: Sequence[SuspectAttempt]  # doubts, submissions under way, watched voids
     offsets: Mapping[int, ClockOffset]
-    ours: Mapping[str, Acceptance]
-    expected: Sequence[Acceptance]
-    books: Books | None = None
-    claimed: frozenset[str] = frozenset()
+    ours: Mapping[str, Acceptance]  # the generations in the reading that attempts of ours have
+    expected: Sequence[Acceptance]  # the generations of ours that the reading must show
+    books: Books | None = None  # what the balance shows; None: not read, or not comparable
+    claimed: frozenset[str] = frozenset()  # the strangers of MoneyBeside that are ours by now
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtDecision:
-    """What is to be written of a reading.
+    """What is to be written of a reading."""
 
-    Attributes:
-        settlement: all its fields but ``clean``, ``passing`` and ``unstable`` are written.
-        why_void: for people.
-        most_voids: a job fails after so many voids.
-        lag: the longest time in seconds that the list took to show an acceptance, to be kept; None:
-            nothing new.
-    """
-
-    settlement: Settlement
+    settlement: Settlement  # all its fields but clean, passing and unstable are written
     why_void: str
-    most_voids: int
-    lag: float | None = None
+    most_voids: int  # a job fails after so many voids
+    lag: float | None = None  # most seconds the list took to show an acceptance; None: no news
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What was written of a reading.
+    """What was written of a reading: doubts adopted as generations, or voided.
 
     Attributes:
-        adopted: the doubts that are settled as generations, and these.
-        voided: the doubts that are settled as never made.
         appeared: each void that turned up, its generation, and what that is; None if nothing was
             written: its row is being sent, or it was settled in between.
     """
@@ -125,11 +69,9 @@ class JobsDoubt:
     """The last attempt of a job.
 
     Attributes:
-        offset: how the clocks stood around it.
         doubt_clock: when it went in doubt, by :meth:`jobs.model.clock.Clock.boot`; None: not known.
         send_before: until when its request had to be sent.
-        candidates: the generations that it could be, as they are kept for people:
-            ``generation_id``, ``status`` and ``created_at``.
+        candidates: what it could be, for people: ``generation_id``, ``status`` and ``created_at``.
     """
 
     attempt: SuspectAttempt
@@ -141,48 +83,24 @@ class JobsDoubt:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What is known beside a reading of the list that was made for one doubt.
+    """What is known beside a reading of the list that was made for one doubt."""
 
-    Attributes:
-        found: how many generations the doubt could be that no attempt has.
-        ours: the generations in the reading that attempts of ours have.
-        expected: the generations of ours that the reading must show.
-        any_ours: whether any generation is ours at all.
-        lag: measured seconds until the list shows an acceptance; None: not measured yet.
-    """
-
-    found: int
+    found: int  # how many generations the doubt could be that no attempt has
     ours: Mapping[str, Acceptance]
-    expected: Sequence[Acceptance]
-    any_ours: bool
-    lag: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class OwnerJob:
-    """The job that has a generation already."""
-
-    key: str
-    batch: str
+    expected: Sequence[Acceptance]  # the generations of ours that the reading must show
+    any_ours: bool  # whether any generation is ours at all
+    lag: float | None  # measured seconds until the list shows an acceptance; None: not measured yet
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the store knows, to compare with the account's list; money in micros.
-
-    Attributes:
-        ours: the generations of the list that attempts of ours have.
-        charged: in all.
-        held: for submissions with an unknown outcome.
-        first_balance: the first reading of the balance; None before that.
-        first_charged: what had been charged when that reading began.
-    """
+    """What the store knows, to compare with the account's list; money in micros."""
 
     ours: frozenset[str]
     charged: int
-    held: int
-    first_balance: int | None
-    first_charged: int
+    held: int  # for submissions with an unknown outcome
+    first_balance: int | None  # the first reading of the balance; None before that
+    first_charged: int  # what had been charged when that reading began
 
 
 D = TypeVar("D", bound=DoubtDecision)
@@ -211,13 +129,10 @@ class DoubtStore(Protocol):
         before ``decide`` is called.
 
         Args:
-            reading: of the list.
-            now: the time.
             money: a reading of the balance that began before it; None: it could not be read.
-            decide: decides from what is known in the transaction.
             remember: called once with what was decided and written, as soon as it is durable and
-                before any other task runs, even if the waiting task was cancelled: a video that
-                is paid for twice must be reported.
+                before any other task runs, even if the waiting task was cancelled: a video that is
+                paid for twice must be reported.
         """
 
     async def keep_lag(
@@ -225,15 +140,7 @@ class DoubtStore(Protocol):
         generation_ids: Sequence[str],
         longest: Callable[[Mapping[str, Acceptance]], float | None],
     ) -> Mapping[str, Acceptance]:
-        """Keep how long the list took to show an acceptance at most, by a page of it.
-
-        Args:
-            generation_ids: that the page shows.
-            longest: returns the seconds, from those that attempts of ours have; None: nothing new.
-
-        Returns:
-            Those that attempts of ours have.
-        """
+        """Keep the longest lag of the list, in seconds (None: no news); return ours on the page."""
 
     async def note_unproven(self, why: Mapping[int, str]) -> None:
         """Keep why doubts could not be settled, by attempt, for people."""
@@ -244,25 +151,16 @@ class DoubtStore(Protocol):
     def search(
         self, attempt_id: int, reading: Reading, candidates: Sequence[Generation], since: datetime
     ) -> Searched:
-        """Keep which generations a doubt could be, for the person who resolves it.
+        """Keep which candidates, without our attempts', a doubt could be, for who resolves it.
 
-        Args:
-            attempt_id: of the doubt.
-            reading: of the list, made for it.
-            candidates: generations in it that the doubt could be; those of our attempts are left
-                out.
-            since: what was sent before need not be shown.
+        What was sent before ``since`` need not be shown by the reading.
         """
 
-    def owner_of(self, generation_id: str) -> OwnerJob | None:
+    def owner_of(self, generation_id: str) -> GenerationOwner | None:
         """Return the job that has a generation; None if no attempt has it."""
 
-    def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> OwnerJob | bool:
-        """Settle a doubt on a person's word: this generation is its own.
-
-        Returns:
-            Whether it landed, or the job that has the generation already.
-        """
+    def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> GenerationOwner | bool:
+        """Settle a doubt on a person's word; return whether it landed, or the job that has it."""
 
     def void(self, attempt_id: int, reason: str, now: datetime) -> bool:
         """Settle a doubt on a person's word: nothing was made. Return whether it landed."""

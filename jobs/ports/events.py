@@ -1,9 +1,8 @@
 """Events: what happened, in the order in which it became durable.
 
-An event is written in the transaction of the change, so that none is missing after a crash and
-none reports what was rolled back. Those of jobs are written by the triggers of
-:mod:`jobs.database.tables`, whoever moves a job; those of batches and runs by
-:mod:`jobs.store.events`.
+An event is written in the transaction of the change, so that none is missing after a crash and none
+reports what was rolled back: by triggers for jobs (:mod:`jobs.database.triggers`), whoever moves
+one, by :mod:`jobs.store.events` for batches and runs.
 """
 
 from collections.abc import Collection, Sequence
@@ -22,8 +21,8 @@ KEPT: Final = 200_000
 class JobFact(StrEnum):
     """What happened to a job.
 
-    ``accepted``: the provider took its request, and charged it. ``unconfirmed``: it is
-    unknown whether it did. ``found``: a generation turned out to be the job's. ``never_made``: an
+    ``accepted``: the provider took its request, and charged it. ``unconfirmed``: it is unknown
+    whether it did. ``found``: a generation turned out to be the job's. ``never_made``: an
     unconfirmed request came to nothing. ``paid_twice``: one that counted as that turned up after
     its job was bought again. ``retrying``: its generation failed, and is bought again.
     ``completed`` and ``failed`` are its ends, until somebody queues it again.
@@ -60,70 +59,45 @@ class RunFact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """Something happened to a job.
-
-    Attributes:
-        number: higher than that of every earlier event.
-        batch: its name now; None: it is removed.
-        key: of the job, within its batch; None: the job is gone.
-        row: of its manifest; None as ``key``.
-        attempt_id: the attempt that this is about; None: there is none.
-        generation_id: of the attempt, as it is known by now.
-        price: of the attempt, as it is known by now.
-        error_kind: why it failed, or is bought again; else None.
-        error: the same in words, mostly the provider's.
-    """
+    """Something happened to a job; ``number`` is higher than that of every earlier event."""
 
     number: int
     at: datetime
     fact: JobFact
     batch_id: int
     job_id: int
-    batch: str | None
-    key: str | None
+    batch: str | None  # its name now; None: it is removed
+    key: str | None  # of the job, within its batch; None, as row: the job is gone
     row: int | None
-    attempt_id: int | None
+    attempt_id: int | None  # the attempt that this is about, with its id and price as known by now
     generation_id: str | None
     price: Micros | None
-    error_kind: FailureKind | None = None
+    error_kind: FailureKind | None = None  # why it failed, or is bought again
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEvent:
-    """Something happened to a batch.
-
-    Attributes:
-        number: higher than that of every earlier event.
-        batch: its name now; None: it is removed.
-        blocked: what stops its remaining jobs.
-        waiting_for: the same for people, or what every batch waits for; empty: nothing.
-    """
+    """Something happened to a batch."""
 
     number: int
     at: datetime
     fact: BatchFact
     batch_id: int
-    batch: str | None
-    blocked: frozenset[Blocked] = frozenset()
-    waiting_for: str = ""
+    batch: str | None  # its name now; None: it is removed
+    blocked: frozenset[Blocked] = frozenset()  # what stops its remaining jobs
+    waiting_for: str = ""  # the same for people, or what every batch waits for
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """Something happened to a run.
-
-    Attributes:
-        number: higher than that of every earlier event.
-        reason: why it ended; None: it did not, or by an error of this program.
-        message: the provider's words, where these ended it.
-    """
+    """Something happened to a run."""
 
     number: int
     at: datetime
     fact: RunFact
-    reason: Reason | None = None
-    message: str = ""
+    reason: Reason | None = None  # None: it did not end, or by an error of this program
+    message: str = ""  # the provider's, where it ended the run
 
 
 Event = JobEvent | BatchEvent | RunEvent
@@ -138,16 +112,7 @@ class EventStore(Protocol):
     def since(
         self, number: int, limit: int, batch_ids: Collection[int] | None = None
     ) -> Sequence[Event]:
-        """List the first events behind a number.
-
-        Args:
-            number: of the last event that is known already; 0 begins with the oldest kept.
-            limit: of events.
-            batch_ids: whose events, and those of runs; None: of all batches.
-        """
+        """List the first events behind a number (0: the oldest kept): of runs, and of batches."""
 
     def notable(self, batch_id: int, limit: int) -> Sequence[Event]:
-        """List the newest events of a batch and of runs, the newest first.
-
-        All but acceptances and completions, which are what is expected.
-        """
+        """List the newest events of a batch and of runs but :data:`EXPECTED`, the newest first."""

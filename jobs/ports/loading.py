@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple, Protocol
 from ..model.spec import AskedRow, JobSpec, SpecRow
 from ..model.states import HeldBack
 from .control import Terms, TermsKept
-from .figures import FileRow
 from .queries import QueryStore
+from .seen import FileRow
 from .selection import Sought
 
 EXPORTS: Final = "exports"
@@ -35,10 +35,7 @@ class LoadOrder:
     Attributes:
         name: of the batch, as the person gave it; None leaves the choice to path and default.
         default_name: the manifest's own name, or its stem.
-        source: names the manifest, such as its absolute path.
-        columns: the manifest's own, for the export.
         reading: where the manifest is and how it was read.
-        on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
         held_back: why the rows that this load queues or edits are not bought yet.
     """
@@ -55,13 +52,13 @@ class LoadOrder:
 
 @dataclass(slots=True)
 class LoadReport:
-    """What a load did.
+    """What a load did, by the keys of rows.
 
     Attributes:
-        edited: keys of paid rows whose edit was *not* followed (:attr:`OnChange.REDO` does).
-        redone: keys of paid rows that are bought again, those that failed among them.
-        busy: keys of edited rows that are under way just now: load again when they are finished.
-        cancelled: keys of unpaid rows that are no longer in the manifest.
+        edited: paid rows whose edit was *not* followed (:attr:`OnChange.REDO` does).
+        redone: paid rows that are bought again, those that failed among them.
+        busy: edited rows that are under way just now: load again when they are finished.
+        cancelled: unpaid rows that are no longer in the manifest.
     """
 
     batch_id: int = 0
@@ -100,12 +97,7 @@ Place = tuple[int, int]
 
 
 class WantedFile(NamedTuple):
-    """A completed job whose file is not here yet.
-
-    Attributes:
-        tries: how often it was tried.
-        path: where it will be, once that is planned.
-    """
+    """A completed job whose file is not here yet; ``path`` is where it will be, once planned."""
 
     batch_id: int
     job_id: int
@@ -126,27 +118,18 @@ class WantedFile(NamedTuple):
 class LoadStore(Protocol):
     """Adds rows, and keeps which files are here.
 
-    A manifest is loaded in two steps: :meth:`stage` reads its rows, however long that takes, into a
-    place that only this store sees, without a lock; :meth:`load` brings them into their batch at
-    once.
+    :meth:`stage` reads a manifest's rows, however long that takes, into a place that only this
+    store sees, without a lock; :meth:`load` brings them into their batch at once.
     """
 
     def stage(self, rows: Iterable[SpecRow]) -> int:
-        """Keep rows for :meth:`load`, in their order, instead of earlier ones; return how many.
-
-        Args:
-            rows: with distinct keys; if reading them raises, what was staged before is kept.
-        """
+        """Keep rows with distinct keys for :meth:`load`, in place of earlier ones; count them."""
 
     def staged_rows(self) -> list[int]:
         """List the manifest's rows of which something is staged, ascending, each once."""
 
     def staged_counts(self, rows: Collection[int] | None = None) -> list[StagedCount]:
-        """Count what is staged by price kind and campaign, in the order in which they begin.
-
-        Args:
-            rows: count only these; None: all.
-        """
+        """Count what is staged (of some rows) by kind and campaign, as they begin."""
 
     def staged_first(self, most: int, rows: Collection[int] | None = None) -> list[StagedRow]:
         """Read the first of what is staged: of all rows, or of some."""
@@ -160,16 +143,9 @@ class LoadStore(Protocol):
     ) -> tuple[LoadReport, TermsKept]:
         """Bring what is staged into its batch, and keep the terms: all or nothing.
 
-        Args:
-            order: into which batch, and how.
-            said: what may be spent, as the person and the manifest set it.
-            now: the time.
-            agree: called in the transaction with what the load did; if it raises, all is rolled
-                back.
-
-        Raises:
-            LoadError: the batch is ambiguous, edits need a decision, or a cap is for a campaign
-                that no row has.
+        If ``agree``, called in the transaction with what the load did, raises, all is rolled back.
+        LoadError: the batch is ambiguous, edits need a decision, or no row has a campaign with a
+        cap.
         """
 
     def add(
@@ -181,20 +157,12 @@ class LoadStore(Protocol):
         said: Terms,
         now: datetime,
     ) -> tuple[int, TermsKept]:
-        """Add one job to a batch of single videos, and keep the terms, at once.
+        """Add one job to a batch of single videos, made if missing, and keep the terms, at once.
 
-        It is unasked: it is bought only while it is handed over, and by no later run.
-
-        Args:
-            batch: its name; it is made if there is none.
-            columns: its own, for the export.
-            check: called in the transaction; if it raises, all is rolled back.
-            make: makes the job, whose key must be new, and its price kind, from the row number.
-            said: what may be spent of the batch and the account.
-            now: the time.
-
-        Returns:
-            The job's number, and the effect of the terms.
+        It is unasked: it is bought only while it is handed over, and by no later run. ``check`` is
+        called in the transaction; if it raises, all is rolled back. ``make`` makes the job, with a
+        new key, and its price kind from the row number. Returns its number, and the effect of the
+        terms.
         """
 
     def note(
@@ -207,12 +175,8 @@ class LoadStore(Protocol):
         """Note which rows a run may buy and what they ask for now, in temporary tables.
 
         Between a look and the purchase a person may be asked: a row that is loaded or edited in
-        between was not looked for, and nobody was asked about it. One note at a time.
-
-        Args:
-            batch_ids: whose rows.
-            named: a person named the batches.
-            pick: chooses rows of a batch's manifest; None: all.
+        between was not looked for, and nobody was asked about it. One note at a time. ``pick``
+        chooses rows of a batch's manifest; None: all.
         """
 
     def note_sought(self, sought: Sought) -> Sought:
@@ -221,13 +185,7 @@ class LoadStore(Protocol):
     def keep_written(
         self, batch_ids: Collection[int], name: str, change: Callable[[Any], Any]
     ) -> None:
-        """Keep with batches what was written for them, at once.
-
-        Args:
-            batch_ids: batches that are gone are skipped.
-            name: one of :data:`WRITTEN`.
-            change: maps the kept value to the new one; JSON, or None.
-        """
+        """Change what was written for batches (JSON or None), one of :data:`WRITTEN`, at once."""
 
     def wanted_files(
         self,
@@ -237,20 +195,10 @@ class LoadStore(Protocol):
         after: Place = (0, 0),
         keys: Sequence[str] = (),
     ) -> list[WantedFile]:
-        """List completed jobs without a file, a page at a time.
-
-        Args:
-            batch_ids: of the batches.
-            limit: most jobs.
-            after: the place after which to begin.
-            keys: only jobs with these keys, if any are given.
-        """
+        """List completed jobs without a file after a place, of some keys if any are given."""
 
     def files_there(self, batch_ids: Sequence[int]) -> list[FileRow]:
-        """List the fetched files, to check that they are still where they were put.
-
-        A row that shares the video of another batch's row shares its file too.
-        """
+        """List the fetched files, to check them; a row that shares a video shares its file too."""
 
     def file_of(self, attempt_id: int) -> FileRow | None:
         """Read the file of an attempt; None when it was not fetched."""

@@ -1,11 +1,9 @@
-"""What the engine asks of its store to buy: taking over, turns, answers, and leaving.
+"""What the engine asks of its store to buy; only the run that holds the lock calls it, in order.
 
-The order of calls in a run::
+::
 
     take_over → follow_voids → serve → turn, turn, … → wait → leave
                                         └ settle, for each claim of a turn
-
-Only the run that holds the lock calls these.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,27 +31,17 @@ class Lost(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """How a run lost its database, and where its purchases are written.
-
-    Attributes:
-        copy: a copy of what was written into a file that is gone; None: not copied.
-        trouble: why copying failed; empty if it was not tried.
-    """
+    """How a run lost its database, and where its purchases are written."""
 
     database: Path
     lost: Lost
-    copy: Path | None = None
-    trouble: str = ""
+    copy: Path | None = None  # of what was written into a file that is gone
+    trouble: str = ""  # why copying failed
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What an earlier runner left behind.
-
-    Attributes:
-        doubts: attempts whose submission was under way when it ended, now in doubt.
-        overdue: overdue generations that this run looks at first.
-    """
+    """How many submissions of an earlier runner are in doubt now, and overdue looks come first."""
 
     doubts: int
     overdue: int
@@ -75,21 +63,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class ClaimTerms:
-    """The terms on which jobs may be claimed.
+    """The terms on which jobs may be claimed; what a run remembers is only read."""
 
-    Attributes:
-        window: unfinished generations at most, over all batches.
-        want: claims at most now (what the pace allows).
-        ceiling: micros to hold for a kind without a known price.
-        patience: how long after the intent its POST may still leave.
-        elsewhere: what others are seen to buy; only read.
-        looked_for: which rows may be bought without looking for them again; only read.
-    """
-
-    window: int
-    want: int
-    ceiling: int
-    patience: timedelta
+    window: int  # unfinished generations at most, over all batches
+    want: int  # claims at most now (what the pace allows)
+    ceiling: int  # micros to hold for a kind without a known price
+    patience: timedelta  # how long after the intent its POST may still leave
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     looked_for: LookedFor = field(default_factory=LookedFor)
 
@@ -101,11 +80,11 @@ class Claimed:
     Attributes:
         blocked: what blocked the rest, by batch id.
         others: generations of others because of which jobs were held back.
-        crowded: True when paid generations of any batch fill the window, or rows wait for a look at
-            the account's list: a slot will come free.
+        crowded: paid generations of any batch fill the window, or rows wait for a look at the list:
+            a slot will come free.
         found: about the rows that were looked at; to be kept (:meth:`LookedFor.keep`).
-        copies: prompts as the list shows them, each with the purchase of others and our batch, that
-            are handled; to be forgotten (:meth:`Elsewhere.forget`).
+        copies: shown prompts with others' purchase and our batch, handled; to be forgotten
+            (:meth:`Elsewhere.forget`).
     """
 
     claims: Sequence[Claim] = ()
@@ -123,81 +102,48 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """What is still to do of the active batches, and of the jobs that were handed over.
+    """What is still to do of the active batches, and of the jobs that were handed over."""
 
-    Attributes:
-        ready: something is queued and due.
-        paused: something is queued in a batch that a person paused.
-        sending: jobs with an open attempt, at least.
-        pending: jobs that are paid and not finished, at least.
-        in_doubt: jobs that wait for their doubt to be settled, at least.
-        next_due: when the first job that is queued for later is due; None: there is none.
-    """
-
-    ready: bool = False
-    paused: bool = False
-    sending: int = 0
+    ready: bool = False  # something is queued and due
+    paused: bool = False  # something is queued in a batch that a person paused
+    sending: int = 0  # jobs with an open attempt, at least; also the next two
     pending: int = 0
     in_doubt: int = 0
-    next_due: datetime | None = None
+    next_due: datetime | None = None  # of what is queued for later; None: there is nothing
 
 
 @dataclass(frozen=True, slots=True)
 class TurnTerms:
-    """The terms of one turn of the scheduler.
-
-    Attributes:
-        now: the time.
-        run_id: of the run, as it took over.
-        new_key: makes the idempotency key of a request that is sent for the first time.
-        claim: on which terms jobs may be claimed; None: nothing is bought in this turn.
-        past_grace: doubts that take no slot of the window: the next purchase may settle them.
-        not_awaited: batches that are not waited for while they are paused.
-        tells_served: return the served batches if nothing may be claimed.
-    """
+    """The terms of one turn of the scheduler."""
 
     now: datetime
     run_id: str
-    new_key: Callable[[], str]
-    claim: ClaimTerms | None = None
-    past_grace: Collection[int] = ()
-    not_awaited: Collection[int] = ()
-    tells_served: bool = False
+    new_key: Callable[[], str]  # of a request that is sent for the first time
+    claim: ClaimTerms | None = None  # None: nothing is bought in this turn
+    past_grace: Collection[int] = ()  # doubts that take no slot: the next purchase may settle them
+    not_awaited: Collection[int] = ()  # batches not waited for while they are paused
+    tells_served: bool = False  # return the served batches if nothing may be claimed
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a turn has claimed, and what it saw in the same transaction.
+    """What a turn has claimed, and what it saw in the same transaction."""
 
-    Attributes:
-        claimed: empty if the terms allow nothing, or the job table is lost.
-        left: what is still to do, after these claims.
-        doubts: all attempts in doubt, and whether their job is served.
-        overdue_looks: an overdue generation is to be looked at.
-        balance: of the account at the last reading, in micros, if it blocks purchases.
-        served: batches that are served, if they were asked for.
-        lost: why the run must stop; None while it may continue.
-    """
-
-    claimed: Claimed
-    left: Outstanding
-    doubts: Mapping[int, bool]
+    claimed: Claimed  # empty if the terms allow nothing, or the job table is lost
+    left: Outstanding  # what is still to do, after these claims
+    doubts: Mapping[int, bool]  # all attempts in doubt, and whether their job is served
     overdue_looks: bool
-    balance: int | None = None
-    served: Sequence[int] = ()
-    lost: Lost | None = None
+    balance: int | None = None  # at the last reading, in micros, if it blocks purchases
+    served: Sequence[int] = ()  # batches that are served, if they were asked for
+    lost: Lost | None = None  # why the run must stop; None while it may continue
 
 
-class Decision(Protocol):
-    """What a run decides after a turn; it is written in the same transaction."""
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a run decides after a turn, written in the same transaction; None: as it is."""
 
-    @property
-    def waits(self) -> Mapping[int, str | None] | None:
-        """What batches wait for; a served one that is not named waits for nothing. None: as is."""
-
-    @property
-    def serving(self) -> bool | None:
-        """Whether jobs that are handed over from now on are taken. None: unchanged."""
+    waits: Mapping[int, str | None] | None  # a served batch that is not named waits for nothing
+    serving: bool | None  # whether jobs that are handed over from now on are taken
 
 
 D = TypeVar("D", bound=Decision)
@@ -205,34 +151,19 @@ D = TypeVar("D", bound=Decision)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of a POST.
+    """The outcome of a POST."""
 
-    Attributes:
-        attempt_id: of an open attempt, or of one in doubt whose answer came after all.
-        outcome: as it is booked.
-        at: when it came.
-        boot: the same by :meth:`jobs.model.clock.Clock.boot`.
-        first_look: how long after ``at`` the generation of an acceptance is looked at first.
-        put_back: attempts whose rows failed before this answer showed that it was not their fault.
-    """
-
-    attempt_id: int
+    attempt_id: int  # of an open attempt, or of one in doubt that is answered after all
     outcome: SubmitOutcome
-    at: datetime
+    at: datetime  # when it came; boot: the same by Clock.boot
     boot: str | None = None
-    first_look: timedelta = timedelta(0)
-    put_back: Sequence[int] = ()
+    first_look: timedelta = timedelta(0)  # until an accepted one is looked at
+    put_back: Sequence[int] = ()  # their rows had failed by no fault of their own
 
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """How a run ends.
-
-    Attributes:
-        served: batches that it served, or of which jobs were handed to it.
-        handed: jobs that were handed to it.
-        surplus: how many generations that turned up late are paid for twice.
-    """
+    """What a run served and was handed; ``surplus``: late generations that are paid for twice."""
 
     served: Sequence[int]
     handed: Sequence[int]
@@ -243,10 +174,9 @@ class PurchaseStore(Protocol):
     """The job table, for the run that buys."""
 
     def take_over(self, run_id: str, now: datetime, boot: str | None = None) -> Recovery:
-        """Take the job table over from an earlier run, however it ended; the lock is held.
+        """Take the job table over from an earlier run, with the lock held, in one transaction.
 
-        In one transaction: every other run stops at its next turn, and submissions that the last
-        one had under way are in doubt.
+        Every other run stops at its next turn, and what it was sending is in doubt.
         """
 
     def lost(self, run_id: str) -> Lost | None:
@@ -273,27 +203,19 @@ class PurchaseStore(Protocol):
         """Claim what may be claimed and see what is left, in one transaction; durable on return.
 
         Args:
-            terms: of this turn.
-            decide: called in the transaction with what was claimed and seen; what it returns is
-                written there, so that no job is handed over between the last look and the note
-                that none is taken any more. It must change nothing.
+            decide: called in the transaction; what it returns is written there, so that no job is
+                handed over between the last look and the note that none is taken any more.
             keep: called as soon as the turn is durable, before any other task runs: what the run
-                remembers of its purchases must not be older than a page of the list that is read
-                at the same time.
-
-        Returns:
-            What was claimed and seen, and what was decided on it.
+                remembers of its purchases must not be older than a page of the list that is read at
+                the same time.
         """
 
     async def settle(self, answer: Answer) -> bool:
         """Write an answer down; durable on return, and written even if the caller is cancelled.
 
-        Answers of the same turn of the loop share a transaction; one that can't be written does
-        not affect the others.
-
-        Returns:
-            False for an acceptance that did not land: its attempt was settled already, or another
-            attempt has the generation.
+        Answers of one turn of the loop share a transaction; one that can't be written does not
+        affect the others. Returns False for an acceptance that did not land: its attempt was
+        settled already, or another attempt has the generation.
         """
 
     async def put_back(self, attempt_ids: Sequence[int]) -> int:
@@ -322,13 +244,6 @@ class PurchaseStore(Protocol):
     ) -> LeftBehind:
         """End a run: what it has under way is in doubt, and nothing is served any more.
 
-        A run that lost the job table to another one changes nothing.
-
-        Args:
-            run_id: of the run.
-            now: the time.
-            boot: the same by :meth:`jobs.model.clock.Clock.boot`.
-            turned_up: voids that turned up in this run.
-            reason: why it ends; None: by an error of this program.
-            message: the provider's words, if these end it.
+        A run that lost the job table to another one changes nothing. ``turned_up``: voids of this
+        run; ``reason`` None: by an error of this program; ``message``: the provider's words.
         """

@@ -6,27 +6,29 @@ from datetime import datetime
 from typing import Protocol
 
 from ..evidence.looked_for import Wish
-from ..model.again import Patience, WhyNot
+from ..model.retry import Patience, WhyNot
 from ..model.states import HeldBack
-from .figures import Bucket, GenerationOwner, Page, PaidTwice, Part, QueuedJob, Taken
 from .seen import (
     AccountRow,
     AttemptRow,
     BatchRow,
     BatchStatus,
+    Bucket,
     FailureGroup,
+    GenerationOwner,
     JobRow,
+    Page,
+    PaidTwice,
+    Part,
     PriceRow,
+    QueuedJob,
+    Taken,
 )
 from .selection import EVERYTHING, Filter, Shelf, Sought, Wanted
 
 
 class QueryStore(Protocol):
-    """Answers questions; each on one consistent snapshot, which no writer blocks.
-
-    Inside of :meth:`snapshot` all answers are of one moment. Other roles pass a ``QueryStore`` to
-    callbacks that decide inside a transaction.
-    """
+    """Answers questions, each on one consistent snapshot, all in one inside of :meth:`snapshot`."""
 
     def snapshot(self) -> AbstractContextManager["QueryStore"]:
         """Ask several questions about one moment; nothing may be awaited inside."""
@@ -38,11 +40,7 @@ class QueryStore(Protocol):
         """Read whose database this is, and what was seen of the account."""
 
     def check_zone(self) -> None:
-        """Check that this machine knows the time zone of the daily budget.
-
-        Raises:
-            DatabaseUnusableError: it does not.
-        """
+        """Raise DatabaseUnusableError if this machine does not know the daily budget's zone."""
 
     def future_days(self, now: datetime) -> list[str]:
         """List the days of the daily budget that have not begun anywhere yet, first to last."""
@@ -57,22 +55,12 @@ class QueryStore(Protocol):
         """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: no cap."""
 
     def batches(self, name: str | None = None) -> list[BatchRow]:
-        """List the batches in the order of their loading, or the one of that name.
-
-        Raises:
-            NotFoundError: there is none of that name.
-        """
+        """List the batches in the order of loading, or the one of that name or NotFoundError."""
 
     def batch_of(self, name: str | None, default_name: str, source: str | None) -> BatchRow | None:
-        """Find the batch that a load would go into; None when it would make one.
+        """Find the batch that a load goes into (:class:`LoadOrder`); None: it would make one.
 
-        Args:
-            name: as the person gave it; None leaves the choice to path and default.
-            default_name: the manifest's own name, or its stem.
-            source: names the manifest.
-
-        Raises:
-            LoadError: another file is loaded under the default name.
+        LoadError: another file is loaded under the default name.
         """
 
     def find_batch(self, name: str | None, source: str) -> BatchRow | None:
@@ -85,32 +73,16 @@ class QueryStore(Protocol):
         """Sum all batches up, or some by their numbers."""
 
     def jobs(self, wanted: Wanted = EVERYTHING, order: str = "row") -> list[JobRow]:
-        """List jobs in an order of :data:`jobs.queries.jobs.ORDERS`.
-
-        Raises:
-            NotFoundError: there is no batch of that name.
-        """
+        """List jobs in one of :data:`jobs.queries.jobs.ORDERS`; NotFoundError: no such batch."""
 
     def each_job(self, wanted: Wanted = EVERYTHING) -> Iterator[JobRow]:
-        """Stream jobs in the order of their rows; inside of :meth:`snapshot` alone.
-
-        Raises:
-            NotFoundError: there is no batch of that name.
-        """
+        """Stream jobs by row, only inside of :meth:`snapshot`; NotFoundError: no such batch."""
 
     def failures(self, wanted: Wanted) -> list[FailureGroup]:
-        """Group failed jobs by kind and words, the most frequent first.
-
-        Raises:
-            NotFoundError: there is no batch of that name.
-        """
+        """Group failed jobs by kind and words, most frequent first; NotFoundError: no batch."""
 
     def job(self, key: str, batch: str | None = None) -> JobRow:
-        """Find one job by its key (or its number as ``#12``), within a batch if named.
-
-        Raises:
-            NotFoundError: none, or several batches have that key.
-        """
+        """Find one job by key or number (``#12``); NotFoundError: none, or in several batches."""
 
     def numbered(self, job_ids: Sequence[int]) -> list[JobRow]:
         """Read jobs by their numbers, in that order; removed batches' as well."""
@@ -155,12 +127,7 @@ class QueryStore(Protocol):
         """List the queued rows that wait because they may be paid for already."""
 
     def wishes(self, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
-        """Read what queued rows ask for, of those that a look must know (jobs.store.takeovers).
-
-        Args:
-            sought: the rows.
-            free: without those that something was found about.
-        """
+        """Read what sought rows ask for that a look must know; ``free``: without findings."""
 
     def any_unended(self, batch_id: int) -> bool:
         """Check whether a job of a batch failed for us, and may still finish at the provider."""
@@ -195,15 +162,7 @@ class QueryStore(Protocol):
         after: int = 0,
         before: int | None = None,
     ) -> Page:
-        """Read a page of a batch's jobs, in the order of their numbers.
-
-        Args:
-            batch_id: of the batch.
-            which: which jobs.
-            limit: most jobs on the page.
-            after: the number of the job before the first one.
-            before: the number of the job after the last one; overrides ``after``.
-        """
+        """Read a page of jobs by number, after one, or before one, which overrides ``after``."""
 
     def newest_number(self) -> int:
         """Return the highest number of a job; 0 if there is none."""

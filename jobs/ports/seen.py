@@ -1,9 +1,9 @@
-"""What the queries answer with: frozen values, so that no row of the database leaves the store."""
+"""What queries return: frozen values, so that no row of the database leaves the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..model.ledger import Budget
 from ..model.provider import GenerationRequest
@@ -16,65 +16,45 @@ SURPLUS: Final = "turned up after it had counted as never made and was bought ag
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as it is kept.
-
-    Attributes:
-        source: names the manifest; None for a batch that has none.
-        columns: the manifest's own, for exports.
-        active: a runner serves it.
-        max_price_micros: the most that one video of it may cost; None: no limit.
-        refunds: one of :class:`jobs.model.ledger.Refunds`.
-        removed_at: since when it is in no list.
-        reading: where the manifest is and how it was read, and what was written for it
-            (:data:`jobs.ports.loading.WRITTEN`).
-    """
+    """A batch as it is kept."""
 
     id: int
     name: str
-    source: str | None
+    source: str | None  # names the manifest; None: it has none
     columns: list[str]
-    active: bool
+    active: bool  # a runner serves it
     paused: bool
-    max_price_micros: int | None
+    max_price_micros: int | None  # the most that one video of it may cost; None: no limit
     waiting_for: str | None
     created_at: datetime
-    refunds: str
+    refunds: str  # one of jobs.model.ledger.Refunds
     removed_at: datetime | None
-    reading: dict[str, Any] | None
+    reading: dict[str, Any] | None  # of the manifest; and what was written (WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtRow:
-    """An attempt with an unknown outcome, and its job's key.
-
-    Attributes:
-        candidates: generations that it can't be told apart from.
-        unproven: why the account's list could not settle it so far.
-    """
+    """An attempt with an unknown outcome, and its job's key."""
 
     job_id: int
     key: str
     intent_at: datetime
     doubt_since: datetime | None
     error: str | None
-    unproven: str | None
+    unproven: str | None  # why the list could not settle it so far
     hold_micros: int
-    candidates: list[dict[str, Any]] | None
+    candidates: list[dict[str, Any]] | None  # what it can't be told apart from
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """Progress and money of a batch.
+    """Progress and money of a batch, in micros; zero counts of states included.
 
     Attributes:
-        jobs: how many jobs are in each state, zeros included.
-        failed_kinds: how many failed by each kind.
         active: a runner serves it, or has unfinished jobs of it.
         files_missing: completed jobs whose file is not here.
-        twice: what was paid for twice, in micros (:mod:`jobs.store.latecomers`).
-        held_back: queued jobs that no runner buys, by :class:`~jobs.model.states.HeldBack`.
-        money: the batch's budget; refunds beside it.
-        campaigns: each campaign's budget by its name.
+        twice: what was paid for twice (:mod:`jobs.store.latecomers`).
+        held_back: queued jobs that no runner buys, by reason.
         doubts: the attempts in doubt, the oldest first.
     """
 
@@ -116,12 +96,6 @@ class JobRow:
     """A job with its batch's name, its last attempt, its file and what a person thinks of it.
 
     The fields up to ``named`` are the job's own (:class:`jobs.database.tables.Job`).
-
-    Attributes:
-        served: a running runner buys it.
-        attempt_price: what the last attempt was charged, in micros.
-        file: where its file is, or will be; it is here if ``sha256`` is known.
-        verdict: one of :class:`jobs.ports.selection.Verdict`.
     """
 
     id: int
@@ -163,7 +137,7 @@ class JobRow:
     named: bool
     batch: str
     paused: bool
-    served: bool
+    served: bool  # a running runner buys it
     attempt_state: str | None
     generation_id: str | None
     attempt_kind: str | None
@@ -171,13 +145,13 @@ class JobRow:
     queue_position: int | None
     said_state: str | None
     hold_micros: int | None
-    attempt_price: int | None
+    attempt_price: int | None  # what the last attempt was charged, in micros
     attempt_error: str | None
     intent_at: datetime | None
-    file: str | None
+    file: str | None  # where its file is, or will be; it is here if sha256 is known
     sha256: str | None
     download_error: str | None
-    verdict: str | None
+    verdict: str | None  # one of jobs.ports.selection.Verdict
 
     @property
     def asked(self) -> AskedRow:
@@ -249,11 +223,7 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """Failed jobs of one kind and the same words.
-
-    Attributes:
-        example: the first one's key.
-    """
+    """Failed jobs of one kind and the same words; ``example`` is the first one's key."""
 
     error_kind: str
     error: str | None
@@ -264,26 +234,19 @@ class FailureGroup:
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
-    """The owner of this database, where it was used last, and what was seen of the account.
-
-    Attributes:
-        token_hash: of the token that it is bound to; None while it is not bound.
-        floor_micros: minimum balance to leave in the account.
-        serving: a runner takes what is handed over; a killed one may have left it so.
-        seal: for whom what is kept here counts as consent (:mod:`jobs.database.seal`).
-    """
+    """The owner of this database, where it was used last, and what was seen of the account."""
 
     api_origin: str | None
     token_salt: str | None
-    token_hash: str | None
-    floor_micros: int
+    token_hash: str | None  # of the token that it is bound to; None while it is not bound
+    floor_micros: int  # minimum balance to leave in the account
     balance_micros: int | None
     balance_at: datetime | None
     time_zone: str
     host: str | None
     run_at: datetime | None
-    serving: bool
-    seal: str | None
+    serving: bool  # a runner takes what is handed over; a killed one may have left it so
+    seal: str | None  # for whom what is kept here counts as consent (jobs.database.seal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,3 +260,80 @@ class PriceRow:
     seen_at: datetime
     odd_micros: int | None
     odd_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of jobs in their order; whether there are jobs before and after them."""
+
+    jobs: Sequence[JobRow]
+    earlier: bool
+    later: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Jobs that ended within a span that begins at ``at``, and what both charged, in micros."""
+
+    at: datetime
+    completed: int
+    failed: int
+    charged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many seconds videos took from submission to completion; the key of the slowest."""
+
+    median: float
+    longest: float
+    slowest: str
+
+
+@dataclass(slots=True)
+class Part:
+    """The states of some jobs of a batch, zeros included.
+
+    ``held_back`` counts queued ones that no runner buys; ``files_missing`` completed ones.
+    """
+
+    jobs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, JobState), 0))
+    held_back: dict[HeldBack, int] = field(default_factory=dict)
+    files_missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """A job that may be bought: its number and its price kind."""
+
+    id: int
+    kind: str
+
+
+class GenerationOwner(NamedTuple):
+    """The attempt that a generation is, with its job's key and its batch's name."""
+
+    id: int
+    key: str
+    batch: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A fetched file of an attempt, where it was put, and the job that has it."""
+
+    attempt_id: int
+    job_id: int
+    path: str
+    bytes: int
+    sha256: str
+    key: str
+
+
+class PaidTwice(NamedTuple):
+    """A generation that turned up after its job had been bought again, in micros."""
+
+    batch: str
+    key: str
+    generation_id: str
+    price_micros: int

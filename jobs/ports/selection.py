@@ -10,23 +10,14 @@ from ..model.states import ASKED_BY_NAME, FOUND, HeldBack
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs are meant; what is empty leaves all.
-
-    Attributes:
-        batch: name of a batch.
-        states: of :class:`~jobs.model.states.JobState`.
-        kinds: of failure.
-        campaigns: names.
-        keys: of jobs, or their numbers as ``#12``.
-        search: words of which all stand in prompt, key or error, in any case.
-    """
+    """Which jobs are meant; what is empty leaves all."""
 
     batch: str | None = None
     states: Sequence[str] = ()
-    kinds: Sequence[str] = ()
+    kinds: Sequence[str] = ()  # of failure
     campaigns: Sequence[str] = ()
-    keys: Sequence[str] = ()
-    search: str = ""
+    keys: Sequence[str] = ()  # of jobs, or their numbers as "#12"
+    search: str = ""  # words of which all stand in prompt, key or error, in any case
 
 
 EVERYTHING: Final = Wanted()
@@ -34,14 +25,7 @@ EVERYTHING: Final = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which jobs of a batch are meant; what is empty leaves all.
-
-    Attributes:
-        states: of :class:`~jobs.model.states.JobState`.
-        kinds: of failure.
-        campaigns: names.
-        search: words of which all stand in prompt, key or error, in any case.
-    """
+    """Which jobs of a batch are meant, as :class:`Wanted`; what is empty leaves all."""
 
     states: Sequence[str] = ()
     kinds: Sequence[str] = ()
@@ -62,32 +46,22 @@ NONE: Final = "none"
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Which videos of a batch are meant, and in which order.
-
-    Attributes:
-        which: by campaign and words.
-        verdict: of :class:`Verdict`, or :data:`NONE`; empty leaves all.
-        by_row: in the manifest's order, so that variants of a row stand together; else the newest
-            first.
-    """
+    """Which videos of a batch are meant, and in which order."""
 
     which: Filter = field(default_factory=Filter)
-    verdict: str = ""
-    by_row: bool = False
+    verdict: str = ""  # of Verdict, or NONE; empty leaves all
+    by_row: bool = False  # in the manifest's order, variants of a row together; else newest first
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Which queued rows a run may buy, once it is known what there is of them already.
-
-    A look says nothing of other rows, and changes none of them.
+    """Which queued rows a run may buy; a look says nothing of other rows, and changes none of them.
 
     Attributes:
-        batch_ids: whose rows.
-        named: a person named the batches, and so asks for all of them; else only for what was
-            asked for before.
-        rows: of the manifests, by batch, where only some were picked; what was asked for by name
-            is sought all the same.
+        named: a person named the batches, and so asks for all of them; else only for what was asked
+            for before.
+        rows: of the manifests, by batch, where only some were picked; what was asked for by name is
+            sought all the same.
         jobs: by number, where just these are sought, of whatever batch.
         noted: they were noted (:meth:`jobs.ports.loading.LoadStore.note`): what is written concerns
             no row that came or was changed since.
@@ -100,12 +74,5 @@ class Sought:
     noted: bool = False
 
     def overruled(self, *, again: bool) -> tuple[HeldBack, ...]:
-        """List the reasons for holding rows back that a run overrules.
-
-        Who names a batch asks for what was left out of it before, or was loaded and never asked
-        for.
-
-        Args:
-            again: a person said to buy what exists, too.
-        """
+        """List why rows are held back that a run overrules; ``again``: for what exists, too."""
         return (ASKED_BY_NAME if self.named else ()) + (FOUND if again else ())

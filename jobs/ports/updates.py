@@ -1,7 +1,4 @@
-"""Looks at generations: which are due, and what they showed.
-
-The poller reads what is due, asks the provider, and records the answers.
-"""
+"""Looks at generations: which are due, and what they showed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,58 +16,39 @@ FAR: Final = 20_000
 
 
 class Due(NamedTuple):
-    """A generation of ours that is to be looked at.
-
-    Attributes:
-        overdue: it was given up for a run, or by a person, and may still end.
-        announced: a callback said that it has ended.
-    """
+    """A generation of ours that is to be looked at."""
 
     attempt_id: int
     generation_id: str
     accepted_at: datetime
-    overdue: bool
-    announced: bool = False
+    overdue: bool  # given up for a run, or by a person
+    announced: bool = False  # its end, by a callback
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where generations of ours are in the account's list.
+    """Where generations of ours are in the account's list."""
 
-    Attributes:
-        newer: how many generations of ours are newer, by attempt; attempts with more than
-            :data:`FAR` newer ones are left out.
-        under_way: submissions whose generations may come before all of them.
-    """
-
-    newer: Mapping[int, int]
-    under_way: int
+    newer: Mapping[int, int]  # how many of ours are newer, by attempt, up to FAR
+    under_way: int  # submissions whose generations may come before all of them
 
 
 class UnendedAttempt(NamedTuple):
-    """An attempt whose generation has not ended, as far as this database knows.
-
-    Attributes:
-        kind: what its price depends on (:attr:`jobs.model.provider.Kind.key`).
-        overdue_at: when a run gave it up; None: it did not.
-        created_at: the provider's own time of the generation, where it is kept.
-        said_state: the provider's own word for its state, if we do not know it.
-        retries: of its job so far.
-    """
+    """An attempt whose generation has not ended, as far as this database knows."""
 
     id: int
     job_id: int
     generation_id: str
     kind: str
     accepted_at: datetime
-    overdue_at: datetime | None
-    created_at: datetime | None
+    overdue_at: datetime | None  # when a run gave it up; None: it did not
+    created_at: datetime | None  # the provider's own time of the generation, where it is kept
     next_look_at: datetime | None
     percent: int | None
     queue_position: int | None
-    said_state: str | None
+    said_state: str | None  # the provider's own word for its state, if we do not know it
     job_state: str
-    retries: int
+    retries: int  # of its job so far
 
     @property
     def announced(self) -> bool:
@@ -80,11 +58,7 @@ class UnendedAttempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A generation that is a finished video.
-
-    Attributes:
-        created_at: the provider's own time of it, to be kept; None: not known.
-    """
+    """A finished video; ``created_at``: the provider's time of it, to be kept; None: not known."""
 
     attempt_id: int
     video_url: str
@@ -93,41 +67,23 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A generation that failed.
-
-    Attributes:
-        message: the provider's own reason, for people.
-        retry_after: until its job is queued for a new attempt; None: the job fails.
-    """
+    """A generation that failed, in the provider's words."""
 
     attempt_id: int
     kind: FailureKind
     message: str
-    retry_after: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """Why a generation is given up for this run, and when it is looked at again.
-
-    Attributes:
-        kind: one of :data:`jobs.model.states.UNENDED`.
-        message: for people.
-        said_state: the provider's own word for its state, if we do not know it.
-    """
-
-    kind: FailureKind
-    message: str
-    next_look_at: datetime
-    said_state: str | None = None
+    retry_after: timedelta | None  # None: the job fails
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """A generation that a run gives up: it is paid for, and still looked at."""
+    """A generation that a run gives up: it is paid for, and looked at again."""
 
     attempt_id: int
-    why: GivenUp
+    kind: FailureKind  # of jobs.model.states.UNENDED
+    message: str
+    next_look_at: datetime
+    said_state: str | None = None  # the provider's own word, if we do not know it
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,19 +97,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Updates:
-    """The results of looks at any number of generations.
+    """The results of looks at any number of generations, by attempt."""
 
-    Attributes:
-        ends: how generations ended, in this order, each attempt once.
-        progress: of unfinished ones.
-        created: the provider's own times of generations, to be kept, by attempt.
-        postponed: when those that could not be seen are looked at again, by attempt.
-    """
-
-    ends: Sequence[Completed | Failed | Overdue] = ()
-    progress: Sequence[Progress] = ()
-    created: Mapping[int, datetime] = field(default_factory=dict)
-    postponed: Mapping[int, datetime] = field(default_factory=dict)
+    ends: list[Completed | Failed | Overdue] = field(default_factory=list)  # each attempt once
+    progress: list[Progress] = field(default_factory=list)  # of unfinished ones
+    created: dict[int, datetime] = field(default_factory=dict)  # the provider's times of them
+    postponed: dict[int, datetime] = field(default_factory=dict)  # of those not seen
 
 
 U = TypeVar("U", bound=Updates)
@@ -180,23 +129,11 @@ class UpdateStore(Protocol):
         now: datetime,
         decide: Callable[[Mapping[str, UnendedAttempt]], U],
     ) -> U:
-        """Write down what looks showed, all in one transaction.
+        """Write down what looks showed, in one transaction; return what was decided.
 
-        An end lands only if its attempt has not ended in between.
-
-        Args:
-            generation_ids: that were seen.
-            now: when they were.
-            decide: decides from those that are unended attempts of ours, by generation.
-
-        Returns:
-            What was decided.
+        ``decide`` gets those seen that are unended attempts of ours, by generation. An end lands
+        only if its attempt has not ended in between.
         """
 
     async def bring_back(self, now: datetime, farthest: timedelta) -> None:
-        """Make looks and queued jobs due that lie too far ahead because a clock was set back.
-
-        Args:
-            now: the time.
-            farthest: nothing is planned further ahead.
-        """
+        """Make looks and queued jobs due that lie farther ahead, because a clock was set back."""

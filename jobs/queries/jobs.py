@@ -8,7 +8,7 @@ from typing import Final
 
 from ..model.errors import AmbiguousJobError, NoSuchJobError
 from ..ports.seen import AttemptRow, FailureGroup, JobRow
-from ..ports.selection import EVERYTHING, Wanted
+from ..ports.selection import EVERYTHING, Filter, Wanted
 from .batches import find_batches
 from .typed import AT_A_TIME, Select, Where
 
@@ -74,13 +74,8 @@ def _where(wanted: Wanted) -> Where:
     where = Where("batch.removed_at IS NULL")
     if wanted.batch is not None:
         where.add("batch.name = :batch", batch=wanted.batch)
-    for column, values in (
-        ("job.state", wanted.states),
-        ("job.error_kind", wanted.kinds),
-        ("job.campaign", wanted.campaigns),
-    ):
-        if values:
-            where.one_of(column, values)
+    if wanted.states:
+        where.one_of("job.state", wanted.states)
     if wanted.keys:
         numbers = [int(key[1:]) for key in wanted.keys if _NUMBER.fullmatch(key)]
         where.add(
@@ -89,8 +84,16 @@ def _where(wanted: Wanted) -> Where:
             keys=json.dumps(list(wanted.keys)),
             numbers=json.dumps(numbers),
         )
-    where.search(wanted.search, "job.prompt", "job.key", "job.error")
+    narrow(where, wanted)
     return where
+
+
+def narrow(where: Where, which: Wanted | Filter) -> None:
+    """Add which jobs are meant by kind of failure, campaign and words."""
+    for column, values in (("job.error_kind", which.kinds), ("job.campaign", which.campaigns)):
+        if values:
+            where.one_of(column, values)
+    where.search(which.search, "job.prompt", "job.key", "job.error")
 
 
 def each_job(

@@ -117,5 +117,10 @@ class Where:
             has = (f"lower({one}) LIKE '%' || lower(:{name}) || '%' ESCAPE '/'" for one in columns)
             self._conditions.append(f"({' OR '.join(has)})")
 
+    @property
+    def all(self) -> str:
+        """Join the conditions."""
+        return " AND ".join(self._conditions)
+
     def __str__(self) -> str:
-        return f"WHERE {' AND '.join(self._conditions)}"
+        return f"WHERE {self.all}"

@@ -1,8 +1,8 @@
 """Earlier work: rows whose prompts exist in the account already, but not in this database.
 
-A lost database, a restored backup, a run on another machine, videos made by hand: before such rows
-are bought, a person decides whether to take the videos over at no cost, or to buy them again
-(money.md, *Orphans and earlier work*).
+After a lost database, a restored backup, a run on another machine, or videos made by hand, a person
+decides whether to take the videos over at no cost, or to buy them again (money.md, *Orphans and
+earlier work*).
 """
 
 import asyncio
@@ -38,40 +38,24 @@ FAR_OFF: Final = timedelta(hours=26)
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What was seen of the account's list.
-
-    Attributes:
-        generations: newest first, each once.
-        whole: True when it was read to its end, in pages that join.
-        began: when it was read, by our clock; None if none was read.
-        due_by: it need not show what was accepted later; None: it must show everything.
-        deleted: generations of ours that it lacks, and that the provider does not know by id.
-    """
+    """What was seen of the account's list, newest first, each once."""
 
     generations: Sequence[Generation]
-    whole: bool
-    began: datetime | None = None
-    due_by: datetime | None = None
-    deleted: frozenset[str] = frozenset()
+    whole: bool  # it was read to its end, in pages that join
+    began: datetime | None = None  # when it was read, by our clock; None if none was read
+    due_by: datetime | None = None  # it need not show later acceptances; None: all
+    deleted: frozenset[str] = frozenset()  # ours that the provider does not know by id
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierWork(Found):
-    """What was found.
-
-    Attributes:
-        jobs: how many jobs were looked for.
-        looked: how many generations the list showed.
-        trouble: why the list is not trusted, for people; empty if it is, or was not whole.
-        shown: how it shows prompts, for people; empty if it shows them as they were sent.
-        ahead: by how much the provider's times are ahead of ours, at least.
-    """
+    """What was found, and how many jobs were looked for among how many generations."""
 
     jobs: int = 0
     looked: int = 0
-    trouble: str = ""
-    shown: str = ""
-    ahead: timedelta = timedelta(0)
+    trouble: str = ""  # why the list is not trusted, for people; empty if it is, or was not whole
+    shown: str = ""  # how it shows prompts, for people; empty if it shows them as they were sent
+    ahead: timedelta = timedelta(0)  # of the provider's times over ours, at least
 
     @property
     def finished(self) -> int:
@@ -88,18 +72,9 @@ async def find_earlier(
 ) -> EarlierWork:
     """Search the account's list for the prompts of rows that may be bought.
 
-    Generations of our attempts are left out, and so are prompts of attempts in doubt: those may be
-    theirs.
-
-    Args:
-        store: the job table.
-        provider: whose list is read.
-        clock: time.
-        sought: the rows that are looked for.
-        seen: called after each page with the number of new generations.
-
-    Raises:
-        ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
+    Generations of our attempts are left out, and prompts of attempts in doubt: those may be theirs.
+    ``seen`` is called after each page with the number of new generations. After a ProviderError
+    nothing is known, and nothing may be bought.
     """
     jobs = store.adoption.count(sought)
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
@@ -124,19 +99,9 @@ async def _read_what_is_due(
     seen: Callable[[int], object],
     lag: timedelta,
 ) -> ListLook:
-    """Read the list, and read it again while only the latest purchases are missing: it may be late.
+    """Read the list, again while only the latest purchases are missing, or raise ProviderError.
 
-    Purchases of a run during the reading are not waited for: it keeps buying.
-
-    Args:
-        store: the job table.
-        provider: whose list is read.
-        clock: time.
-        seen: as in :func:`find_earlier`.
-        lag: how long before the first reading a generation must be accepted to be expected.
-
-    Raises:
-        ProviderError: a page can't be read.
+    Purchases during the reading are not waited for; nor what was accepted ``lag`` before it.
     """
     due_by, asked = clock.now() - lag, False
     look, waits = replace(await read_list(provider, clock, seen), due_by=due_by), list(READ_AGAIN)
@@ -163,7 +128,6 @@ NOTHING_SHOWN: Final = ListLook((), whole=True)
 
 
 def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
-    """Return what the store needs of a look at the list; None if no list was read."""
     if look.began is None:
         return None
     created = [one.created_at for one in look.generations if one.created_at]
@@ -178,7 +142,6 @@ def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
 
 
 def _sight(listed: Listed | None, look: ListLook) -> Sight:
-    """Return what a reading can prove."""
     if listed is None or look.began is None:
         return Sight()
     shown = {generation.id: generation for generation in look.generations}
@@ -290,11 +253,7 @@ def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
 async def read_list(
     provider: Provider, clock: Clock, seen: Callable[[int], object] = lambda _: None
 ) -> ListLook:
-    """Read the account's list to its end.
-
-    Raises:
-        ProviderError: any page can't be read.
-    """
+    """Read the account's list to its end; ProviderError: a page can't be read."""
     walk, whole, began = Walk(provider, clock), True, clock.now()
     for _ in range(MOST_PAGES):
         page = await walk.turn()
@@ -323,11 +282,6 @@ async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) 
     return replace(work, matches=tuple(await asyncio.gather(*map(looked, work.matches))))
 
 
-def hold_back(store: JobStore, work: EarlierWork) -> None:
-    """Hold back what must wait, and release what need not wait any more, in one transaction."""
-    store.adoption.hold_back(work)
-
-
 def take_over(store: JobStore, work: EarlierWork, now: datetime) -> int:
     """Make the matched generations the jobs' own, at no cost; return how many landed."""
     takeable = [one for one in work.matches if one.takeable]
@@ -343,13 +297,8 @@ async def deleted_of(
 ) -> frozenset[str]:
     """Look up missing generations by id: a person may delete them, and a provider old ones.
 
-    Args:
-        provider: asked until it knows one of them.
-        lacking: generations of ours that the list may lack because they were deleted.
-        shown: one that the list shows; None if it shows none.
-
-    Returns:
-        All their ids, if the provider knows none of them, and knows the one that is shown.
+    Returns all their ids, if the provider knows none of them, and knows the one that the list shows
+    (None: it shows none).
     """
     if not lacking or (shown is not None and await _exists(provider, shown) is not True):
         return frozenset()

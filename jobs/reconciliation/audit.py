@@ -14,28 +14,16 @@ from ..ports.account import BalanceRead
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found.
+    """What was found; amounts in micros."""
 
-    Attributes:
-        since: when this database first bought something; None: never.
-        charged: what our ledger has charged, in micros.
-        held: what it holds for submissions with an unknown outcome.
-        known: generations of the account that are attempts of ours, since then.
-        orphans: those that are not ours, newest first.
-        whole: True when the list was read without a gap.
-        balance: of the account now.
-        fell_by: by how much the balance fell since the first reading; None: there was none.
-        charged_since: what was charged since that reading.
-    """
-
-    since: datetime | None
-    charged: int
-    held: int
+    since: datetime | None  # when this database first bought something; None: never
+    charged: int  # what our ledger has charged; charged_since: since the first reading
+    held: int  # what it holds for submissions with an unknown outcome
     known: int
-    orphans: Sequence[Generation]
+    orphans: Sequence[Generation]  # generations since then that are not ours, newest first
     whole: bool
     balance: int
-    fell_by: int | None
+    fell_by: int | None  # the balance, since the first reading; None: there was none
     charged_since: int
 
     @property
@@ -45,11 +33,7 @@ class Audit:
 
 
 async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
-    """Compare what we know with what the provider shows.
-
-    Raises:
-        ProviderError: the balance or the list can't be read.
-    """
+    """Compare what we know with what the provider shows, or raise ProviderError."""
     mark = store.account.charged()
     began = Moment(clock.now(), clock.boot())
     balance = await provider.balance()

@@ -22,8 +22,8 @@ from ..model.provider import Generation, Provider, UnknownGenerationError
 from ..model.states import FOUND, AttemptState, JobState
 from ..model.text import folded_id, prompt_key, same_text
 from ..ports import JobStore
-from ..ports.doubts import OwnerJob, Searched
-from ..ports.seen import JobRow
+from ..ports.doubts import Searched
+from ..ports.seen import GenerationOwner, JobRow
 
 
 async def resolve_as(
@@ -38,18 +38,10 @@ async def resolve_as(
     """Settle a doubt on a person's word: this generation is the job's.
 
     A queued job that waits because the account may have its video takes it over at no cost.
-
-    Args:
-        store: the job table.
-        provider: asked whether the generation exists and carries the prompt.
-        clock: time.
-        job: as it is now.
-        generation_id: as the provider calls it.
-        force: take it although its prompt differs.
+    ``force``: take it although its prompt differs.
 
     Raises:
-        NotAllowedError: the job is not in doubt and waits for no video, or the generation is not
-            its own.
+        NotAllowedError: the job does not wait for it, or the generation is not its own.
         ProviderError: the provider did not answer.
     """
     waits = job.state == JobState.QUEUED and job.held_back in FOUND
@@ -63,34 +55,29 @@ async def resolve_as(
     if not force and (found.prompt is None or not same_text(found.prompt, job.prompt)):
         raise NotItsGenerationError(generation_id, NotIts.OTHER_PROMPT)
     now = clock.now()
-    landed: OwnerJob | bool
+    landed: GenerationOwner | bool
     if attempt_id is None:
         ahead = (provider.clock_ahead or timedelta(0)).total_seconds()
         landed = store.adoption.take_over_by_word(job.id, found, now, ahead)
     else:
         landed = store.doubts.adopt(attempt_id, generation_id, now)
-    if isinstance(landed, OwnerJob):  # a run has found its attempt in between
+    if isinstance(landed, GenerationOwner):  # a run has found its attempt in between
         _refuse_taken(generation_id, landed)
     else:
         _must_have_landed(job, landed=landed)
 
 
-def _refuse_taken(generation_id: str, owner: OwnerJob | None) -> None:
+def _refuse_taken(generation_id: str, owner: GenerationOwner | None) -> None:
     if owner is not None:
         raise TakenGenerationError(generation_id, owner.key, owner.batch)
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What one look at the account's list shows of a doubt.
-
-    Attributes:
-        found: how many generations the doubt could be.
-        trouble: why the absence of others proves nothing, for people; empty if it does.
-    """
+    """How many generations a doubt could be, by one look at the list."""
 
     found: int
-    trouble: str = ""
+    trouble: str = ""  # why the absence of others proves nothing, for people
 
 
 async def look_for(
@@ -98,35 +85,16 @@ async def look_for(
 ) -> Search:
     """Search the account's list once for what a doubt could be, and keep what is found.
 
-    Generations with its prompt that no attempt has count, as far back as the doubt may reach.
-
-    Args:
-        store: the job table.
-        provider: whose list is read.
-        clock: time.
-        job: as it is now.
-        grace: least time that the list may be late.
-
-    Raises:
-        NotAllowedError: the job is not in doubt.
-        ProviderError: the list can't be read.
+    Generations with its prompt that no attempt has count, as far back as the doubt may reach. The
+    list may be late by ``grace``, at least. NotAllowedError: the job is not in doubt.
     """
     _must_be_in_doubt(job)
     doubt = store.doubts.of_job(job.id)
     attempt = doubt.attempt
-    suspect = Suspect(
-        attempt_id=attempt.id,
-        state=attempt.state,
-        prompt=attempt.prompt,
-        key=prompt_key(attempt.prompt),
-        request=attempt.request_key,
-        sent_from=attempt.intent_at,
-        sent_until=attempt.sent_until,
-        offset=doubt.offset,
-    )
+    suspect = Suspect(attempt, prompt_key(attempt.prompt), doubt.offset)
     reading = await read_back(provider, clock, suspect.wide_from)
     alike = [one for one in reading.generations if could_be(suspect, one)]
-    since = suspect.sent_from - WIDE + timedelta(minutes=1)
+    since = attempt.intent_at - WIDE + timedelta(minutes=1)
     known = store.doubts.search(attempt.id, reading, alike, since)
     return Search(known.found, _trouble(suspect, reading, known, grace))
 
@@ -143,11 +111,8 @@ def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedel
 
 
 def could_be(suspect: Suspect, seen: Generation) -> bool:
-    """Return whether a generation could be a doubt's: its prompt, and not older than it.
-
-    A list may alter prompts, so one that resembles it counts as well.
-    """
-    alike = seen.prompt is not None and resembles(suspect.prompt, seen.prompt)
+    """Check whether a generation could be a doubt's: a prompt that resembles it, and not older."""
+    alike = seen.prompt is not None and resembles(suspect.attempt.prompt, seen.prompt)
     return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
 
 
@@ -162,13 +127,8 @@ def resolve_never_made(
 ) -> None:
     """Settle a doubt on a person's word: nothing was created; the job is queued again.
 
-    Args:
-        store: the job table.
-        clock: time.
-        job: as it is now.
-        grace: after which nothing turns up any more.
-        force: ignore all objections.
-        trouble: why a look at the list proves nothing, for people.
+    ``grace``: after which nothing turns up any more; ``trouble``: why a look at the list proves
+    nothing, for people; ``force``: ignore all objections.
 
     Raises:
         NotAllowedError: the job is not in doubt, its grace is not known to be over, there are
@@ -193,7 +153,6 @@ def resolve_never_made(
 
 
 def _must_be_in_doubt(job: JobRow) -> int:
-    """Return the attempt that is in doubt."""
     if job.attempt_id is None or job.attempt_state != AttemptState.IN_DOUBT:
         raise NotInDoubtError(job.key, job.state)
     return job.attempt_id

@@ -1,8 +1,8 @@
 """The reconciler: settles doubts from the account's list.
 
-It reads the account's list at the start and whenever something is in doubt, ever more rarely, and
-writes down what :func:`jobs.evidence.settling.settle` decides. Voids stay watched for a while: one
-that turns up after all is adopted, or written down as paid for twice.
+It reads the list at the start and whenever something is in doubt, ever more rarely, and writes what
+:func:`jobs.evidence.settling.settle` decides. A void stays watched for a while: if it turns up
+after all it is adopted, or written down as paid for twice.
 """
 
 import asyncio
@@ -15,9 +15,8 @@ from ..evidence.account_list import Reading, read_back, read_page
 from ..evidence.books import BalanceReading
 from ..evidence.echo import Echo
 from ..evidence.elsewhere import FAR
-from ..evidence.lag import LagMeter
 from ..evidence.settling import settle
-from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect
+from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect, SuspectAttempt
 from ..evidence.witness import Acceptance, judge
 from ..model.clock import PRECISION, JumpWatch
 from ..model.provider import (
@@ -28,11 +27,11 @@ from ..model.provider import (
     TokenRefusedError,
 )
 from ..model.states import AttemptState
-from ..ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled, SuspectAttempt
-from ..runtime.balance_witness import BalanceWitness
+from ..ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled
+from ..runtime.balance_monitor import BalanceWitness
 from ..runtime.provider_health import Patience
 from ..runtime.run_context import RunContext
-from .watch_schedule import Watches
+from .watch_schedule import LagMeter, Watches
 
 log = logging.getLogger(__name__)
 
@@ -54,33 +53,17 @@ WHY_VOID = "not in the account's list after the grace, nor in its balance: never
 
 @dataclass(frozen=True, slots=True)
 class _Decided(DoubtDecision):
-    """What a reading settles, and what the reconciler has to remember of it.
-
-    Attributes:
-        standing: since when, by the monotonic clock, each set of candidates is unchanged.
-    """
+    """What a reading settles, and what the reconciler has to remember of it."""
 
     standing: dict[frozenset[str], float] = field(default_factory=dict)
+    """Since when, by the monotonic clock, each set of candidates is unchanged."""
 
 
 class Reconciler:
-    """Settles doubts until it is cancelled.
-
-    Checkpoints: ``list-read``, ``doubts-settled``.
-
-    Args:
-        context: of the run.
-    """
+    """Settles doubts until it is cancelled. Checkpoints: ``list-read``, ``doubts-settled``."""
 
     def __init__(self, context: RunContext) -> None:
-        self._store = context.store
-        self._provider = context.provider
-        self._clock = context.clock
-        self._policy = context.policy
-        self._health = context.health
-        self._checkpoint = context.checkpoint
-        self._note_others = context.note_others
-        self._strangers = context.strangers
+        self._run = context
         self._throttled = Patience(context.policy.unreachable_patience)
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
@@ -107,35 +90,35 @@ class Reconciler:
     async def run(self) -> None:
         """Look whenever it is time; ends only on a refused token."""
         while True:
-            began = self._clock.monotonic()
+            began = self._run.clock.monotonic()
             try:
                 if self.notice():
                     await self.look()
                     self._throttled.succeeded()
-                    self._health.answered()
+                    self._run.health.answered()
                 elif self._wants_probe():
                     await self._probe()
             except (ThrottledError, TokenRefusedError) as error:
-                seconds = self._health.heed(error)
-                if self._health.refusal is RefusalCause.TOKEN:
+                seconds = self._run.health.heed(error)
+                if self._run.health.refusal is RefusalCause.TOKEN:
                     return
                 # we wait when asked to, but not for ever: the doubts would keep the run alive
-                now = self._clock.monotonic()
+                now = self._run.clock.monotonic()
                 self._throttled.failed(now, now + seconds)
                 if self._throttled.is_over(now):
                     await self._missed(error, began)
             except ProviderError as error:
                 # concerns the list alone: single looks and purchases continue
                 await self._missed(error, began)
-            await self._clock.sleep(max(NAP, self._health.closed_for))
+            await self._run.clock.sleep(max(NAP, self._run.health.closed_for))
 
     async def _missed(self, error: ProviderError, began: float) -> None:
         log.info("the list could not be read: %s", error)
-        late = self._watches.missed(began, self._clock.monotonic())
+        late = self._watches.missed(began, self._run.clock.monotonic())
         if late:
             why = dict.fromkeys(late, f"the list can't be read: {error}")
-            await self._store.doubts.note_unproven(why)
-            self._health.wake()
+            await self._run.store.doubts.note_unproven(why)
+            self._run.health.wake()
 
     def resolvable(self, waiting: Collection[int]) -> int:
         """Count the doubts that may still settle by themselves, of those that wait."""
@@ -143,15 +126,12 @@ class Reconciler:
 
     def past_grace(self) -> Collection[int]:
         """Return the doubts that take no slot of the window; they still hold their money."""
-        return self._watches.past_grace(self._clock.monotonic())
+        return self._watches.past_grace(self._run.clock.monotonic())
 
     async def look_at_voids(self) -> None:
         """Look for the voids of earlier runs, before they are bought again.
 
         One that turned up is adopted once it was in the list for as long as the list may lag.
-
-        Raises:
-            ProviderError: the list can't be read.
         """
         self.notice()
         for _ in range(FIRST_LOOKS):
@@ -160,75 +140,73 @@ class Reconciler:
             await self.look()
             if not self._unstable:
                 return
-            await self._clock.sleep(max(self._lag.longest or 0.0, self._policy.poll_interval))
+            await self._run.clock.sleep(
+                max(self._lag.longest or 0.0, self._run.policy.poll_interval)
+            )
 
     async def look(self) -> None:
-        """Read the list as far back as the oldest suspect needs, and settle what it proves.
-
-        Raises:
-            ProviderError: the list can't be read.
-        """
+        """Read the list as far back as the oldest suspect needs, and settle what it proves."""
         found = self._suspects()
         if not found:
             return
-        began = self._clock.monotonic()
+        began = self._run.clock.monotonic()
         self._balance.note()
         past_grace = self._watches.any_past_grace(found, began)
         # before the list: what the list shows as completed had not been refunded by then
         money = await self._balance.read(self._watches.over) if past_grace else None
-        offsets = self._store.doubts.clock_offsets([one.id for one in found])
+        offsets = self._run.store.doubts.clock_offsets([one.id for one in found])
         described = self._described(found, offsets, began, Echo(), self._lag.longest)
         since = min(one.wide_from for one in described)
-        far = self._clock.now() - FAR  # once a run: what others bought may be refunded
+        far = self._run.clock.now() - FAR  # once a run: what others bought may be refunded
         if money is not None and not self._looked_far:
             since = min(since, far)
-        reading = await read_back(self._provider, self._clock, since)
+        reading = await read_back(self._run.provider, self._run.clock, since)
         self._looked_far |= reading.covers(far)
-        self._note_others(reading.generations)
-        self._checkpoint("list-read")
+        self._run.note_others(reading.generations)
+        self._run.checkpoint("list-read")
         async with self._settling:
-            await self._store.doubts.settle(
+            await self._run.store.doubts.settle(
                 reading,
-                self._clock.now(),
+                self._run.clock.now(),
                 None if money is None else self._beside(money, reading),
                 lambda snapshot: self._decide(snapshot, reading, began),
                 lambda decided, settled: self._remember(decided, settled, reading, began),
             )
-        self._checkpoint("doubts-settled")
-        self._health.wake()
+        self._run.checkpoint("doubts-settled")
+        self._run.health.wake()
 
     def _wants_probe(self) -> bool:
         """Check whether to read the list only to measure its lag."""
-        wanted = self._policy.buys and self._lag.longest is None and self._probes < MOST_PROBES
-        return wanted and self._clock.monotonic() >= self._probe_at
+        wanted = self._run.policy.buys and self._lag.longest is None and self._probes < MOST_PROBES
+        return wanted and self._run.clock.monotonic() >= self._probe_at
 
     async def _probe(self) -> None:
         """Read the newest page: the lag of the list must be known before there is a doubt."""
         self._probes += 1
-        wait = self._policy.poll_interval * 1.5 ** min(self._probes, 10)
-        self._probe_at = self._clock.monotonic() + wait
-        began = self._clock.now()
-        page = await read_page(self._provider, self._clock, 0)
-        self._note_others(page)
+        wait = self._run.policy.poll_interval * 1.5 ** min(self._probes, 10)
+        self._probe_at = self._run.clock.monotonic() + wait
+        began = self._run.clock.now()
+        page = await read_page(self._run.provider, self._run.clock, 0)
+        self._run.note_others(page)
         ids = [one.id for one in page]
         async with self._settling:
-            ours = await self._store.doubts.keep_lag(
+            ours = await self._run.store.doubts.keep_lag(
                 ids, lambda ours: self._longer_lag(began, ours)
             )
             self._lag.heed(began, _bought(ours), self._jumps.spread.total_seconds())
 
     def _suspects(self) -> Sequence[SuspectAttempt]:
-        return self._store.doubts.suspects(self._clock.now() - WATCHED)
+        return self._run.store.doubts.suspects(self._run.clock.now() - WATCHED)
 
     def notice(self) -> bool:
         """Update the suspects; return whether it is time to read the list for any of them."""
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         self._jumps.jump()
-        mark = self._store.change_mark()
+        mark = self._run.store.change_mark()
         if mark != self._mark:
             self._mark = mark
             found = [row for row in self._suspects() if row.state != AttemptState.OPEN]
-            self._watches.heed(found, self._clock.now(), at)
+            self._watches.heed(found, self._run.clock.now(), at)
         return self._watches.is_due(at)
 
     def _described(
@@ -239,37 +217,24 @@ class Reconciler:
         echo: Echo,
         lag: float | None,
     ) -> list[Suspect]:
-        """Return what is known of suspects, for :func:`jobs.evidence.settling.settle`."""
-        now = self._clock.now()
-        found = []
-        for row in rows:
-            standing = self._watches.standing(row.id, began, lag)
-            found.append(
-                Suspect(
-                    attempt_id=row.id,
-                    state=row.state,
-                    prompt=row.prompt,
-                    key=echo.key(row.prompt),
-                    request=row.request_key,
-                    sent_from=row.intent_at,
-                    sent_until=row.sent_until,
-                    offset=self._offset(offsets[row.id]),
-                    past_grace=standing.past_grace,
-                    shown=standing.shown,
-                    clean_before=standing.clean_before,
-                    clock_skewed=row.intent_at > now + AHEAD,
-                    price=row.price,
-                    replaced_at=row.replaced_at,
-                )
+        now = self._run.clock.now()
+        return [
+            Suspect(
+                row,
+                echo.key(row.prompt),
+                self._offset(offsets[row.id]),
+                *self._watches.standing(row.id, began, lag),
+                clock_skewed=row.intent_at > now + AHEAD,
             )
-        return found
+            for row in rows
+        ]
 
     def _offset(self, measured: ClockOffset) -> ClockOffset:
         """Combine what shows the offset of the clocks: our acceptances, and the last answer.
 
         A jump of our own clock while we watch makes each of our times uncertain by that much.
         """
-        ahead = self._provider.clock_ahead
+        ahead = self._run.provider.clock_ahead
         if ahead is not None:
             measured = measured.widened(ahead - PRECISION, ahead + PRECISION)
         return measured.loosened(self._jumps.spread)
@@ -281,8 +246,8 @@ class Reconciler:
             completed=frozenset(
                 one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED
             ),
-            strangers=self._strangers.seen,
-            more=self._strangers.more + (not self._looked_far),
+            strangers=self._run.strangers.seen,
+            more=self._run.strangers.more + (not self._looked_far),
             polled=self.polls,
         )
 
@@ -290,7 +255,7 @@ class Reconciler:
         """Decide what a reading settles; :meth:`_remember` keeps the rest once that is durable."""
         longer = self._longer_lag(reading.began, snapshot.ours)
         lag = self._lag.longest if longer is None else longer
-        tolerance = timedelta(seconds=max(self._policy.grace, lag or 0.0)) + self._jumps.spread
+        tolerance = timedelta(seconds=max(self._run.policy.grace, lag or 0.0)) + self._jumps.spread
         ours = list(snapshot.ours.values())
         witness = replace(
             judge(reading, ours, snapshot.expected, tolerance, lag), books=snapshot.books
@@ -302,7 +267,7 @@ class Reconciler:
             reading,
             snapshot.ours,
             witness,
-            timedelta(seconds=self._policy.grace),
+            timedelta(seconds=self._run.policy.grace),
             self._stable_for(began, standing, lag),
         )
         return _Decided(settlement, WHY_VOID, MOST_VOIDS, longer, standing)
@@ -312,12 +277,11 @@ class Reconciler:
     ) -> Callable[[frozenset[str]], bool]:
         def stable(candidates: frozenset[str]) -> bool:
             since = standing[candidates] = self._stable.get(candidates, began)
-            return began - since >= max(lag or 0.0, self._policy.poll_interval)
+            return began - since >= max(lag or 0.0, self._run.policy.poll_interval)
 
         return stable
 
     def _longer_lag(self, began: datetime, ours: Mapping[str, Acceptance]) -> float | None:
-        """Return the lag of the list in seconds, if a reading shows a longer one than known."""
         spread = self._jumps.spread.total_seconds()
         longest = self._lag.measured(began, _bought(ours), spread)
         return None if longest == self._lag.longest else longest
@@ -325,17 +289,16 @@ class Reconciler:
     def _remember(
         self, decided: _Decided, settled: Settled, reading: Reading, began: float
     ) -> None:
-        """Keep what a reading showed, as soon as what it settles is durable."""
         snapshot, settlement = settled.snapshot, decided.settlement
         spread = self._jumps.spread.total_seconds()
         self._lag.heed(reading.began, _bought(snapshot.ours), spread)
         self._stable = decided.standing
-        self._strangers.forget(snapshot.claimed)
+        self._run.strangers.forget(snapshot.claimed)
         self._tell(settled)
         # its row is being sent: that answer decides
         settlement.unstable += [number for number, _, found in settled.appeared if found is None]
         self._unstable = bool(settlement.unstable)
-        now, at = self._clock.now(), self._clock.monotonic()
+        now, at = self._run.clock.now(), self._run.clock.monotonic()
         self._watches.schedule(snapshot.suspects, settlement, began, now, at)
 
     def _tell(self, settled: Settled) -> None:

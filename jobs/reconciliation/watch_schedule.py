@@ -1,15 +1,13 @@
 """Decides when the list is read for which doubt, and which doubts only a person can settle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from ..evidence.lag import LagMeter
-from ..evidence.suspects import Settlement
+from ..evidence.suspects import Settlement, SuspectAttempt
 from ..model.states import AttemptState
-from ..ports.doubts import SuspectAttempt
-from ..runtime.policy import RunPolicy
+from ..runtime.run_context import RunPolicy
 
 SLOWEST = 60.0
 """Most seconds between two readings of the list for a doubt that no person has to settle yet."""
@@ -23,13 +21,12 @@ MOST_FAILED_READINGS = 3
 
 @dataclass(slots=True)
 class Watch:
-    """What this process knows of one suspect.
+    """What this process knows of one suspect, in seconds of the monotonic clock.
 
     Attributes:
-        since: when it was first seen here, by the monotonic clock.
-        credit: seconds that had passed by then since its request ended, 0 or less. Time before this
-            process began is known by the wall clock alone, which may have been set: it never
-            counts.
+        since: when it was first seen here.
+        credit: how long its request had ended by then, 0 or less: time before this process began is
+            known by the wall clock alone, which may have been set, so it never counts.
         look_at: when the list is to be read for it.
         clean_at: when the first clean reading after its grace began.
         failed_readings: readings past twice the grace period that settled nothing.
@@ -64,13 +61,51 @@ class Standing(NamedTuple):
     clean_before: bool = False
 
 
-class Watches:
-    """The suspects of one run.
+class LagMeter:
+    """Measures from the readings of one process; ``longest`` is of earlier runs (None: nothing).
 
-    Args:
-        policy: the run's grace and pace.
-        lag: how late the list was at most.
+    ``coarsest``: seconds between two readings beyond which a first sight is too inexact.
     """
+
+    def __init__(self, longest: float | None, coarsest: float) -> None:
+        self.longest = longest
+        self._coarsest = coarsest
+        self._first: datetime | None = None
+        self._before: datetime | None = None
+        self._shown: set[str] = set()
+
+    def measured(
+        self, began: datetime, shown: Iterable[tuple[str, datetime]], wrong_by: float
+    ) -> float | None:
+        """Return the longest lag with another reading, in seconds; it is not remembered.
+
+        ``shown``: ids of ours, and when we heard of their acceptance; ``wrong_by``: seconds by
+        which our clock was set back and forth in between.
+        """
+        longest = self.longest
+        for name, accepted in shown:
+            # only of what was accepted since the first reading is it known that it was not there
+            if name in self._shown or self._before is None or self._first is None:
+                continue
+            if accepted < self._first:
+                continue
+            least = max(0.0, (self._before - accepted).total_seconds())
+            most = max(0.0, (began - accepted).total_seconds())
+            if wrong_by > self._coarsest or not 0 <= most - least <= self._coarsest:
+                continue
+            longest = max(longest or 0.0, most + wrong_by)
+        return longest
+
+    def heed(self, began: datetime, shown: Sequence[tuple[str, datetime]], wrong_by: float) -> bool:
+        """Learn from a reading (:meth:`measured`); returns whether the longest lag has grown."""
+        before, self.longest = self.longest, self.measured(began, shown, wrong_by)
+        self._shown.update(name for name, _ in shown)
+        self._first, self._before = self._first or began, began
+        return self.longest != before
+
+
+class Watches:
+    """The suspects of one run."""
 
     def __init__(self, policy: RunPolicy, lag: LagMeter) -> None:
         self._grace = policy.grace
@@ -88,13 +123,7 @@ class Watches:
         return self._grace + (lag or 0.0)
 
     def heed(self, suspects: Sequence[SuspectAttempt], now: datetime, at: float) -> None:
-        """Take in which suspects there are.
-
-        Args:
-            suspects: from :meth:`jobs.ports.doubts.DoubtStore.suspects`, without those under way.
-            now: the wall-clock time.
-            at: the monotonic clock's.
-        """
+        """Take in which suspects there are, without those under way."""
         for row in suspects:
             if row.id not in self._watches:
                 passed = (now - row.sent_until).total_seconds()
@@ -115,14 +144,10 @@ class Watches:
         return frozenset(number for number, watch in self._watches.items() if watch.hopeless)
 
     def standing(self, number: int, began: float, lag: float | None) -> Standing:
-        """Return how long a suspect has been watched when a reading began.
+        """Return how long a suspect has been watched when a reading began, by the monotonic clock.
 
         The balance may be a grace period late too; so a clean reading counts a grace period later.
-
-        Args:
-            number: the attempt.
-            began: when the reading began, by the monotonic clock.
-            lag: seconds by which the list is late at most, with that reading.
+        ``lag``: most seconds by which the list is late, with that reading.
         """
         watch = self._watches.get(number)
         if watch is None:
@@ -186,7 +211,6 @@ class Watches:
         return late
 
     def _next_look(self, watch: Watch, at: float, *, unstable: bool, contested: bool) -> float:
-        """Return in how many seconds the list is read again for a doubt: ever more rarely."""
         age = watch.age(at)
         pace = min(max(age / 2, self._poll), SLOWEST)
         if unstable:

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+from collections import deque
 from datetime import timedelta
 
-from ..model.clock import Moment
+from ..evidence.books import BalanceReading
+from ..model.clock import Clock, Moment
 from ..model.provider import (
     ForbiddenError,
+    Provider,
     ProviderError,
     RefusalCause,
     ThrottledError,
@@ -29,21 +32,12 @@ TRIES_AFTER_DOUBT = 3
 
 
 class BalanceMonitor:
-    """Keeps the account's budget in step with what the provider says it holds.
-
-    Checkpoint: ``balance-read``.
-
-    Args:
-        context: of the run.
-    """
+    """Keeps the account's budget in step with the balance. Checkpoint: ``balance-read``."""
 
     def __init__(self, context: RunContext) -> None:
+        self._run = context
         self._account: AccountStore = context.store.account
-        self._provider = context.provider
-        self._clock = context.clock
-        self._health = context.health
-        self._checkpoint = context.checkpoint
-        self._read_at: float | None = None
+        self._read_at = float("-inf")
         self._began_at = float("-inf")
         self._grace = timedelta(seconds=context.policy.grace)
         self._asked = self._answered = 0
@@ -54,13 +48,13 @@ class BalanceMonitor:
     @property
     def age(self) -> float:
         """Return the seconds since the last reading, or its refusal; infinite before the first."""
-        return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
+        return self._run.clock.monotonic() - self._read_at
 
     def want(self) -> None:
         """Ask for a reading before the next submission, with nothing else under way.
 
-        Only then does the balance show whether a doubt was charged: other purchases may cost less
-        than announced and hide its charge, and what is under way may be charged or not.
+        Only then does it show whether a doubt was charged: other purchases may cost less than
+        announced and hide its charge, and what is under way may be charged or not.
         """
         self._asked, self._refused = self._asked + 1, 0
 
@@ -70,81 +64,107 @@ class BalanceMonitor:
         return self._asked > self._answered
 
     def due(self, interval: float, *, busy: bool) -> bool:
-        """Check whether a reading is due before more is bought, every so many seconds at least.
+        """Check whether a reading is due before more is bought, after ``interval`` seconds.
 
-        Args:
-            interval: the seconds.
-            busy: submissions are under way: after a doubt they are waited for, some seconds.
+        After a doubt, submissions under way (``busy``) are waited for, some seconds.
         """
         return not busy if self.wanted else self.age > interval
 
     @property
     def unread(self) -> bool:
-        """Check whether it could not be read for longer than the run's patience.
-
-        Until then nothing is bought, although the list and single looks are answered.
-        """
-        return self._failing.is_over(self._clock.monotonic())
+        """Check whether it was unreadable for longer than the run's patience: it stops buying."""
+        return self._failing.is_over(self._run.clock.monotonic())
 
     async def first_reading(self) -> bool:
         """Read the balance before anything is bought; False when that failed."""
         for tries_left in reversed(range(FIRST_TRIES)):
             if await self.refresh():
                 return True
-            if self._health.refusal is not None or self._health.stopping or not tries_left:
+            if self._run.health.refusal is not None or self._run.health.stopping or not tries_left:
                 break
-            await self._health.pause(self._health.closed_for)
+            await self._run.health.pause(self._run.health.closed_for)
         return False
 
     async def refresh(self) -> bool:
         """Read the balance once and keep it; False when the provider did not give it."""
-        began_at, asked, wanted = self._clock.monotonic(), self._asked, self.wanted
-        began = Moment(self._clock.now(), self._clock.boot())
+        began_at, asked, wanted = self._run.clock.monotonic(), self._asked, self.wanted
+        began = Moment(self._run.clock.now(), self._run.clock.boot())
         mark = self._account.charged()
         try:
-            balance = await self._provider.balance()
+            balance = await self._run.provider.balance()
         except TokenRefusedError as error:
-            self._health.refuse(RefusalCause.TOKEN, str(error))
+            self._run.health.refuse(RefusalCause.TOKEN, str(error))
         except (WrongAddressError, ForbiddenError) as error:
-            if self._read_at is None:  # later it is a stray answer: the address worked before
-                self._health.refuse(_CAUSES[type(error)], str(error))
+            if self.age == float("inf"):  # later it is a stray answer: the address worked before
+                self._run.health.refuse(_CAUSES[type(error)], str(error))
             else:
                 log.warning("the balance could not be read: %s", error)
-                self._read_at = self._clock.monotonic()  # counts as read: not asked again at once
+                self._read_at = self._run.clock.monotonic()  # as if read: not asked at once
                 self._refused += 1
                 if self._refused >= TRIES_AFTER_DOUBT:
                     self._answered = max(self._answered, asked)  # else it would stop the run
                 elif wanted:
-                    self._health.unreachable(str(error))
+                    self._run.health.unreachable(str(error))
         except ThrottledError as error:
-            seconds = self._health.heed(error)
-            at = self._clock.monotonic()
+            seconds = self._run.health.heed(error)
+            at = self._run.clock.monotonic()
             self._failing.failed(at, at + seconds)
             log.warning("the API asks for a pause of %.0f s", seconds)
         except ProviderError as error:
             log.warning("the balance could not be read: %s", error)
-            self._failing.failed(self._clock.monotonic())
-            self._health.unreachable(str(error))
+            self._failing.failed(self._run.clock.monotonic())
+            self._run.health.unreachable(str(error))
         else:
-            self._checkpoint("balance-read")
-            self._health.answered()
+            self._run.checkpoint("balance-read")
+            self._run.health.answered()
             self._failing.succeeded()
-            now, ahead = self._clock.now(), self._provider.clock_ahead
+            now, ahead = self._run.clock.now(), self._run.provider.clock_ahead
             read = BalanceRead(balance, mark, now, ahead, began, self._grace)
             if await self._account.record_balance(read):
                 self._answered = max(self._answered, asked)
-            self._read_at, self._began_at = self._clock.monotonic(), began_at
+            self._read_at, self._began_at = self._run.clock.monotonic(), began_at
             return True
         return False
 
     async def suffice(self) -> bool | None:
-        """Check by a reading that begins now whether the money covers all that is held.
-
-        Returns:
-            None if the balance can't be read.
-        """
-        since = self._clock.monotonic()
+        """Check whether the money covers all that is held, by a new reading; None: it failed."""
+        since = self._run.clock.monotonic()
         async with self._asking:  # one reading answers all that were refused together
             if self._began_at < since and not await self.refresh():
                 return None
         return self._account.covers_holds()
+
+
+class BalanceWitness:
+    """Reads the balance, and remembers what had been charged when.
+
+    By the monotonic clock: times in the database are a wall clock's, which may have been set.
+    """
+
+    def __init__(self, account: AccountStore, provider: Provider, clock: Clock) -> None:
+        self._account = account
+        self._provider = provider
+        self._clock = clock
+        self._marks: deque[tuple[float, int]] = deque()
+        self.note()
+
+    def note(self) -> int:
+        """Remember what has been charged in all by now; returns it, in micros."""
+        mark = self._account.charged()
+        self._marks.append((self._clock.monotonic(), mark))
+        return mark
+
+    async def read(self, late: float) -> BalanceReading | None:
+        """Read the balance, which shows a charge after ``late`` seconds; None if that fails."""
+        mark = self.note()
+        shown = self._charged_by(self._clock.monotonic() - late)
+        try:
+            return BalanceReading(int(await self._provider.balance()), mark, shown)
+        except ProviderError as error:
+            log.info("the balance could not be read: %s", error)
+            return None
+
+    def _charged_by(self, at: float) -> int | None:
+        while len(self._marks) > 1 and self._marks[1][0] <= at:
+            self._marks.popleft()
+        return self._marks[0][1] if self._marks[0][0] <= at else None

@@ -46,12 +46,8 @@ LOOP_TURN = 0.05
 class Pacer:
     """A token bucket that lets submissions start evenly, hardly ever two at once.
 
-    A burst would gain nothing over a night, and a crash during it would put every submission of the
-    burst in doubt.
-
-    Args:
-        rate: submissions per second; 0: no limit.
-        clock: whose monotonic time counts.
+    A burst would gain nothing over a night, and a crash during it would put all of it in doubt.
+    ``rate`` is in submissions per second; 0: no limit.
     """
 
     UNLIMITED = 1_000_000
@@ -91,12 +87,7 @@ def _remembering(number: int) -> defaultdict[str, deque[float]]:
 
 @dataclass(slots=True)
 class Durations:
-    """How long generations of each kind took lately, as this run saw it.
-
-    Attributes:
-        finished: the ages at which some were seen finished, by kind, in seconds.
-        unfinished: the same of those that were not finished yet.
-    """
+    """How long generations of each kind took lately in this run: ages in seconds, by kind."""
 
     finished: defaultdict[str, deque[float]] = field(default_factory=lambda: _remembering(LATELY))
     unfinished: defaultdict[str, deque[float]] = field(default_factory=lambda: _remembering(LONGER))
@@ -125,8 +116,8 @@ class Durations:
     def earliest(self, kind: str) -> float:
         """Return how many seconds old a generation is before it may be done; 0: unknown.
 
-        It is less than the shortest duration seen, so that it can shrink. If all take about the
-        same, it lies between the ages seen unfinished and those seen finished.
+        Less than the shortest duration seen, so that it can shrink. If all take about the same, it
+        is between the ages seen unfinished and those seen finished.
         """
         finished = self.finished[kind]
         if len(finished) < ENOUGH:
@@ -141,8 +132,8 @@ class Durations:
 class Announcements:
     """How much rarer looks become because callbacks announce ends, as this run saw it.
 
-    A few ends without a callback bring the usual interval back: a lost callback must cost a minute,
-    never the night.
+    A few ends without one bring the usual interval back: a lost callback must cost a minute, never
+    the night.
     """
 
     def __init__(self, intervals: float = 1.0) -> None:
@@ -167,13 +158,9 @@ class Announcements:
 def look_delay(
     age: float, interval: float, seen: Generation | None = None, earliest: float = 0.0
 ) -> float:
-    """Return how many seconds to let pass before the next look at a generation.
+    """Return how many seconds to let pass before the next look at a generation of that age.
 
-    Args:
-        age: seconds since it was accepted.
-        interval: :attr:`jobs.runtime.policy.RunPolicy.poll_interval`.
-        seen: what the last look showed, if there was one.
-        earliest: the age from which on it may be done (:class:`Durations`).
+    ``earliest``: the age from which on it may be done (:class:`Durations`).
     """
     percent = None if seen is None else seen.percent
     if percent is not None and percent >= NEARLY_DONE:

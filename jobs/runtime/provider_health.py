@@ -1,8 +1,8 @@
 """Whether requests of a run may be sent now: stopped, cooling down, or out of reach.
 
-A 429 on one submission cools all of them down; an unreachable provider is asked again ever more
-slowly; a refusal that every request would get ends submissions for good. Submissions in doubt one
-after the other pause them too: an outage must leave a few doubts, not hundreds.
+A 429 on one submission cools all of them down; an unreachable provider is asked ever more slowly; a
+refusal that every request would get ends submissions for good. Submissions in doubt in a row pause
+them too: an outage must leave a few doubts, not hundreds.
 """
 
 import asyncio
@@ -39,11 +39,7 @@ SILENCE = 25.0
 
 
 class Patience:
-    """How long something may fail until a run gives it up.
-
-    Args:
-        seconds: of failing, without a success between.
-    """
+    """How many seconds something may fail, without a success between, until a run gives it up."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -52,12 +48,10 @@ class Patience:
         self._until = 0.0
 
     def failed(self, now: float, asked_until: float = 0.0) -> None:
-        """Note a failure.
+        """Note a failure at a monotonic time.
 
-        Args:
-            now: monotonic.
-            asked_until: when the provider wants to be asked again. One such wait is kept to its
-                end even if it is longer than our patience, and the next request is still sent.
+        ``asked_until``: when the provider wants to be asked again. One such wait is kept to its end
+        even if it is longer than our patience, and the next request is still sent.
         """
         if self.since is None:
             self.since, self._until, self._failures = now, now + self._seconds, 0
@@ -81,11 +75,8 @@ class Patience:
 class ProviderHealth:
     """What a run knows of its provider: shared by scheduler, poller and balance monitor.
 
-    Args:
-        clock: time.
-        chance: randomness, for jitter.
-        patience: seconds without any answer, or without any submission being taken, after which
-            the run ends.
+    ``patience``: seconds without any answer, or without any submission taken, after which the run
+    ends.
     """
 
     def __init__(self, clock: Clock, chance: random.Random, patience: float = 3600.0) -> None:
@@ -98,7 +89,7 @@ class ProviderHealth:
         self._doubts_in_a_row = 0
         self._answers = Patience(patience)
         self._submissions = Patience(patience)
-        self._why = ""
+        self.words = ""  # the provider's, for the last wait
         self.changed = asyncio.Event()
         self.stopping = False
         self.refusal: RefusalCause | None = None
@@ -133,7 +124,7 @@ class ProviderHealth:
         seconds = min(COOLING_CEILING, grown * self._chance.uniform(0.75, 1.25))
         if retry_after is not None:  # a provider that keeps refusing is asked more rarely still
             seconds = max(seconds, min(retry_after, LONGEST_RETRY_AFTER))
-        self._why = words or "too many requests (429)"
+        self.words = words or "too many requests (429)"
         self._close_for(seconds)
         return seconds
 
@@ -142,16 +133,14 @@ class ProviderHealth:
         self._answers.failed(self._clock.monotonic())
         seconds = 1.0 + full_jitter(2.0, 60.0, self._failed_in_a_row, self._chance)
         self._failed_in_a_row += 1
-        self._why = words or "no answer"
+        self.words = words or "no answer"
         self._close_for(seconds)
         return seconds
 
     def doubted(self, words: str, *, gateway: bool) -> float:
         """Note a submission in doubt; returns the seconds for which no other one is sent.
 
-        Args:
-            words: what happened.
-            gateway: something in front of the provider answered: then one alone is a reason.
+        ``gateway``: something in front of the provider answered: then one alone is a reason.
         """
         if self._probe_at > self._clock.monotonic():  # it was under way with those before it
             return self._probe_at - self._clock.monotonic()
@@ -161,7 +150,7 @@ class ProviderHealth:
         step = self._doubts_in_a_row - (1 if gateway else STREAK - 1)
         seconds = AFTER_DOUBTS[min(step, len(AFTER_DOUBTS) - 1)] * self._chance.uniform(1.0, 1.2)
         self._probe_at = self._clock.monotonic() + seconds
-        self._why = words
+        self.words = words
         return seconds
 
     def heed(self, error: ProviderError) -> float:
@@ -237,12 +226,7 @@ class ProviderHealth:
         lasting = self._submissions.lasting(self._clock.monotonic())
         if max(closed, lasting) <= SAID_FROM and self.out_of_reach_for < SILENCE:
             return None
-        return Pause(now + timedelta(seconds=closed), self._why)
-
-    @property
-    def words(self) -> str:
-        """Return the provider's words for the last wait."""
-        return self._why
+        return Pause(now + timedelta(seconds=closed), self.words)
 
     async def pause(self, seconds: float) -> bool:
         """Wait that long, or until something changed; returns whether it did."""

@@ -1,63 +1,57 @@
 """What the parts of one run share, put together once by the runner."""
 
-import logging
 import random
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ..evidence.elsewhere import Elsewhere, Strangers
-from ..evidence.looked_for import LookedFor
+from ..evidence.looked_for import LookedFor, Wish
 from ..evidence.sight import samples
 from ..model.clock import Clock
+from ..model.money import Micros, to_micros
 from ..model.provider import Generation, Provider
-from ..ports.purchases import Breach, Lost
+from ..model.retry import RetryPolicy
+from ..model.words import Words
 from ..store import Store
 from .pace import Durations
-from .policy import RunPolicy
 from .provider_health import ProviderHealth
-from .token_check import TokenCheck
+from .troubles import TokenCheck
+
+PRICE_CEILING = to_micros("1.00")
+"""Held for the first generation of a kind without a known price, if no ceiling was set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPolicy:
+    """Settings of one run."""
+
+    max_in_flight: int  # most unsettled attempts
+    rate: float  # submissions per second; 0: no limit
+    poll_interval: float  # seconds between two looks at a generation that may soon be done
+    generation_timeout: float  # seconds after which an unfinished one fails as overdue
+    grace: float  # seconds for which a doubt is looked for before it counts as never made
+    wait_for_funds: bool  # instead of ending without money
+    retry: RetryPolicy
+    words: Words
+    send_patience: float = 10.0  # seconds after its intent in which a POST may still leave
+    balance_interval: float = 60.0  # seconds between two readings of the balance while submitting
+    unreachable_patience: float = 3600.0  # seconds without any answer until it ends, resumable
+    price_ceiling: Micros = PRICE_CEILING  # held where no price is known
+    not_awaited: frozenset[int] = frozenset()  # paused batches that its end does not wait for
+    buys: bool = True  # False polls and settles what is there, and submits nothing
+    callback_url: str | None = None  # for the ends of rows that name no address
+    looked_at: datetime | None = None  # when the list was searched before this run
+    looked_for: Mapping[int, Wish] | None = None  # in that search; None: own rows need no look
+
+    @property
+    def send_within(self) -> timedelta:
+        """Return the patience of an intent as a duration."""
+        return timedelta(seconds=self.send_patience)
+
 
 Checkpoint = Callable[[str], None]
 """Called with the name of a point where a crash must lose nothing; tests kill the process there."""
-
-
-log = logging.getLogger(__name__)
-
-
-class Fence:
-    """Keeps a run from buying with a database that is no longer its own.
-
-    A lock file that somebody deleted, a database that was restored or replaced during a run: each
-    would let one row be bought twice, or write purchases where no later run reads them.
-
-    Args:
-        store: of the run.
-        run_id: a random name of the run in the database.
-    """
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
-        self.run_id = run_id
-
-    def breach(self, lost: Lost) -> Breach:
-        """Return why this run must buy nothing more."""
-        return Breach(self._store.path, lost)
-
-    def rescued(self, lost: Lost, now: datetime) -> Breach:
-        """Return the same, with the place where the purchases are written.
-
-        If the file is gone, its content is copied to a new file next to it.
-        """
-        if lost in (Lost.TAKEN, Lost.LINKED):
-            return self.breach(lost)
-        try:
-            copy = self._store.rescue(f"rescued-{now:%Y%m%d-%H%M%S}")
-        except (OSError, sqlite3.Error) as error:
-            log.exception("the lost database could not be copied")
-            return Breach(self._store.path, lost, trouble=str(error) or type(error).__name__)
-        return Breach(self._store.path, lost, copy)
 
 
 def nothing(name: str) -> None:
@@ -70,18 +64,10 @@ class RunContext:
     """What scheduler, poller, reconciler and balance monitor share.
 
     Attributes:
-        store: the job table.
-        provider: where to buy.
-        clock: time.
-        policy: the run's terms.
-        health: whether requests may be sent now.
         chance: randomness, for keys and jitter.
         checkpoint: called at named points; docs/development.md lists them.
-        token: whether a 403 is the token's.
-        durations: how long generations took, as this run saw it.
-        elsewhere: what others buy on this account at the same time.
-        strangers: their generations that may be refunded.
-        fence: whether the database is still this run's.
+        strangers: generations of others that may be refunded.
+        run_id: a random name of the run in the database: another one there ends this run.
         looked_for: which rows may be bought without another look at the list.
     """
 
@@ -93,7 +79,7 @@ class RunContext:
     chance: random.Random
     checkpoint: Checkpoint
     token: TokenCheck
-    fence: Fence
+    run_id: str
     durations: Durations = field(default_factory=Durations)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     strangers: Strangers = field(default_factory=Strangers)

@@ -4,11 +4,18 @@ A generation whose status answers 400, 403, 404, 410, 500, HTML or nonsense is l
 list instead, and its own looks become rarer: it slows or stops no other (docs/money.md).
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection
-from enum import StrEnum
 
-from ..model.provider import ProviderError, ThrottledError, TokenRefusedError, UnreachableError
+from ..model.clock import Clock
+from ..model.provider import (
+    ForbiddenError,
+    Provider,
+    ProviderError,
+    TokenRefusedError,
+    UnreachableError,
+)
 
 RAREST = 600.0
 """Seconds between two looks at a generation in trouble, and between two tries of a failing list."""
@@ -17,41 +24,13 @@ CROWD = 3
 """So many generations that fail alike, with no other answer, are not a trouble of one."""
 
 
-class Trouble(StrEnum):
-    """Whom a failed look concerns."""
-
-    TOKEN = "token"  # noqa: S105 - a trouble, not a secret
-    EVERYBODY = "everybody"
-    SILENCE = "silence"
-    ITS_OWN = "its own"
-
-
-_TABLE = (
-    (TokenRefusedError, Trouble.TOKEN),  # 401
-    (ThrottledError, Trouble.EVERYBODY),  # 429
-    (UnreachableError, Trouble.SILENCE),  # no answer, 5xx: one's own, if others are answered
-    (ProviderError, Trouble.ITS_OWN),  # 400, 403, 404, 410, 422, HTML, another shape
-)
-
-
-def trouble_of(error: ProviderError) -> Trouble:
-    """Return whom a failed look at one generation concerns."""
-    return next(trouble for kind, trouble in _TABLE if isinstance(error, kind))
-
-
 def is_outage(errors: Collection[ProviderError], *, answered: bool) -> bool:
-    """Check whether looks that failed together are an outage.
-
-    Args:
-        errors: of all looks at single generations that failed just now.
-        answered: True when any other look, or the list, was answered at the same time.
-    """
+    """Check whether single looks that failed together, and any other answered, are an outage."""
     if answered or not errors:
         return False
-    found = {(trouble_of(error), type(error)) for error in errors}
-    if all(trouble is Trouble.SILENCE for trouble, _ in found):
-        return True
-    return len(errors) >= CROWD and len(found) == 1
+    if all(isinstance(error, UnreachableError) for error in errors):
+        return True  # no answer, or a 5xx: one's own only if others are answered
+    return len(errors) >= CROWD and len({type(error) for error in errors}) == 1
 
 
 class Troubles:
@@ -79,3 +58,49 @@ class Troubles:
 def backed_off(failures: int, interval: float) -> float:
     """Return the seconds to wait after so many failures in a row."""
     return min(RAREST, interval * 2.0 ** min(failures, 20))
+
+
+ASKED_EVERY = 60.0
+"""Seconds for which an answer for the balance is trusted: 403s come in crowds."""
+
+
+class TokenCheck:
+    """Asks for the balance, once for a crowd of 403s."""
+
+    def __init__(self, provider: Provider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._asking = asyncio.Lock()
+        self._asked_at = float("-inf")
+        self._found: ProviderError | None = None
+
+    async def check(self, error: ProviderError) -> None:
+        """Raise TokenRefusedError for a 401, and for a 403 only if the balance is refused too."""
+        refused: ProviderError | None = error
+        if isinstance(error, ForbiddenError):
+            refused = await self.refused()
+        if isinstance(refused, TokenRefusedError):
+            raise refused
+
+    async def refused(self) -> TokenRefusedError | None:
+        """Return the balance's own refusal of the token; None when a 403 concerns one request."""
+        found = await self._answer()
+        return found if isinstance(found, TokenRefusedError) else None
+
+    async def balance_answers(self) -> bool:
+        """Check whether the balance can be read while another read fails."""
+        return await self._answer() is None
+
+    async def _answer(self) -> ProviderError | None:
+        async with self._asking:
+            if self._clock.monotonic() - self._asked_at >= ASKED_EVERY:
+                self._found = await self._ask()
+                self._asked_at = self._clock.monotonic()
+        return self._found
+
+    async def _ask(self) -> ProviderError | None:
+        try:
+            await self._provider.balance()
+        except ProviderError as error:
+            return error
+        return None

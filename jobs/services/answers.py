@@ -23,18 +23,12 @@ from ..runtime.run_context import RunContext
 log = logging.getLogger(__name__)
 
 
-class Judge:
-    """Decides whether a refused submission is the fault of its row, the run or the token.
-
-    Args:
-        context: of the run.
-        balance: of the account.
-    """
+class Answers:
+    """Decides whose fault a refused submission is, and keeps what became of each."""
 
     def __init__(self, context: RunContext, balance: BalanceMonitor) -> None:
+        self._run = context
         self._purchases: PurchaseStore = context.store.purchases
-        self._policy = context.policy
-        self._token = context.token
         self._balance = balance
         self._blame = Blame()
 
@@ -42,7 +36,7 @@ class Judge:
         """Return an outcome as it is to be booked: on the row, the run, or the token."""
         match outcome:
             case Refused(RefusalCause.ACCESS) | Refused(RefusalCause.ACCOUNT, sure=False):
-                refused = await self._token.refused()
+                refused = await self._run.token.refused()
                 if refused is not None:
                     return Refused(RefusalCause.TOKEN, str(refused))
             case Refused(RefusalCause.FUNDS, sure=False):
@@ -52,15 +46,11 @@ class Judge:
                 lacking = not await self._balance.suffice()
                 outcome = outcome if lacking else replace(outcome, cause=None)
         asked = claim.request
-        own = asked.callback_url is not None or self._policy.callback_url is None
+        own = asked.callback_url is not None or self._run.policy.callback_url is None
         heard = self._heard(claim, outcome)
         if not own and isinstance(outcome, Rejected) and outcome.about is About.CALLBACK:
-            outcome = replace(outcome, message=self._policy.words.own_callback(outcome.message))
+            outcome = replace(outcome, message=self._run.policy.words.own_callback(outcome.message))
         return self._blame.judge(claim.attempt_id, outcome, asked, own_callback=own, heard=heard)
-
-    def put_back(self) -> list[int]:
-        """Return, once, the attempts whose rows failed before it was clear whose fault it is."""
-        return self._blame.put_back()
 
     def cut_off(self) -> tuple[list[int], Refused | None]:
         """Return, once, the attempts that a run which ends now puts back, and why."""
@@ -72,42 +62,19 @@ class Judge:
             return Heard.NEVER
         return self._purchases.heard(claim.attempt_id, words)
 
-
-class Answers:
-    """Keeps what became of submissions, and what that means for the next ones.
-
-    Args:
-        context: of the run.
-        judge: knows which rows were failed for what is the account's refusal.
-    """
-
-    def __init__(self, context: RunContext, judge: Judge) -> None:
-        self._purchases: PurchaseStore = context.store.purchases
-        self._clock = context.clock
-        self._policy = context.policy
-        self._durations = context.durations
-        self._looked_for = context.looked_for
-        self._judge = judge
-
     async def keep(self, claim: Claim, outcome: SubmitOutcome) -> None:
-        """Write an answer down; durable on return.
-
-        Args:
-            claim: what was sent.
-            outcome: what became of it, as it is to be booked.
-        """
-        now = self._clock.now()
+        """Write down an outcome as it is to be booked; durable on return."""
+        now = self._run.clock.now()
         sure = isinstance(outcome, Refused) and outcome.sure
-        put_back = self._judge.put_back() if sure else ()
+        put_back = self._blame.put_back() if sure else ()
         if not isinstance(outcome, Accepted | InDoubt):
             # The row may be sent again, and a void that it replaces may have turned up since: look
             # for it first. This comes before the answer is written, because a turn in the same
             # transaction could claim the row; no void is missed, as a row gets none while its
             # attempt is open.
-            self._looked_for.forget(self._purchases.voided(now - WATCHED))
-        answer = Answer(
-            claim.attempt_id, outcome, now, self._clock.boot(), self._first_look(claim), put_back
-        )
+            self._run.looked_for.forget(self._purchases.voided(now - WATCHED))
+        boot, first_look = self._run.clock.boot(), self._first_look(claim)
+        answer = Answer(claim.attempt_id, outcome, now, boot, first_look, put_back)
         landed = await self._purchases.settle(answer)
         if isinstance(outcome, Accepted) and not landed:
             log.error(
@@ -117,6 +84,5 @@ class Answers:
             )
 
     def _first_look(self, claim: Claim) -> timedelta:
-        """Return how long after its acceptance a generation is looked at first."""
-        earliest = self._durations.earliest(claim.kind)
-        return timedelta(seconds=look_delay(0, self._policy.poll_interval, None, earliest))
+        earliest = self._run.durations.earliest(claim.kind)
+        return timedelta(seconds=look_delay(0, self._run.policy.poll_interval, None, earliest))

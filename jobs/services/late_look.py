@@ -19,54 +19,45 @@ APART = 30.0
 
 
 class LateLook:
-    """Looks until it is cancelled, whenever a row waits for it.
-
-    Args:
-        context: of the run.
-        reconciler: looks for voids that turned up.
-    """
+    """Looks until it is cancelled, whenever a row waits for it."""
 
     def __init__(self, context: RunContext, reconciler: Reconciler) -> None:
+        self._run = context
         self._reconciler = reconciler
-        self._store = context.store
-        self._provider = context.provider
-        self._clock = context.clock
-        self._health = context.health
-        self._looked_for = context.looked_for
         self._next = 0.0
 
     async def run(self) -> None:
         """Look for what waits; ends only on a refused token."""
         while True:
-            waiting = self._looked_for.waiting
-            if waiting and self._clock.monotonic() >= self._next:
+            waiting = self._run.looked_for.waiting
+            if waiting and self._run.clock.monotonic() >= self._next:
                 await self._look(waiting)
-                if self._health.refusal is RefusalCause.TOKEN:
+                if self._run.health.refusal is RefusalCause.TOKEN:
                     return
-                self._next = self._clock.monotonic() + APART
-                self._health.wake()
-            await self._clock.sleep(NAP)
+                self._next = self._run.clock.monotonic() + APART
+                self._run.health.wake()
+            await self._run.clock.sleep(NAP)
 
     async def _look(self, jobs: Collection[int]) -> None:
         """Hold back what the account has already, or what could not be looked for."""
         try:
-            if self._looked_for.again & set(jobs):
+            if self._run.looked_for.again & set(jobs):
                 await self._reconciler.look_at_voids()
-            typed = self._store.adoption.typed(jobs)
-            self._looked_for.looked(typed, typed)  # wanted again, as they were typed
+            typed = self._run.store.adoption.typed(jobs)
+            self._run.looked_for.looked(typed, typed)  # wanted again, as they were typed
             jobs = [number for number in jobs if number not in typed]
             if not jobs:
                 return
             sought = await self._hold_paid(jobs)
-            work = await find_earlier(self._store, self._provider, self._clock, sought)
+            work = await find_earlier(self._run.store, self._run.provider, self._run.clock, sought)
         except (ThrottledError, TokenRefusedError) as error:
-            self._health.heed(error)
-            if self._health.refusal is not RefusalCause.TOKEN:
+            self._run.health.heed(error)
+            if self._run.health.refusal is not RefusalCause.TOKEN:
                 await self._hold(jobs, error)
         except ProviderError as error:
             await self._hold(jobs, error)
         else:
-            self._looked_for.looked(jobs, await self._store.adoption.hold_found(work))
+            self._run.looked_for.looked(jobs, await self._run.store.adoption.hold_found(work))
             found = {one.job_id for one in work.matches} & set(jobs)
             if found or work.not_looked:
                 log.warning(
@@ -79,12 +70,12 @@ class LateLook:
     async def _hold_paid(self, jobs: Collection[int]) -> Sought:
         """Hold back what this database has paid for; return what the list is read for.
 
-        It is remembered before any later turn of the scheduler. A turn in the same transaction may
-        let another row wait for the same purchase, which buys nothing.
+        It is remembered before any later turn; a turn in the same transaction may let another row
+        wait for the same purchase, which buys nothing.
         """
-        held = await self._store.adoption.hold_paid(jobs)
+        held = await self._run.store.adoption.hold_paid(jobs)
         for batch_id, attempt_id in held.taken:
-            self._looked_for.take(batch_id, attempt_id)
+            self._run.looked_for.take(batch_id, attempt_id)
         if held.taken:
             log.warning(
                 "%d row(s) are not bought now: this database has paid for the same in another "
@@ -94,8 +85,8 @@ class LateLook:
         return held.sought
 
     async def _hold(self, jobs: Collection[int], error: ProviderError) -> None:
-        unlooked = await self._store.adoption.hold_unlooked(jobs)
-        self._looked_for.looked(jobs, unlooked.wishes)
+        unlooked = await self._run.store.adoption.hold_unlooked(jobs)
+        self._run.looked_for.looked(jobs, unlooked.wishes)
         if unlooked.held:
             log.warning(
                 "%d row(s) are not bought now: could not check whether the account has them: %s",

@@ -24,16 +24,13 @@ LIST_FROM = 3
 def next_page(
     places: Mapping[str, int], limit: int, unsure: int = 0, fewest: int = LIST_FROM
 ) -> tuple[int | None, list[str]]:
-    """Return where the page begins that shows the newest of some generations, and which those are.
+    """Return where the page begins that shows the newest of some generations, and its ids of them.
 
     Args:
         places: where in the list each generation is expected, from 0.
         limit: generations on a page.
         unsure: submissions under way, which may have pushed all of them down already.
-        fewest: how many it must be worth reading for.
-
-    Returns:
-        The page's offset, None when it would show too few; and the ids that it would show.
+        fewest: with fewer the page is not worth reading: its offset is None then.
     """
     # the list moves while it is read, and was not made in quite the order of our intents
     margin = limit // 20
@@ -44,23 +41,12 @@ def next_page(
 
 
 class ListLooks:
-    """Reads the list where generations are expected, and no further.
-
-    Args:
-        context: of the run.
-        write: writes down what a page shows.
-    """
+    """Reads the list where generations are expected, and no further; ``write`` keeps a page."""
 
     def __init__(
         self, context: RunContext, write: Callable[[Sequence[Generation]], Awaitable[None]]
     ) -> None:
-        self._store = context.store
-        self._provider = context.provider
-        self._clock = context.clock
-        self._policy = context.policy
-        self._health = context.health
-        self._token = context.token
-        self._note_others = context.note_others
+        self._run = context
         self._write = write
         self._pushed_down = 0
         self._failed = 0
@@ -69,22 +55,13 @@ class ListLooks:
     async def look(self, due: Sequence[Due], troubles: Troubles) -> tuple[list[Due], bool]:
         """Read the list where due generations are expected: several at once, and those in trouble.
 
-        If the list fails, what it would have shown is looked at singly, and it is
-        tried again ever more rarely.
-
-        Args:
-            due: generations of ours.
-            troubles: those whose own looks fail.
-
-        Returns:
-            Those not seen there, and whether the list was read.
-
-        Raises:
-            TokenRefusedError: the token is refused.
+        If the list fails, its generations are looked at singly, and it is tried again ever more
+        rarely. Returns those not seen, and whether it was read; a refused token raises
+        TokenRefusedError.
         """
         missing = {item.generation_id: item for item in due}
         read = False
-        if self._clock.monotonic() < self._rests_until:
+        if self._run.clock.monotonic() < self._rests_until:
             return list(missing.values()), False
         try:
             if len(due) >= LIST_FROM:
@@ -96,24 +73,21 @@ class ListLooks:
                 read = True
             self._failed = 0 if read else self._failed
         except ProviderError as error:
-            await self._token.check(error)
+            await self._run.token.check(error)
             self._failed += 1
-            rest = backed_off(self._failed, self._policy.poll_interval)
+            rest = backed_off(self._failed, self._run.policy.poll_interval)
             if isinstance(error, ThrottledError):
                 rest = max(rest, error.retry_after or 0.0)
-            self._rests_until = self._clock.monotonic() + rest
+            self._rests_until = self._run.clock.monotonic() + rest
             log.warning("the list could not be read (%s): single looks for %.0f s", error, rest)
         return list(missing.values()), read
 
     async def _search(
         self, missing: dict[str, Due], unmatched: dict[str, Due], fewest: int
     ) -> None:
-        """Read the pages that should show some; the list moves while it is read.
+        """Read the pages that should show at least ``fewest``; the list moves while it is read.
 
-        Args:
-            missing: what is still to be seen; struck off as it is.
-            unmatched: those to look for; their places are computed again before each page.
-            fewest: how many a page must be worth.
+        ``missing`` is struck off as they are seen; places are computed again before each page.
         """
         before = len(missing)
         for _ in range(PASSES):
@@ -121,23 +95,19 @@ class ListLooks:
                 break
             unmatched, ended = await self._pass(missing, unmatched, fewest)
             if len(missing) == before:  # ever deeper; from the top again when the list has ended
-                deeper = 2 * self._pushed_down + self._provider.list_limit
+                deeper = 2 * self._pushed_down + self._run.provider.list_limit
                 self._pushed_down = 0 if ended or deeper > FAR else deeper
 
     async def _pass(
         self, missing: dict[str, Due], listed: dict[str, Due], fewest: int
     ) -> tuple[dict[str, Due], bool]:
-        """Read the pages where some are expected.
-
-        Returns:
-            Those that stood elsewhere, and whether the list ended on the last page.
-        """
+        """Read where some are expected; return those that were elsewhere, and if the list ended."""
         met: list[tuple[int, int]] = []
         unmatched: dict[str, Due] = {}
         ended = False
         while listed and not ended:
             places, unsure = self._places(listed)
-            begin, members = next_page(places, self._provider.list_limit, unsure, fewest)
+            begin, members = next_page(places, self._run.provider.list_limit, unsure, fewest)
             taken = {name: listed.pop(name) for name in members}
             if begin is not None:
                 unmatched |= taken
@@ -153,9 +123,9 @@ class ListLooks:
         met: list[tuple[int, int]],
     ) -> bool:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
-        seen = await self._provider.generations(self._provider.list_limit, offset)
-        self._health.answered()
-        self._note_others(seen)
+        seen = await self._run.provider.generations(self._run.provider.list_limit, offset)
+        self._run.health.answered()
+        self._run.note_others(seen)
         await self._write(seen)
         for place, generation in enumerate(seen, offset):
             if generation.id in places:
@@ -165,9 +135,8 @@ class ListLooks:
         return not seen  # a short page is no end
 
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
-        """Return where in the list generations are expected now, and how unsure that is."""
         numbers = [item.attempt_id for item in listed.values()]
-        found = self._store.updates.places(numbers)
+        found = self._run.store.updates.places(numbers)
         places = {
             item.generation_id: found.newer.get(item.attempt_id, FAR) + self._pushed_down
             for item in listed.values()
@@ -175,12 +144,10 @@ class ListLooks:
         return places, found.under_way
 
     def _learn_places(self, met: Sequence[tuple[int, int]]) -> None:
-        """See how far what other clients of the account made pushes ours down the list.
+        """Learn how far what other clients of the account made pushes ours down the list.
 
-        Generations of one moment may be in any order, so only the order of places counts.
-
-        Args:
-            met: where generations stood, and where they were expected.
+        ``met``: where generations were, and were expected. Those of one moment may be in any order,
+        so only the order of places counts.
         """
         if met:
             stood, expected = (sorted(places) for places in zip(*met, strict=True))

@@ -1,8 +1,7 @@
 """The poller: looks at every pending generation, by the list where several are due.
 
-One page of the list answers for up to a hundred generations; single looks are for the rest
-(docs/performance.md). It is read where the due ones are expected, and no further. Looks are free,
-so whatever fails is simply looked at again.
+A page of the list answers for up to a hundred; single looks are for the rest (docs/performance.md).
+Looks are free, so whatever fails is simply looked at again.
 """
 
 import asyncio
@@ -25,7 +24,6 @@ from ..ports.updates import (
     Completed,
     Due,
     Failed,
-    GivenUp,
     Overdue,
     Progress,
     UnendedAttempt,
@@ -63,45 +61,21 @@ FARTHEST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class _Decided(Updates):
-    """What looks resulted in, and what the poller has to remember of it.
+    """What looks resulted in, and what the poller has to remember of it."""
 
-    Attributes:
-        met: the attempts that have not ended, or could not be seen.
-        durations: including what was seen.
-        announcements: the same.
-    """
-
-    ends: list[Completed | Failed | Overdue] = field(default_factory=list)
-    progress: list[Progress] = field(default_factory=list)
-    created: dict[int, datetime] = field(default_factory=dict)
-    postponed: dict[int, datetime] = field(default_factory=dict)
-    met: list[int] = field(default_factory=list)
+    met: list[int] = field(default_factory=list)  # not ended, or not seen
     durations: Durations = field(default_factory=Durations)
     announcements: Announcements = field(default_factory=Announcements)
 
 
 class Poller:
-    """Looks until it is cancelled.
-
-    Checkpoints: ``look-read``, ``look-written``.
-
-    Args:
-        context: of the run.
-    """
+    """Looks until it is cancelled. Checkpoints: ``look-read``, ``look-written``."""
 
     def __init__(self, context: RunContext) -> None:
-        self._store = context.store
-        self._provider = context.provider
-        self._clock = context.clock
-        self._policy = context.policy
-        self._health = context.health
-        self._chance = context.chance
-        self._checkpoint = context.checkpoint
-        self._durations = context.durations
+        self._run = context
         self._list = ListLooks(context, self._write)
         self._jumps = JumpWatch(context.clock)
         self._known_since: dict[int, float] = {}
-        self._token = context.token
         self._troubles = Troubles()
         self._unseen = Patience(context.policy.unreachable_patience)
         self._announcements = Announcements()
@@ -117,86 +91,73 @@ class Poller:
                 nap = await self.look()
             except ProviderError as error:
                 log.info("looking failed: %s", error)
-                nap = self._health.heed(error)
-                if self._health.refusal is RefusalCause.TOKEN:
+                nap = self._run.health.heed(error)
+                if self._run.health.refusal is RefusalCause.TOKEN:
                     return
-            await self._clock.sleep(nap)
+            await self._run.clock.sleep(nap)
 
     async def look(self) -> float:
-        """Look once at everything that is due; returns the seconds until the next look.
+        """Look once at everything that is due; return the seconds until the next look.
 
-        Raises:
-            ProviderError: the provider did not answer; generations that were not seen are
-                unchanged.
+        A ProviderError leaves generations that were not seen unchanged.
         """
         if abs(self._jumps.jump()) > JUMP:
-            farthest = max(FARTHEST, timedelta(seconds=3 * self._policy.poll_interval))
-            await self._store.updates.bring_back(self._clock.now(), farthest)
+            farthest = max(FARTHEST, timedelta(seconds=3 * self._run.policy.poll_interval))
+            await self._run.store.updates.bring_back(self._run.clock.now(), farthest)
         # what is due in a moment is looked at now too: one page shows them all
-        soon = self._clock.now() + timedelta(seconds=self._policy.poll_interval / 4)
-        if self._mark == self._store.change_mark() and not self._is_due(soon):
+        soon = self._run.clock.now() + timedelta(seconds=self._run.policy.poll_interval / 4)
+        idle = self._upcoming is None or self._upcoming > soon
+        if idle and self._mark == self._run.store.change_mark():
             return self._nap()
-        window = 2 * max(self._policy.max_in_flight, self._provider.list_limit)
-        due = self._rested(self._store.updates.due(soon, window))
+        window = 2 * max(self._run.policy.max_in_flight, self._run.provider.list_limit)
+        due = self._rested(self._run.store.updates.due(soon, window))
         await self._look_at([*due, *self._given_up()])
-        self._mark = self._store.change_mark()
-        self._upcoming = self._store.updates.next_look()
+        self._mark = self._run.store.change_mark()
+        self._upcoming = self._run.store.updates.next_look()
         return self._nap()
 
     async def look_at_given_up(self) -> None:
-        """Look at what people gave up: it is paid for, and may have finished after all.
-
-        Raises:
-            ProviderError: the provider did not answer.
-        """
+        """Look at what people gave up: it is paid for, and may have finished after all."""
         await self._look_at(self._given_up())
 
     async def _look_at(self, due: Sequence[Due]) -> None:
         if due:
             missing, listed = await self._list.look(due, self._troubles)
             await self._singly(missing, listed=listed)
-            self._health.wake()
+            self._run.health.wake()
 
     def _given_up(self) -> Sequence[Due]:
         """List what was given up; empty until it is time to look at it again."""
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         if at < self._given_up_at:
             return []
         self._given_up_at = at + OVERDUE_EVERY.total_seconds()
-        return self._store.updates.given_up()
+        return self._run.store.updates.given_up()
 
     def _rested(self, due: Sequence[Due]) -> Sequence[Due]:
         """Leave out what a callback announced within one poll interval of the last look at it."""
-        now = self._clock.monotonic()
-        since = now - self._policy.poll_interval
+        now = self._run.clock.monotonic()
+        since = now - self._run.policy.poll_interval
         self._looked = {number: at for number, at in self._looked.items() if at > since}
         rested = [item for item in due if not (item.announced and item.attempt_id in self._looked)]
         self._looked |= {item.attempt_id: now for item in rested}
         return rested
 
-    def _is_due(self, soon: datetime) -> bool:
-        return self._upcoming is not None and self._upcoming <= soon
-
     def _nap(self) -> float:
-        longest = min(LONGEST_NAP, self._policy.poll_interval)
+        longest = min(LONGEST_NAP, self._run.policy.poll_interval)
         if self._upcoming is None:
             return longest
-        wait = (self._upcoming - self._clock.now()).total_seconds()
-        return min(longest, max(wait, self._policy.poll_interval / 4))
+        wait = (self._upcoming - self._run.clock.now()).total_seconds()
+        return min(longest, max(wait, self._run.policy.poll_interval / 4))
 
     async def _singly(self, due: Sequence[Due], *, listed: bool) -> None:
-        """Look at each singly; a failure is its own, unless nothing at all is answered.
-
-        Args:
-            due: generations that the list did not show.
-            listed: whether the list was read just now.
-        """
+        """Look at each singly; a failure is its own, unless nothing at all is answered."""
         turns = asyncio.Semaphore(SINGLE_LOOKS)
 
         async def one(item: Due) -> Generation | ProviderError:
             async with turns:
                 try:
-                    return await self._provider.generation(item.generation_id)
+                    return await self._run.provider.generation(item.generation_id)
                 except ProviderError as error:
                     return error
 
@@ -222,13 +183,9 @@ class Poller:
     async def _heed_failures(
         self, failed: Sequence[tuple[Due, ProviderError]], *, answered: bool
     ) -> None:
-        """Postpone those whose look failed for a reason of their own.
-
-        Raises:
-            ProviderError: the failure concerns every request.
-        """
+        """Postpone those whose look failed for a reason of their own; else raise ProviderError."""
         for _, error in failed:
-            await self._token.check(error)
+            await self._run.token.check(error)
         throttled = [error for _, error in failed if isinstance(error, ThrottledError)]
         if throttled:
             raise throttled[0]
@@ -241,27 +198,27 @@ class Poller:
             few = (
                 len(errors) < CROWD
             )  # one generation whose look breaks the server is not an outage
-            answered = few and await self._token.balance_answers()
+            answered = few and await self._run.token.balance_answers()
             if not answered:
-                self._unseen.failed(self._clock.monotonic())
-                if not self._unseen.is_over(self._clock.monotonic()):
+                self._unseen.failed(self._run.clock.monotonic())
+                if not self._unseen.is_over(self._run.clock.monotonic()):
                     raise UnreachableError(str(errors[0]))
                 # other requests are answered, or the run would have ended: the failure is their own
         await self._write((), [item for item, _ in failed])
         if answered:
-            self._health.answered()
+            self._run.health.answered()
 
     async def _write(self, seen: Sequence[Generation], unknown: Sequence[Due] = ()) -> None:
-        self._checkpoint("look-read")
-        now = self._clock.now()
+        self._run.checkpoint("look-read")
+        now = self._run.clock.now()
         if seen or unknown:
-            decided = await self._store.updates.record(
+            decided = await self._run.store.updates.record(
                 [generation.id for generation in seen],
                 now,
                 lambda ours: self._decide(ours, seen, unknown, now),
             )
             self._remember(decided)
-        self._checkpoint("look-written")
+        self._run.checkpoint("look-written")
 
     def _decide(
         self,
@@ -272,7 +229,7 @@ class Poller:
     ) -> _Decided:
         """Decide what looks result in; each uses the durations that earlier ones showed."""
         decided = _Decided(
-            durations=self._durations.copy(), announcements=self._announcements.copy()
+            durations=self._run.durations.copy(), announcements=self._announcements.copy()
         )
         for generation in seen:
             attempt = ours.get(generation.id)
@@ -295,12 +252,12 @@ class Poller:
     def _remember(self, decided: _Decided) -> None:
         """Keep what looks showed, once it is durable.
 
-        Only the poller changes what it remembers, and it waits for each recording, so that nothing
-        it decides in between is lost.
+        Only the poller changes this, and it waits for each recording: no decision in between is
+        lost.
         """
-        self._durations.take(decided.durations)
+        self._run.durations.take(decided.durations)
         self._announcements = decided.announcements
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         for number in decided.met:
             self._known_since.setdefault(number, at)
 
@@ -318,7 +275,7 @@ class Poller:
             kind = seen.failure or FailureKind.UNKNOWN
             message = seen.message or "the provider gave no reason"
             # random: if the transaction is tried again, another delay is as good
-            delay = self._policy.retry.decide(kind, attempt.retries, self._chance)
+            delay = self._run.policy.retry.decide(kind, attempt.retries, self._run.chance)
             decided.ends.append(Failed(attempt.id, kind, message, delay))
             decided.announcements.found(announced=attempt.announced)
         elif self._is_overdue(attempt, seen, now, decided):
@@ -341,12 +298,14 @@ class Poller:
         """Give a generation up for this run, by where it was seen last; it is still looked at."""
         phase, state = (None, None) if seen is None else (seen.phase, seen.said_state)
         kind = _GIVEN_UP_AS.get(phase, FailureKind.OVERDUE)
-        message = self._policy.words.given_up(kind, self._policy.generation_timeout / 60, state)
-        return Overdue(attempt_id, GivenUp(kind, message, now + OVERDUE_EVERY, state))
+        message = self._run.policy.words.given_up(
+            kind, self._run.policy.generation_timeout / 60, state
+        )
+        return Overdue(attempt_id, kind, message, now + OVERDUE_EVERY, state)
 
     @property
     def _patience(self) -> timedelta:
-        return timedelta(seconds=self._policy.generation_timeout)
+        return timedelta(seconds=self._run.policy.generation_timeout)
 
     def _age(
         self, attempt: UnendedAttempt, created_at: datetime | None, now: datetime
@@ -358,7 +317,7 @@ class Poller:
         """
         ours = now - attempt.accepted_at
         known = self._known_for(attempt.id)
-        ahead = self._provider.clock_ahead
+        ahead = self._run.provider.clock_ahead
         if created_at is None or ahead is None:
             return max(known, ours - self._jumps.spread)
         theirs = now + ahead - created_at
@@ -368,13 +327,13 @@ class Poller:
 
     def _known_for(self, attempt_id: int) -> timedelta:
         """Return how long this run has looked at one: its least age by any clock."""
-        at = self._clock.monotonic()
+        at = self._run.clock.monotonic()
         return timedelta(seconds=at - self._known_since.get(attempt_id, at))
 
     def _next_look(
         self, attempt: UnendedAttempt, seen: Generation, now: datetime, decided: _Decided
     ) -> datetime:
-        interval = self._policy.poll_interval
+        interval = self._run.policy.poll_interval
         if attempt.announced:  # perhaps after this look was sent, or the answer lags behind
             return now + timedelta(seconds=interval)
         age = (now - attempt.accepted_at).total_seconds()
@@ -385,15 +344,13 @@ class Poller:
         return max(next_look_at, now + timedelta(seconds=interval))
 
     def _next_try(self, item: Due, now: datetime) -> datetime:
-        """Return when one in trouble is looked at again: ever more rarely."""
-        interval = self._policy.poll_interval
+        interval = self._run.policy.poll_interval
         delay = self._troubles.delay(item.attempt_id, interval)
         next_try = min(now + timedelta(seconds=delay), item.accepted_at + self._patience)
         return max(next_try, now + timedelta(seconds=interval))
 
 
 def _moved(attempt: UnendedAttempt, seen: Generation) -> bool:
-    """Return whether a look shows something new of an unfinished generation."""
     before = (attempt.percent, attempt.queue_position, attempt.said_state)
     return before != (seen.percent, seen.queue_position, seen.said_state) or (
         seen.phase is GenerationPhase.PROCESSING and attempt.job_state == JobState.PENDING

@@ -1,4 +1,4 @@
-"""What a run would do before its first purchase: done in a copy of the database, and taken back."""
+"""What a run would do before its first purchase: done in a copy of the database, and undone."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -23,10 +23,9 @@ class Rehearsed:
     """What a run would find.
 
     Attributes:
-        open: what it would buy, by price kind.
-        campaigns: the same by campaign.
+        open: what it would buy, by price kind; ``campaigns``: the same by campaign.
         done: how many jobs are paid for.
-        waiting: jobs that it would neither buy nor has bought, by the reason: one of
+        waiting: jobs that it would neither buy nor has bought, by reason: a
             :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
             ``paused``.
         paid_before: paid videos that rows ask for.
@@ -49,14 +48,8 @@ def rehearse(
 ) -> Rehearsed:
     """Do what a run does before its first purchase, count what it would buy, and take it back.
 
-    The account's list counts as empty.
-
-    Args:
-        scratch: a copy of the database, with the manifest loaded.
-        batch_id: the manifest's.
-        pick: the rows of a trial run; None: all.
-        now: the time.
-        paused: a person paused the batch.
+    The account's list counts as empty; ``scratch`` is a copy of the database, with the manifest
+    loaded; ``pick`` chooses the rows of a trial run, None: all.
     """
 
     def work(connection: Connection) -> Rehearsed:
@@ -73,16 +66,16 @@ def rehearse(
 
 
 def _count(connection: Connection, batch_id: int, seen: Rehearsed, *, paused: bool) -> None:
-    for row in views.wanted_counts(connection, batch_id):
-        reason = _why_it_waits(row.state, row.held_back, paused=paused)
+    for state, held_back, kind, campaign, jobs in views.wanted_counts(connection, batch_id):
+        reason = _why_it_waits(state, held_back, paused=paused)
         if reason is not None:
-            seen.waiting[reason] += row.jobs
-        elif row.state != JobState.QUEUED:
-            seen.done += row.jobs
+            seen.waiting[reason] += jobs
+        elif state != JobState.QUEUED:
+            seen.done += jobs
         else:
-            seen.open[row.kind] += row.jobs
-            if row.campaign is not None:
-                seen.campaigns.setdefault(row.campaign, Counter())[row.kind] += row.jobs
+            seen.open[kind] += jobs
+            if campaign is not None:
+                seen.campaigns.setdefault(campaign, Counter())[kind] += jobs
 
 
 _WAITS: Final = {
@@ -93,7 +86,6 @@ _WAITS: Final = {
 
 
 def _why_it_waits(state: str, held_back: str | None, *, paused: bool) -> str | None:
-    """Return why a job is not and would not be bought; None if it is, or would be."""
     if state != JobState.QUEUED:
         return _WAITS.get(JobState(state))
     if paused and (held_back is None or held_back in ASKED_BY_NAME):

@@ -10,13 +10,7 @@ from ..ports.purchases import Breach, Outstanding
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended.
-
-    Attributes:
-        message: the provider's own words, if it refused.
-        blocked: what blocks the rest, by batch id.
-        breach: how the run lost its database; None if it did not.
-    """
+    """How a run ended, in the provider's words if it refused; what blocks the rest, by batch id."""
 
     reason: Reason
     message: str = ""
@@ -41,24 +35,13 @@ AT_ONCE = (RefusalCause.TOKEN, RefusalCause.ADDRESS)
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a run knows of itself at one moment.
+    """What a run knows of itself at one moment."""
 
-    Attributes:
-        outstanding: read in the same transaction as ``blocked`` was found.
-        blocked: what the last try to claim ran into; None when none was made just now.
-        overdue_looks: True while this run has not looked at every overdue generation yet.
-        crowded: True when paid generations of any batch fill the window.
-        waits_for_funds: True when the run waits for money instead of ending without it.
-        resolvable: attempts in doubt that a look at the list may still settle.
-        out_of_reach: True when the provider did not answer for longer than the run's patience.
-        breach: why this run must stop using this database; None while it may.
-    """
-
-    outstanding: Outstanding
-    blocked: Mapping[int, frozenset[Blocked]] | None
-    overdue_looks: bool
-    resolvable: int
-    crowded: bool
+    outstanding: Outstanding  # read in the same transaction as blocked was found
+    blocked: Mapping[int, frozenset[Blocked]] | None  # now; None: nothing was tried
+    overdue_looks: bool  # this run has not looked at every overdue generation yet
+    resolvable: int  # attempts in doubt that a look at the list may still settle
+    crowded: bool  # paid generations of any batch fill the window
     waits_for_funds: bool
     stopping: bool
     out_of_reach: bool
@@ -86,8 +69,7 @@ def verdict(now: Situation) -> Ending | None:  # noqa: C901, PLR0911 - one line 
     A submission under way is always waited for: its answer is worth money. What is paid for is
     polled to its end, and what is in doubt is looked for until it is settled or only a person can
     tell, unless the token is refused, the person stops, nothing is answered, or the database is no
-    longer this run's. A batch that was paused
-    is waited for: whoever paused it will resume it.
+    longer this run's. A paused batch is waited for: whoever paused it will resume it.
     """
     left = now.outstanding
     if left.sending:

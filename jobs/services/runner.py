@@ -6,6 +6,7 @@ The caller holds the lock (:func:`jobs.database.lock.runner_lock`) and has upgra
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,13 +26,12 @@ from ..model.provider import (
 from ..model.states import Reason
 from ..ports import JobStore
 from ..ports.account import AccountStore
-from ..ports.purchases import PurchaseStore, Recovery
+from ..ports.purchases import Breach, LeftBehind, Lost, PurchaseStore, Recovery
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
-from ..runtime.policy import RunPolicy
 from ..runtime.provider_health import ProviderHealth
-from ..runtime.run_context import Checkpoint, Fence, RunContext, nothing
-from ..runtime.token_check import TokenCheck
+from ..runtime.run_context import Checkpoint, RunContext, RunPolicy, nothing
+from ..runtime.troubles import TokenCheck
 from ..store import Store
 from .late_look import LateLook
 from .poller import Poller
@@ -52,16 +52,9 @@ class Owner:
 class Runner:
     """One run over some batches of a database, and over jobs that are handed to it during the run.
 
-    Args:
-        store: the job table.
-        provider: where to buy.
-        owner: whom the database must belong to.
-        policy: the run's terms.
-        clock: time.
-        chance: randomness, for keys and jitter.
-        checkpoint: called at named points (docs/development.md); tests kill the process there.
-        binds: the database is known to be the owner's, or a person said so. Otherwise it is not
-            bound to the token, because from then on it would count as the owner's.
+    A ``checkpoint`` is called at named points (docs/development.md). ``binds``: the database is
+    known to be the owner's, or a person said so. Otherwise it is not bound to the token, because
+    from then on it would count as the owner's.
     """
 
     def __init__(
@@ -88,7 +81,7 @@ class Runner:
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
         token = TokenCheck(provider, clock)
-        self._fence = Fence(store, f"{chance.getrandbits(64):016x}")
+        self._run_id = f"{chance.getrandbits(64):016x}"
         context = RunContext(
             store,
             provider,
@@ -98,7 +91,7 @@ class Runner:
             chance,
             checkpoint,
             token,
-            self._fence,
+            self._run_id,
             elsewhere=elsewhere,
             looked_for=LookedFor(
                 policy.looked_for,
@@ -113,12 +106,8 @@ class Runner:
         self._poller = Poller(context)
         self._late_look = LateLook(context, self._reconciler)
         self.recovery = Recovery(0, 0)
-        self.served: Sequence[int] = ()
-        """Batches that it served, or with jobs that were handed to it; known when it has ended."""
-        self.handed: Sequence[int] = ()
-        """Jobs that were handed to it; known when it has ended."""
-        self.surplus = 0
-        """Generations that turned up too late, and are paid for twice; known when it has ended."""
+        self.left = LeftBehind((), (), 0)
+        """What it served, once it has ended."""
 
     @property
     def reappeared(self) -> int:
@@ -132,11 +121,8 @@ class Runner:
     async def run(self, batch_ids: Iterable[int]) -> Ending:
         """Serve these batches, and jobs that are handed over during the run, until it is over.
 
-        If it is cancelled, submissions under way are in doubt.
-
-        Raises:
-            DatabaseOwnerError: the database belongs to another account or API.
-            DatabaseUnusableError: the database can't be written any more.
+        If it is cancelled, submissions under way are in doubt. DatabaseOwnerError,
+        DatabaseUnusableError: the database is another account's, or can't be written any more.
         """
         wanted = list(batch_ids)
         self._take_over()
@@ -193,14 +179,9 @@ class Runner:
                 log.info("late arrivals could not be checked: %s", error)
 
     async def settle(self, *, wait: bool) -> None:
-        """Settle what is in doubt in any batch, and buy nothing.
+        """Settle what is in doubt in any batch, and buy nothing; without ``wait`` by one look.
 
-        Args:
-            wait: False looks once, and leaves open what needs more time.
-
-        Raises:
-            DatabaseOwnerError: the database belongs to another account or API.
-            ProviderError: the provider does not take the token, or does not answer.
+        DatabaseOwnerError, ProviderError: it is another account's; no token or no answer.
         """
         self._take_over()
         await check_owner(self._store, self._provider, self._owner)
@@ -247,25 +228,40 @@ class Runner:
 
     def _take_over(self) -> None:
         now = self._clock.now()
-        self.recovery = self._purchases.take_over(self._fence.run_id, now, self._clock.boot())
+        self.recovery = self._purchases.take_over(self._run_id, now, self._clock.boot())
 
     def _checked(self, ending: Ending) -> Ending:
         """Return how a run really ended: without its own database, it never finished."""
-        lost = self._purchases.lost(self._fence.run_id)
+        lost = self._purchases.lost(self._run_id)
         if lost is None:
             return ending
-        return Ending(Reason.DATABASE, breach=self._fence.rescued(lost, self._clock.now()))
+        return Ending(Reason.DATABASE, breach=self._rescued(lost))
+
+    def _rescued(self, lost: Lost) -> Breach:
+        """Return why the run may buy nothing more; copy the content of a file that is gone.
+
+        A deleted lock, or a database that was restored or replaced during a run, would let a row be
+        bought twice, or write purchases where no later run reads them.
+        """
+        path = self._store.path
+        if lost in (Lost.TAKEN, Lost.LINKED):
+            return Breach(path, lost)
+        try:
+            copy = self._store.rescue(f"rescued-{self._clock.now():%Y%m%d-%H%M%S}")
+        except (OSError, sqlite3.Error) as error:
+            log.exception("the lost database could not be copied")
+            return Breach(path, lost, trouble=str(error) or type(error).__name__)
+        return Breach(path, lost, copy)
 
     def _leave(self, ending: Ending | None) -> None:
-        left = self._purchases.leave(
-            self._fence.run_id,
+        self.left = self._purchases.leave(
+            self._run_id,
             self._clock.now(),
             self._clock.boot(),
             self._reconciler.surplus,
             None if ending is None else ending.reason,
             "" if ending is None else ending.message,
         )
-        self.served, self.handed, self.surplus = left.served, left.handed, left.surplus
 
     def _ending_before_start(self) -> Ending:
         if self.health.stopping:
@@ -281,12 +277,7 @@ class Runner:
 
 
 async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None:
-    """Check that a database belongs to this API and account, or to none yet.
-
-    Raises:
-        DatabaseOwnerError: it belongs to another, or that could not be checked.
-        TokenRefusedError: the token is refused.
-    """
+    """Raise DatabaseOwnerError unless a database is of this API and account, or of none yet."""
     held = store.account.ownership(owner.origin, owner.token)
     if held.ours is not False:
         return
@@ -308,7 +299,7 @@ async def check_owner(store: JobStore, provider: Provider, owner: Owner) -> None
 async def _unless_shown(
     account: AccountStore, provider: Provider, known: Sequence[str]
 ) -> ProviderError | None:
-    """Check whether an account shows any generation of ours; a single one may be gone or refused.
+    """Return why no generation of ours is shown, or None; a single one may be gone or refused.
 
     =======================================  ===========================================
     one of the newest is shown by its id     ours
@@ -317,11 +308,7 @@ async def _unless_shown(
     none of these                            unknown
     =======================================  ===========================================
 
-    Returns:
-        Why that is unknown, or a 404; None if the account is ours.
-
-    Raises:
-        TokenRefusedError: the token is refused.
+    Raises TokenRefusedError if the token is refused.
     """
     met: list[ProviderError] = []
     for generation_id in known:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..model.money import usd_text
@@ -19,12 +19,21 @@ from ..model.provider import (
     Unsent,
 )
 from ..model.states import Reason
-from ..ports.purchases import Claim, Claimed, ClaimTerms, PurchaseStore, Turn, TurnTerms
+from ..ports.purchases import (
+    Breach,
+    Claim,
+    Claimed,
+    ClaimTerms,
+    Decision,
+    PurchaseStore,
+    Turn,
+    TurnTerms,
+)
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor
 from ..runtime.pace import Pacer
 from ..runtime.run_context import RunContext
-from .answers import Answers, Judge
+from .answers import Answers
 from .run_outcome import Ending, Situation, serves, verdict
 
 log = logging.getLogger(__name__)
@@ -50,55 +59,31 @@ FRESH = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
-    """What a turn means for the run.
-
-    Attributes:
-        reads_again: the balance is to be read before the next turn.
-        resolvable_of_others: doubts of other batches that a look at the list may still settle.
-        waits: see :class:`jobs.ports.purchases.Decision`.
-        serving: see there.
-    """
+class _Decision(Decision):
+    """What a turn means for the run."""
 
     situation: Situation
-    reads_again: bool
-    resolvable_of_others: int
-    waits: Mapping[int, str | None] | None
-    serving: bool | None
+    reads_again: bool  # the balance is to be read before the next turn
+    resolvable_of_others: int  # doubts of other batches that the list may still settle
 
 
 class Scheduler:
     """Submits until the run is over.
 
     Checkpoints: ``intent-written``, ``request-leaving``, ``answer-read``, ``outcome-written``.
-
-    Args:
-        context: of the run.
-        balance: of the account.
-        reconciler: which doubts may still settle by themselves.
     """
 
     def __init__(
         self, context: RunContext, balance: BalanceMonitor, reconciler: Reconciler
     ) -> None:
-        self._store = context.store
+        self._run = context
         self._purchases: PurchaseStore = context.store.purchases
-        self._provider = context.provider
-        self._clock = context.clock
-        self._policy = context.policy
-        self._health = context.health
-        self._chance = context.chance
-        self._checkpoint = context.checkpoint
-        self._elsewhere = context.elsewhere
-        self._looked_for = context.looked_for
-        self._fence = context.fence
         self._balance = balance
         self._reconciler = reconciler
-        self._judge = Judge(context, balance)
-        self._answers = Answers(context, self._judge)
+        self._answers = Answers(context, balance)
         self._doubted: list[int] = []
         self._pacer = Pacer(context.policy.rate, context.clock)
-        self._sending: set[asyncio.Task[None]] = set()
+        self.sending: set[asyncio.Task[None]] = set()  # submissions under way
         self._waits: dict[int, str] = {}
         self._serving = False
         self._told_of_doubts = False
@@ -113,9 +98,9 @@ class Scheduler:
             self._reap()
             if self._lacks_money:
                 await self._look_for_money()
-            due = self._balance.due(self._policy.balance_interval, busy=bool(self._sending))
+            due = self._balance.due(self._run.policy.balance_interval, busy=bool(self.sending))
             stale = due and not self._lacks_money
-            if self._health.probing:
+            if self._run.health.probing:
                 await self._look_before_probe()
             elif stale and self._may_submit():
                 await self._balance.refresh()
@@ -130,7 +115,9 @@ class Scheduler:
                 await self._balance.refresh()
                 continue
             situation = decision.situation
-            if situation.outstanding.ready and (self._health.takes_nothing or self._balance.unread):
+            if situation.outstanding.ready and (
+                self._run.health.takes_nothing or self._balance.unread
+            ):
                 self._stop_submitting()
             ending = verdict(situation)
             if ending is not None:
@@ -139,7 +126,7 @@ class Scheduler:
 
     async def _cut_off(self, ending: Ending) -> Ending:
         """Put back the rows refused last if it may not be their fault, and end for that."""
-        attempts, refused = self._judge.cut_off()
+        attempts, refused = self._answers.cut_off()
         if refused is None or ending.reason is Reason.DATABASE:
             return ending
         put_back = await self._purchases.put_back(attempts)
@@ -149,10 +136,10 @@ class Scheduler:
 
     def _wanted(self) -> int:
         """Return how many submissions may start; some together: they share a transaction."""
-        under_way = len(self._sending)
+        under_way = len(self.sending)
         if self._balance.wanted:  # a purchase at the same time would hide what a doubt cost
             return 0
-        if self._health.careful:  # one alone shows whether submissions are taken again
+        if self._run.health.careful:  # one alone shows whether submissions are taken again
             return 0 if under_way else min(self._pacer.available(), 1)
         free = MOST_SENDING - under_way if under_way < ROOM_FROM else 0
         return min(self._pacer.available(), free)
@@ -160,18 +147,18 @@ class Scheduler:
     async def _rest(self, situation: Situation, *, paced: bool) -> None:
         """Wait until a turn may find something new; without a change no turn is taken."""
         left = situation.outstanding
-        mark, until = self._store.change_mark(), self._clock.monotonic() + LONGEST_REST
-        while not await self._health.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
-            due = left.next_due is not None and self._clock.now() >= left.next_due
-            now = self._clock.monotonic()
+        mark, until = self._run.store.change_mark(), self._run.clock.monotonic() + LONGEST_REST
+        while not await self._run.health.pause(min(TICK, self._pacer.seconds_to_next() or TICK)):
+            due = left.next_due is not None and self._run.clock.now() >= left.next_due
+            now = self._run.clock.monotonic()
             late = now >= until or (self._lacks_money and now >= self._money_look_at)
             ready = paced and left.ready and self._may_submit()
-            if due or late or ready or self._store.change_mark() != mark:
+            if due or late or ready or self._run.store.change_mark() != mark:
                 return
 
     def _awaits_money(self, claimed: Claimed) -> bool:
-        lacking = self._health.refusal is RefusalCause.FUNDS or claimed.lacks_money
-        return self._policy.wait_for_funds and lacking
+        lacking = self._run.health.refusal is RefusalCause.FUNDS or claimed.lacks_money
+        return self._run.policy.wait_for_funds and lacking
 
     def _wants_reading(self, claimed: Claimed) -> bool:
         """Check whether an old reading of the balance blocks purchases."""
@@ -180,71 +167,65 @@ class Scheduler:
 
     async def _look_for_money(self) -> None:
         """Read the balance, ever more rarely; the next claim decides whether it suffices."""
-        if self._clock.monotonic() < self._money_look_at:
+        if self._run.clock.monotonic() < self._money_look_at:
             return
         if await self._balance.refresh():
-            self._health.forgive()
-        self._money_look_at = self._clock.monotonic() + self._money_pace
+            self._run.health.forgive()
+        self._money_look_at = self._run.clock.monotonic() + self._money_pace
         self._money_pace = min(2 * self._money_pace, MONEY_SLOWEST)
 
     async def _look_before_probe(self) -> None:
         """Check, free of charge, whether another submission is worth a try after doubts."""
         if self._purchases.any_taken(self._doubted):
-            self._health.served()  # only the answers were lost
+            self._run.health.served()  # only the answers were lost
             self._doubted.clear()
-        elif self._may_submit() and not self._sending and not await self._balance.refresh():
-            self._health.unreachable()
+        elif self._may_submit() and not self.sending and not await self._balance.refresh():
+            self._run.health.unreachable()
 
     def _stop_submitting(self) -> None:
         """Stop submitting because nothing is taken; what is paid for is still polled to its end."""
-        if self._health.refusal is not None:
+        if self._run.health.refusal is not None:
             return  # repeating it would only wake the run again
-        minutes = self._policy.unreachable_patience / 60
-        words = self._policy.words.takes_nothing(minutes, self._health.words)
-        self._health.refuse(RefusalCause.BUSY, words)
-
-    @property
-    def sending(self) -> Collection[asyncio.Task[None]]:
-        """Return the submissions that are under way."""
-        return self._sending
+        minutes = self._run.policy.unreachable_patience / 60
+        words = self._run.policy.words.takes_nothing(minutes, self._run.health.words)
+        self._run.health.refuse(RefusalCause.BUSY, words)
 
     def abandon(self) -> None:
         """Cancel what is under way; its attempts stay open, for the caller to put in doubt."""
-        for task in self._sending:
+        for task in self.sending:
             task.cancel()
 
     def _may_submit(self) -> bool:
-        if not self._policy.buys:
+        if not self._run.policy.buys:
             return False
-        health = self._health
+        health = self._run.health
         shut = health.stopping or health.refusal is not None or health.takes_nothing
         return not shut and health.shut_for == 0
 
     def _reap(self) -> None:
-        for task in [task for task in self._sending if task.done()]:
-            self._sending.discard(task)
+        for task in [task for task in self.sending if task.done()]:
+            self.sending.discard(task)
             task.result()  # a bug must end the run, not vanish in a task
 
     async def _turn(self, want: int) -> tuple[Turn, "_Decision"]:
-        """Claim what may be claimed, and see in the same transaction what is left."""
-        now = self._clock.now()
+        now = self._run.clock.now()
         claim = ClaimTerms(
-            window=self._policy.max_in_flight,
+            window=self._run.policy.max_in_flight,
             want=want,
-            ceiling=self._policy.price_ceiling,
-            patience=self._policy.send_within,
-            elsewhere=self._elsewhere,
-            looked_for=self._looked_for,
+            ceiling=self._run.policy.price_ceiling,
+            patience=self._run.policy.send_within,
+            elsewhere=self._run.elsewhere,
+            looked_for=self._run.looked_for,
         )
-        pause = self._health.pause_at(now)
-        wait = "" if pause is None else self._policy.words.paused(pause)
+        pause = self._run.health.pause_at(now)
+        wait = "" if pause is None else self._run.policy.words.paused(pause)
         terms = TurnTerms(
             now=now,
-            run_id=self._fence.run_id,
+            run_id=self._run.run_id,
             new_key=self._new_key,
             claim=claim if want else None,
             past_grace=self._reconciler.past_grace() if want else (),
-            not_awaited=self._policy.not_awaited,
+            not_awaited=self._run.policy.not_awaited,
             tells_served=bool(wait),
         )
         return await self._purchases.turn(
@@ -252,13 +233,12 @@ class Scheduler:
         )
 
     def _decided(self, turn: Turn, want: int, wait: str) -> "_Decision":
-        """Decide what a turn means for the run; changes nothing."""
-        health, claimed, left = self._health, turn.claimed, turn.left
+        health, claimed, left = self._run.health, turn.claimed, turn.left
         lost = turn.lost
-        if not self._policy.buys:
+        if not self._run.policy.buys:
             left = replace(left, ready=False, paused=False, next_due=None)
         if lost is not None:  # the other run waits for what it has under way
-            left = replace(left, sending=len(self._sending))
+            left = replace(left, sending=len(self.sending))
         own = [number for number, is_served in turn.doubts.items() if is_served]
         resolvable = self._reconciler.resolvable(turn.doubts)
         situation = Situation(
@@ -267,17 +247,17 @@ class Scheduler:
             overdue_looks=turn.overdue_looks,
             resolvable=resolvable,
             crowded=claimed.crowded,
-            waits_for_funds=self._policy.wait_for_funds,
+            waits_for_funds=self._run.policy.wait_for_funds,
             stopping=health.stopping,
             out_of_reach=health.out_of_reach,
             refusal=health.refusal,
             refusal_message=health.refusal_message,
-            breach=None if lost is None else self._fence.breach(lost),
+            breach=None if lost is None else Breach(self._run.store.path, lost),
         )
         again = self._wants_reading(claimed)
-        serving = self._policy.buys and (again or serves(situation))
+        serving = self._run.policy.buys and (again or serves(situation))
         return _Decision(
-            situation,
+            situation=situation,
             reads_again=again,
             resolvable_of_others=resolvable - self._reconciler.resolvable(own),
             waits=self._news_of_waits(turn, want, wait),
@@ -301,11 +281,11 @@ class Scheduler:
     def _keep(self, turn: Turn, decision: "_Decision") -> None:
         """Remember what a turn did, once it is durable."""
         claimed = turn.claimed
-        self._elsewhere.forget(claimed.copies)
+        self._run.elsewhere.forget(claimed.copies)
         for claim in claimed.claims:
-            self._elsewhere.bought(claim.request.prompt, claim.batch_id)
+            self._run.elsewhere.bought(claim.request.prompt, claim.batch_id)
         if claimed.found is not None:
-            self._looked_for.keep(claimed.found)
+            self._run.looked_for.keep(claimed.found)
         if decision.waits is not None:
             self._waits = {batch: why for batch, why in decision.waits.items() if why is not None}
         if decision.serving is not None:
@@ -330,61 +310,59 @@ class Scheduler:
             )
 
     def _new_key(self) -> str:
-        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._run.chance.getrandbits(128), version=4))
 
     def _send(self, claimed: Sequence[Claim]) -> None:
         for claim in claimed:
-            self._checkpoint("intent-written")
+            self._run.checkpoint("intent-written")
             task = asyncio.create_task(self._submit(claim), name=f"submit {claim.job_key}")
-            self._sending.add(task)
+            self.sending.add(task)
 
     async def _submit(self, claim: Claim) -> None:
         def may_send() -> bool:
-            self._checkpoint("request-leaving")
-            return self._clock.now() < claim.send_before
+            self._run.checkpoint("request-leaving")
+            return self._run.clock.now() < claim.send_before
 
         try:
             request = self._announced(claim.request)
-            outcome = await self._provider.submit(request, claim.idempotency_key, may_send)
-            self._checkpoint("answer-read")
-            outcome = await self._judge.judged(claim, outcome)
+            outcome = await self._run.provider.submit(request, claim.idempotency_key, may_send)
+            self._run.checkpoint("answer-read")
+            outcome = await self._answers.judged(claim, outcome)
             self._heed(claim, outcome)
             await self._answers.keep(claim, outcome)
-            self._checkpoint("outcome-written")
+            self._run.checkpoint("outcome-written")
         finally:
-            if len(self._sending) <= ROOM_FROM:  # otherwise a turn could claim nothing
-                self._health.wake()
+            if len(self.sending) <= ROOM_FROM:  # otherwise a turn could claim nothing
+                self._run.health.wake()
 
     def _announced(self, request: GenerationRequest) -> GenerationRequest:
-        """Add the run's own callback address, unless the row names one."""
-        if self._policy.callback_url is None or request.callback_url is not None:
+        if self._run.policy.callback_url is None or request.callback_url is not None:
             return request
-        return replace(request, callback_url=self._policy.callback_url)
+        return replace(request, callback_url=self._run.policy.callback_url)
 
     def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
-        """Apply what an outcome means for every other submission."""
         match outcome:
             case Throttled(retry_after, words):
-                seconds = self._health.throttle(retry_after, words)
-                self._health.not_served(retry_after)
+                seconds = self._run.health.throttle(retry_after, words)
+                self._run.health.not_served(retry_after)
                 log.info("too many requests: every submission waits %.0f s", seconds)
             case Accepted() | Rejected() | Refused(sure=False):
-                self._health.served()
+                self._run.health.served()
                 self._doubted.clear()
                 self._money_pace = MONEY_FIRST
             case Refused(cause, message):
-                self._health.refuse(cause, message)
+                self._run.health.refuse(cause, message)
             case Unsent(reason, unreachable=True):
-                seconds = self._health.unreachable(reason)
-                self._health.not_served()
+                seconds = self._run.health.unreachable(reason)
+                self._run.health.not_served()
                 log.info("the provider can't be reached (%s): waiting %.0f s", reason, seconds)
             case Unsent():
                 log.info("a submission was held back: %s", outcome.reason)
             case InDoubt(reason, cause):
-                seconds = self._health.doubted(reason, gateway=outcome.gateway)
-                self._health.not_served()
+                seconds = self._run.health.doubted(reason, gateway=outcome.gateway)
+                self._run.health.not_served()
                 self._doubted.append(claim.attempt_id)
                 self._balance.want()
                 log.info("a submission is in doubt: %s: the next waits %.0f s", reason, seconds)
                 if cause is not None:
-                    self._health.refuse(cause, reason)
+                    self._run.health.refuse(cause, reason)

@@ -1,24 +1,34 @@
-"""The account: the owner of this database, its balance, minimum balance, days and prices."""
+"""The account: the owner of this database, its balance, minimum balance, days and prices.
 
+Prices of kinds are learned from answers, or set by a person (:mod:`jobs.model.pricing`).
+"""
+
+import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE, UNSETTLED
+from ..database.tables import ACCOUNT, ATTEMPT, BUDGET, PRICE
 from ..evidence.books import BalanceReading
-from ..model.binding import token_hash
-from ..model.clock import Moment
-from ..model.days import latest_begun, zone_of
+from ..model import pricing
+from ..model.binding import token_hash, token_matches
+from ..model.clock import Moment, latest_begun, zone_of
 from ..model.ledger import ACCOUNT_KEY, Scope, day_key
-from ..ports.account import BalanceRead
-from . import quiet, shown
-from .prepared import Prepared, read
-from .records.accounts import AccountRow, BudgetCap, PriceRow
+from ..model.money import usd_text
+from ..model.pricing import Known
+from ..ports.account import AccountStore, BalanceRead, Listed, Ownership
+from ..ports.seen import PriceRow
+from . import doubts, quiet, shown
+from .bound import Bound, commits, reads
+from .prepared import Prepared
+from .records import AccountRow, AttemptRow
 from .rows import budgets_of, ensure_budget, load_budget
+
+log = logging.getLogger(__name__)
 
 
 def read_account(connection: Connection) -> AccountRow:
@@ -46,12 +56,8 @@ def is_run(connection: Connection, run_id: str) -> bool:
 
 
 def set_time_zone(connection: Connection, zone: str) -> None:
-    """Keep the time zone of the daily budget.
-
-    Raises:
-        zoneinfo.ZoneInfoNotFoundError: there is no such zone.
-    """
-    ZoneInfo(zone)
+    """Keep the time zone of the daily budget."""
+    ZoneInfo(zone)  # raises if there is no such zone
     keep(connection, time_zone=zone)
 
 
@@ -87,8 +93,7 @@ _LAST_DAY = Prepared(
     select(BUDGET.c.key, BUDGET.c.cap_micros)
     .where(*budgets_of(Scope.DAY))
     .order_by(BUDGET.c.key.desc())
-    .limit(1),
-    BudgetCap,
+    .limit(1)
 )
 
 
@@ -99,10 +104,10 @@ def current_day(connection: Connection, now: datetime) -> str:
     set back must not open yesterday's budget again. A new day gets the last day's cap.
     """
     today = now.astimezone(zone_of(_ZONE.scalar(connection))).date().isoformat()
-    last = _LAST_DAY.first(connection)
-    if last is not None and last.key >= day_key(today):
-        return last.key.partition(":")[2]
-    ensure_budget(connection, day_key(today), None if last is None else last.cap_micros)
+    last, cap = _LAST_DAY.first(connection) or ("", None)
+    if last >= day_key(today):
+        return str(last).partition(":")[2]
+    ensure_budget(connection, day_key(today), cap)
     return today
 
 
@@ -119,10 +124,10 @@ def balance_covers_holds(connection: Connection) -> bool:
 
     The minimum balance is left out: it is ours, and the provider knows nothing of it.
     """
-    floor = connection.execute(select(ACCOUNT.c.floor_micros)).scalar_one()
     account = load_budget(connection, ACCOUNT_KEY)
-    known = account.cap is not None
-    return known and account.cap + floor >= account.charged + account.held
+    if account.cap is None:
+        return False
+    return bool(account.cap + _FLOOR.scalar(connection) >= account.charged + account.held)
 
 
 _FLOOR = Prepared(select(ACCOUNT.c.floor_micros))
@@ -173,25 +178,11 @@ def list_lag(connection: Connection) -> float | None:
 
 def announce_prices(connection: Connection, announced: Mapping[str, int], now: datetime) -> None:
     """Keep announced prices, in micros by kind, if none was learned or set."""
-    known = known_prices(connection)
     for kind, micros in announced.items():
-        row = known.get(kind)
-        if row is None:
-            connection.execute(
-                insert(PRICE).values(
-                    kind=kind,
-                    last_micros=micros,
-                    highest_micros=micros,
-                    source="configured",
-                    seen_at=now,
-                )
-            )
-        elif row.source == "configured" and row.last_micros != micros:
-            connection.execute(
-                update(PRICE)
-                .where(PRICE.c.kind == kind)
-                .values(last_micros=micros, highest_micros=micros, seen_at=now)
-            )
+        row = price_of(connection, kind)
+        if row is None or (row.source == "configured" and row.last_micros != micros):
+            known = {"last_micros": micros, "highest_micros": micros, "seen_at": now}
+            _put_price(connection, kind, "configured", known)
 
 
 _PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")), PriceRow)
@@ -200,16 +191,6 @@ _PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")), PriceR
 def price_of(connection: Connection, kind: str) -> PriceRow | None:
     """Read what is known of a kind's price; None when nothing is."""
     return _PRICE.first(connection, kind=kind)
-
-
-def known_prices(connection: Connection) -> dict[str, PriceRow]:
-    """Read every price by its kind's key."""
-    return {row.kind: row for row in read(connection, select(PRICE), PriceRow)}
-
-
-def has_unsettled(connection: Connection) -> bool:
-    """Check whether there are attempts whose generation may be in the account unknown to us."""
-    return connection.execute(select(ATTEMPT.c.id).where(UNSETTLED).limit(1)).first() is not None
 
 
 WITNESSES = 3
@@ -269,3 +250,105 @@ def reset_day(connection: Connection, now: datetime) -> list[str]:
     )
     connection.execute(update(ATTEMPT).where(ATTEMPT.c.day.in_(gone)).values(day=today))
     return gone
+
+
+def known_of(row: PriceRow) -> Known:
+    """Read a row of the price table."""
+    return Known(row.last_micros, row.highest_micros, row.seen_at, row.odd_micros, row.odd_at)
+
+
+def hold_of(known: PriceRow | None, limit: int | None, ceiling: int) -> int | None:
+    """Return what to hold for one submission of a kind; None if it may not be bought.
+
+    Args:
+        limit: the batch's highest price for one video, in micros; None if there is none.
+        ceiling: micros to hold for a kind without a known price.
+    """
+    if known is None:
+        price = ceiling if limit is None else limit
+        return None if limit == 0 else price
+    highest = known.highest_micros
+    return None if limit is not None and highest > limit else highest
+
+
+def learn_price(connection: Connection, attempt: AttemptRow, price: int, now: datetime) -> None:
+    """Learn from the price in an answer, in micros, above 0."""
+    kind = attempt.kind
+    known = _known_before(attempt)
+    found = pricing.learn(known, price, now)
+    if known is None and found is not None:
+        connection.execute(PRICE.insert().values(kind=kind, source="learned", **_values(found)))
+        return
+    odd = found is not None and known is not None and found.odd_at == now
+    if odd and known is not None:
+        log.warning(
+            "%s cost $%s, and $%s before: charged, but trusted only when it is seen again",
+            kind,
+            usd_text(price),
+            usd_text(known.last),
+        )
+    values = {} if found is None else _values(found)
+    if not odd and attempt.price_source != "learned":
+        values |= {"source": "learned", "seen_at": now}  # what was announced or set is confirmed
+    if values:
+        connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
+
+
+def _known_before(attempt: AttemptRow) -> Known | None:
+    """Return what is known of the price of an attempt's kind; None if nothing is."""
+    last, highest, seen_at = attempt.last_micros, attempt.highest_micros, attempt.price_seen_at
+    if last is None or highest is None or seen_at is None:
+        return None
+    return Known(last, highest, seen_at, attempt.odd_micros, attempt.odd_at)
+
+
+def _values(known: Known) -> dict[str, Any]:
+    return {
+        "last_micros": known.last,
+        "highest_micros": known.highest,
+        "seen_at": known.seen_at,
+        "odd_micros": known.odd,
+        "odd_at": known.odd_at,
+    }
+
+
+def set_price(connection: Connection, kind: str, price: int, now: datetime) -> None:
+    """Set what a kind costs, in micros, as a person says, until an answer shows another."""
+    _put_price(connection, kind, "set", _values(Known(price, price, now)))
+
+
+def _put_price(connection: Connection, kind: str, source: str, known: Mapping[str, Any]) -> None:
+    values = {**known, "source": source}
+    changed = connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
+    if not changed.rowcount:
+        connection.execute(PRICE.insert().values(kind=kind, **values))
+
+
+def forget_price(connection: Connection, kind: str) -> None:
+    """Forget what a kind costs: the next submission of it goes alone."""
+    connection.execute(delete(PRICE).where(PRICE.c.kind == kind))
+
+
+def _ownership(connection: Connection, origin: str, token: str) -> Ownership:
+    account = read_account(connection)
+    ours = token_matches(account, origin, token)
+    if ours is not False:
+        return Ownership(ours, account.api_origin)
+    unsettled = doubts.count(connection) > 0
+    return Ownership(ours, account.api_origin, known_generations(connection), unsettled)
+
+
+def _listed(connection: Connection, generation_ids: Sequence[str]) -> Listed:
+    return Listed(doubts.known(connection, generation_ids), doubts.newest_offset(connection))
+
+
+class SqliteAccount(Bound, AccountStore):
+    """What :class:`jobs.ports.account.AccountStore` says."""
+
+    bind = commits(bind)
+    charged = reads(charged_so_far)
+    covers_holds = reads(balance_covers_holds)
+    list_lag = reads(list_lag)
+    listed = reads(_listed)
+    ownership = reads(_ownership)
+    record_balance = commits(record_balance)

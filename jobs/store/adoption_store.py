@@ -21,11 +21,11 @@ from ..ports.adoption import (
     T,
     UnlookedHeld,
 )
-from ..ports.doubts import OwnerJob
+from ..ports.seen import GenerationOwner
 from ..ports.selection import Sought
-from . import accounts, doubts, holding, late, past, takeovers
+from . import accounts, doubts, holding, past, takeovers
 from .bound import Bound, commits, reads, writes
-from .doubt_store import owner_job
+from .views import attempt_of_generation
 
 F = TypeVar("F", bound=Found)
 
@@ -41,15 +41,15 @@ def _take_over(
 
 def _take_over_by_word(
     connection: Connection, job_id: int, generation: Generation, now: datetime, ahead: float
-) -> OwnerJob | bool:
-    owner = owner_job(connection, generation.id)
+) -> GenerationOwner | bool:
+    owner = attempt_of_generation(connection, generation.id)
     return owner or takeovers.take_over(connection, job_id, generation, now, ahead)
 
 
 def _hold_paid(connection: Connection, job_ids: Collection[int]) -> PaidHeld:
     found = past.hold_late(connection, job_ids)
     left = set(job_ids) - {one.job_id for one in found}
-    sought = Sought((), jobs=late.with_awaiting(connection, left))
+    sought = Sought((), jobs=takeovers.with_awaiting(connection, left))
     return PaidHeld(
         [(one.batch_id, one.paid.attempt_id) for one in found], holding.note(connection, sought)
     )
@@ -61,7 +61,7 @@ def _hold_late_found(connection: Connection, found: Found) -> Mapping[int, Wish]
 
 
 def _hold_unlooked(connection: Connection, job_ids: Collection[int]) -> UnlookedHeld:
-    unsaid = late.without_a_word(connection, job_ids)
+    unsaid = takeovers.without_a_word(connection, job_ids)
     said = Sought((), jobs=set(job_ids) - set(unsaid))
     held = holding.hold_back(connection, dict.fromkeys(unsaid), HeldBack.NOT_LOOKED)
     return UnlookedHeld(held, takeovers.wishes(connection, said))
@@ -77,7 +77,7 @@ def compare(connection: Connection, comparison: Comparison[T]) -> T:
             rows=takeovers.wanted_rows(connection, sought),
             doubtful=takeovers.doubtful(connection),
             offset=doubts.newest_offset(connection),
-            words=late.words_that_count(connection, comparison.at, in_run=in_run),
+            words=takeovers.words_that_count(connection, comparison.at, in_run=in_run),
             wishes=takeovers.wishes(connection, sought),
             alike=lambda keys, echo: takeovers.requests_like(connection, keys, echo),
         )
@@ -92,7 +92,7 @@ def hold_compared(connection: Connection, comparison: Comparison[F]) -> None:
 def hold_found(connection: Connection, found: Found) -> None:
     """Write down with the rows what must wait, and what need not wait any more."""
     if found.looked_for is not None:
-        holding.looked_for(connection, found.looked_for)
+        holding.release(connection, found.looked_for, [HeldBack.NOT_LOOKED])
     holding.release_rows(connection, found.released)
     holding.hold_matched(connection, found.matches)
     holding.hold_back(connection, dict.fromkeys(found.not_looked), HeldBack.NOT_LOOKED)
@@ -120,4 +120,4 @@ class SqliteAdoption(Bound, AdoptionStore):
     listed = reads(_listed)
     take_over = writes(_take_over)
     take_over_by_word = writes(_take_over_by_word)
-    typed = reads(late.typed)
+    typed = reads(takeovers.typed)

@@ -1,7 +1,7 @@
 """Methods of the ports, made from functions on a connection: each is one transaction."""
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
@@ -13,32 +13,19 @@ T = TypeVar("T")
 
 
 class Bound:
-    """One side of an opened database.
-
-    Args:
-        store: the opened database.
-    """
+    """One side of an opened database."""
 
     def __init__(self, store: "Store") -> None:
         self._store = store
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        """Run work on one consistent snapshot."""
-        return self._store.read(work)
+        self._read = store.read
 
 
-class Reads(Protocol):
-    """Whatever runs work on a snapshot."""
+def reads(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Any, P], T]:
+    """Make a method of what reads on one consistent snapshot, as :class:`Bound` does."""
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        """Run work on one consistent snapshot."""
-
-
-def reads(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Reads, P], T]:
-    """Make a method that asks on a snapshot."""
-
-    def method(self: Reads, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._read(lambda connection: work(connection, *args, **kwargs))
+    def method(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        found: T = self._read(lambda connection: work(connection, *args, **kwargs))
+        return found
 
     return method
 

@@ -1,37 +1,46 @@
-"""What a page shows of a batch: a page of its jobs, and its course over time; never all of it.
+"""What a page shows of a batch: some of its jobs, its course over time, and its videos.
 
-Jobs stand in the order of their numbers, which is that of the rows as they were loaded. A page is
+Jobs come in the order of their numbers, which is that of the rows as they were loaded. A page is
 found from the number before it, in the index of each state, however far down it is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, or_, select, union_all
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    TextClause,
+    case,
+    cast,
+    delete,
+    func,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.dialects.sqlite import insert
 
-from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
+from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB, REVIEW
 from ..model.states import JobState
-from ..ports.figures import Bucket, Page, Taken
-from ..ports.seen import JobRow
-from ..ports.selection import Filter
+from ..ports.seen import Bucket, JobRow, Page, Taken
+from ..ports.selection import NONE, Filter, Shelf, Verdict
+from ..queries.jobs import narrow
+from ..queries.typed import Where
 from . import views
-from .prepared import read
-from .records.jobs import EndedCount, SpanCount, TakenTime
 
 
-def terms(which: Filter) -> Iterator[ColumnElement[bool]]:
+def _read(connection: Connection, numbers: Select[Any]) -> list[JobRow]:
+    return views.numbered(connection, list(connection.execute(numbers).scalars()))
+
+
+def _terms(which: Filter) -> TextClause:
     """Return in SQL which jobs are meant, but for the states."""
-    if which.kinds:
-        yield JOB.c.error_kind.in_(which.kinds)
-    if which.campaigns:
-        yield JOB.c.campaign.in_(which.campaigns)
-    for word in which.search.split():
-        yield or_(
-            *(
-                column.icontains(word, autoescape=True)
-                for column in (JOB.c.prompt, JOB.c.key, JOB.c.error)
-            )
-        )
+    where = Where("TRUE")
+    narrow(where, which)
+    return text(where.all).bindparams(**where.values)
 
 
 def page(
@@ -65,7 +74,7 @@ def _numbers(
     parts = [
         select(
             select(JOB.c.id)
-            .where(JOB.c.batch_id == batch_id, JOB.c.state == state, beyond, *terms(which))
+            .where(JOB.c.batch_id == batch_id, JOB.c.state == state, beyond, _terms(which))
             .order_by(JOB.c.id if forward else JOB.c.id.desc())
             .limit(limit)
             .subquery()
@@ -80,27 +89,22 @@ def _numbers(
 def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
     """Sum up what ended, by spans of so many seconds: in SQLite, as there may be 100,000 jobs."""
     number = cast(func.strftime("%s", JOB.c.completed_at), Integer) / seconds
-    while_ = cast(number, Integer).label("number")
+    while_ = cast(number, Integer)
     ended = (
         select(
             while_,
-            func.sum(case((JOB.c.state == JobState.COMPLETED, 1), else_=0)).label("completed"),
-            func.sum(case((JOB.c.state == JobState.FAILED, 1), else_=0)).label("failed"),
-            func.sum(JOB.c.charged_micros).label("charged"),
+            func.sum(case((JOB.c.state == JobState.COMPLETED, 1), else_=0)),
+            func.sum(case((JOB.c.state == JobState.FAILED, 1), else_=0)),
+            func.sum(JOB.c.charged_micros),
         )
         .where(JOB.c.batch_id == batch_id, JOB.c.completed_at.is_not(None))
         .group_by(while_)
         .order_by(while_)
     )
     return [
-        Bucket(
-            datetime.fromtimestamp(row.number * seconds, UTC),
-            row.completed,
-            row.failed,
-            row.charged,
-        )
-        for row in read(connection, ended, EndedCount)
-        if row.completed or row.failed
+        Bucket(datetime.fromtimestamp(number * seconds, UTC), completed, failed, charged)
+        for number, completed, failed, charged in connection.execute(ended)
+        if completed or failed
     ]
 
 
@@ -131,9 +135,9 @@ def ended_since(
 def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple[int, int]]:
     """Count completed jobs by how long they took from submission to completion."""
     took = func.julianday(JOB.c.completed_at) - func.julianday(JOB.c.submitted_at)
-    number = cast(took * (86_400.0 / seconds), Integer).label("number")
+    number = cast(took * (86_400.0 / seconds), Integer)
     spans = (
-        select(number, func.count().label("jobs"))
+        select(number, func.count())
         .where(
             JOB.c.batch_id == batch_id,
             JOB.c.state == JobState.COMPLETED,
@@ -142,7 +146,7 @@ def durations(connection: Connection, batch_id: int, seconds: int) -> list[tuple
         .group_by(number)
         .order_by(number)
     )
-    return [(row.number * seconds, row.jobs) for row in read(connection, spans, SpanCount)]
+    return [(number * seconds, jobs) for number, jobs in connection.execute(spans)]
 
 
 def taken(connection: Connection, batch_id: int) -> Taken | None:
@@ -157,9 +161,9 @@ def taken(connection: Connection, batch_id: int) -> Taken | None:
     if not count:
         return None
     ordered = query.order_by(took, JOB.c.id)
-    middle = next(read(connection, ordered.offset((count - 1) // 2).limit(1), TakenTime))
-    last = next(read(connection, ordered.offset(count - 1).limit(1), TakenTime))
-    return Taken(middle.seconds, last.seconds, last.key)
+    _, median = connection.execute(ordered.offset((count - 1) // 2).limit(1)).one()
+    slowest, longest = connection.execute(ordered.offset(count - 1).limit(1)).one()
+    return Taken(median, longest, slowest)
 
 
 def newest_number(connection: Connection) -> int:
@@ -170,19 +174,25 @@ def newest_number(connection: Connection) -> int:
 
 def found_after(connection: Connection, batch: str, number: int, prompt: str) -> JobRow | None:
     """Find the first job of a batch with this prompt and a higher number."""
-    numbers = connection.execute(
+    numbers = (
         select(JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(JOB.c.id > number, BATCH.c.name == batch, JOB.c.prompt == prompt)
         .order_by(JOB.c.id)
         .limit(1)
     )
-    return next(iter(views.numbered(connection, list(numbers.scalars()))), None)
+    return next(iter(_read(connection, numbers)), None)
 
 
 def recent(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
     """List the completed jobs whose files came last, the newest first."""
-    numbers = connection.execute(
+    order = JOB.c.completed_at.desc()
+    return _read(connection, _here(batch_id).order_by(order).limit(limit))
+
+
+def _here(batch_id: int) -> Select[Any]:
+    """Select the completed jobs of a batch whose files are here."""
+    return (
         select(JOB.c.id)
         .join(ARTIFACT, ARTIFACT.c.attempt_id == JOB.c.attempt_id)
         .where(
@@ -191,15 +201,12 @@ def recent(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
             JOB.c.state == JobState.COMPLETED,
             ARTIFACT.c.sha256.is_not(None),
         )
-        .order_by(JOB.c.completed_at.desc())
-        .limit(limit)
     )
-    return views.numbered(connection, list(numbers.scalars()))
 
 
 def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobRow]:
     """List the jobs that are paid for and not finished, the most advanced first."""
-    numbers = connection.execute(
+    numbers = (
         select(JOB.c.id)
         .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
         .where(
@@ -213,4 +220,51 @@ def under_way(connection: Connection, batch_id: int, limit: int) -> list[JobRow]
         )
         .limit(limit)
     )
-    return views.numbered(connection, list(numbers.scalars()))
+    return _read(connection, numbers)
+
+
+def judge(connection: Connection, attempt_id: int, verdict: Verdict | None, now: datetime) -> None:
+    """Keep what a person thinks of an attempt's video; None forgets it."""
+    if verdict is None:
+        connection.execute(delete(REVIEW).where(REVIEW.c.attempt_id == attempt_id))
+        return
+    values = {"verdict": verdict, "at": now}
+    connection.execute(
+        insert(REVIEW)
+        .values(attempt_id=attempt_id, **values)
+        .on_conflict_do_update(index_elements=[REVIEW.c.attempt_id], set_=values)
+    )
+
+
+def verdicts(connection: Connection, attempt_ids: Sequence[int | None]) -> dict[int, str]:
+    """Read the verdicts of some attempts; those without one are left out."""
+    judged = select(REVIEW.c.attempt_id, REVIEW.c.verdict).where(
+        REVIEW.c.attempt_id.in_(attempt_ids)
+    )
+    return dict(connection.execute(judged).all())
+
+
+def _on(batch_id: int, shelf: Shelf) -> Select[Any]:
+    found = (
+        _here(batch_id)
+        .outerjoin(REVIEW, REVIEW.c.attempt_id == JOB.c.attempt_id)
+        .where(_terms(shelf.which))
+    )
+    if shelf.verdict == NONE:
+        return found.where(REVIEW.c.verdict.is_(None))
+    return found.where(REVIEW.c.verdict == shelf.verdict) if shelf.verdict else found
+
+
+def videos(
+    connection: Connection, batch_id: int, shelf: Shelf, limit: int, offset: int = 0
+) -> list[JobRow]:
+    """Read some videos that are here."""
+    order = (JOB.c.row, JOB.c.id) if shelf.by_row else (JOB.c.completed_at.desc(), JOB.c.id.desc())
+    return _read(connection, _on(batch_id, shelf).order_by(*order).limit(limit).offset(offset))
+
+
+def count_since(connection: Connection, batch_id: int, shelf: Shelf, since: datetime) -> int:
+    """Count the videos that came after a moment."""
+    newer = _on(batch_id, shelf).where(JOB.c.completed_at > since).subquery()
+    found: int = connection.execute(select(func.count()).select_from(newer)).scalar_one()
+    return found

@@ -1,11 +1,11 @@
 """Claiming: one transaction that picks queued jobs, holds their money and writes their intents.
 
-Everything that may forbid a purchase is looked at here, inside the transaction, because cancel,
-pause, edits and caps come from other processes too.
+What may forbid a purchase is looked at in it: cancel, pause, edits and caps come from others too.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import (
@@ -21,21 +21,28 @@ from sqlalchemy import (
 )
 
 from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
-from ..evidence.looked_for import FoundInTurn
+from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
 from ..ports.purchases import Claim, Claimed, ClaimTerms
-from . import accounts, handing, holding, others, prices
-from .attempt_states import CREATED, key_is_taken, sent_later
+from ..ports.seen import PriceRow
+from . import accounts, handing, holding, others
 from .latecomers import regain
-from .prepared import Prepared, read
+from .prepared import Prepared, columns_from, read
 from .queues import Queue, queues
-from .records.accounts import PriceRow, ServedBatch, StateCount
-from .records.attempts import LastAttempt, UnsettledTwin
-from .records.jobs import QueuedJob
-from .rows import add_holds, ensure_budget, load_budget, moving_jobs, new_attempt
+from .records import LastAttempt, QueuedJob, ServedBatch
+from .rows import (
+    CREATED,
+    add_holds,
+    ensure_budget,
+    key_is_taken,
+    load_budget,
+    moving_jobs,
+    new_attempt,
+    sent_later,
+)
 
 MOST_TWINS = 200
 """Prompts that wait for their equals, and jobs that wait for a look at the list, after which a turn
@@ -76,7 +83,7 @@ class HoldLedger:
             self._held[key] += hold
 
     def write(self) -> None:
-        """Write down the new holds."""
+        """Write the new holds."""
         add_holds(self._connection, self._held)
 
     def _budget(self, key: str) -> Budget:
@@ -94,7 +101,7 @@ def claim(
     What a person handed over goes first, then the batches that the runner was started for, and
     last what a run has put back.
     """
-    under_way = {row.state: row.jobs for row in _UNDER_WAY.all(connection)}
+    under_way = dict(_UNDER_WAY.all(connection))
     want = min(terms.want, terms.window - sum(under_way.values()))
     if want <= 0:
         return Claimed(crowded=JobState.PENDING in under_way or JobState.PROCESSING in under_way)
@@ -110,7 +117,7 @@ def claim(
     for batch, queue in queues(connection):
         if want <= 0:
             break
-        picker = _Picker(connection, now, terms, day, batch, queue, new_key, ledger, found)
+        picker = _Picker(connection, ledger, found, now, terms, day, batch, queue, new_key)
         claims = picker.pick(want)
         want -= len(claims)
         claimed += claims
@@ -125,34 +132,25 @@ def claim(
 
 
 _UNDER_WAY = Prepared(
-    select(TALLY.c.state, func.sum(TALLY.c.jobs).label("jobs"))
-    .where(
-        text("tally.state IN ('submitting', 'pending', 'processing')"),
-        TALLY.c.jobs > 0,
-    )
-    .group_by(TALLY.c.state),
-    StateCount,
+    select(TALLY.c.state, func.sum(TALLY.c.jobs))
+    .where(text("tally.state IN ('submitting', 'pending', 'processing')"), TALLY.c.jobs > 0)
+    .group_by(TALLY.c.state)
 )
 """Jobs whose attempts may be under way at the provider; an overdue one's job has failed."""
 
+_ATTEMPT = select(*columns_from(ATTEMPT, LastAttempt))
 _UNSETTLED_TWIN = Prepared(
-    select(ATTEMPT.c.fingerprint, ATTEMPT.c.request_key)
-    .where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
+    _ATTEMPT.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
     .order_by(ATTEMPT.c.id.desc())
     .limit(1),
-    UnsettledTwin,
+    LastAttempt,
 )
 _ASKING = Prepared(
     select(ATTEMPT.c.id).where(
         LIVE, ATTEMPT.c.state == AttemptState.OPEN, ATTEMPT.c.kind == bindparam("kind")
     )
 )
-_LAST = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.idempotency_key, ATTEMPT.c.fingerprint).where(
-        ATTEMPT.c.id == bindparam("id")
-    ),
-    LastAttempt,
-)
+_LAST = Prepared(_ATTEMPT.where(ATTEMPT.c.id == bindparam("id")), LastAttempt)
 _INTENT = Prepared(
     new_attempt(
         "claim",
@@ -181,36 +179,28 @@ _TAKE = Prepared(
 )
 
 
+@dataclass(slots=True)
 class _Picker:
     """Claims the jobs of one batch, and remembers what blocked which kind of job."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        now: datetime,
-        terms: ClaimTerms,
-        day: str,
-        batch: ServedBatch,
-        queue: Queue,
-        new_key: Callable[[], str],
-        ledger: HoldLedger,
-        found: FoundInTurn,
-    ) -> None:
-        self._connection = connection
-        self._ledger = ledger
-        self._found = found
-        self._now = now
-        self._terms = terms
-        self._day = day
-        self._batch = batch
-        self._queue = queue
-        self._new_key = new_key
-        self._closed: dict[str, set[str | None]] = {}  # campaigns by kind; None is all of them
-        self._twins: dict[str, str | None] = {}  # prompts that wait for a fingerprint's end
-        self._closings = 0
-        self.lacking: list[int] = []  # jobs that are to be looked for first
-        self.blocked: set[Blocked] = set()
-        self.elsewhere: list[str] = []
+    _connection: Connection
+    _ledger: HoldLedger
+    _found: FoundInTurn
+    _now: datetime
+    _terms: ClaimTerms
+    _day: str
+    _batch: ServedBatch
+    _queue: Queue
+    _new_key: Callable[[], str]
+    # campaigns by kind; None is all of them
+    _closed: dict[str, set[str | None]] = field(default_factory=dict)
+    # prompts that wait for a fingerprint's end
+    _twins: dict[str, str | None] = field(default_factory=dict)
+    _closings: int = 0
+    # jobs that are to be looked for first
+    lacking: list[int] = field(default_factory=list)
+    blocked: set[Blocked] = field(default_factory=set)
+    elsewhere: list[str] = field(default_factory=list)
 
     def pick(self, want: int) -> list[Claim]:
         claims: list[Claim] = []
@@ -279,7 +269,10 @@ class _Picker:
                 self.elsewhere.append(theirs)
                 return None
         last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
-        if self._found.lacks(job, last) or self._waits_for_another_batch(job, request, twin):
+        sent = (last.id, last.fingerprint) if last is not None and last.idempotency_key else None
+        wish = Wish(job.asked.fingerprint, job.attempt_id)
+        row = BuyableRow(job.id, wish, sent, job.held_back, job.handed, job.named)
+        if self._found.lacks(row) or self._waits_for_another_batch(job, request, twin):
             self.lacking.append(job.id)
             return None
         hold, alone = self._hold(job.asked.kind)
@@ -300,25 +293,26 @@ class _Picker:
         return made
 
     def _waits_for_another_batch(
-        self, job: QueuedJob, request: str, twin: UnsettledTwin | None
+        self, job: QueuedJob, request: str, twin: LastAttempt | None
     ) -> bool:
         """Check whether another batch of the run has bought the row's request, or is about to."""
-        if not self._batch.of_manifest or not self._found.asks_past(job):
+        asks = self._terms.looked_for.asks_past(job.held_back, handed=job.handed)
+        if not (self._batch.of_manifest and asks):
             return False
         unsettled = twin is not None
         found = others.bought_here(self._connection, job, request, self._found, unsettled=unsettled)
-        if found is not None and not found.open:
+        if found is not None and found.state != AttemptState.OPEN:
             by = {job.id: found.generation_id}
             holding.hold_back(self._connection, by, HeldBack.PAID_BEFORE)
         return found is not None
 
     def _hold(self, kind: str) -> tuple[int | None, bool]:
         known = self._ledger.price_of(kind)
-        hold = prices.hold_of(known, self._batch.max_price_micros, self._terms.ceiling)
+        hold = accounts.hold_of(known, self._batch.max_price_micros, self._terms.ceiling)
         if hold is None:
             self._close(None, kind, Blocked.PRICE)
             return None, False
-        if known is not None and not prices.known_of(known).is_questioned:
+        if known is not None and not accounts.known_of(known).is_questioned:
             return hold, False
         if _ASKING.first(self._connection, kind=kind) is not None:
             self._close(None, kind, Blocked.LEARNING)
@@ -330,7 +324,9 @@ class _Picker:
     def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
         # the key of a void, if there is one: if the void was made after all, the provider answers
         # with it instead of making another (test_keys_of_replacements.py)
-        key = replaced_key(self._connection, job) or self._new_key()
+        sent = {"job": job.id, "fingerprint": job.asked.fingerprint}
+        key = job.attempt_id and _REPLACED_KEY.scalar(self._connection, **sent)
+        key = key or self._new_key()
         send_before = self._now + self._terms.patience
         attempt_id = _INTENT.insert(
             self._connection,
@@ -377,21 +373,9 @@ _REPLACED_KEY = Prepared(
     .order_by(text("attempt.state = 'rejected'"), ATTEMPT.c.id.desc())
     .limit(1)
 )
-"""The last void's key comes before a refused attempt's: should the void turn up, the provider
+"""The key of a row's void or unsent attempt; never for another request, nor another spelling of it.
+
+The last void's key comes before a refused attempt's: should the void turn up, the provider
 answers with it, and nothing is paid for twice. A key that made something already is never reused:
 the answer would be that video, and nothing new is bought
 (tests/integration/test_keys_of_replacements.py)."""
-
-
-def replaced_key(connection: Connection, job: QueuedJob) -> str | None:
-    """Return the key of a row's void or unsent attempt; a failed one's successor gets a new one.
-
-    Another request is never sent under an old key, nor is another spelling of it.
-
-    Returns:
-        None if a new key is to be made.
-    """
-    if job.attempt_id is None:
-        return None
-    key = _REPLACED_KEY.scalar(connection, job=job.id, fingerprint=job.asked.fingerprint)
-    return None if key is None else str(key)

@@ -1,38 +1,45 @@
 """What a person says, written to SQLite (:class:`jobs.ports.control.ControlStore`)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, select
 
 from ..database.tables import BATCH, JOB, QUEUED
-from ..model.again import Patience
-from ..model.ledger import ACCOUNT_KEY, keys_of
+from ..model.errors import NoSuchCampaignError
+from ..model.ledger import (
+    ACCOUNT_KEY,
+    Refunds,
+    Scope,
+    batch_key,
+    campaign_key,
+    day_key,
+    keys_of,
+)
+from ..model.retry import Patience
 from ..model.states import FOUND, Blocked, HeldBack
-from ..ports.control import ControlStore, Handing, Offered, PaidBefore, Room
+from ..ports.control import (
+    ControlStore,
+    Handing,
+    Offered,
+    PaidBefore,
+    Replaced,
+    Room,
+    Terms,
+    TermsKept,
+)
 from ..ports.queries import QueryStore
 from ..ports.seen import BatchRow, BatchStatus
 from ..ports.selection import Sought
-from . import (
-    accounts,
-    handing,
-    holding,
-    looks,
-    past,
-    prices,
-    reviews,
-    standing,
-    steering,
-    terms,
-    views,
-    voids,
-)
+from . import accounts, browsing, handing, holding, looks, past, steering, views, voids
 from .bound import Bound, writes
 from .claims import BY_SCOPE, HoldLedger
 from .prepared import Prepared, as_list, one_of
 from .query_store import Queries
-from .records.jobs import JobTerms
+from .records import JobTerms
+from .rows import change
 
 T = TypeVar("T")
 
@@ -81,7 +88,7 @@ def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ce
 def _why_not(ledger: HoldLedger, job: JobTerms, day: str, ceiling: int) -> Blocked | None:
     if job.paused:
         return Blocked.PAUSED
-    hold = prices.hold_of(ledger.price_of(job.kind), job.max_price_micros, ceiling)
+    hold = accounts.hold_of(ledger.price_of(job.kind), job.max_price_micros, ceiling)
     if hold is None:
         return Blocked.PRICE
     keys = keys_of(job.batch_id, job.campaign, day)
@@ -149,6 +156,78 @@ def ask_for(connection: Connection, sought: Sought, now: datetime, *, again: boo
         holding.pick(connection, batch_id, rows)
 
 
+def keep_terms(connection: Connection, batch_id: int, said: Terms, now: datetime) -> TermsKept:
+    """Keep what a person says may be spent of a batch and of the account."""
+    if said.time_zone is not None:  # first: it says which day it is
+        accounts.set_time_zone(connection, said.time_zone)
+    terms, passed_over = _begin_with(connection, batch_id, said, now)
+    replaced: list[Replaced] = []
+
+    def cap(scope: Scope, key: str, new: int, campaign: str | None = None) -> None:
+        old = accounts.set_cap(connection, key, new)
+        if old is not None and old != new:
+            replaced.append(Replaced(scope, campaign, old, new))
+
+    if terms.batch is not None:
+        cap(Scope.BATCH, batch_key(batch_id), terms.batch)
+    _check_campaigns(connection, batch_id, terms.checked)
+    for name, amount in terms.campaigns.items():
+        cap(Scope.CAMPAIGN, campaign_key(batch_id, name), amount, name)
+    if terms.day is not None:
+        cap(Scope.DAY, day_key(accounts.current_day(connection, now)), terms.day)
+    if terms.max_price is not None:
+        change(connection, BATCH, batch_id, max_price_micros=terms.max_price)
+    if terms.floor is not None:
+        accounts.keep(connection, floor_micros=terms.floor)
+    return TermsKept(replaced, passed_over, _refunds(connection, batch_id, terms))
+
+
+def _refunds(connection: Connection, batch_id: int, terms: Terms) -> Refunds | None:
+    if terms.refunds is None:
+        return None
+    before = steering.set_refunds(connection, batch_id, terms.refunds)
+    return None if before is terms.refunds else before
+
+
+def _begin_with(
+    connection: Connection, batch_id: int, terms: Terms, now: datetime
+) -> tuple[Terms, Mapping[str, int]]:
+    """Apply initial values where nothing is set now and nothing is kept.
+
+    Returns:
+        The terms, and the kept values that differ from the initial ones.
+    """
+    passed_over: dict[str, int] = {}
+    counts: dict[str, Any] = {}
+    for name, micros in terms.begin.items():
+        kept = _kept(connection, batch_id, name, now)
+        if kept is None:
+            counts["floor" if name == "min_balance" else name] = micros
+        elif kept != micros:
+            passed_over[name] = kept
+    return replace(terms, **counts), passed_over
+
+
+def _kept(connection: Connection, batch_id: int, name: str, now: datetime) -> int | None:
+    """Read a cap as an earlier run left it."""
+    match name:
+        case "batch":
+            return accounts.cap(connection, batch_key(batch_id))
+        case "day":
+            return accounts.cap(connection, day_key(accounts.current_day(connection, now)))
+        case "max_price":
+            return steering.max_price(connection, batch_id)
+    return accounts.read_account(connection).floor_micros or None
+
+
+def _check_campaigns(connection: Connection, batch_id: int, campaigns: Collection[str]) -> None:
+    """Refuse a cap that would cap nothing: a misspelt campaign would spend without limit."""
+    known = views.campaigns(connection, batch_id) if campaigns else []
+    for name in campaigns:
+        if name not in known:
+            raise NoSuchCampaignError(name, known[:10])
+
+
 class Control(Bound, ControlStore):
     """Changes what a person says, each in a transaction of its own."""
 
@@ -159,11 +238,11 @@ class Control(Bound, ControlStore):
     buy_unlooked = writes(holding.buy_unlooked)
     cancel = writes(steering.cancel)
     follow_voids = writes(voids.follow)
-    forget_price = writes(prices.forget)
-    give_up = writes(standing.give_up)
+    forget_price = writes(accounts.forget_price)
+    give_up = writes(steering.abandon)
     hand_over = writes(handing.hand_over)
     hold_paid_before = writes(past.hold)
-    judge = writes(reviews.judge)
+    judge = writes(browsing.judge)
     keep_place = writes(_keep_place)
     look_sooner = writes(looks.announce)
     offer = writes(_offer)
@@ -174,8 +253,8 @@ class Control(Bound, ControlStore):
     reset_day = writes(accounts.reset_day)
     retry = writes(steering.retry)
     reword = writes(_reword)
-    set_price = writes(prices.put)
-    set_terms = writes(terms.keep)
+    set_price = writes(accounts.set_price)
+    set_terms = writes(keep_terms)
     share = writes(_share)
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:

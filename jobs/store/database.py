@@ -12,16 +12,15 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from ..database.account_fields import refuse_wrong_fields
-from ..database.mounts import refuse_network_drive
-from ..database.owners import refuse_planted_files
+from ..database.owners import refuse_network_drive, refuse_planted_files
 from ..database.schema import open_file
 from ..database.tables import JOB
-from ..model.unusable import unusable
 from ..ports.control import ControlStore
 from ..ports.loading import LoadStore
 from ..ports.purchases import Lost
 from ..ports.queries import QueryStore
-from .account_store import SqliteAccount
+from ..queries.lists import in_words
+from .accounts import SqliteAccount
 from .adoption_store import SqliteAdoption
 from .control_store import Control
 from .doubt_store import SqliteDoubts
@@ -65,18 +64,14 @@ def _open(path: Path, pragma: str) -> sqlite3.Connection:
 class Store:
     """A database of the right version, for one process.
 
-    Writes go through one connection: :meth:`write` for a command, :meth:`commit` for the runner
-    (group commit). Reads see the last commit and are never blocked by a writer (WAL).
+    Writes go through one connection (:class:`~jobs.store.writer.Writer`): ``write`` for a command,
+    ``commit`` for the runner (group commit), ``spool`` for temporary tables, ``rehearse`` for what
+    is taken back. Reads see the last commit and are never blocked by a writer (WAL).
 
     Args:
         path: the SQLite file; see :mod:`jobs.database.schema` for how it comes to be.
         observer: called with the connection at the end of every writing transaction, before its
             COMMIT: tests check their invariants there.
-
-    Attributes:
-        control: what people say.
-        loading: rows that come in, and files that are here.
-        queries: what people ask.
 
     Raises:
         DatabaseUnusableError: the file system does not let us.
@@ -96,6 +91,9 @@ class Store:
             self._connection.close()
             raise
         self._writer = Writer(self._connection, path, observer)
+        self.commit = self._writer.submit
+        self.rehearse = self._writer.rehearse
+        self.spool = self._writer.spool
         self._opened = OpenedFile.at(path)
         self._may_write = False
         # what the engine asks for, by role (jobs/ports)
@@ -110,18 +108,8 @@ class Store:
         self.queries = Queries(self._reading)
 
     def _connect(self, pragma: str) -> Connection:
-        with self._in_words("opened"):
+        with in_words(self.path, "opened"):
             return _engine(self.path, pragma).connect()
-
-    @contextmanager
-    def _in_words(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            plain = unusable(self.path, error, done)
-            if plain is None:
-                raise
-            raise plain from error
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run work in a transaction of its own, durable on return.
@@ -134,29 +122,6 @@ class Store:
             self._may_write = True
         return self._writer.run(work)
 
-    def rehearse(self, work: Callable[[Connection], T]) -> T:
-        """Run work in a transaction of its own, and take back what it wrote."""
-        return self._writer.rehearse(work)
-
-    def spool(self, work: Callable[[Connection], T]) -> T:
-        """Fill temporary tables for a later :meth:`write`, however long it takes: without a lock.
-
-        They are as private to this store as they are short-lived.
-        """
-        return self._writer.spool(work)
-
-    async def commit(
-        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None
-    ) -> T:
-        """Run work in the next group commit; durable when this returns.
-
-        ``then`` is called with what it returned once that is durable, before any other task runs.
-
-        The work is done even when the waiting task is cancelled: an answer that was paid for is
-        written down whoever still wants to hear of it.
-        """
-        return await self._writer.submit(work, then)
-
     def read(self, work: Callable[[Connection], T]) -> T:
         """Run work on one consistent snapshot."""
         with self._reading() as connection:
@@ -164,20 +129,16 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with self._in_words("read"), self._snapshot() as connection:
+        with in_words(self.path, "read"), self._snapshot() as connection:
             yield connection
 
     def change_mark(self) -> int:
         """Return a number that differs after any commit that changed something, by anybody."""
-        with self._in_words("read"):
+        with in_words(self.path, "read"):
             return int(driver(self._reader).execute("PRAGMA data_version").fetchone()[0])
 
     def refuse_wrong_fields(self) -> None:
-        """Check that the account holds what its columns say.
-
-        Raises:
-            DatabaseUnusableError: another program wrote it.
-        """
+        """Check that the account holds what its columns say, as another program may write it."""
         self.read(lambda connection: refuse_wrong_fields(driver(connection).execute, self.path))
 
     def create_tables(self) -> None:
@@ -222,12 +183,8 @@ class Store:
         return copy
 
     def copy_to(self, path: Path) -> None:
-        """Copy the last commit to a new file, beside whoever writes meanwhile.
-
-        Raises:
-            DatabaseUnusableError: it can't be read, or there is no room for it.
-        """
-        with self._in_words("copied"), closing(sqlite3.connect(path)) as new:
+        """Copy the last commit to a new file, beside whoever writes meanwhile."""
+        with in_words(self.path, "copied"), closing(sqlite3.connect(path)) as new:
             driver(self._reader).backup(new)
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -20,15 +19,12 @@ from ..ports.doubts import (
     JobsDoubt,
     Ledger,
     MoneyBeside,
-    OwnerJob,
     Searched,
     Settled,
-    SuspectAttempt,
 )
-from ..ports.seen import AttemptRow
-from . import accounts, doubts, latecomers, outcomes, quiet, shown, takeovers, views
+from ..ports.seen import GenerationOwner
+from . import accounts, doubts, latecomers, outcomes, quiet, shown, views
 from .bound import Bound, commits, reads, writes
-from .records import attempts as records
 from .rows import load_budget
 
 
@@ -47,7 +43,7 @@ def _keep_lag(
 def _of_job(connection: Connection, job_id: int) -> JobsDoubt:
     last = views.attempts_of(connection, job_id)[-1]
     return JobsDoubt(
-        _attempt(last),
+        doubts.suspect_of_job(connection, job_id),
         doubts.clock_offset(connection, last.id),
         last.doubt_clock,
         last.send_before,
@@ -77,8 +73,8 @@ def _search(
 
 def _adopt(
     connection: Connection, attempt_id: int, generation_id: str, now: datetime
-) -> OwnerJob | bool:
-    owner = owner_job(connection, generation_id)
+) -> GenerationOwner | bool:
+    owner = views.attempt_of_generation(connection, generation_id)
     return owner or outcomes.adopt(connection, attempt_id, generation_id, now)
 
 
@@ -90,40 +86,12 @@ def _ledger(connection: Connection, generation_ids: Sequence[str]) -> Ledger:
     budget = load_budget(connection, ACCOUNT_KEY)
     account = accounts.read_account(connection)
     return Ledger(
-        frozenset(takeovers.known_ids(connection, generation_ids)),
+        frozenset(doubts.known(connection, generation_ids)),
         budget.charged,
         budget.held,
         account.first_balance_micros,
         account.first_charged_micros or 0,
     )
-
-
-def owner_job(connection: Connection, generation_id: str) -> OwnerJob | None:
-    """Return the job that has a generation; None if no attempt has it."""
-    row = views.attempt_of_generation(connection, generation_id)
-    return None if row is None else OwnerJob(row.key, row.batch)
-
-
-def _attempt(row: records.SuspectAttempt | AttemptRow, **more: Any) -> SuspectAttempt:
-    return SuspectAttempt(
-        id=row.id,
-        state=row.state,
-        prompt=row.prompt,
-        request_key=row.request_key or "",
-        intent_at=row.intent_at,
-        # after a crash: of the moment at which a later runner took the lock
-        sent_until=row.doubt_since or row.send_before,
-        ended_at=row.ended_at,
-        unproven=row.unproven,
-        **more,
-    )
-
-
-def _suspects(connection: Connection, watched_since: datetime) -> list[SuspectAttempt]:
-    return [
-        _attempt(row, price=row.price or 0, replaced_at=row.replaced_at)
-        for row in doubts.suspects(connection, watched_since)
-    ]
 
 
 def _offsets(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, ClockOffset]:
@@ -133,17 +101,17 @@ def _offsets(connection: Connection, attempt_ids: Sequence[int]) -> dict[int, Cl
 def _snapshot(
     connection: Connection, reading: Reading, now: datetime, money: MoneyBeside | None
 ) -> DoubtSnapshot:
-    """Read what is known beside a reading; first what the list itself tells is kept."""
+    """Read what is known beside a reading; first what the list itself shows is kept."""
     ours = doubts.known(connection, [generation.id for generation in reading.generations])
     doubts.note_created(connection, _created(reading, ours))
-    suspects = _suspects(connection, now - WATCHED)
+    suspects = doubts.suspects(connection, now - WATCHED)
     since = shown_since((one.intent_at for one in suspects), now)
     expected: Sequence[Acceptance] = ()
     if since is not None:
         expected = doubts.expected(connection, min(one.id for one in suspects), since)
     books, claimed = None, frozenset[str]()
     if money is not None:
-        claimed = frozenset(takeovers.known_ids(connection, money.strangers))
+        claimed = frozenset(doubts.known(connection, [*money.strangers]))
         books = _books(connection, money, len(money.strangers - claimed) + money.more, now)
     offsets = _offsets(connection, [one.id for one in suspects])
     return DoubtSnapshot(suspects, offsets, ours, expected, books, claimed)
@@ -213,9 +181,9 @@ class SqliteDoubts(Bound, DoubtStore):
     ledger = reads(_ledger)
     note_unproven = commits(doubts.note_unproven)
     of_job = reads(_of_job)
-    owner_of = reads(owner_job)
+    owner_of = reads(views.attempt_of_generation)
     search = writes(_search)
-    suspects = reads(_suspects)
+    suspects = reads(doubts.suspects)
     void = writes(_void)
 
     async def settle(

@@ -2,25 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, null, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..evidence.sight import Bought
-from ..evidence.suspects import ClockOffset
+from ..evidence.suspects import ClockOffset, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.clock import EARLIEST, LATEST, UNMEASURED
 from ..model.provider import Generation
 from ..model.states import AttemptState
-from .attempt_states import UNSETTLED as UNSETTLED_ATTEMPT
-from .prepared import Prepared, as_list, one_of, read
-from .records.attempts import (
-    AcceptedAttempt,
-    BoughtAttempt,
-    ServedDoubt,
-    SuspectAttempt,
-    TimedAttempt,
-)
+from . import rows
+from .prepared import Prepared, as_list, columns_from, one_of
+from .records import TimedAttempt
 
 NEIGHBOURS = 100
 """How many attempts before and after one are used to measure the clocks at that time."""
@@ -29,26 +35,9 @@ NEWEST = 100
 """How many acceptances measure the clocks now: more than are bought while a clock is wrong."""
 
 CHUNK = 500
-_IN_DOUBT = (
-    UNSETTLED_ATTEMPT,
-    ATTEMPT.c.state == AttemptState.IN_DOUBT,
-)
-_SUSPECT = (
-    ATTEMPT.c.id,
-    ATTEMPT.c.state,
-    ATTEMPT.c.prompt,
-    ATTEMPT.c.request_key,
-    ATTEMPT.c.intent_at,
-    ATTEMPT.c.send_before,
-    ATTEMPT.c.doubt_since,
-    ATTEMPT.c.ended_at,
-    ATTEMPT.c.candidates,
-    ATTEMPT.c.unproven,
-    # a price that rose later is not what this one cost
-    select(func.min(PRICE.c.last_micros, ATTEMPT.c.hold_micros))
-    .where(PRICE.c.kind == ATTEMPT.c.kind)
-    .scalar_subquery()
-    .label("price"),
+# a price that rose later is not what this one cost
+_PRICE = select(func.min(PRICE.c.last_micros, ATTEMPT.c.hold_micros)).where(
+    PRICE.c.kind == ATTEMPT.c.kind
 )
 _LATER = ATTEMPT.alias("later")
 _REPLACED_AT = (
@@ -62,45 +51,66 @@ _REPLACED_AT = (
         text("later.state NOT IN ('rejected', 'void')"),
     )
     .scalar_subquery()
-    .label("replaced_at")
 )
+
+
+def _suspect(replaced_at: ColumnElement[Any]) -> Select[Any]:
+    return select(
+        *columns_from(
+            ATTEMPT,
+            SuspectAttempt,
+            request_key=func.coalesce(ATTEMPT.c.request_key, ""),
+            # after a crash: the moment at which a later runner took the lock
+            sent_until=func.coalesce(ATTEMPT.c.doubt_since, ATTEMPT.c.send_before),
+            price=func.coalesce(_PRICE.scalar_subquery(), 0),
+            replaced_at=replaced_at,
+        )
+    )
+
+
 _BY_ID = text("+attempt.id")
 """An order that SQLite sorts: it would read the whole table in it rather than a small index."""
 
-_DOUBTS = Prepared(
-    select(*_SUSPECT, null().label("replaced_at")).where(UNSETTLED).order_by(_BY_ID), SuspectAttempt
+_DOUBTS = Prepared(_suspect(null()).where(UNSETTLED).order_by(_BY_ID), SuspectAttempt)
+_OF_JOB = Prepared(
+    _suspect(null())
+    .where(ATTEMPT.c.job_id == bindparam("job"))
+    .order_by(ATTEMPT.c.id.desc())
+    .limit(1),
+    SuspectAttempt,
 )
 _VOIDS = Prepared(
-    select(*_SUSPECT, _REPLACED_AT)
+    _suspect(_REPLACED_AT)
     .where(VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type))
     .order_by(_BY_ID),
     SuspectAttempt,
 )
 _WAITING = Prepared(
-    select(ATTEMPT.c.id, or_(BATCH.c.active, JOB.c.handed).label("served"))
+    select(ATTEMPT.c.id, or_(BATCH.c.active, JOB.c.handed))
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
-    .where(*_IN_DOUBT),
-    ServedDoubt,
+    .where(rows.UNSETTLED, ATTEMPT.c.state == AttemptState.IN_DOUBT)
 )
 
 
 def suspects(connection: Connection, watched_since: datetime) -> list[SuspectAttempt]:
-    """List the attempts whose generation may be in the account under an id we do not know.
-
-    Args:
-        watched_since: voids that ended later are among them.
-    """
+    """List the suspects; voids that ended later than a time are among them."""
     return [*_DOUBTS.all(connection), *_VOIDS.all(connection, since=watched_since)]
 
 
 def waiting(connection: Connection) -> dict[int, bool]:
     """Map all attempts in doubt to whether their job is served."""
-    return {row.id: row.served for row in _WAITING.all(connection)}
+    return dict(_WAITING.all(connection))
 
 
+def suspect_of_job(connection: Connection, job_id: int) -> SuspectAttempt:
+    """Read the last attempt of a job."""
+    return _OF_JOB.one(connection, job=job_id)
+
+
+_TIMES = select(*columns_from(ATTEMPT, TimedAttempt))
 _NEIGHBOURS = Prepared(
-    select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at).where(
+    _TIMES.where(
         ATTEMPT.c.id.between(bindparam("first"), bindparam("last")),
         ATTEMPT.c.created_at.between(EARLIEST, LATEST),  # kept before odd times were refused
         ATTEMPT.c.price_estimated.is_(False),
@@ -131,8 +141,7 @@ def _offset(rows: Sequence[TimedAttempt]) -> ClockOffset:
 
 
 _MEASURED = Prepared(
-    select(ATTEMPT.c.created_at, ATTEMPT.c.intent_at, ATTEMPT.c.accepted_at)
-    .where(
+    _TIMES.where(
         ATTEMPT.c.created_at.between(EARLIEST, LATEST),
         ATTEMPT.c.price_estimated.is_(False),
         ATTEMPT.c.accepted_at.is_not(None),
@@ -156,32 +165,21 @@ def newest_offset(connection: Connection) -> ClockOffset:
     return _offset(_MEASURED.all(connection))
 
 
-_ACCEPTANCE = (
-    ATTEMPT.c.id,
-    ATTEMPT.c.generation_id,
-    ATTEMPT.c.prompt,
-    ATTEMPT.c.idempotency_key,
-    ATTEMPT.c.intent_at,
-    ATTEMPT.c.accepted_at,
-    ATTEMPT.c.created_at,
-)
+_BOUGHT = ATTEMPT.c.idempotency_key != ""
+"""What was taken over may be older than its attempt."""
 
-
-def _acceptance(row: AcceptedAttempt) -> Acceptance:
-    return Acceptance(
-        row.id,
-        row.generation_id,
-        row.prompt,
-        bool(row.idempotency_key),
-        row.intent_at,
-        row.accepted_at or row.intent_at,
-        row.created_at is not None,
+_ACCEPTED_AT = func.coalesce(ATTEMPT.c.accepted_at, ATTEMPT.c.intent_at)
+_ACCEPTANCE = select(
+    *columns_from(
+        ATTEMPT,
+        Acceptance,
+        attempt_id=ATTEMPT.c.id,
+        bought=_BOUGHT,
+        accepted_at=_ACCEPTED_AT,
+        dated=ATTEMPT.c.created_at.is_not(None),
     )
-
-
-_KNOWN = Prepared(
-    select(*_ACCEPTANCE).where(ATTEMPT.c.generation_id.in_(one_of("generations"))), AcceptedAttempt
 )
+_KNOWN = Prepared(_ACCEPTANCE.where(ATTEMPT.c.generation_id.in_(one_of("generations"))), Acceptance)
 
 
 def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Acceptance]:
@@ -189,19 +187,18 @@ def known(connection: Connection, generation_ids: Sequence[str]) -> dict[str, Ac
     found: dict[str, Acceptance] = {}
     for start in range(0, len(generation_ids), CHUNK):
         chunk = as_list(generation_ids[start : start + CHUNK])
-        rows = _KNOWN.all(connection, generations=chunk)
-        found |= {row.generation_id: _acceptance(row) for row in rows}
+        found |= {one.generation_id: one for one in _KNOWN.all(connection, generations=chunk)}
     return found
 
 
 _EXPECTED = Prepared(
-    select(*_ACCEPTANCE).where(
+    _ACCEPTANCE.where(
         ATTEMPT.c.id >= bindparam("first"),
         ATTEMPT.c.generation_id.is_not(None),
-        ATTEMPT.c.idempotency_key != "",  # what was taken over may be older than its attempt
+        _BOUGHT,
         ATTEMPT.c.intent_at >= bindparam("since", type_=ATTEMPT.c.intent_at.type),
     ),
-    AcceptedAttempt,
+    Acceptance,
 )
 
 
@@ -213,8 +210,7 @@ def expected(connection: Connection, oldest: int, since: datetime) -> list[Accep
             left out.
         since: what was sent before is left out.
     """
-    rows = _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
-    return [_acceptance(row) for row in rows]
+    return _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
 
 
 def must_show(
@@ -228,19 +224,18 @@ def must_show(
         by: but none that was accepted later, by our clock;
         newest: and the last so many of the others, however old they are.
     """
-    accepted = func.coalesce(ATTEMPT.c.accepted_at, ATTEMPT.c.intent_at)
     bought = (
-        select(ATTEMPT.c.id, ATTEMPT.c.generation_id, accepted.label("at"))
-        .where(PAID, ATTEMPT.c.idempotency_key != "", accepted <= by)
+        select(ATTEMPT.c.id, ATTEMPT.c.generation_id, _ACCEPTED_AT)
+        .where(PAID, _BOUGHT, by >= _ACCEPTED_AT)
         .order_by(ATTEMPT.c.id.desc())
     )
-    recent = bought.where(or_(accepted > since, ATTEMPT.c.created_at > created))
-    rows = {
-        row.id: Bought(row.generation_id, row.at)
+    recent = bought.where(or_(since < _ACCEPTED_AT, ATTEMPT.c.created_at > created))
+    found = {
+        number: Bought(*generation)
         for query in (bought.limit(newest), recent)
-        for row in read(connection, query, BoughtAttempt)
+        for number, *generation in connection.execute(query)
     }
-    return list(rows.values())
+    return list(found.values())
 
 
 _DATE = Prepared(
@@ -287,10 +282,7 @@ def note_unproven(connection: Connection, why: Mapping[int, str]) -> None:
 
 _UNPROVEN = Prepared(
     update(ATTEMPT)
-    .where(
-        ATTEMPT.c.id == bindparam("attempt"),
-        ATTEMPT.c.state == AttemptState.IN_DOUBT,
-    )
+    .where(ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.state == AttemptState.IN_DOUBT)
     .values(unproven=bindparam("why"))
 )
 
@@ -304,7 +296,6 @@ def count(connection: Connection) -> int:
 
 def oldest_intent(connection: Connection) -> datetime | None:
     """Return when this database first bought something; None: never."""
-    found = connection.execute(
-        select(func.min(ATTEMPT.c.intent_at)).where(ATTEMPT.c.idempotency_key != "")
-    ).scalar_one_or_none()
-    return found if found is None or isinstance(found, datetime) else None
+    oldest = select(func.min(ATTEMPT.c.intent_at)).where(_BOUGHT)
+    found: datetime | None = connection.execute(oldest).scalar_one()
+    return found

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,7 +36,7 @@ from ..ports.events import (
     RunFact,
 )
 from .bound import Bound, reads
-from .prepared import Prepared, read
+from .prepared import Prepared
 
 log = logging.getLogger(__name__)
 
@@ -57,24 +57,16 @@ _INSERT = Prepared(
         message=bindparam("message"),
     )
 )
-_LAST_OF_RUNS = Prepared(
-    select(EVENT.c.kind)
-    .where(NOTABLE, EVENT.c.batch_id.is_(None))  # only those of runs have no batch
+_LAST = (
+    select(EVENT.c.id, EVENT.c.kind, EVENT.c.message)
+    .where(NOTABLE)
     .order_by(EVENT.c.id.desc())
     .limit(1)
 )
-_LAST_START = Prepared(
-    select(EVENT.c.id)
-    .where(NOTABLE, EVENT.c.batch_id.is_(None), text("kind = 'run_started'"))
-    .order_by(EVENT.c.id.desc())
-    .limit(1)
-)
-_LAST_WAIT = Prepared(
-    select(EVENT.c.id, EVENT.c.message)
-    .where(NOTABLE, EVENT.c.batch_id == bindparam("batch"), text("kind = 'waiting'"))
-    .order_by(EVENT.c.id.desc())
-    .limit(1)
-)
+_OF_RUNS = _LAST.where(EVENT.c.batch_id.is_(None))  # only those of runs have no batch
+_LAST_OF_RUNS = Prepared(_OF_RUNS)
+_LAST_START = Prepared(_OF_RUNS.where(text("kind = 'run_started'")))
+_LAST_WAIT = Prepared(_LAST.where(EVENT.c.batch_id == bindparam("batch"), text("kind = 'waiting'")))
 
 
 def write(
@@ -86,12 +78,9 @@ def write(
     reason: str | None = None,
     message: str = "",
 ) -> None:
-    """Write an event down, in the transaction that it tells of.
+    """Write an event, in the transaction of what happened.
 
     Args:
-        connection: in that transaction.
-        at: the time.
-        fact: what happened.
         batch_id: to which batch; None: to a run.
         reason: why, as a value that programs compare.
         message: why, for people.
@@ -113,24 +102,18 @@ def batch_waits(
     blocked: Collection[Blocked],
     now: datetime,
 ) -> None:
-    """Write down that a batch waits: for the same, except for a budget, once a run.
+    """Write that a batch waits: once a run if for the same, except for a budget.
 
     Args:
-        connection: in the transaction that has it wait.
-        waiting_for: what for, as people read it.
-        blocked: what stands in the way of its rest, where its own jobs run into that.
+        blocked: what stops its rest, where its own jobs run into that.
     """
     fact = BatchFact.WAITING if CAPS.isdisjoint(blocked) else BatchFact.BUDGET_REACHED
     if fact is BatchFact.WAITING:
-        told = _LAST_WAIT.first(connection, batch=batch_id)
-        if told is not None and told[1] == waiting_for and told[0] > _started(connection):
+        number, _, before = _LAST_WAIT.first(connection, batch=batch_id) or (0, None, None)
+        if before == waiting_for and number > (_LAST_START.scalar(connection) or 0):
             return  # a provider that is out of reach for an hour is one event, not 300
     reason = _JOIN.join(sorted(one.name for one in blocked)) or None
     write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for)
-
-
-def _started(connection: Connection) -> int:
-    return int(_LAST_START.scalar(connection) or 0)
 
 
 def run_started(connection: Connection, now: datetime) -> None:
@@ -145,7 +128,8 @@ def run_ended(connection: Connection, now: datetime, reason: Reason | None, mess
 
 def take_over(connection: Connection, now: datetime) -> None:
     """Write down that the last run was killed, if it was, and delete the oldest events."""
-    if _LAST_OF_RUNS.scalar(connection) == RunFact.STARTED:
+    last = _LAST_OF_RUNS.first(connection)
+    if last is not None and last[1] == RunFact.STARTED:
         write(connection, now, RunFact.CUT_OFF)
     connection.execute(delete(EVENT).where(EVENT.c.id <= newest(connection) - KEPT))
 
@@ -176,42 +160,15 @@ def notable(connection: Connection, batch_id: int, limit: int) -> list[Event]:
     return _read(connection, EVENT.c.id.desc(), EVENT.c.id.in_(select(numbers.c.id)), limit=limit)
 
 
-class EventRow(NamedTuple):
-    """An event, with what its batch, job and attempt are called now; None: they are gone."""
-
-    id: int
-    at: object
-    kind: object
-    batch_id: int | None
-    job_id: int | None
-    attempt_id: int | None
-    reason: str | None
-    message: object
-    name: str | None
-    key: str | None
-    row: int | None
-    generation_id: str | None
-    price_micros: int | None
-
-
 def _read(
     connection: Connection, order: ColumnElement[int], *where: ColumnElement[bool], limit: int
 ) -> list[Event]:
+    # with what its batch, job and attempt are called now; None: they are gone
     asked = (
         select(
-            EVENT.c.id,
-            type_coerce(EVENT.c.at, Text).label("at"),
-            EVENT.c.kind,
-            EVENT.c.batch_id,
-            EVENT.c.job_id,
-            EVENT.c.attempt_id,
-            EVENT.c.reason,
-            EVENT.c.message,
-            BATCH.c.name,
-            JOB.c.key,
-            JOB.c.row,
-            ATTEMPT.c.generation_id,
-            ATTEMPT.c.price_micros,
+            *(EVENT.c.id, type_coerce(EVENT.c.at, Text), EVENT.c.kind, EVENT.c.reason),
+            *(EVENT.c.message, EVENT.c.batch_id, BATCH.c.name, EVENT.c.job_id, JOB.c.key),
+            *(JOB.c.row, EVENT.c.attempt_id, ATTEMPT.c.generation_id, ATTEMPT.c.price_micros),
         )
         .outerjoin(BATCH, and_(BATCH.c.id == EVENT.c.batch_id, BATCH.c.removed_at.is_(None)))
         .outerjoin(JOB, JOB.c.id == EVENT.c.job_id)
@@ -220,42 +177,52 @@ def _read(
         .order_by(order)
         .limit(limit)
     )
-    return [event for row in read(connection, asked, EventRow) if (event := _event(row))]
+    found = []
+    for number, *rest in connection.execute(asked):
+        try:
+            found.append(_event(number, *rest))
+        except (ValueError, TypeError, KeyError):  # none of our programs wrote it
+            log.warning("event %d is not understood", number)
+    return found
 
 
-def _event(row: EventRow) -> Event | None:
-    """Make an event of its row; None if another program wrote what none of ours writes."""
-    try:
-        return _made(row)
-    except (ValueError, TypeError, KeyError):
-        log.warning("event %d is not understood", row.id)
-        return None
-
-
-def _made(row: EventRow) -> Event:
-    kind, reason, message = row.kind, row.reason, row.message
-    if not (isinstance(kind, str) and isinstance(row.at, str) and isinstance(message, str | None)):
+def _event(
+    number: int,
+    time: object,
+    kind: object,
+    reason: str | None,
+    message: object,
+    batch_id: int | None,
+    batch: str | None,
+    job_id: int | None,
+    key: str | None,
+    row: int | None,
+    attempt_id: int | None,
+    generation_id: str | None,
+    price: int | None,
+) -> Event:
+    if not (isinstance(kind, str) and isinstance(time, str) and isinstance(message, str | None)):
         raise TypeError
-    at = datetime.fromisoformat(row.at).replace(tzinfo=UTC)
+    at = datetime.fromisoformat(time).replace(tzinfo=UTC)
     if kind in _RUN_FACTS:
         why = None if reason is None else Reason(reason)
-        return RunEvent(row.id, at, RunFact(kind), why, message or "")
-    batch_id = row.batch_id or 0
+        return RunEvent(number, at, RunFact(kind), why, message or "")
     if kind in _BATCH_FACTS:
         blocked = frozenset(Blocked[name] for name in (reason.split(_JOIN) if reason else ()))
-        return BatchEvent(row.id, at, BatchFact(kind), batch_id, row.name, blocked, message or "")
+        fact = BatchFact(kind)
+        return BatchEvent(number, at, fact, batch_id or 0, batch, blocked, message or "")
     return JobEvent(
-        row.id,
+        number,
         at,
         JobFact(kind),
-        batch_id,
-        row.job_id or 0,
-        row.name,
-        row.key,
-        row.row,
-        row.attempt_id,
-        row.generation_id,
-        None if row.price_micros is None else Micros(row.price_micros),
+        batch_id or 0,
+        job_id or 0,
+        batch,
+        key,
+        row,
+        attempt_id,
+        generation_id,
+        None if price is None else Micros(price),
         None if reason is None else FailureKind(reason),
         message,
     )

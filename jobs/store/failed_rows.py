@@ -5,9 +5,9 @@ under another id, or where an edit was taken back before it was bought (money.md
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 
@@ -26,14 +27,12 @@ from ..database.tables import ATTEMPT, JOB
 from ..model.spec import AskedRow, asked_key
 from ..model.states import AttemptState, FailureKind, JobState
 from ..ports.loading import StagedRow
-from .absent import ABSENT, ASKED_FOR, HAS_VIDEO, LEFT
-from .incoming import INCOMING
+from .incoming import ABSENT, ASKED_FOR, HAS_VIDEO, INCOMING, LEFT
 from .prepared import Prepared, beside, columns_from, columns_of, maker, read, read_pairs
-from .records.attempts import FailedAttempt
-from .records.jobs import LoadedJob, ManifestJob, MovedFailure, MovedVideo
-from .rows import ASKED, REQUEST
+from .records import AskedJob, LoadedJob, MovedJob, PastAttempt
+from .rows import ASKED
 
-AskedBefore = LoadedJob | ManifestJob | MovedFailure | MovedVideo
+AskedBefore = LoadedJob | AskedJob | MovedJob
 _SAME_KEY = JOB.c.key == INCOMING.c.key
 
 
@@ -55,8 +54,8 @@ def asks_for_the_same(connection: Connection, job: AskedBefore, asked: AskedRow)
 def asked_before(connection: Connection, job: AskedBefore) -> str:
     """Return what the manifest asked for of a row before, however it was spelled.
 
-    Where a prompt was given by hand, an attempt from before that tells it; where there is none,
-    only the fingerprint is known.
+    If a prompt was given by hand since, an attempt from before shows it; without one, only the
+    fingerprint is known.
     """
     if job.manifest_fingerprint is None:
         return asked_key(job.asked)
@@ -84,24 +83,22 @@ def as_it_failed(
 
     Args:
         job: a row that waits in the queue, or was taken out of it.
-        asked: what it asks for now.
-        now: when it failed, where that is not known.
+        now: when it failed, if that is not known.
 
     Returns:
-        What its columns become beside its state, ``failed``; None if it asks for something that
-        did not fail last.
+        What its columns become beside its state, ``failed``; None if something else failed last.
     """
     if job.attempt_id is None:
         return None
-    # a refusal leaves the same state as a request that was not sent: only the row tells which
+    # a refusal leaves the same state as a request that was not sent: only the row shows which
     refused = and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.error == (job.error or ""))
     newest = (
-        select(*columns_from(ATTEMPT, FailedAttempt))
+        select(*columns_from(ATTEMPT, PastAttempt))
         .where(ATTEMPT.c.job_id == job.id, or_(ATTEMPT.c.generation_id.is_not(None), refused))
         .order_by(ATTEMPT.c.id.desc())
         .limit(1)
     )
-    last = next(read(connection, newest, FailedAttempt), None)
+    last = next(read(connection, newest, PastAttempt), None)
     if last is None or last.state not in _FAILED:
         return None
     if (last.request_key or last.fingerprint) not in (asked.fingerprint, asked_key(asked)):
@@ -129,9 +126,6 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     So a row that was put in above them, an id column that came or went and a program that writes
     letters in another form buy nothing again. A row whose key is taken gets the one that is free.
 
-    Args:
-        connection: in a writing transaction, with the manifest in the temporary table.
-
     Returns:
         The keys that rows had, by their numbers, where these changed.
     """
@@ -141,11 +135,11 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     asked = {asked for _, asked in moved}
     free = _free(connection, batch_id, asked)
     keys = _Keys()
-    # what is paid for comes first: a failed row must not stand where its video is asked for
+    # what is paid for comes first: a failed row must not take the key that asks for its video
     for video in _videos(connection, batch_id):
         request = next((one for one in _requests(connection, video) if free.get(one)), None)
         if request is not None:
-            if not video.absent:  # it moved, too: what that means a person says
+            if not video.absent:  # it moved, too: a person decides what that means
                 return {}
             keys.give(video.id, video.key, *free[request].popleft())
     for job, request in moved:
@@ -154,35 +148,29 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
     return keys.write(connection)
 
 
-def _moved(connection: Connection, batch_id: int) -> list[MovedFailure]:
+def _moved(connection: Connection, batch_id: int) -> list[MovedJob]:
     """List the failed rows whose key is gone, or asks for something else, in their order."""
     failed = (JOB.c.batch_id == batch_id, JOB.c.state == JobState.FAILED)
     if connection.execute(select(JOB.c.id).where(*failed).limit(1)).first() is None:
         return []
-    columns = (*_MOVED, LEFT.label("left"))
     # found by its key: the other way reads all for each
-    edited = _edited(connection, MovedFailure, columns, batch_id, text("+job.state = 'failed'"))
-    absent = read(
-        connection, select(*columns).where(*failed, JOB.c.in_manifest, ABSENT), MovedFailure
-    )
+    edited = _edited(connection, LEFT, batch_id, text("+job.state = 'failed'"))
+    gone = select(*_columns(LEFT, absent=True)).where(*failed, JOB.c.in_manifest, ABSENT)
+    absent = read(connection, gone, MovedJob)
     # of equal ones that first of which a video may still come
     return sorted([*edited, *absent], key=lambda row: (not row.left, row.row, row.id))
 
 
-_MOVED = (JOB.c.id, JOB.c.key, JOB.c.row, JOB.c.manifest_fingerprint, *REQUEST)
-M = TypeVar("M", MovedFailure, MovedVideo)
+def _columns(left: ColumnElement[bool], *, absent: bool) -> list[ColumnElement[Any]]:
+    return columns_from(JOB, MovedJob, left=left, absent=literal(absent))
 
 
 def _edited(
-    connection: Connection,
-    row: type[M],
-    columns: Sequence[ColumnElement[Any]],
-    batch_id: int,
-    which: TextClause,
-) -> list[M]:
+    connection: Connection, left: ColumnElement[bool], batch_id: int, which: TextClause
+) -> list[MovedJob]:
     """List the rows of a batch whose key asks for something else now than another spelling."""
     edited = (
-        select(*columns, *beside(columns_from(INCOMING, AskedRow)))
+        select(*_columns(left, absent=False), *beside(columns_from(INCOMING, AskedRow)))
         .join(INCOMING, _SAME_KEY)
         .where(
             JOB.c.batch_id == batch_id,
@@ -191,11 +179,11 @@ def _edited(
             INCOMING.c.fingerprint.is_distinct_from(ASKED_FOR),
         )
     )
-    pairs = list(read_pairs(connection, edited, row, AskedRow))
+    pairs = list(read_pairs(connection, edited, MovedJob, AskedRow))
     return [job for job, asked in pairs if not asks_for_the_same(connection, job, asked)]
 
 
-def _requests(connection: Connection, job: MovedVideo) -> tuple[str, ...]:
+def _requests(connection: Connection, job: MovedJob) -> tuple[str, ...]:
     """Return what a row with a video asks for, as a failed one may call it."""
     return (asked_before(connection, job), job.manifest_fingerprint or job.asked.fingerprint)
 
@@ -207,7 +195,7 @@ def _free(
 
     Left out are rows that ask for the same under that key already.
     """
-    holders = beside(columns_from(JOB, ManifestJob))
+    holders = beside(columns_from(JOB, AskedJob))
     rows = connection.execute(
         select(*columns_from(INCOMING, StagedRow), *holders)
         .outerjoin(JOB, and_(JOB.c.batch_id == batch_id, _SAME_KEY))
@@ -224,25 +212,23 @@ def _free(
         if request is None:
             continue
         if both[width] is not None:
-            holder = maker(ManifestJob)(both[width:])
+            holder = maker(AskedJob)(both[width:])
         if holder is None or not asks_for_the_same(connection, holder, row.asked):
             held_by = None if holder is None else holder.id
             found.setdefault(request, deque()).append((row.key, held_by))
     return found
 
 
-def _videos(connection: Connection, batch_id: int) -> list[MovedVideo]:
+def _videos(connection: Connection, batch_id: int) -> list[MovedJob]:
     """List the rows that have a video and whose key is gone, or asks for something else now."""
     # one that may still end is among those that moved
     rest = text("+job.state <> 'failed'")
     # whether it has a video is no condition: the rows would then not be found by their keys
-    columns = (*_MOVED, HAS_VIDEO.label("has_video"), literal(value=False).label("absent"))
-    edited = _edited(connection, MovedVideo, columns, batch_id, rest)
-    gone = select(
-        *_MOVED, literal(value=True).label("has_video"), literal(value=True).label("absent")
-    ).where(JOB.c.batch_id == batch_id, rest, JOB.c.in_manifest, HAS_VIDEO, ABSENT)
-    found = [row for row in edited if row.has_video]
-    found += read(connection, gone, MovedVideo)
+    found = [row for row in _edited(connection, HAS_VIDEO, batch_id, rest) if row.left]
+    gone = select(*_columns(true(), absent=True)).where(
+        JOB.c.batch_id == batch_id, rest, JOB.c.in_manifest, HAS_VIDEO, ABSENT
+    )
+    found += read(connection, gone, MovedJob)
     return sorted(found, key=lambda row: (row.row, row.id))
 
 
@@ -255,13 +241,11 @@ class _Keys:
         self._before: dict[int, str] = {}
 
     def give(self, number: int, own: str, key: str, holder: int | None) -> None:
-        """Assign a key to a row, and its own one to the row that has that key.
+        """Give a row a key, and its own one to the row that has that key.
 
         Args:
-            number: the row.
             own: its key before this load.
-            key: the one that it gets.
-            holder: the row that had this key before this load; None: no row had.
+            holder: the row that had the other key before this load; None: no row had.
         """
         holder = self._holder.get(key, holder)
         if holder == number:
@@ -283,8 +267,6 @@ class _Keys:
             keyed = update(JOB).where(JOB.c.id == bindparam("number"))
             keyed = keyed.values(key=bindparam("to_key"))
             for prefix in ("\0", ""):  # a key is unique at any moment
-                connection.execute(
-                    keyed,
-                    [{"number": n, "to_key": prefix + key} for n, key in self._of.items()],
-                )
+                to = [{"number": n, "to_key": prefix + key} for n, key in self._of.items()]
+                connection.execute(keyed, to)
         return self._before

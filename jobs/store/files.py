@@ -1,14 +1,14 @@
 """The files of completed jobs: which are wanted, and which are there."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from ..database.tables import ARTIFACT, ATTEMPT, BATCH, JOB
-from ..ports.figures import FileRow
 from ..ports.loading import Place, WantedFile
-from .prepared import Prepared, as_list, one_of
+from ..ports.seen import FileRow
+from .prepared import Prepared, as_list, columns_from, one_of
 
 UNFILED_JOB = text("job.state = 'completed' AND job.filed_attempt_id IS NOT job.attempt_id")
 IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
@@ -16,15 +16,15 @@ IN_BATCH = text("job.batch_id BETWEEN :batch AND :batch")
 
 _WANTED = (
     select(
-        JOB.c.batch_id,
-        JOB.c.id.label("job_id"),
-        JOB.c.attempt_id,
-        BATCH.c.name.label("batch"),
-        JOB.c.key,
-        JOB.c.video_url,
-        ATTEMPT.c.generation_id,
-        func.coalesce(ARTIFACT.c.tries, 0).label("tries"),
-        ARTIFACT.c.path,
+        *columns_from(
+            JOB,
+            WantedFile,
+            job_id=JOB.c.id,
+            batch=BATCH.c.name,
+            generation_id=ATTEMPT.c.generation_id,
+            tries=func.coalesce(ARTIFACT.c.tries, 0),
+            path=ARTIFACT.c.path,
+        )
     )
     .join(ATTEMPT, ATTEMPT.c.id == JOB.c.attempt_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
@@ -35,6 +35,21 @@ _WANTED = (
 )
 _ALL_WANTED = Prepared(_WANTED, WantedFile)
 _SOME_WANTED = Prepared(_WANTED.where(JOB.c.key.in_(one_of("keys"))), WantedFile)
+_FILE = select(*columns_from(ARTIFACT, FileRow, job_id=JOB.c.id, key=JOB.c.key)).where(
+    ARTIFACT.c.sha256.is_not(None)
+)
+_THERE = Prepared(
+    _FILE.join(JOB, JOB.c.attempt_id == ARTIFACT.c.attempt_id).where(
+        JOB.c.batch_id.in_(one_of("batches"))
+    ),
+    FileRow,
+)
+_FILE_OF = Prepared(
+    _FILE.join(JOB, JOB.c.id == ARTIFACT.c.job_id).where(
+        ARTIFACT.c.attempt_id == bindparam("attempt")
+    ),
+    FileRow,
+)
 
 
 def wanted_files(
@@ -59,41 +74,17 @@ def wanted_files(
 
 def files_there(connection: Connection, batch_ids: Sequence[int]) -> list[FileRow]:
     """List the fetched files, to check that they exist."""
-    rows = connection.execute(
-        select(
-            ARTIFACT.c.attempt_id,
-            JOB.c.id,
-            ARTIFACT.c.path,
-            ARTIFACT.c.bytes,
-            ARTIFACT.c.sha256,
-            JOB.c.key,
-        )
-        .join(JOB, JOB.c.attempt_id == ARTIFACT.c.attempt_id)
-        .where(JOB.c.batch_id.in_(batch_ids), ARTIFACT.c.sha256.is_not(None))
-    )
-    return [FileRow(*row) for row in rows]
+    return _THERE.all(connection, batches=as_list(batch_ids))
 
 
 def file_of(connection: Connection, attempt_id: int) -> FileRow | None:
     """Read the file of an attempt, with its job's key; None when it is not here."""
-    found = connection.execute(
-        select(
-            ARTIFACT.c.attempt_id,
-            ARTIFACT.c.job_id,
-            ARTIFACT.c.path,
-            ARTIFACT.c.bytes,
-            ARTIFACT.c.sha256,
-            JOB.c.key,
-        )
-        .join(JOB, JOB.c.id == ARTIFACT.c.job_id)
-        .where(ARTIFACT.c.attempt_id == attempt_id, ARTIFACT.c.sha256.is_not(None))
-    ).one_or_none()
-    return None if found is None else FileRow(*found)
+    return _FILE_OF.first(connection, attempt=attempt_id)
 
 
 def plan_file(connection: Connection, wanted: WantedFile, path: str) -> None:
     """Write down where a file will be, so that what a crash leaves there is known as ours."""
-    _upsert(connection, wanted, {"path": path})
+    _upsert(connection, wanted, path=path)
 
 
 def record_file(
@@ -103,14 +94,12 @@ def record_file(
     _upsert(
         connection,
         wanted,
-        {
-            "path": path,
-            "bytes": size,
-            "sha256": sha256,
-            "fetched_at": now,
-            "error": None,
-            "tries": wanted.tries + 1,
-        },
+        path=path,
+        bytes=size,
+        sha256=sha256,
+        fetched_at=now,
+        error=None,
+        tries=wanted.tries + 1,
     )
     connection.execute(
         update(JOB)
@@ -121,36 +110,22 @@ def record_file(
 
 def record_file_error(connection: Connection, wanted: WantedFile, error: str) -> None:
     """Write down why a file could not be fetched; its job stays completed."""
-    _upsert(connection, wanted, {"error": error, "tries": wanted.tries + 1})
+    _upsert(connection, wanted, error=error, tries=wanted.tries + 1)
 
 
-def forget_file(connection: Connection, attempt_id: int, job_id: int | None = None) -> None:
-    """Make a file wanted again that is no longer where it was put.
-
-    Args:
-        attempt_id: of the file.
-        job_id: the job that shares it, besides the one that paid for it.
-    """
-    connection.execute(
-        update(ARTIFACT)
-        .where(ARTIFACT.c.attempt_id == attempt_id)
-        .values(sha256=None, error="the file is no longer where it was put")
-    )
-    owner = connection.execute(
-        select(ARTIFACT.c.job_id).where(ARTIFACT.c.attempt_id == attempt_id)
-    ).scalar()
-    connection.execute(
-        update(JOB)
-        .where(
-            # by their numbers: OR with a subquery reads every job
-            JOB.c.id.in_([number for number in (owner, job_id) if number is not None]),
-            JOB.c.filed_attempt_id == attempt_id,
-        )
-        .values(filed_attempt_id=None)
-    )
+def forget_files(connection: Connection, gone: Iterable[FileRow]) -> None:
+    """Make files wanted again that are gone, also for the jobs that share them."""
+    for one in gone:
+        whose = ARTIFACT.c.attempt_id == one.attempt_id
+        lost = {"sha256": None, "error": "the file is no longer where it was put"}
+        connection.execute(update(ARTIFACT).where(whose).values(lost))
+        owner = connection.execute(select(ARTIFACT.c.job_id).where(whose)).scalar_one()
+        # by their numbers: OR with a subquery reads every job
+        jobs = (JOB.c.id.in_([owner, one.job_id]), JOB.c.filed_attempt_id == one.attempt_id)
+        connection.execute(update(JOB).where(*jobs).values(filed_attempt_id=None))
 
 
-def _upsert(connection: Connection, wanted: WantedFile, values: dict[str, object]) -> None:
+def _upsert(connection: Connection, wanted: WantedFile, **values: object) -> None:
     done = connection.execute(
         update(ARTIFACT).where(ARTIFACT.c.attempt_id == wanted.attempt_id).values(values)
     )

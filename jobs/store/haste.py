@@ -16,13 +16,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, select, text, update
 
 from ..database.tables import ATTEMPT, BATCH, JOB, LATER
+from ..evidence.blame import Heard, same_words
 from ..model.provider import RefusalCause
 from ..model.states import AttemptState, FailureKind
 from . import outcomes
-from .prepared import Prepared
+from .prepared import Prepared, columns_from
 from .queues import BEHIND, FRONT
-from .records.attempts import EarlierAttempt, SentAt
-from .refusals import THIS
+from .records import PastAttempt
 
 MOST = 5
 """How often a row hears it, with an acceptance soon after each but the last, until it fails."""
@@ -34,30 +34,43 @@ wait after a 429 without Retry-After, and shorter than any video takes."""
 _RELEASED = tuple(f"{cause}: " for cause in RefusalCause)
 """How the error of an attempt begins whose job was queued again after a refusal."""
 
-_EARLIER = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.error, ATTEMPT.c.ended_at, ATTEMPT.c.intent_at)
-    .where(
-        ATTEMPT.c.job_id == bindparam("job"),
-        ATTEMPT.c.id < bindparam("attempt"),
-        ATTEMPT.c.fingerprint == bindparam("fingerprint"),
-    )
-    .order_by(ATTEMPT.c.id.desc())
-    .limit(100),
-    EarlierAttempt,
+MOST_LOOKED_AT = 50
+"""Most earlier refusals of a job that are compared, the newest first."""
+
+SAME_NIGHT = timedelta(days=1)
+"""An acceptance this long before a refusal shows that the account took submissions then."""
+
+LASTING = timedelta(hours=1)
+"""A row that hears the same this long after the first time did not just meet a bad hour of the
+account: refused rows and a refused account look the same for a while."""
+
+_ATTEMPT = select(*columns_from(ATTEMPT, PastAttempt))
+_THIS = Prepared(_ATTEMPT.where(ATTEMPT.c.id == bindparam("attempt")), PastAttempt)
+_BEFORE = _ATTEMPT.where(
+    ATTEMPT.c.job_id == bindparam("job"),
+    ATTEMPT.c.id < bindparam("attempt"),
+    ATTEMPT.c.fingerprint == bindparam("fingerprint"),
+).order_by(ATTEMPT.c.id.desc())
+_EARLIER = Prepared(_BEFORE.limit(100), PastAttempt)
+_REFUSED = Prepared(
+    _BEFORE.where(text(f"+state = '{AttemptState.REJECTED}'")).limit(MOST_LOOKED_AT), PastAttempt
 )
+# what was taken over from the list held no money, and shows nothing about submissions
+_TAKEN = _ATTEMPT.where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0).limit(1)
 _TAKEN_AFTER = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
-    # what was taken over from the list held nothing, and shows nothing of submissions
-    .where(text("+generation_id IS NOT NULL"), ATTEMPT.c.hold_micros > 0)
-    .where(ATTEMPT.c.id > bindparam("attempt"), ATTEMPT.c.job_id != bindparam("job"))
-    .order_by(ATTEMPT.c.id)
-    .limit(1),
-    SentAt,
+    _TAKEN.where(
+        ATTEMPT.c.id > bindparam("attempt"), ATTEMPT.c.job_id != bindparam("job")
+    ).order_by(ATTEMPT.c.id),
+    PastAttempt,
 )
 """The next submission of another row that was accepted."""
+_TAKEN_SINCE = Prepared(_TAKEN.where(ATTEMPT.c.id > bindparam("attempt")), PastAttempt)
+_TAKEN_BEFORE = Prepared(
+    _TAKEN.where(ATTEMPT.c.id < bindparam("attempt")).order_by(ATTEMPT.c.id.desc()), PastAttempt
+)
+"""The last submission before an attempt that was accepted."""
 
-_OTHER = ATTEMPT.alias()
-_LATER = ATTEMPT.alias()
+_OTHER, _LATER = ATTEMPT.alias(), ATTEMPT.alias()
 _PASSED = Prepared(
     select(func.max(_OTHER.c.id)).where(
         _OTHER.c.id > bindparam("first"),
@@ -97,12 +110,7 @@ def let_forward(connection: Connection) -> None:
 
 
 def throttle(connection: Connection, attempt_id: int, words: str, now: datetime) -> None:
-    """Queue a throttled job again, or fail it if only this row is refused; it was not created.
-
-    Args:
-        attempt_id: of an open attempt.
-        words: the provider's.
-    """
+    """Queue a throttled job again, or fail it if only this row is refused; it was not created."""
     said = words or "429 too many requests"
     earlier = _heard_before(connection, attempt_id, RefusalCause.BUSY)
     if not _fails(connection, attempt_id, earlier, RefusalCause.BUSY, said, now):
@@ -116,11 +124,6 @@ def refuse(
     """Queue a job again, behind the others, whose refusal ends the run; it was not created.
 
     In front, a row that is refused for its own sake would end every run before the others are sent.
-
-    Args:
-        attempt_id: of an open attempt.
-        cause: of the refusal.
-        message: the provider's words.
     """
     outcomes.release(connection, attempt_id, f"{cause}: {message}", BEHIND, refused_at=now)
 
@@ -131,11 +134,6 @@ def set_aside(
     """Queue a job again, behind the others, that was refused in words about the account.
 
     They may be about its row alone: then it fails as in :func:`throttle`. It was not created.
-
-    Args:
-        attempt_id: of an open attempt.
-        cause: funds or account.
-        message: the provider's words.
     """
     earlier = _heard_before(connection, attempt_id, cause)
     if not _fails(connection, attempt_id, earlier, cause, message, now):
@@ -151,13 +149,13 @@ def _behind(attempt_id: int) -> datetime:
 def _fails(
     connection: Connection,
     attempt_id: int,
-    earlier: Sequence[EarlierAttempt],
+    earlier: Sequence[PastAttempt],
     cause: RefusalCause,
     said: str,
     now: datetime,
 ) -> bool:
     """Fail the job if only it hears this; return whether it failed."""
-    times = 1 + _counted(connection, attempt_id, earlier, cause)
+    times = 1 + _counted(connection, earlier, cause)
     if times < MOST:
         return False
     told = f"{said}; the same {times} times, and others were accepted between: no cost"
@@ -166,9 +164,9 @@ def _fails(
 
 def _heard_before(
     connection: Connection, attempt_id: int, cause: RefusalCause
-) -> list[EarlierAttempt]:
+) -> list[PastAttempt]:
     """List the attempts of a job's request that heard the same, back to one that ended it."""
-    this = THIS.one(connection, attempt=attempt_id)
+    this = _THIS.one(connection, attempt=attempt_id)
     found = []
     for one in _EARLIER.all(
         connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint
@@ -182,12 +180,7 @@ def _heard_before(
     return found
 
 
-def _counted(
-    connection: Connection,
-    attempt_id: int,
-    earlier: Sequence[EarlierAttempt],
-    cause: RefusalCause,
-) -> int:
+def _counted(connection: Connection, earlier: Sequence[PastAttempt], cause: RefusalCause) -> int:
     """Count the earlier attempts soon after which another row was accepted.
 
     Only attempts since another row last heard the same and was accepted later count: until then
@@ -195,7 +188,7 @@ def _counted(
     """
     if len(earlier) < MOST - 1:
         return 0
-    job = THIS.one(connection, attempt=attempt_id).job_id
+    job = earlier[0].job_id
     passed = _PASSED.scalar(connection, job=job, first=earlier[-1].id, said=f"{cause}: %") or 0
     taken = set()
     for one in earlier:
@@ -203,3 +196,22 @@ def _counted(
         if one.id > passed and after is not None and after.intent_at - one.intent_at <= SOON:
             taken.add(after.id)
     return len(taken)
+
+
+def heard(connection: Connection, attempt_id: int, message: str) -> Heard:
+    """Return whether a row has heard a refusal before, for the same request."""
+    this = _THIS.one(connection, attempt=attempt_id)
+    words = same_words(message)
+    earlier = _REFUSED.all(
+        connection, job=this.job_id, attempt=attempt_id, fingerprint=this.fingerprint
+    )
+    alike = [one for one in earlier if same_words(one.error or "").endswith(words)]
+    if not alike:
+        return Heard.NEVER
+    oldest = alike[-1]  # what was accepted since is no less so because it was refused again
+    if _TAKEN_SINCE.first(connection, attempt=oldest.id) is not None:
+        return Heard.AND_OTHERS_TAKEN
+    taken = _TAKEN_BEFORE.first(connection, attempt=oldest.id)
+    same_night = taken is not None and oldest.intent_at - taken.intent_at <= SAME_NIGHT
+    lasts = this.intent_at - oldest.intent_at >= LASTING
+    return Heard.AFTER_OTHERS if same_night and lasts else Heard.BEFORE

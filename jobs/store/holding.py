@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    Update,
     and_,
     bindparam,
     case,
@@ -100,15 +101,10 @@ _HOLD = (
     .where(QUEUED, JOB.c.id == bindparam("job"))
     .values(held_back=bindparam("reason"), held_back_by=bindparam("by"), handed=False)
 )
+_COVERING = _HOLD.values(held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back))
 _HOLD_UNASKED = Prepared(_HOLD.values(held_beneath=None))
-_HOLD_FOUND = Prepared(
-    _HOLD.values(held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back))
-)
-_HOLD_MATCHED = Prepared(
-    _HOLD.where(JOB.c.fingerprint == bindparam("fingerprint")).values(
-        held_beneath=case((_IS_FOUND, JOB.c.held_beneath), else_=JOB.c.held_back)
-    )
-)
+_HOLD_FOUND = Prepared(_COVERING)
+_HOLD_MATCHED = Prepared(_COVERING.where(JOB.c.fingerprint == bindparam("fingerprint")))
 _BATCH = JOB.c.batch_id == bindparam("batch")
 _IN_PICK = or_(JOB.c.row.in_(one_of("rows")), NAMED)
 _LEAVE_OUT = Prepared(
@@ -133,22 +129,14 @@ _NAMED = (HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")))
 _ASK_FOR = Prepared(update(JOB).where(*_NAMED).values(**ASKED, named=True).returning(JOB.c.id))
 _AT = bindparam("at", type_=JOB.c.overruled_at.type)
 _OVERRULE = Prepared(update(JOB).where(*_NAMED, _IS_FOUND).values(overruled_at=_AT))
-_ASK_BY_NAME = Prepared(
-    update(JOB)
-    .where(HELD_BACK, QUEUED, JOB.c.id.in_(one_of("jobs")), _IS_ASKED_BY_NAME)
-    .values(**ASKED)
-)
+_ASK_BY_NAME = Prepared(update(JOB).where(*_NAMED, _IS_ASKED_BY_NAME).values(**ASKED))
 
 
 def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: HeldBack) -> int:
-    """Hold queued jobs back, even those that were handed to a runner.
+    """Hold queued jobs back, even those that were handed to a runner; return how many there were.
 
     Args:
         jobs: job numbers, each with the generation or job that is the reason, or None.
-        reason: why.
-
-    Returns:
-        How many were queued, and are held back now.
     """
     # a finding covers whether the row was asked for: once it is cleared, a row that nobody asked
     # for must not be bought (test_what_was_found_does_not_ask_for_a_row)
@@ -160,16 +148,14 @@ def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: He
 
 def hold_matched(connection: Connection, matches: Iterable[Match]) -> int:
     """Hold rows back that have a generation in the account's list, if they still ask for it."""
-    rows = [
-        {
-            "job": one.job_id,
-            "fingerprint": one.fingerprint,
-            "reason": HeldBack.EXISTS,
-            "by": one.generation.id,
-        }
-        for one in matches
-    ]
-    return _HOLD_MATCHED.run_each(connection, rows)
+    exists = {"reason": HeldBack.EXISTS}
+    return _HOLD_MATCHED.run_each(
+        connection,
+        [
+            {"job": one.job_id, "fingerprint": one.fingerprint, "by": one.generation.id, **exists}
+            for one in matches
+        ],
+    )
 
 
 def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack]) -> None:
@@ -184,28 +170,19 @@ def release(connection: Connection, sought: Sought, reasons: Iterable[HeldBack])
 
 def count(connection: Connection, sought: Sought, reason: HeldBack) -> int:
     """Count the rows that are held back for a reason, of those that are sought."""
-    rows = select(func.count()).select_from(JOB)
-    return connection.execute(
-        rows.where(HELD_BACK, *where(sought), JOB.c.held_back == reason)
-    ).scalar_one()
-
-
-def looked_for(connection: Connection, sought: Sought) -> None:
-    """Let rows be bought that waited for a look and are not in the whole list."""
-    connection.execute(
-        update(JOB)
-        .where(HELD_BACK, *unchanged(sought), JOB.c.held_back == HeldBack.NOT_LOOKED)
-        .values(**_UNCOVERED)
-    )
+    rows = select(func.count()).select_from(JOB).where(HELD_BACK, *where(sought))
+    return connection.execute(rows.where(JOB.c.held_back == reason)).scalar_one()
 
 
 def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None:
     """Let rows wait for a look again that were held back for a reason: it may be gone."""
     connection.execute(
-        update(JOB)
-        .where(HELD_BACK, *unchanged(sought), JOB.c.held_back == reason)
-        .values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
+        _held(sought, reason).values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
     )
+
+
+def _held(sought: Sought, reason: HeldBack) -> Update:
+    return update(JOB).where(HELD_BACK, *unchanged(sought), JOB.c.held_back == reason)
 
 
 def pick(connection: Connection, batch_id: int, rows: Collection[int]) -> None:
@@ -237,13 +214,7 @@ def ask_for(
 def overrule(
     connection: Connection, sought: Sought, now: datetime, reason: HeldBack | None = None
 ) -> None:
-    """Write down that a person wants rows bought, despite what exists of them by now.
-
-    Args:
-        sought: which rows.
-        now: what turns up later is not covered.
-        reason: only rows that are held back for it.
-    """
+    """Keep that a person wants rows bought (or those held for a reason), whatever exists by now."""
     held = () if reason is None else (HELD_BACK, JOB.c.held_back == reason)
     connection.execute(update(JOB).where(*unchanged(sought), *held).values(overruled_at=now))
 
@@ -269,10 +240,7 @@ _RELEASE_ONE = Prepared(
 
 
 def release_rows(connection: Connection, rows: Iterable[WantedRow]) -> int:
-    """Clear findings about rows that are still as they were compared; return how many.
-
-    A row that is held back for another reason by now, or asks for something else, stays held back.
-    """
+    """Clear findings about rows that are still as they were compared; return how many."""
     compared = [
         {
             "job": row.job_id,
@@ -290,16 +258,8 @@ def buy_unlooked(
     connection: Connection, sought: Sought, job_ids: Iterable[int], now: datetime
 ) -> None:
     """Let rows be bought that could not be looked for, those that a person was asked about."""
-    connection.execute(
-        update(JOB)
-        .where(
-            HELD_BACK,
-            *unchanged(sought),
-            JOB.c.id.in_(values_in(job_ids)),
-            JOB.c.held_back == HeldBack.NOT_LOOKED,
-        )
-        .values(**_UNCOVERED, overruled_at=now)
-    )
+    asked = _held(sought, HeldBack.NOT_LOOKED).where(JOB.c.id.in_(values_in(job_ids)))
+    connection.execute(asked.values(**_UNCOVERED, overruled_at=now))
 
 
 _AWAITED = Prepared(

@@ -1,31 +1,40 @@
-"""The rows of a manifest on their way in: a temporary table beside the database.
+"""The rows of a manifest on their way in, and what the rows of its batch are to them.
 
-It is filled without a lock on the database, however long reading takes: a run in another process
-continues. What is in it when a process ends is gone.
+They wait in a temporary table beside the database. It is filled without a lock on the database,
+however long reading takes: a run in another process continues. It is gone when the process ends.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 from itertools import chain, islice
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
     MetaData,
+    Select,
     Table,
+    and_,
+    exists,
     func,
+    not_,
+    or_,
     select,
     text,
 )
 
-from ..database.tables import JOB
-from ..model.provider import GenerationRequest
-from ..model.spec import JobSpec, SpecRow, spec_row
+from ..database.tables import ATTEMPT, JOB, LIVE, QUEUED
+from ..model.errors import MovedRowsError
+from ..model.spec import SpecRow, asked_in, asked_key
+from ..model.states import AttemptState, JobState
 from ..ports.loading import StagedCount, StagedRow
-from .prepared import driver, read, values_in
+from .prepared import columns_from, driver, read, values_in
+from .records import LoadedJob
+from .rows import HAS_LIVE
 
-KindOf = Callable[[GenerationRequest], str]
 TOGETHER: Final = 100
 """Rows of one INSERT (docs/performance.md, *Loading*)."""
 
@@ -34,11 +43,6 @@ INCOMING: Final = Table(
     MetaData(schema="temp"),
     *(Column(name, JOB.c[name].type) for name in SpecRow._fields),
 )
-
-
-def of_specs(specs: Iterable[JobSpec], kind_of: KindOf) -> Iterator[SpecRow]:
-    """Write wanted videos as rows of the temporary table."""
-    return (spec_row(spec, kind_of(spec.request)) for spec in specs)
 
 
 _COLUMNS = ", ".join(f'"{name}"' for name in SpecRow._fields)
@@ -92,3 +96,170 @@ def first(
 
 def _among(rows: Collection[int] | None) -> tuple[ColumnElement[bool], ...]:
     return () if rows is None else (INCOMING.c.row.in_(values_in(rows)),)
+
+
+PAID: Final = or_(
+    JOB.c.state == JobState.COMPLETED,  # perhaps by a video that another batch paid for
+    exists().where(
+        ATTEMPT.c.job_id == JOB.c.id,
+        ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
+    ),
+)
+LEFT: Final = exists().where(
+    ATTEMPT.c.job_id == JOB.c.id,
+    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED]),
+)
+"""Rows of which anything may still come: what was given up, too, may end as a video."""
+HAS_VIDEO: Final = or_(JOB.c.state == JobState.COMPLETED, HAS_LIVE)
+"""Rows that have a video, or may still get one that is paid for."""
+
+LOADED: Final = columns_from(JOB, LoadedJob, paid=PAID, left=LEFT)
+ASKED_FOR: Final = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
+"""What the manifest asked for, whatever a person gave by hand since."""
+ABSENT: Final = JOB.c.key.not_in(select(INCOMING.c.key))
+
+
+def _read(connection: Connection, batch_id: int, *where: ColumnElement[bool]) -> list[LoadedJob]:
+    rows = select(*LOADED).where(JOB.c.batch_id == batch_id, *where).order_by(JOB.c.row, JOB.c.id)
+    return list(read(connection, rows, LoadedJob))
+
+
+def missing(connection: Connection, batch_id: int) -> list[LoadedJob]:
+    """List rows that were in the manifest and are not, in its order."""
+    return _read(connection, batch_id, JOB.c.in_manifest, ABSENT)
+
+
+def waiting(connection: Connection, batch_id: int) -> list[LoadedJob]:
+    """List rows that left the manifest while something was under way, and wait for a retry now."""
+    found = _read(connection, batch_id, and_(QUEUED, not_(JOB.c.in_manifest)), ABSENT)
+    return sorted(found)
+
+
+def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[LoadedJob]:
+    """List rows with a video that an earlier load parted with, and whose fingerprint is asked for.
+
+    A prompt that was given by hand counts too: its manifest's own may be spelled in another way.
+    """
+    may_be = or_(ASKED_FOR.in_(asked), JOB.c.manifest_fingerprint.is_not(None))
+    found = _read(connection, batch_id, not_(JOB.c.in_manifest), ABSENT, HAS_VIDEO, may_be)
+    return sorted(found)
+
+
+class FreshRows:
+    """The rows that are added to a batch from now on."""
+
+    def __init__(self, connection: Connection, batch_id: int) -> None:
+        self._connection = connection
+        last = connection.execute(select(func.max(JOB.c.id))).scalar_one() or 0
+        self._batch_id, self._last = batch_id, last
+        self._added = (JOB.c.batch_id == batch_id, JOB.c.id > last)
+
+    def rows(self) -> list[LoadedJob]:
+        """List those that are still there, in the manifest's order."""
+        return _read(self._connection, self._batch_id, JOB.c.id > self._last)
+
+    @property
+    def asked(self) -> Select[Any]:
+        """Select what they ask for, by its fingerprint."""
+        new = JOB.alias()
+        return select(new.c.fingerprint).where(
+            new.c.batch_id == self._batch_id, new.c.id > self._last
+        )
+
+    @cached_property
+    def _by_request(self) -> dict[str, deque[int]]:
+        """Map what they ask for to their numbers: read once, as there may be as many old rows."""
+        found: dict[str, deque[int]] = {}
+        added = select(JOB.c.id, JOB.c.fingerprint).where(*self._added)
+        ordered = added.order_by(JOB.c.row, JOB.c.id)
+        for number, fingerprint in self._connection.execute(ordered):
+            found.setdefault(fingerprint, deque()).append(number)
+        return found
+
+    @cached_property
+    def _spelled_otherwise(self) -> dict[str, deque[int]]:
+        """Map what they ask for, folded, to those that spell it in another way."""
+        found: dict[str, deque[int]] = {}
+        for row in self.rows():
+            if (request := asked_key(row.asked)) != row.asked.fingerprint:
+                found.setdefault(request, deque()).append(row.id)
+        return found
+
+    def take(self, fingerprint: str) -> LoadedJob | None:
+        """Return the first that asks for a video, each once; None if none is left."""
+        return self._first(self._by_request.get(fingerprint))
+
+    def take_request(self, request: str) -> LoadedJob | None:
+        """Return the first that asks for a request in any spelling, each once; else None."""
+        found = self.take(request)  # folded, that is its fingerprint
+        return self._first(self._spelled_otherwise.get(request)) if found is None else found
+
+    def _first(self, ids: deque[int] | None) -> LoadedJob | None:
+        while ids:
+            found = _read(self._connection, self._batch_id, JOB.c.id == ids.popleft())
+            if found:  # else it was taken under its other name
+                return found[0]
+        return None
+
+
+class Moves:
+    """What the edits of a load ask for, and whose edits are not followed.
+
+    Args:
+        keys: those that rows had before this load, by their numbers, where these changed.
+    """
+
+    def __init__(self, connection: Connection, keys: Mapping[int, str]) -> None:
+        self._connection, self._keys = connection, keys
+        self._kept: list[tuple[LoadedJob, str]] = []
+        self._asking: dict[str, str] = {}
+
+    def note(self, job: LoadedJob, values: Mapping[str, Any], *, followed: bool) -> None:
+        """Note an edit of a row; it is not followed if the row keeps what it has, as paid for."""
+        request = asked_key(asked_in(values))
+        if followed:
+            self._asking.setdefault(request, values["key"])
+        else:
+            self._kept.append((job, request))
+
+    def check(self, fresh: FreshRows, busy: Collection[str]) -> None:
+        """Make sure that no row asks for the video of one whose own edit is not followed.
+
+        Rows moved under their ids then: what they had would be bought again, and what is new never.
+
+        Args:
+            busy: keys of those whose edits are not followed because they are under way.
+
+        Raises:
+            MovedRowsError: one does.
+        """
+        if not self._kept:
+            return
+        asking = self._asking | {asked_key(row.asked): row.key for row in fresh.rows()}
+        moved = [
+            (job, prompt, asking[request])
+            for job, wanted in self._kept
+            for request, prompt in self._videos(job)
+            if request in asking and request != wanted
+        ]
+        if not moved:
+            return
+        first, prompt, taker = moved[0]
+        under_way = any(job.key in busy for job, *_ in moved)
+        holder = self._keys.get(first.id, first.key)
+        raise MovedRowsError(len(moved), holder, taker, prompt, under_way=under_way)
+
+    def _videos(self, job: LoadedJob) -> list[tuple[str, str]]:
+        """List request and prompt of a row's videos, or of what it waits for.
+
+        One that turned up late was perhaps made for what the row asked for before.
+        """
+        made = and_(LIVE, ATTEMPT.c.job_id == job.id)
+        if job.state == JobState.COMPLETED:
+            made = or_(made, ATTEMPT.c.id == job.attempt_id)
+        found = select(ATTEMPT.c.request_key, ATTEMPT.c.prompt).where(made)
+        # an upgrade could not find the request of each
+        return [
+            (request or asked_key(job.asked), prompt)
+            for request, prompt in self._connection.execute(found)
+        ]

@@ -7,19 +7,17 @@ bought again. Only what a later attempt may have bought too is paid for twice (m
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     Connection,
     and_,
     bindparam,
     exists,
-    false,
     func,
     or_,
     select,
     text,
-    true,
     update,
 )
 
@@ -29,18 +27,15 @@ from ..evidence.suspects import Appeared
 from ..model.ledger import Scope, twice_key
 from ..model.spec import asked_key
 from ..model.states import AttemptState, JobState, sources
-from ..ports.figures import PaidTwice
-from ..ports.seen import SURPLUS
-from ..ports.updates import Due
-from .attempt_states import CREATED, sent_later
-from .prepared import Prepared
-from .records.attempts import AttemptRow, SurplusAttempt
-from .records.jobs import ManifestJob, QueuedJob
+from ..ports.seen import SURPLUS, PaidTwice
+from .prepared import Prepared, columns_from
+from .records import AskedJob, AttemptRow, QueuedJob, SurplusAttempt
 from .rows import (
-    ASKED,
-    REQUEST,
+    CLEAN,
+    CREATED,
     attempt_row,
     budgets_of,
+    change,
     ensure_budget,
     estimate,
     is_live,
@@ -48,6 +43,7 @@ from .rows import (
     move_job,
     move_money,
     owner_of,
+    sent_later,
 )
 
 ADOPTED: Final = "turned up after it had counted as never made; its video is the row's"
@@ -81,15 +77,14 @@ _OTHER = Prepared(
     .limit(1)
 )
 _WANTED = Prepared(
-    select(JOB.c.id, JOB.c.manifest_fingerprint, *REQUEST).where(JOB.c.id == bindparam("job")),
-    ManifestJob,
+    select(*columns_from(JOB, AskedJob)).where(JOB.c.id == bindparam("job")), AskedJob
 )
 _ASKED = Prepared(select(ATTEMPT.c.request_key).where(ATTEMPT.c.id == _ATTEMPT))
 _TWICE = Prepared(select(func.sum(BUDGET.c.charged_micros)).where(*budgets_of(Scope.TWICE)))
 _SHARING = JOB.alias("sharing")
 _MAY_BE_A_VIDEO = [state for state in CREATED if state != AttemptState.FAILED]
 _SURPLUS = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.price_micros, ATTEMPT.c.video_url)
+    select(*columns_from(ATTEMPT, SurplusAttempt))
     .where(
         ATTEMPT.c.job_id == bindparam("job"),
         ATTEMPT.c.request_key == bindparam("request"),
@@ -111,34 +106,6 @@ _PAID_TWICE = Prepared(
     .order_by(ATTEMPT.c.id),
     PaidTwice,
 )
-_GIVEN_UP = Prepared(
-    # from the failed jobs on, by their indexes: there is none over attempts that were given up
-    select(
-        ATTEMPT.c.id.label("attempt_id"),
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.accepted_at,
-        true().label("overdue"),
-        false().label("announced"),
-    )
-    .select_from(JOB)
-    .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
-    .where(
-        JOB.c.batch_id == bindparam("batch"),
-        JOB.c.state == JobState.FAILED,
-        text("+attempt.state = 'abandoned'"),
-    )
-    .order_by(ATTEMPT.c.id),
-    Due,
-)
-
-
-_CLEAN: Final[dict[str, Any]] = {
-    "due_at": None,
-    "error_kind": None,
-    "error": None,
-    "completed_at": None,
-    **ASKED,
-}
 
 
 def reappear(
@@ -190,28 +157,18 @@ def reappear(
         return Appeared.SURPLUS
     if edited and wanted.manifest_fingerprint is None:
         # so that the next load reports a paid row that was edited, and OnChange.REDO buys it
-        of_before = update(JOB).where(JOB.c.id == row.job_id)
-        connection.execute(of_before.values(manifest_fingerprint=row.fingerprint))
-    move_job(
-        connection,
-        row.job_id,
-        "reappear",
-        JobState.PENDING,
-        add={"charged_micros": charge},
-        attempt_id=attempt_id,
-        **_CLEAN,
-    )
+        change(connection, JOB, row.job_id, manifest_fingerprint=row.fingerprint)
+    made = {"attempt_id": attempt_id, **CLEAN}
+    add = {"charged_micros": charge}
+    move_job(connection, row.job_id, "reappear", JobState.PENDING, add, **made)
     return Appeared.ADOPTED
 
 
 def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
     """Give a queued row the generation that counted as paid for twice, if nothing replaced it.
 
-    What was sent in its place came to nothing (never made, refused): the row has this video, and
-    buys none.
-
-    Returns:
-        False if there is none.
+    What was sent in its place came to nothing (never made, refused): the row has this video.
+    Return False if there is none.
     """
     sent = job.attempt_id is not None
     found = _SURPLUS.first(connection, job=job.id, request=asked_key(job.asked)) if sent else None
@@ -219,28 +176,19 @@ def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
         return False
     # no charge: it was charged when it turned up. Only the total paid for twice becomes less, as
     # tests/integration/test_voids_beside_submissions.py counts
-    values = {"error": ADOPTED}
     if found.state == AttemptState.COMPLETED:
-        connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == found.id).values(values))
-        done = {"video_url": found.video_url, "completed_at": now}
-        move_job(
-            connection, job.id, "late", JobState.COMPLETED, attempt_id=found.id, **(_CLEAN | done)
-        )
+        change(connection, ATTEMPT, found.id, error=ADOPTED)
+        _give(connection, job.id, found.id, found.video_url, now)
     else:
-        looked = {"next_look_at": now, "ended_at": None}
-        move_attempt(connection, found.id, "regain", AttemptState.ACCEPTED, **values, **looked)
-        move_job(connection, job.id, "reappear", JobState.PENDING, attempt_id=found.id, **_CLEAN)
-    less = BUDGET.c.charged_micros - found.price_micros
-    key = BUDGET.c.key == twice_key(job.batch_id)
-    connection.execute(update(BUDGET).where(key).values(charged_micros=less))
+        looked = {"next_look_at": now, "ended_at": None, "error": ADOPTED}
+        move_attempt(connection, found.id, "regain", AttemptState.ACCEPTED, **looked)
+        move_job(connection, job.id, "reappear", JobState.PENDING, attempt_id=found.id, **CLEAN)
+    _add_twice(connection, job.batch_id, -found.price_micros)
     return True
 
 
-def _edited(connection: Connection, attempt: AttemptRow, wanted: ManifestJob) -> bool:
-    """Check whether a job asks for something else than its attempt did.
-
-    Another spelling of the same prompt is the same request.
-    """
+def _edited(connection: Connection, attempt: AttemptRow, wanted: AskedJob) -> bool:
+    """Check whether a job asks for something else than its attempt did, in any spelling."""
     if attempt.fingerprint is None or attempt.fingerprint == wanted.asked.fingerprint:
         return False
     asked: str | None = _ASKED.scalar(connection, attempt=attempt.id)
@@ -248,12 +196,15 @@ def _edited(connection: Connection, attempt: AttemptRow, wanted: ManifestJob) ->
 
 
 def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:
-    key = twice_key(attempt.job_batch_id)  # reported for the batch whose row it is
+    _add_twice(connection, attempt.job_batch_id, charge)  # reported for the batch whose row it is
+    change(connection, JOB, attempt.job_id, charged_micros=JOB.c.charged_micros + charge)
+
+
+def _add_twice(connection: Connection, batch_id: int, micros: int) -> None:
+    key = twice_key(batch_id)
     ensure_budget(connection, key)
-    more = BUDGET.c.charged_micros + charge
+    more = BUDGET.c.charged_micros + micros
     connection.execute(update(BUDGET).where(BUDGET.c.key == key).values(charged_micros=more))
-    charged = JOB.c.charged_micros + charge
-    connection.execute(update(JOB).where(JOB.c.id == attempt.job_id).values(charged_micros=charged))
 
 
 def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: datetime) -> bool:
@@ -261,10 +212,8 @@ def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: d
 
     It becomes the job's if that has none, has nothing under way, and still asks for that video. If
     the job asks for another one by now, the attempt keeps what it made: rows that ask for it find
-    it in our own past (:mod:`jobs.store.past`).
-
-    Returns:
-        False when the job should have moved, and did not.
+    it in our own past (:mod:`jobs.store.past`). Return False when the job should have moved, and
+    did not.
     """
     if attempt.job_state not in sources("late"):
         return True
@@ -274,25 +223,23 @@ def complete(connection: Connection, attempt: AttemptRow, video_url: str, now: d
         return True
     if _edited(connection, attempt, _WANTED.one(connection, job=attempt.job_id)):
         told = told_text(connection, attempt.id, LATE_OF_BEFORE)
-        connection.execute(update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(error=told))
+        change(connection, ATTEMPT, attempt.id, error=told)
         return True
-    return move_job(
-        connection,
-        attempt.job_id,
-        "late",
-        JobState.COMPLETED,
-        attempt_id=attempt.id,
-        video_url=video_url,
-        **(_CLEAN | {"completed_at": now}),
-    )
+    return _give(connection, attempt.job_id, attempt.id, video_url, now)
+
+
+def _give(
+    connection: Connection, job_id: int, attempt_id: int, video_url: str | None, now: datetime
+) -> bool:
+    done = {**CLEAN, "attempt_id": attempt_id, "video_url": video_url, "completed_at": now}
+    return move_job(connection, job_id, "late", JobState.COMPLETED, **done)
 
 
 def told_text(connection: Connection, attempt_id: int, message: str) -> str:
     """Return the text of an attempt that was given up; the mark of paid twice stays in it."""
-    told = connection.execute(
-        select(ATTEMPT.c.error).where(ATTEMPT.c.id == attempt_id)
-    ).scalar_one()
-    return f"{SURPLUS}; {message}" if is_surplus(told) else message
+    error = select(ATTEMPT.c.error).where(ATTEMPT.c.id == attempt_id)
+    told = is_surplus(connection.execute(error).scalar_one())
+    return f"{SURPLUS}; {message}" if told else message
 
 
 def surplus_of(connection: Connection, attempt_ids: Collection[int]) -> int:
@@ -316,8 +263,3 @@ def twice_micros(connection: Connection) -> int:
 def paid_twice(connection: Connection, batch_id: int) -> list[PaidTwice]:
     """List what a batch paid for twice: job, generation and price."""
     return _PAID_TWICE.all(connection, batch=batch_id)
-
-
-def given_up(connection: Connection, batch_id: int) -> list[Due]:
-    """List the attempts of failed jobs of a batch that were given up, and may still finish."""
-    return _GIVEN_UP.all(connection, batch=batch_id)

@@ -1,22 +1,20 @@
 """Rows, single videos and files, written to SQLite (:class:`jobs.ports.loading.LoadStore`)."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
+from ..database.tables import BATCH
 from ..model.spec import JobSpec
 from ..ports.control import Terms, TermsKept
-from ..ports.figures import FileRow
-from ..ports.loading import (
-    LoadOrder,
-    LoadReport,
-)
+from ..ports.loading import LoadOrder, LoadReport
 from ..ports.queries import QueryStore
 from ..ports.selection import Sought
-from . import batches, files, holding, incoming, loading, steering, terms, views
+from . import files, holding, incoming, loading, rows, steering, views
 from .bound import Bound, commits, reads, spools, writes
+from .control_store import keep_terms
 from .query_store import Queries
 
 
@@ -27,25 +25,13 @@ def _load(
     now: datetime,
     agree: Callable[[LoadReport], object],
 ) -> tuple[LoadReport, TermsKept]:
-    batch_id = batches.open_batch(
-        connection,
-        order.name,
-        order.default_name,
-        order.source,
-        order.columns,
-        now,
-        order.reading,
-    )
+    of = (order.name, order.default_name, order.source, order.columns)
+    batch_id = views.open_batch(connection, *of, now, order.reading)
     report = loading.merge(
-        connection,
-        batch_id,
-        now,
-        order.on_change,
-        whole=order.whole,
-        held_back=order.held_back,
+        connection, batch_id, now, order.on_change, whole=order.whole, held_back=order.held_back
     )
     agree(report)
-    return report, terms.keep(connection, batch_id, said, now)
+    return report, keep_terms(connection, batch_id, said, now)
 
 
 def _add(
@@ -57,11 +43,11 @@ def _add(
     said: Terms,
     now: datetime,
 ) -> tuple[int, TermsKept]:
-    batch_id = batches.open_batch(connection, batch, batch, None, columns, now)
+    batch_id = views.open_batch(connection, batch, batch, None, columns, now)
     check(Queries.on(connection))
     spec, kind = make(views.last_row(connection, batch_id) + 1)
     job_id = steering.add(connection, batch_id, spec, kind, now)
-    return job_id, terms.keep(connection, batch_id, said, now)
+    return job_id, keep_terms(connection, batch_id, said, now)
 
 
 def _note(
@@ -82,13 +68,9 @@ def _keep_written(
 ) -> None:
     for batch in views.find_batches(connection):
         if batch.id in batch_ids:
-            kept = change((batch.reading or {}).get(name))
-            batches.keep_written(connection, batch.id, name, kept)
-
-
-def _forget_files(connection: Connection, gone: Iterable[FileRow]) -> None:
-    for one in gone:
-        files.forget_file(connection, one.attempt_id, one.job_id)
+            kept = batch.reading or {}
+            reading = {**kept, name: change(kept.get(name))}
+            rows.change(connection, BATCH, batch.id, reading=reading)
 
 
 def rows_sought(
@@ -101,14 +83,13 @@ def rows_sought(
     """Name the rows that a run may buy: what else is queued is neither looked for nor changed.
 
     Args:
-        batch_ids: whose rows.
         named: a person named the batches.
         pick: chooses among the rows of a batch's manifest; None takes them all.
     """
-    rows = {}
-    if pick is not None:
-        rows = {number: pick(steering.rows_of(connection, number)) for number in batch_ids}
-    return Sought(batch_ids, named, rows)
+    if pick is None:
+        return Sought(batch_ids, named)
+    picked = {number: pick(steering.rows_of(connection, number)) for number in batch_ids}
+    return Sought(batch_ids, named, picked)
 
 
 class Loading(Bound):
@@ -120,7 +101,7 @@ class Loading(Bound):
     add = writes(_add)
     file_of = reads(files.file_of)
     files_there = reads(files.files_there)
-    forget_files = writes(_forget_files)
+    forget_files = writes(files.forget_files)
     keep_written = writes(_keep_written)
     load = writes(_load)
     note = spools(_note)

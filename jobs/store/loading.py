@@ -3,7 +3,7 @@
 Everything happens in the caller's one transaction: a load that fails leaves nothing behind.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,10 +25,10 @@ from sqlalchemy import (
 
 from ..database.tables import JOB
 from ..model.errors import EditedRowsError
-from ..model.spec import JobSpec, SpecRow, asked_in
+from ..model.spec import SpecRow, asked_in
 from ..model.states import NOTHING_FOUND, HeldBack, JobState
 from ..ports.loading import LoadReport, OnChange, StagedRow
-from . import absent, incoming, voids
+from . import incoming, voids
 from .failed_rows import (
     UNSAID,
     as_it_failed,
@@ -37,10 +37,9 @@ from .failed_rows import (
     came_to_nothing,
     follow_keys,
 )
-from .fresh import FreshRows, Moves
-from .incoming import INCOMING, KindOf
+from .incoming import INCOMING, FreshRows, Moves
 from .prepared import beside, columns_from, read_pairs, values_of
-from .records.jobs import FreshJob, KeyedState, LoadedJob
+from .records import LoadedJob
 from .rows import NEW, change_job, is_live, tally_new
 
 _JSON = ("image", "parameters", "cells")
@@ -49,22 +48,6 @@ _Becomes = tuple[JobState | None, dict[str, Any]]
 """The state that a row moves to, None if it stays, and what its other columns become."""
 
 _RESTING = (JobState.QUEUED, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
-
-
-def load(
-    connection: Connection,
-    batch_id: int,
-    specs: Iterable[JobSpec],
-    kind_of: KindOf,
-    now: datetime,
-    on_change: OnChange = OnChange.STOP,
-    *,
-    whole: bool = True,
-    held_back: HeldBack | None = None,
-) -> LoadReport:
-    """Load a batch's rows: fill the temporary table, and :func:`merge` it."""
-    incoming.fill(connection, incoming.of_specs(specs, kind_of))
-    return merge(connection, batch_id, now, on_change, whole=whole, held_back=held_back)
 
 
 def merge(
@@ -79,15 +62,12 @@ def merge(
     """Bring what is in the temporary table (:mod:`jobs.store.incoming`) into a batch.
 
     Args:
-        batch_id: from :func:`jobs.store.batches.open_batch`.
-        now: the time to write on new rows.
-        on_change: what to do about edits of paid rows.
         whole: False when rows were left out (invalid ones), so that nothing is cancelled.
-        held_back: why rows that this load queues or edits are bought by nobody yet; None: they
-            may be.
+        held_back: why rows that this load queues or edits are not bought yet; None: they may be.
 
     Raises:
-        LoadError: a paid row without id vanished while new ones came, which may be an edit.
+        EditedRowsError: a paid row without id vanished while new ones came: it may be an edit.
+        MovedRowsError: a row asks for the video of one that keeps it.
     """
     loader = _Loader(connection, batch_id, now, on_change, held_back)
     loader.take()
@@ -140,7 +120,7 @@ class _Loader:
             select(func.count()).select_from(INCOMING).join(JOB, and_(here, _KNOWN))
         ).scalar_one()
         both = (
-            select(*absent.LOADED, *beside(columns_from(INCOMING, StagedRow)))
+            select(*incoming.LOADED, *beside(columns_from(INCOMING, StagedRow)))
             .join(INCOMING, _KNOWN)
             .where(here, not_(_SAME))
             .order_by(INCOMING.c.row)
@@ -258,12 +238,11 @@ class _Loader:
     def settle_missing(self, *, whole: bool) -> None:
         """Recognise paid rows that came back under another key; stop where a row may be an edit.
 
-        Args:
-            whole: True cancels what is no longer in the manifest and unpaid.
+        If the manifest is whole, what is no longer in it and not paid for is cancelled.
         """
-        missing = self._recognise(absent.missing(self._connection, self._batch_id))
+        missing = self._recognise(incoming.missing(self._connection, self._batch_id))
         if self.report.added:
-            self._recognise(absent.gone(self._connection, self._batch_id, self._fresh.asked))
+            self._recognise(incoming.gone(self._connection, self._batch_id, self._fresh.asked))
         vanished = [job for job in missing if job.paid and job.key_from_content]
         fresh = self._fresh.rows() if vanished else []
         if self._on_change is not OnChange.KEEP:
@@ -299,7 +278,7 @@ class _Loader:
             self.report.unchanged += 1
         return left
 
-    def _taker(self, job: LoadedJob) -> FreshJob | None:
+    def _taker(self, job: LoadedJob) -> LoadedJob | None:
         """Return the new row that asks for what the manifest asked for of an older one, or None.
 
         What was bought with a prompt that was given by hand is found in any spelling: by it alone
@@ -311,11 +290,7 @@ class _Loader:
         return same
 
     def _replace(
-        self,
-        job: LoadedJob,
-        fresh: FreshJob,
-        more: dict[str, Any],
-        to: JobState | None = None,
+        self, job: LoadedJob, fresh: LoadedJob, more: dict[str, Any], to: JobState | None = None
     ) -> None:
         """Put an older row in the place of a new one, so that its history stays with it."""
         self._connection.execute(JOB.delete().where(JOB.c.id == fresh.id))
@@ -325,23 +300,21 @@ class _Loader:
         self.report.added -= 1
 
     def _part_with(self, missing: Sequence[LoadedJob]) -> None:
-        waiting = absent.waiting(self._connection, self._batch_id)
+        waiting = incoming.waiting(self._connection, self._batch_id)
         if missing:
             self._connection.execute(
                 update(JOB).where(JOB.c.id == bindparam("gone")).values(in_manifest=False),
                 [{"gone": job.id} for job in missing],
             )
-        left = [*(KeyedState(job.id, job.key, job.state) for job in missing), *waiting]
-        for job in left:
+        for job in (*missing, *waiting):
             if job.state != JobState.QUEUED or is_live(self._connection, job.id):
                 continue
             # what was paid for before and waits for a retry is not bought again either
-            change_job(
-                self._connection, job, {"completed_at": self._now, **UNSAID}, JobState.CANCELLED
-            )
+            left = {"completed_at": self._now, **UNSAID}
+            change_job(self._connection, job, left, JobState.CANCELLED)
             self.report.cancelled.append(job.key)
 
-    def _maybe_edits(self, vanished: list[LoadedJob], fresh: Sequence[FreshJob]) -> set[int]:
+    def _maybe_edits(self, vanished: list[LoadedJob], fresh: Sequence[LoadedJob]) -> set[int]:
         """Do what was said about paid rows that vanished while others came; return the redone."""
         if self._on_change is OnChange.STOP:
             vanished = [job for job in vanished if not came_to_nothing(job)]
@@ -366,10 +339,5 @@ class _Loader:
 
 _COPIED = (*SpecRow._fields, "manifest_fingerprint", "in_manifest")
 _BY_HAND = ("prompt", "fingerprint", "manifest_fingerprint")
-_QUEUED = {
-    "retries": 0,
-    "due_at": None,
-    "video_url": None,
-    "completed_at": None,
-}
-"""What failed stays told until the row is bought, so that an edit can be taken back."""
+_QUEUED = {"retries": 0, "due_at": None, "video_url": None, "completed_at": None}
+"""How a row failed is kept until it is bought, so that an edit can be taken back."""

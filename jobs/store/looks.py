@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, bindparam, false, func, select, text, true, update
 
 from ..database.columns import UtcDateTime
 from ..database.tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
@@ -13,47 +13,53 @@ from ..model.provider import GenerationPhase
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
 from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers
-from .attempt_states import ACCEPTED
-from .prepared import Prepared, as_list, one_of
-from .records.attempts import AttemptRow
-from .rows import attempt_row, move_attempt, move_job, move_money
-
-QUEUED_JOB = text("job.state = 'queued'")
-
+from .prepared import Prepared, as_list, columns_from, one_of
+from .records import AttemptRow
+from .rows import (
+    ACCEPTED,
+    attempt_row,
+    change,
+    failure,
+    move_attempt,
+    move_job,
+    move_money,
+    settle_attempt,
+)
 
 _NOW = bindparam("now", type_=UtcDateTime())
 _DUE = Prepared(
     select(
-        ATTEMPT.c.id.label("attempt_id"),
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.accepted_at,
-        ATTEMPT.c.overdue_at.is_not(None).label("overdue"),
-        (ATTEMPT.c.next_look_at == ANNOUNCED).label("announced"),
+        *columns_from(
+            ATTEMPT,
+            Due,
+            attempt_id=ATTEMPT.c.id,
+            overdue=ATTEMPT.c.overdue_at.is_not(None),
+            announced=ATTEMPT.c.next_look_at == ANNOUNCED,
+        )
     )
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW)
     .order_by(ATTEMPT.c.next_look_at)
     .limit(bindparam("most")),
     Due,
 )
+_GIVEN_UP = Prepared(
+    # from the failed jobs on, by their indexes: there is none over attempts that were given up
+    select(*columns_from(ATTEMPT, Due, attempt_id=ATTEMPT.c.id, overdue=true(), announced=false()))
+    .select_from(JOB)
+    .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
+    .where(
+        JOB.c.batch_id == bindparam("batch"),
+        JOB.c.state == JobState.FAILED,
+        text("+attempt.state = 'abandoned'"),
+    )
+    .order_by(ATTEMPT.c.id),
+    Due,
+)
 _NEXT_LOOK = Prepared(
     select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
 )
 _PENDING = Prepared(
-    select(
-        ATTEMPT.c.id,
-        ATTEMPT.c.job_id,
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.kind,
-        ATTEMPT.c.accepted_at,
-        ATTEMPT.c.overdue_at,
-        ATTEMPT.c.created_at,
-        ATTEMPT.c.next_look_at,
-        ATTEMPT.c.percent,
-        ATTEMPT.c.queue_position,
-        ATTEMPT.c.said_state,
-        JOB.c.state.label("job_state"),
-        JOB.c.retries,
-    )
+    select(*columns_from(ATTEMPT, UnendedAttempt, job_state=JOB.c.state, retries=JOB.c.retries))
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .where(
         ATTEMPT.c.generation_id.in_(one_of("generations")),
@@ -96,12 +102,9 @@ def due_looks(connection: Connection, now: datetime, limit: int) -> list[Due]:
 
 def given_up(connection: Connection) -> list[Due]:
     """List the generations that people gave up, of jobs that have failed since."""
-    batches = connection.execute(
-        select(TALLY.c.batch_id)
-        .distinct()
-        .where(TALLY.c.state == JobState.FAILED, TALLY.c.jobs > 0)
-    ).scalars()
-    return [due for batch in list(batches) for due in latecomers.given_up(connection, batch)]
+    failed = select(TALLY.c.batch_id).where(TALLY.c.state == JobState.FAILED, TALLY.c.jobs > 0)
+    batches = connection.execute(failed.distinct()).scalars().all()
+    return [due for batch in batches for due in _GIVEN_UP.all(connection, batch=batch)]
 
 
 def is_awaited(connection: Connection, generation_id: str) -> bool:
@@ -143,22 +146,17 @@ def postpone(connection: Connection, next_looks: Mapping[int, datetime]) -> None
 
 def look_again_at_overdue(connection: Connection, now: datetime) -> int:
     """Make every overdue generation due now: it may have finished since the last run."""
-    done = connection.execute(
-        update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.overdue_at.is_not(None)).values(next_look_at=now)
-    )
-    return done.rowcount
+    overdue = update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.overdue_at.is_not(None))
+    return connection.execute(overdue.values(next_look_at=now)).rowcount
 
 
 def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> None:
     """Make due what lies further ahead than anything is planned: the clock was set back."""
-    connection.execute(
-        update(ATTEMPT)
-        .where(ACCEPTED, ATTEMPT.c.next_look_at > now + farthest)
-        .values(next_look_at=now)
-    )
-    connection.execute(
-        update(JOB).where(QUEUED_JOB, JOB.c.due_at > now + farthest).values(due_at=now)
-    )
+    far = now + farthest
+    looks = update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.next_look_at > far)
+    connection.execute(looks.values(next_look_at=now))
+    queued = update(JOB).where(text("job.state = 'queued'"), JOB.c.due_at > far)
+    connection.execute(queued.values(due_at=now))
 
 
 def overdue_due(connection: Connection, now: datetime) -> bool:
@@ -180,19 +178,17 @@ _PROGRESS = Prepared(
 
 def progress(connection: Connection, found: Sequence[Progress]) -> None:
     """Write down the progress of unfinished generations, in one statement."""
-    _PROGRESS.run_each(
-        connection,
-        [
-            {
-                "attempt": item.attempt.id,
-                "seen_percent": item.seen.percent,
-                "seen_position": item.seen.queue_position,
-                "seen_state": item.seen.said_state,
-                "next_look": item.next_look_at,
-            }
-            for item in found
-        ],
+    seen = (
+        {
+            "attempt": item.attempt.id,
+            "seen_percent": item.seen.percent,
+            "seen_position": item.seen.queue_position,
+            "seen_state": item.seen.said_state,
+            "next_look": item.next_look_at,
+        }
+        for item in found
     )
+    _PROGRESS.run_each(connection, seen)
     for item in found:
         processing = item.seen.phase is GenerationPhase.PROCESSING
         if processing and item.attempt.job_state == JobState.PENDING:
@@ -209,23 +205,15 @@ def complete(
     """Write down a finished video, even if its job or its attempt was given up.
 
     Args:
-        attempt_id: of the generation.
-        video_url: of the video.
-        now: when it was seen.
         created_at: the provider's own time of the generation, if it is to be kept.
     """
-    row = attempt_row(connection, attempt_id)
-    done: dict[str, Any] = {
-        "ended_at": now,
-        "percent": 100,
-        "said_state": None,
-        "video_url": video_url,
-    }
+    done: dict[str, Any] = {"ended_at": now, "percent": 100, "said_state": None}
     if created_at is not None:
         done["created_at"] = created_at
-    if row is None or not move_attempt(
-        connection, attempt_id, "complete", AttemptState.COMPLETED, **done
-    ):
+    row = settle_attempt(
+        connection, attempt_id, "complete", AttemptState.COMPLETED, video_url=video_url, **done
+    )
+    if row is None:
         return False
     if row.state == AttemptState.ABANDONED:
         return latecomers.complete(connection, row, video_url, now)
@@ -233,16 +221,9 @@ def complete(
         row.job_state == JobState.FAILED and row.error_kind not in UNENDED
     ):
         return True  # its job has moved on
-    return move_job(
-        connection,
-        row.job_id,
-        "complete",
-        JobState.COMPLETED,
-        video_url=video_url,
-        completed_at=now,
-        error_kind=None,
-        error=None,
-    )
+    made: dict[str, Any] = {"video_url": video_url, "completed_at": now}
+    made |= {"error_kind": None, "error": None}
+    return move_job(connection, row.job_id, "complete", JobState.COMPLETED, **made)
 
 
 def fail(
@@ -271,44 +252,21 @@ def fail(
     _refund(connection, row, kind)
     if row.current_attempt != attempt_id:
         return True
+    failed = failure(kind, message, now)
     if row.job_state == JobState.FAILED:
-        connection.execute(
-            update(JOB)
-            .where(JOB.c.id == row.job_id, JOB.c.error_kind.in_(UNENDED))
-            .values(error_kind=kind, error=message, completed_at=now)
-        )
+        unended = (JOB.c.id == row.job_id, JOB.c.error_kind.in_(UNENDED))
+        connection.execute(update(JOB).where(*unended).values(failed))
         return True
-    if retry_after is not None:
-        return move_job(
-            connection,
-            row.job_id,
-            "retry_later",
-            JobState.QUEUED,
-            add={"retries": 1},
-            due_at=now + retry_after,
-            error_kind=kind,
-            error=message,
-        )
-    return move_job(
-        connection,
-        row.job_id,
-        "fail",
-        JobState.FAILED,
-        error_kind=kind,
-        error=message,
-        completed_at=now,
-    )
+    if retry_after is None:
+        return move_job(connection, row.job_id, "fail", JobState.FAILED, **failed)
+    again: dict[str, Any] = {"due_at": now + retry_after, "error_kind": kind, "error": message}
+    return move_job(connection, row.job_id, "retry_later", JobState.QUEUED, {"retries": 1}, **again)
 
 
 def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> None:
     """Count a failure's price as refunded, if the batch's refunds cover it."""
-    told = connection.execute(
-        select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
-    ).scalar_one()
-    if not Refunds(told).covers(kind):
-        return
-    price = attempt.price_micros or 0
-    connection.execute(
-        update(ATTEMPT).where(ATTEMPT.c.id == attempt.id).values(refunded_micros=price)
-    )
-    move_money(connection, attempt, held=0, refunded=price)
+    refunds = select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
+    if Refunds(connection.execute(refunds).scalar_one()).covers(kind):
+        price = attempt.price_micros or 0
+        change(connection, ATTEMPT, attempt.id, refunded_micros=price)
+        move_money(connection, attempt, held=0, refunded=price)

@@ -7,7 +7,6 @@ are asked for in the claim itself, each purchase once however it is spelled
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -18,17 +17,14 @@ from ..evidence.looked_for import FoundInTurn
 from ..model.spec import asked_key
 from ..model.states import AttemptState, HeldBack
 from ..model.text import prompt_key
-from . import holding
-from .prepared import Prepared, as_list, one_of
-from .records.attempts import SentSince
-from .records.jobs import AwaitingJob, QueuedJob
-from .rows import REQUEST
-from .takeovers import known_ids
+from . import doubts, holding
+from .prepared import Prepared, as_list, columns_from, one_of
+from .records import AskedJob, PastAttempt, QueuedJob
 
 _UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
 
 _AWAITED = Prepared(  # by batch, for its index
-    select(JOB.c.held_back_by, *REQUEST).where(
+    select(*columns_from(JOB, AskedJob)).where(
         HELD_BACK,
         QUEUED,
         JOB.c.in_manifest,
@@ -36,22 +32,16 @@ _AWAITED = Prepared(  # by batch, for its index
         JOB.c.held_back == HeldBack.EXISTS,
         JOB.c.held_back_by.in_(one_of("generations")),
     ),
-    AwaitingJob,
+    AskedJob,
 )
 """Generations that a look before buying has matched to a row, which waits for them."""
 
 
 def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> str | None:
-    """Hold a job back if somebody else has bought its prompt.
+    """Hold a queued job back if somebody else has bought its prompt, of which nothing is unsettled.
 
-    Args:
-        connection: in a writing transaction; no attempt of the prompt is unsettled in it.
-        elsewhere: what others were seen to make.
-        job: a queued one. What others had made when a person overruled it does not count, nor
-            does what an equal row waits for.
-
-    Returns:
-        The generation that is the reason; None if the job is not held back.
+    What others had made when a person overruled it does not count, nor does what an equal row waits
+    for. Return the generation that is the reason; None if the job is not held back.
     """
     made = elsewhere.made(job.asked.prompt, job.overruled_at)
     theirs = _not_ours(connection, made, asked_key(job.asked))
@@ -72,7 +62,6 @@ def _is_a_doubts(connection: Connection, elsewhere: Elsewhere, prompt: str) -> b
 
 
 def _unsettled(connection: Connection, elsewhere: Elsewhere) -> set[str]:
-    """Return the keys of unsettled attempts' prompts, as the list shows them."""
     return {elsewhere.echo.key(prompt) for prompt in _UNSETTLED_PROMPTS.column(connection)}
 
 
@@ -95,7 +84,9 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
         return [], {}
     both = elsewhere.both()
     seen = [generation for generation, _ in both.values()]
-    ours = known_ids(connection, seen) | {row.held_back_by for row in _awaited(connection, seen)}
+    ours = doubts.known(connection, seen).keys() | {
+        row.held_back_by for row in _awaited(connection, seen)
+    }
     own = {key: found for key, found in both.items() if found[0] in ours}
     unsettled = _unsettled(connection, elsewhere)
     theirs = {k: found for k, found in both.items() if k not in own and k not in unsettled}
@@ -113,7 +104,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
 
 def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str | None:
     """Return the first generation that is no attempt's, and that no equal row waits for."""
-    ours = known_ids(connection, made) if made else set()
+    ours = doubts.known(connection, made)
     theirs = [one for one in made if one not in ours]
     if not theirs:
         return None
@@ -122,12 +113,12 @@ def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str 
     return next((one for one in theirs if one not in matched), None)
 
 
-def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[AwaitingJob]:
+def _awaited(connection: Connection, generations: Iterable[str]) -> Sequence[AskedJob]:
     return _AWAITED.all(connection, generations=as_list(generations))
 
 
 _SINCE = (
-    select(ATTEMPT.c.id, ATTEMPT.c.state, ATTEMPT.c.generation_id, ATTEMPT.c.intent_at)
+    select(*columns_from(ATTEMPT, PastAttempt))
     .where(
         ATTEMPT.c.request_key == bindparam("request"),
         ATTEMPT.c.id > bindparam("since"),
@@ -137,23 +128,10 @@ _SINCE = (
     .order_by(ATTEMPT.c.id)
     .limit(1)
 )
-_BOUGHT_SINCE = Prepared(_SINCE.where(PAID), SentSince)
+_BOUGHT_SINCE = Prepared(_SINCE.where(PAID), PastAttempt)
 _SENT_SINCE = Prepared(
-    _SINCE.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")), SentSince
+    _SINCE.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key")), PastAttempt
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Meanwhile:
-    """What another batch has sent since the run began.
-
-    Attributes:
-        generation_id: None while it is not known.
-        open: its answer is still to come: the row waits for that.
-    """
-
-    generation_id: str | None
-    open: bool
 
 
 def bought_here(
@@ -163,17 +141,16 @@ def bought_here(
     looked_for: FoundInTurn,
     *,
     unsettled: bool,
-) -> Meanwhile | None:
-    """Find what another batch has bought since the run began that a row asks for.
+) -> PastAttempt | None:
+    """Find what another batch has sent since the run began that a row asks for.
 
     Args:
         job: about to be bought; what its own batch has is no reason: equal rows are wanted.
-        request: what it asks for (:func:`jobs.model.spec.asked_key`).
         looked_for: remembers up to where other batches were asked, and which rows wait for what.
         unsettled: an attempt of its prompt is under way to the provider, or in doubt.
 
     Returns:
-        What it is to wait for; None if it may be bought.
+        What it is to wait for, as its generation or the answer is to come; None: it may be bought.
     """
     batch = job.batch_id
     since = looked_for.asked(batch, request)
@@ -185,14 +162,12 @@ def bought_here(
                 _SENT_SINCE.first(connection, prompt_key=prompt_key(job.asked.prompt), **values)
             )
         first = min((one for one in found if one is not None), key=attrgetter("id"), default=None)
-        if first is None:
-            return None
-        if first.state == AttemptState.OPEN:
-            return Meanwhile(None, open=True)
+        if first is None or first.state == AttemptState.OPEN:
+            return first
         since = first.id
         if looked_for.is_taken(batch, first.id):
             continue
         looked_for.take(batch, first.id)
         looked_for.note_asked(batch, request, first.id)
         if job.overruled_at is None or first.intent_at > job.overruled_at:
-            return Meanwhile(first.generation_id, open=False)
+            return first

@@ -11,11 +11,20 @@ from sqlalchemy import Connection, func, select
 
 from ..database.tables import ATTEMPT, LIVE
 from ..model.states import AttemptState, FailureKind, JobState
-from . import prices, shown, voids
+from . import accounts, shown, voids
 from .prepared import Prepared
 from .queues import BEHIND
-from .records.attempts import LastSigns, OpenAttempt
-from .rows import ASKED, attempt_row, estimate, move_attempt, move_job, move_money, owner_of
+from .rows import (
+    ASKED,
+    attempt_row,
+    estimate,
+    failure,
+    move_attempt,
+    move_job,
+    move_money,
+    owner_of,
+    settle_attempt,
+)
 
 ANSWERED_WITHIN = timedelta(seconds=5)
 """How long a submission usually takes: one that took longer was not cut off by us alone."""
@@ -32,15 +41,14 @@ def accept(
     now: datetime,
     first_look: timedelta,
 ) -> bool:
-    """Write an acceptance down: the hold becomes a charge, the job pends, the price is learned.
+    """Write an acceptance: the hold becomes a charge, the job pends, the price is learned.
 
     An id that another attempt has already is an alarm, never a second acceptance: the attempt goes
-    in doubt. A price that could not be read counts as the hold, the highest price known, and is
-    marked as estimated.
+    in doubt. A price that could not be read counts as the highest known, marked as estimated. An
+    answer that comes after its attempt went in doubt settles the doubt.
 
     Returns:
-        False when it did not land: the attempt was settled already, or the id is another's. An
-        answer that comes after its attempt went in doubt settles the doubt.
+        False when it did not land: the attempt was settled already, or the id is another's.
     """
     try:
         return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
@@ -59,11 +67,8 @@ def accept(
 def adopt(connection: Connection, attempt_id: int, generation_id: str, now: datetime) -> bool:
     """Settle a doubt: this generation of the account is the attempt's; it is looked at at once.
 
-    The list shows no price, so it counts as the attempt's hold and is marked as estimated.
-
-    Returns:
-        False when it did not land: the doubt was settled already, or a person, or a look, has given
-        the generation to another attempt meanwhile.
+    The list shows no price, so it is estimated. Return False when it did not land: the doubt was
+    settled already, or another attempt has the generation by now.
     """
     row = attempt_row(connection, attempt_id)
     # checked again in the transaction: between the reading of the list and this commit, an
@@ -91,6 +96,7 @@ def _accepted(
     # an unknown price counts as the most it may be: a charge of 0 would let one more video pass
     # the cap (test_an_unreadable_price_counts_as_the_highest_known)
     charge = estimate(row) if price is None else price
+    settled = {"error": None, "candidates": None, "unproven": None}
     landed = move_attempt(
         connection,
         attempt_id,
@@ -101,25 +107,17 @@ def _accepted(
         price_estimated=price is None,
         accepted_at=now,
         next_look_at=now + first_look,
-        error=None,
-        candidates=None,
-        unproven=None,
+        **settled,
     )
     if not landed:
         return False
-    move_job(
-        connection,
-        row.job_id,
-        transition,
-        JobState.PENDING,
-        add={"charged_micros": charge},
-        **ASKED,
-    )
+    add = {"charged_micros": charge}
+    move_job(connection, row.job_id, transition, JobState.PENDING, add, **ASKED)
     # hold out and charge in by one statement: a commit that shows neither would let another row
     # be claimed under the same cap (tests/support/invariants.py looks at each commit)
     move_money(connection, row, held=-row.hold_micros, charged=charge)
     if price:  # a price of 0 is booked, but not learned: a hold of 0 would guard nothing
-        prices.learn(connection, row, price, now)
+        accounts.learn_price(connection, row, price, now)
     return True
 
 
@@ -134,8 +132,6 @@ def release(
     """Release the hold of an attempt that was not created, and queue its job again.
 
     Args:
-        attempt_id: of an open attempt.
-        reason: for people.
         due_at: when it may be sent again; None: at once.
         refused_at: when the provider refused it: it may have been charged nevertheless
             (:mod:`jobs.store.quiet`); None: it was not sent, or has to wait (429).
@@ -143,19 +139,13 @@ def release(
     # the move guards all that follows: a second answer for the same attempt changes nothing, so
     # its hold is never released twice (mutant missing_state_guard in
     # tests/simulation/mutants.py)
-    row = attempt_row(connection, attempt_id)
-    if row is None or not move_attempt(
+    row = settle_attempt(
         connection, attempt_id, "release", AttemptState.REJECTED, error=reason, ended_at=refused_at
-    ):
-        return False
-    move_job(
-        connection,
-        row.job_id,
-        "release",
-        JobState.QUEUED,
-        add={"attempts": -1},  # nothing was bought, and its content was not refused
-        due_at=due_at,
     )
+    if row is None:
+        return False
+    less = {"attempts": -1}  # nothing was bought, and its content was not refused
+    move_job(connection, row.job_id, "release", JobState.QUEUED, less, due_at=due_at)
     move_money(connection, row, held=-row.hold_micros)
     return True
 
@@ -164,21 +154,13 @@ def reject(
     connection: Connection, attempt_id: int, kind: FailureKind, message: str, now: datetime
 ) -> bool:
     """Release the hold of an attempt that was refused for good, and fail its job."""
-    row = attempt_row(connection, attempt_id)
-    if row is None or not move_attempt(
+    row = settle_attempt(
         connection, attempt_id, "reject", AttemptState.REJECTED, error=message, ended_at=now
-    ):
-        return False
-    move_job(
-        connection,
-        row.job_id,
-        "reject",
-        JobState.FAILED,
-        error_kind=kind,
-        error=message,
-        completed_at=now,
-        **ASKED,
     )
+    if row is None:
+        return False
+    failed = failure(kind, message, now)
+    move_job(connection, row.job_id, "reject", JobState.FAILED, **failed, **ASKED)
     move_money(connection, row, held=-row.hold_micros)
     return True
 
@@ -188,10 +170,7 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
 
     It goes behind the others, so that the next run begins with rows that were not tried yet.
     A single video (a row of no manifest) stays failed: its person saw that at once, and may have
-    ordered it again.
-
-    Returns:
-        False when this attempt is no longer why it failed, or it stays failed.
+    ordered it again. Return False when it stays failed, or failed for another attempt.
     """
     row = attempt_row(connection, attempt_id)
     if row is None or not (
@@ -201,17 +180,8 @@ def put_back(connection: Connection, attempt_id: int) -> bool:
         and row.source is not None
     ):
         return False
-    return move_job(
-        connection,
-        row.job_id,
-        "put_back",
-        JobState.QUEUED,
-        add={"attempts": -1},
-        error_kind=None,
-        error=None,
-        completed_at=None,
-        due_at=BEHIND,
-    )
+    put = {"error_kind": None, "error": None, "completed_at": None, "due_at": BEHIND}
+    return move_job(connection, row.job_id, "put_back", JobState.QUEUED, {"attempts": -1}, **put)
 
 
 def any_taken(connection: Connection, attempt_ids: Sequence[int]) -> bool:
@@ -234,24 +204,14 @@ def doubt(
     """Put an attempt in doubt: it keeps its hold, and its job waits until the doubt is settled.
 
     Args:
-        attempt_id: of an open attempt.
-        reason: what happened, for people.
         now: the last moment at which the request could still have been under way; the grace
             counts from here.
         boot: that moment by :meth:`jobs.model.clock.Clock.boot`.
         cut_off: we ended before the provider usually answers.
     """
-    row = attempt_row(connection, attempt_id)
-    if row is None or not move_attempt(
-        connection,
-        attempt_id,
-        "doubt",
-        AttemptState.IN_DOUBT,
-        error=reason,
-        doubt_since=now,
-        doubt_clock=boot,
-        cut_off=cut_off,
-    ):
+    went = {"error": reason, "doubt_since": now, "doubt_clock": boot, "cut_off": cut_off}
+    row = settle_attempt(connection, attempt_id, "doubt", AttemptState.IN_DOUBT, **went)
+    if row is None:
         return False
     # no money moves: it may have been made, so its hold stays until one or the other is shown;
     # released, it would buy another video (mutant blind_retry_on_502 in
@@ -272,25 +232,15 @@ def void(
     """Settle a doubt as never created: release the hold, queue the job again.
 
     Args:
-        attempt_id: of an attempt in doubt.
-        reason: for people.
-        now: when it was settled.
         most: after so many voids the job fails instead: a request that never gets an answer is not
             sent for ever.
         on_word: a person said so without proof: it may have been made, and be refunded later.
     """
-    row = attempt_row(connection, attempt_id)
-    if row is None or not move_attempt(
-        connection,
-        attempt_id,
-        "void",
-        AttemptState.VOID,
-        error=reason,
-        ended_at=now,
-        candidates=None,
-        unproven=None,
-        void_on_word=on_word,
-    ):
+    settled = {"error": reason, "ended_at": now, "candidates": None, "unproven": None}
+    row = settle_attempt(
+        connection, attempt_id, "void", AttemptState.VOID, **settled, void_on_word=on_word
+    )
+    if row is None:
         return False
     move_money(connection, row, held=-row.hold_micros)
     # counted once the attempt is a void, so that this one is among them
@@ -298,39 +248,26 @@ def void(
     if most is None or count < most:
         due_at = voids.due_after(connection, row.job_id, attempt_id, now)
         move_job(connection, row.job_id, "void", JobState.QUEUED, due_at=due_at)
-        # in this transaction: the next claim may send the row, and must know by then which row has
-        # the key (test_two_rows_never_send_one_key)
-        voids.follow(connection)
-        return True
-    move_job(
-        connection,
-        row.job_id,
-        "exhaust",
-        JobState.FAILED,
-        error_kind=FailureKind.SYSTEM,
-        error=f"{count} submissions got no answer, and nothing was made of them: no cost",
-        completed_at=now,
-        **ASKED,
-    )
+    else:
+        words = f"{count} submissions got no answer, and nothing was made of them: no cost"
+        failed = failure(FailureKind.SYSTEM, words, now)
+        move_job(connection, row.job_id, "exhaust", JobState.FAILED, **failed, **ASKED)
+    # in this transaction: the next claim may send the row, and must know by then which row has
+    # the key (test_two_rows_never_send_one_key)
     voids.follow(connection)
     return True
 
 
 _LAST_SIGN = Prepared(
-    select(
-        func.max(ATTEMPT.c.intent_at).label("intent"),
-        func.max(ATTEMPT.c.accepted_at).label("accepted"),
-    ).where(ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery()),
-    LastSigns,
+    select(func.max(ATTEMPT.c.intent_at), func.max(ATTEMPT.c.accepted_at)).where(
+        ATTEMPT.c.id > select(func.max(ATTEMPT.c.id) - NEWEST).scalar_subquery()
+    )
 )
-
-
 _LEFT_OPEN = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.intent_at, ATTEMPT.c.send_before).where(
         LIVE,  # the partial index's own predicate, so that it is used
         ATTEMPT.c.state == AttemptState.OPEN,
-    ),
-    OpenAttempt,
+    )
 )
 
 
@@ -348,15 +285,15 @@ def doubt_all_open(
     left = _LEFT_OPEN.all(connection)
     signs = _LAST_SIGN.one(connection) if left else ()
     ended = max((sign for sign in (*signs, now if living else None) if sign), default=now)
-    for attempt in left:
+    for number, intent_at, send_before in left:
         doubt(
             connection,
-            attempt.id,
+            number,
             "the runner ended while the submission was under way",
             # the request may have left until then: a grace that began sooner would take a video
             # that was just made for never made, and buy it again (mutant void_before_the_grace)
-            max(now, attempt.send_before),
+            max(now, send_before),
             boot,
-            cut_off=ended - attempt.intent_at <= ANSWERED_WITHIN,
+            cut_off=ended - intent_at <= ANSWERED_WITHIN,
         )
     return len(left)

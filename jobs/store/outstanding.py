@@ -1,5 +1,6 @@
 """What a runner still has to do: asked whenever it decides whether the run is over."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -8,19 +9,18 @@ from sqlalchemy import Connection, Select, bindparam, func, or_, select, text
 
 from ..database.tables import BATCH, BUYABLE, JOB, LATER, TALLY
 from ..model.states import HeldBack, JobState
-from ..ports.figures import Part
 from ..ports.purchases import Outstanding
+from ..ports.seen import Part
 from . import handing
 from .files import UNFILED_JOB
 from .prepared import Prepared, as_list, one_of
-from .records.accounts import PausableBatch, StateCount
-from .records.jobs import PartCount
+from .records import PausableBatch
 
 _BATCH = select(BATCH.c.id, BATCH.c.paused)
 _ACTIVE = Prepared(_BATCH.where(BATCH.c.active), PausableBatch)
 _ONE = Prepared(_BATCH.where(BATCH.c.id == bindparam("batch")), PausableBatch)
 _COUNTS = Prepared(
-    select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch")), StateCount
+    select(TALLY.c.state, TALLY.c.jobs).where(TALLY.c.batch_id == bindparam("batch"))
 )
 _NOW = bindparam("now", type_=JOB.c.due_at.type)
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
@@ -53,30 +53,23 @@ _OF_HANDED = _Queue(
 )
 
 
+_ALIKE = (JOB.c.batch_id, JOB.c.state, JOB.c.held_back)
 _PARTS = Prepared(
-    select(
-        JOB.c.batch_id,
-        JOB.c.state,
-        JOB.c.held_back,
-        func.count().label("jobs"),
-        func.count().filter(UNFILED_JOB).label("unfiled"),
-    )
+    select(*_ALIKE, func.count(), func.count().filter(UNFILED_JOB))
     .where(JOB.c.id.in_(one_of("jobs")))
-    .group_by(JOB.c.batch_id, JOB.c.state, JOB.c.held_back),
-    PartCount,
+    .group_by(*_ALIKE)
 )
 
 
 def parts(connection: Connection, job_ids: Collection[int]) -> dict[int, Part]:
     """Count how some jobs stand, by batch."""
     found: dict[int, Part] = {}
-    for row in _PARTS.all(connection, jobs=as_list(job_ids)):
-        part = found.setdefault(row.batch_id, Part())
-        part.jobs[row.state] += row.jobs
-        part.files_missing += row.unfiled
-        if row.held_back is not None and row.state == JobState.QUEUED:
-            reason = HeldBack(row.held_back)
-            part.held_back[reason] = part.held_back.get(reason, 0) + row.jobs
+    for batch, state, held_back, jobs, unfiled in _PARTS.all(connection, jobs=as_list(job_ids)):
+        part = found.setdefault(batch, Part())
+        part.jobs[state] += jobs
+        part.files_missing += unfiled
+        if held_back is not None and state == JobState.QUEUED:
+            part.held_back[HeldBack(held_back)] = jobs
     return found
 
 
@@ -100,11 +93,11 @@ def outstanding(
     sending = pending = in_doubt = 0
     queued: list[Outstanding] = []
     for batch in _ACTIVE.all(connection):
-        counts = {row.state: row.jobs for row in _COUNTS.all(connection, batch=batch.id)}
-        sending += counts.get(JobState.SUBMITTING, 0)
-        in_doubt += counts.get(JobState.IN_DOUBT, 0)
-        pending += counts.get(JobState.PENDING, 0) + counts.get(JobState.PROCESSING, 0)
-        if counts.get(JobState.QUEUED, 0):
+        counts = Counter(dict(_COUNTS.all(connection, batch=batch.id)))
+        sending += counts[JobState.SUBMITTING]
+        in_doubt += counts[JobState.IN_DOUBT]
+        pending += counts[JobState.PENDING] + counts[JobState.PROCESSING]
+        if counts[JobState.QUEUED]:
             queued.append(_queued(connection, batch, now, not_awaited, _OF_BATCH))
     if handing.anything(connection):
         sending += handing.in_state(connection, JobState.SUBMITTING)

@@ -13,12 +13,9 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Select,
     and_,
     bindparam,
     exists,
@@ -33,11 +30,9 @@ from ..model.states import AttemptState, HeldBack, JobState
 from ..ports.control import Paid, PaidBefore
 from ..ports.selection import Sought
 from . import holding
-from .attempt_states import UNSETTLED
-from .prepared import Prepared, as_list, one_of, read, values_in
-from .records.attempts import OwnVideo, PaidAttempt
-from .records.jobs import AskedJob
-from .rows import ASKED, REQUEST, move_job
+from .prepared import Prepared, as_list, columns_from, one_of, read, values_in
+from .records import AskedJob
+from .rows import CLEAN, UNSETTLED, move_job
 
 _NOBODYS_HERE = or_(
     not_(JOB.c.in_manifest),
@@ -48,11 +43,7 @@ _NOBODYS_HERE = or_(
 
 
 class Unclaimed:
-    """Purchases of one request that no row has claimed yet; finished ones come first.
-
-    Args:
-        bought: in any order.
-    """
+    """Purchases of one request that no row has claimed yet; finished ones come first."""
 
     def __init__(self, bought: Iterable[Paid]) -> None:
         # the newest first, so that the oldest is taken from the end
@@ -77,12 +68,8 @@ class Unclaimed:
             left.pop()
 
 
-def paid_elsewhere(
-    connection: Connection,
-    batch_id: int | None,
-    *,
-    only_queued: bool = False,
-    too: Collection[str] = (),
+def _paid_elsewhere(
+    connection: Connection, batch_id: int, too: Collection[str]
 ) -> dict[str, Unclaimed]:
     """Map requests that were paid for, and that no row of a batch has, to what was bought.
 
@@ -91,63 +78,44 @@ def paid_elsewhere(
     nor does what a row of this batch has already.
 
     Args:
-        batch_id: of the batch; None: it is not loaded yet.
-        only_queued: only what its queued rows ask for.
-        too: the requests of rows whose prompts change when they are folded.
-
-    Returns:
-        What was bought, by :func:`jobs.model.spec.asked_key`; by the fingerprint if an upgrade
-        could not determine that.
+        too: what queued rows ask for whose prompts change when they are folded: of the others the
+            fingerprint is the request (:func:`jobs.model.spec.asked_key`).
     """
-    here = -1 if batch_id is None else batch_id
     asking = JOB.alias()
     asked = select(asking.c.fingerprint).where(
-        asking.c.batch_id == here, asking.c.state == JobState.QUEUED
+        asking.c.batch_id == batch_id, asking.c.state == JobState.QUEUED
     )
+    same = ATTEMPT.c.request_key.in_(asked)
     bought = (
-        select(*_BOUGHT)
+        select(ATTEMPT.c.request_key, *_BOUGHT)
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
             ATTEMPT.c.request_key.is_not(None),
             ATTEMPT.c.state != AttemptState.FAILED,
-            or_(JOB.c.batch_id != here, _NOBODYS_HERE),
-            *([_one_of(asked, too)] if only_queued else []),
+            or_(JOB.c.batch_id != batch_id, _NOBODYS_HERE),
+            or_(same, ATTEMPT.c.request_key.in_(values_in(too))) if too else same,
         )
         .order_by(ATTEMPT.c.id)
     )
-    # apart, so that each has its index
-    rows = [
-        row for one in (PAID, UNSETTLED) for row in read(connection, bought.where(one), PaidAttempt)
-    ]
-    shared = _shared(connection, here)
+    shared = _shared(connection, batch_id)
     by_request: dict[str, list[Paid]] = {}
-    for row in rows:
-        if row.id not in shared:
-            by_request.setdefault(row.request_key, []).append(_paid(row))
+    for one in (PAID, UNSETTLED):  # apart, so that each has its index
+        for request, *columns in connection.execute(bought.where(one)):
+            if (paid := Paid(*columns)).attempt_id not in shared:
+                by_request.setdefault(request, []).append(paid)
     return {request: Unclaimed(bought) for request, bought in by_request.items()}
 
 
-def _one_of(asked: Select[Any], too: Collection[str]) -> ColumnElement[bool]:
-    same = ATTEMPT.c.request_key.in_(asked)  # a folded prompt's fingerprint
-    return or_(same, ATTEMPT.c.request_key.in_(values_in(too))) if too else same
-
-
-_BOUGHT = (
-    ATTEMPT.c.id,
-    ATTEMPT.c.generation_id,
-    ATTEMPT.c.request_key,
-    ATTEMPT.c.intent_at,
-    ATTEMPT.c.video_url,
-    BATCH.c.name,
-    JOB.c.filed_attempt_id,
+# the attempt's own URL: its row may have been edited, redone or swapped since
+_BOUGHT = columns_from(
+    ATTEMPT,
+    Paid,
+    attempt_id=ATTEMPT.c.id,
+    batch=BATCH.c.name,
+    at=ATTEMPT.c.intent_at,
+    filed=JOB.c.filed_attempt_id.is_not_distinct_from(ATTEMPT.c.id),
 )
-
-
-def _paid(row: PaidAttempt | OwnVideo) -> Paid:
-    # the attempt's own URL: its row may have been edited, redone or swapped since
-    filed = row.filed_attempt_id == row.id
-    return Paid(row.id, row.generation_id, row.name, row.intent_at, row.video_url, filed)
 
 
 def _shared(connection: Connection, batch_id: int) -> set[int]:
@@ -175,27 +143,19 @@ def find(connection: Connection, sought: Sought) -> list[PaidBefore]:
     If its own generation failed, it is looked for again. A row that was edited, and edited back
     before it was bought, has its video. Single videos are bought as often as they were typed.
     """
-    sought = replace(sought, batch_ids=_of_manifests(connection, sought))
+    which = BATCH.c.id.in_(sought.batch_ids)
+    if sought.jobs is not None:
+        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
+    manifests = select(BATCH.c.id).where(which, BATCH.c.source.is_not(None))
+    sought = replace(sought, batch_ids=list(connection.execute(manifests).scalars()))
     found = _edited_back(connection, sought)
     for batch_id in sought.batch_ids:
         asked = _asked_for(connection, batch_id, sought)
         too = {key for row in asked if (key := asked_key(row.asked)) != row.asked.fingerprint}
-        elsewhere = paid_elsewhere(connection, batch_id, only_queued=True, too=too)
+        elsewhere = _paid_elsewhere(connection, batch_id, too)
         if elsewhere:
             found += _matched(_asked_for(connection, batch_id, sought), elsewhere)
     return found
-
-
-def _of_manifests(connection: Connection, sought: Sought) -> list[int]:
-    """Return the batches of manifests whose rows are sought."""
-    which = BATCH.c.id.in_(sought.batch_ids)
-    if sought.jobs is not None:
-        which = BATCH.c.id.in_(select(JOB.c.batch_id).where(*holding.where(sought)))
-    return list(connection.execute(select(BATCH.c.id).where(which, _MANIFESTS)).scalars())
-
-
-_MANIFESTS = BATCH.c.source.is_not(None)
-"""Batches that were loaded from a file, known by its path; single videos were not."""
 
 
 def hold(connection: Connection, sought: Sought) -> list[PaidBefore]:
@@ -231,10 +191,10 @@ def _waiting(connection: Connection, job_ids: Collection[int]) -> set[int]:
     return {row.id for row in waiting if (row.batch_id, asked_key(row.asked)) in asked}
 
 
-_REQUEST = (JOB.c.id, JOB.c.batch_id, *REQUEST, JOB.c.overruled_at)
-_LATE = Prepared(select(*_REQUEST).where(JOB.c.id.in_(one_of("jobs"))), AskedJob)
+_ASKED_FOR = select(*columns_from(JOB, AskedJob))
+_LATE = Prepared(_ASKED_FOR.where(JOB.c.id.in_(one_of("jobs"))), AskedJob)
 _WAITING = Prepared(
-    select(*_REQUEST).where(
+    _ASKED_FOR.where(
         HELD_BACK,
         JOB.c.held_back == HeldBack.PAID_BEFORE,
         JOB.c.state == JobState.QUEUED,
@@ -250,7 +210,7 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
     If another row of the batch has that video by now, it is that row's: equal rows are wanted.
     """
     videos = (
-        select(JOB.c.id.label("job"), JOB.c.batch_id.label("batch"), JOB.c.fingerprint, *_BOUGHT)
+        select(JOB.c.id, JOB.c.batch_id, JOB.c.fingerprint, *_BOUGHT)
         .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
         .join(BATCH, BATCH.c.id == JOB.c.batch_id)
         .where(
@@ -264,11 +224,13 @@ def _edited_back(connection: Connection, sought: Sought) -> list[PaidBefore]:
         )
         .order_by(ATTEMPT.c.video_url.is_not(None), ATTEMPT.c.id)
     )
-    rows = list(read(connection, videos, OwnVideo))
-    taken = {batch: _shared(connection, batch) for batch in {row.batch for row in rows}}
-    own = [row for row in rows if row.id not in taken[row.batch]]
-    found = {row.job: PaidBefore(row.job, row.batch, row.fingerprint, _paid(row)) for row in own}
-    return list(found.values())
+    rows = [
+        PaidBefore(job, batch, fingerprint, Paid(*paid))
+        for job, batch, fingerprint, *paid in connection.execute(videos)
+    ]
+    taken = {batch: _shared(connection, batch) for batch in {row.batch_id for row in rows}}
+    own = [row for row in rows if row.paid.attempt_id not in taken[row.batch_id]]
+    return list({row.job_id: row for row in own}.values())
 
 
 def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterator[AskedJob]:
@@ -278,17 +240,9 @@ def _asked_for(connection: Connection, batch_id: int, sought: Sought) -> Iterato
         ATTEMPT.c.fingerprint == JOB.c.fingerprint,
         ATTEMPT.c.state != AttemptState.FAILED,
     )
-    rows = (
-        select(*_REQUEST)
-        .where(
-            QUEUED,
-            *holding.where(sought),
-            JOB.c.batch_id == batch_id,
-            JOB.c.in_manifest,
-            ~own,
-        )
-        .order_by(JOB.c.row, JOB.c.id)
-    )
+    rows = _ASKED_FOR.where(
+        QUEUED, *holding.where(sought), JOB.c.batch_id == batch_id, JOB.c.in_manifest, ~own
+    ).order_by(JOB.c.row, JOB.c.id)
     return read(connection, rows, AskedJob)
 
 
@@ -317,25 +271,18 @@ _ASKS = Prepared(
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
     """Complete a queued row with a finished video of the same request, at no charge.
 
-    Returns:
-        False if it did not land, or there is no finished video to share.
+    Return False if it did not land, or there is no finished video to share.
     """
     paid = found.paid
     if paid.video_url is None or not _ASKS.first(
         connection, job=found.job_id, fingerprint=found.fingerprint
     ):
         return False
-    return move_job(
-        connection,
-        found.job_id,
-        "share",
-        JobState.COMPLETED,
-        attempt_id=paid.attempt_id,
-        video_url=paid.video_url,
-        filed_attempt_id=paid.attempt_id if paid.filed else None,
-        completed_at=now,
-        due_at=None,
-        error_kind=None,
-        error=None,
-        **ASKED,
-    )
+    shared = {
+        **CLEAN,
+        "attempt_id": paid.attempt_id,
+        "video_url": paid.video_url,
+        "filed_attempt_id": paid.attempt_id if paid.filed else None,
+        "completed_at": now,
+    }
+    return move_job(connection, found.job_id, "share", JobState.COMPLETED, **shared)

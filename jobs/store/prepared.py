@@ -7,9 +7,10 @@ in as JSON, the others are written out (:func:`jobs.database.tables.sql_list`).
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any, Generic, NamedTuple, TypeVar, cast, get_type_hints, overload
+from typing import Any, Generic, NamedTuple, TypeVar, get_type_hints, overload
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,9 +30,8 @@ from ..database.columns import UtcDateTime
 
 _DIALECT = sqlite.dialect(paramstyle="named")
 Process = Callable[[Any], Any]
-R = TypeVar("R", bound=tuple[Any, ...])
-N = TypeVar("N", bound=NamedTuple)
-N2 = TypeVar("N2", bound=NamedTuple)
+R = TypeVar("R")
+R2 = TypeVar("R2")
 
 
 def one_of(name: str) -> Select[Any]:
@@ -50,24 +50,20 @@ def values_in(values: Iterable[str | int]) -> Select[Any]:
 
 
 class Prepared(Generic[R]):
-    """A statement that is run again and again.
+    """A statement that is run again and again, and compiled when it is first run.
 
     Args:
-        statement: compiled when it is first run.
-        row: the type of its rows (:mod:`jobs.store.records`), with their columns in their order
-            (:func:`columns_of`); without one they are plain tuples.
-
-    Raises:
-        TypeError: at the first run: the type's fields are not the statement's columns.
+        row: the type of its rows, a named tuple or a dataclass with the statement's columns in
+            their order (else the first run raises a TypeError); without one, plain tuples.
     """
 
     @overload
     def __init__(self: "Prepared[tuple[Any, ...]]", statement: Executable) -> None: ...
 
     @overload
-    def __init__(self, statement: Executable, row: type[R]) -> None: ...
+    def __init__(self, statement: Executable, row: Callable[..., R]) -> None: ...
 
-    def __init__(self, statement: Executable, row: type[Any] = tuple) -> None:
+    def __init__(self, statement: Executable, row: Callable[..., Any] = tuple) -> None:
         self._statement = statement
         self.row: Any = row
 
@@ -92,7 +88,7 @@ class Prepared(Generic[R]):
             raise LookupError(f"no row: {self._sql}")
         return row
 
-    def scalar(self, connection: Connection, **values: Any) -> Any:
+    def scalar(self: "Prepared[tuple[Any, ...]]", connection: Connection, **values: Any) -> Any:
         """Return the first column of the first row, or None."""
         row = self.first(connection, **values)
         return None if row is None else row[0]
@@ -102,15 +98,15 @@ class Prepared(Generic[R]):
         return [row[0] for row in self._run(connection, values)]
 
     def run(self, connection: Connection, **values: Any) -> int:
-        """Run a change; returns how many rows it changed."""
+        """Run a change; return how many rows it changed."""
         return int(self._run(connection, values).rowcount)
 
     def insert(self, connection: Connection, **values: Any) -> int:
-        """Run an insertion; returns the number of the row."""
+        """Run an insertion; return the number of the row."""
         return int(self._run(connection, values).lastrowid)
 
-    def run_each(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Run a change for each of some rows; returns how many rows they changed in all."""
+    def run_each(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Run a change for each of some rows; return how many rows they changed in all."""
         bound = [self._bound(row) for row in rows]
         return int(driver(connection).executemany(self._sql, bound).rowcount) if bound else 0
 
@@ -157,7 +153,7 @@ class Prepared(Generic[R]):
     @cached_property
     def _make(self) -> Callable[[Sequence[Any]], R]:
         columns = self.columns
-        make = cast("Callable[[Sequence[Any]], R]", self.row)
+        make: Callable[[Sequence[Any]], R] = self.row
         if self.row is not tuple:
             _check_fields(self.row, [_name(found) for found in columns])
             make = maker(self.row)
@@ -179,25 +175,16 @@ class Prepared(Generic[R]):
 
 
 Statement = Prepared[tuple[Any, ...]]
-"""A change, or a question for one column: it has no rows of a type."""
+"""A change, or a question whose rows have no type."""
 
 
 def read(
     connection: Connection,
     statement: Executable,
-    row: type[N],
+    row: Callable[..., R],
     values: Mapping[str, Any] | None = None,
-) -> Iterator[N]:
-    """Run a statement that is built for this call, and return its rows one after another.
-
-    Args:
-        statement: selects what the type has, in its order.
-        row: the type of its rows (:mod:`jobs.store.records`).
-        values: of its bound parameters.
-
-    Raises:
-        TypeError: the type's fields are not the statement's columns.
-    """
+) -> Iterator[R]:
+    """Run a statement that is built for this call; its rows are made as :class:`Prepared` says."""
     found = connection.execute(statement, values)
     _check_fields(row, list(found.keys()))
     return map(maker(row), found)
@@ -209,17 +196,11 @@ def beside(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
 
 
 def read_pairs(
-    connection: Connection, statement: Executable, row: type[N], second: type[N2]
-) -> Iterator[tuple[N, N2]]:
+    connection: Connection, statement: Executable, row: Callable[..., R], second: Callable[..., R2]
+) -> Iterator[tuple[R, R2]]:
     """Run a statement that selects two rows beside each other, such as a job and what comes in.
 
-    Args:
-        statement: selects what the first type has, and :func:`beside` it what the second has.
-        row: the first type.
-        second: the second one.
-
-    Raises:
-        TypeError: the types' fields are not the statement's columns.
+    It selects what the first type has, and :func:`beside` it what the second has.
     """
     found, width = connection.execute(statement), len(columns_of(row))
     names = list(found.keys())
@@ -232,27 +213,32 @@ def read_pairs(
 _BESIDE = "beside_"
 
 
-def _check_fields(row: type[NamedTuple], columns: Sequence[str]) -> None:
-    """Check that each value gets the name that it was selected by: they are told by place alone."""
-    if columns_of(row) != columns:
-        raise TypeError(f"{row.__name__} has the columns {columns_of(row)}, not {columns}")
+def _check_fields(kind: Any, columns: Sequence[str]) -> None:
+    """Check that each value gets the name that it was selected by: only its place says which."""
+    if columns_of(kind) != columns:
+        raise TypeError(f"{kind.__name__} has the columns {columns_of(kind)}, not {columns}")
 
 
-def _fields(row: type[NamedTuple]) -> list[tuple[str, type[NamedTuple] | None]]:
+def _fields(kind: Any) -> list[tuple[str, Any]]:
     """List a type's fields, each with the type of the row that it is itself, or None."""
-    rows = {name: hint for name, hint in get_type_hints(row).items() if hasattr(hint, "_fields")}
-    return [(name, rows.get(name)) for name in row._fields]
+    names = getattr(kind, "_fields", None) or [field.name for field in fields(kind)]
+    rows = {name: hint for name, hint in get_type_hints(kind).items() if hasattr(hint, "_fields")}
+    return [(name, rows.get(name)) for name in names]
 
 
 @cache
-def columns_of(row: type[NamedTuple]) -> list[str]:
+def columns_of(row: Callable[..., Any]) -> list[str]:
     """List the columns of a type of rows; a field that is a row itself has columns of its own."""
     return [name for field, inner in _fields(row) for name in (inner._fields if inner else [field])]
 
 
-def columns_from(table: FromClause, row: type[NamedTuple]) -> list[ColumnElement[Any]]:
-    """Take the columns of a type of rows from a table."""
-    return [table.c[name] for name in columns_of(row)]
+def columns_from(
+    table: FromClause, row: Callable[..., Any], /, **others: Any
+) -> list[ColumnElement[Any]]:
+    """List the columns of a type of rows: those of a table, except where others are given."""
+    return [
+        others[name].label(name) if name in others else table.c[name] for name in columns_of(row)
+    ]
 
 
 def values_of(row: NamedTuple) -> dict[str, Any]:
@@ -265,18 +251,19 @@ def values_of(row: NamedTuple) -> dict[str, Any]:
 
 
 @cache
-def maker(row: type[N]) -> Callable[[Sequence[Any]], N]:
+def maker(row: Callable[..., R]) -> Callable[[Sequence[Any]], R]:
     """Return what makes a row of the values of its columns (:func:`columns_of`)."""
+    make: Callable[[Sequence[Any]], R] = getattr(row, "_make", lambda values: row(*values))
     rows = [(place, inner) for place, (_, inner) in enumerate(_fields(row)) if inner is not None]
     if not rows:
-        return row._make
+        return make
 
-    def made(values: Sequence[Any]) -> N:
+    def made(values: Sequence[Any]) -> R:
         left = list(values)
-        for place, inner in rows:  # what stands before has its own place by then
+        for place, inner in rows:  # the fields before it are in their places by then
             end = place + len(inner._fields)
             left[place:end] = [inner._make(left[place:end])]
-        return row._make(left)
+        return make(left)
 
     return made
 

@@ -26,17 +26,16 @@ from . import (
     events,
     handing,
     haste,
-    late,
     latecomers,
     looks,
     outcomes,
     outstanding,
-    refusals,
     steering,
-    unended,
+    takeovers,
     voids,
 )
 from .bound import Bound, commits, reads, writes
+from .update_store import fold_ids
 
 FARTHEST = timedelta(days=8)
 """A look or a retry planned farther ahead than any flag allows: the clock was set back since."""
@@ -45,7 +44,7 @@ FARTHEST = timedelta(days=8)
 def recover(connection: Connection, now: datetime, boot: str | None = None) -> Recovery:
     """Take over from a runner that ended in any way; the lock must be held."""
     looks.heed_clock(connection, now, FARTHEST)
-    unended.fold_ids(connection)
+    fold_ids(connection)
     return Recovery(
         doubts=outcomes.doubt_all_open(connection, now, boot),
         overdue=looks.look_again_at_overdue(connection, now),
@@ -63,7 +62,7 @@ def _take_over(
 
 def _follow_voids(connection: Connection, since: datetime) -> Sequence[int]:
     voids.follow(connection)
-    return late.voided(connection, since)
+    return takeovers.voided(connection, since)
 
 
 def _put_back(connection: Connection, attempt_ids: Sequence[int]) -> int:
@@ -124,14 +123,14 @@ class SqlitePurchases(Bound, PurchaseStore):
     any_taken = reads(outcomes.any_taken)
     doubts = reads(doubts.waiting)
     follow_voids = writes(_follow_voids)
-    heard = reads(refusals.heard)
+    heard = reads(haste.heard)
     leave = writes(_leave)
-    newest_attempt = reads(late.newest_attempt)
+    newest_attempt = reads(takeovers.newest_attempt)
     put_back = commits(_put_back)
     serve = writes(steering.serve)
     settle = commits(_settle)
     take_over = writes(_take_over)
-    voided = reads(late.voided)
+    voided = reads(takeovers.voided)
     refused = writes(events.run_ended)
     wait = writes(steering.set_waiting)
 

@@ -8,12 +8,10 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from ..ports.figures import GenerationOwner, PaidTwice
-from ..ports.seen import PriceRow
+from ..ports.seen import GenerationOwner, PaidTwice, PriceRow
 from ..queries.lists import Lists
 from . import (
     accounts,
-    batches,
     browsing,
     doubts,
     handing,
@@ -21,11 +19,9 @@ from . import (
     latecomers,
     looks,
     outstanding,
-    reviews,
-    standing,
     steering,
     takeovers,
-    unended,
+    update_store,
     views,
 )
 from .bound import reads
@@ -87,8 +83,8 @@ class Queries(Lists):
         found = self.prices().values()
         return [one for one in found if one.odd_at is not None and one.odd_at >= since]
 
-    any_unended = reads(unended.any_unended)
-    batch_of = reads(batches.batch_of)
+    any_unended = reads(update_store.any_unended)
+    batch_of = reads(views.batch_of)
     cap = reads(accounts.cap)
     check_zone = reads(accounts.check_zone)
     course = reads(browsing.course)
@@ -96,7 +92,7 @@ class Queries(Lists):
     durations = reads(browsing.durations)
     ended_since = reads(browsing.ended_since)
     ended_span = reads(browsing.ended_span)
-    find_batch = reads(batches.find_batch)
+    find_batch = reads(views.find_batch)
     found_after = reads(browsing.found_after)
     found_and_asked = reads(holding.count_found)
     future_days = reads(accounts.future_days)
@@ -104,8 +100,8 @@ class Queries(Lists):
     integrity = reads(_integrity)
     is_awaited = reads(looks.is_awaited)
     is_served = reads(handing.is_served)
-    may_be_given_up = reads(standing.may_be_given_up)
-    may_be_retried = reads(standing.may_be_retried)
+    may_be_given_up = reads(steering.may_be_given_up)
+    may_be_retried = reads(steering.may_be_retried)
     newest_number = reads(browsing.newest_number)
     owners = reads(_owners)
     page = reads(browsing.page)
@@ -119,8 +115,8 @@ class Queries(Lists):
     taken = reads(browsing.taken)
     twice_micros = reads(latecomers.twice_micros)
     under_way = reads(browsing.under_way)
-    verdicts = reads(reviews.verdicts)
-    videos = reads(reviews.videos)
-    videos_since = reads(reviews.count_since)
+    verdicts = reads(browsing.verdicts)
+    videos = reads(browsing.videos)
+    videos_since = reads(browsing.count_since)
     waiting = reads(takeovers.waiting)
     wishes = reads(takeovers.wishes)

@@ -10,7 +10,6 @@ went before has been answered       and again (:mod:`jobs.store.haste`): what be
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,8 +19,7 @@ from ..database.tables import BATCH, BUYABLE, JOB, LATER
 from ..model.states import JobState
 from . import handing
 from .prepared import Prepared, columns_from
-from .records.accounts import ServedBatch
-from .records.jobs import QueuedJob
+from .records import QueuedJob, ServedBatch
 
 BEHIND: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job is due that a run has put back: long since, and behind all others."""
@@ -39,7 +37,8 @@ _SERVED = Prepared(_TERMS.where(BATCH.c.active).order_by(BATCH.c.id), ServedBatc
 _HANDED_OF = Prepared(_TERMS.where(BATCH.c.id == bindparam("batch")), ServedBatch)
 
 _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
-_DUE = JOB.c.due_at <= bindparam("now", type_=JOB.c.due_at.type)
+_NOW = bindparam("now", type_=JOB.c.due_at.type)
+_DUE = or_(JOB.c.due_at.is_(None), (JOB.c.due_at <= _NOW) & (JOB.c.due_at >= FRONT))
 _NEXT = (
     select(*columns_from(JOB, QueuedJob))
     .order_by(JOB.c.retries, text("priority DESC"), JOB.c.id)
@@ -49,14 +48,12 @@ _NEXT = (
 
 def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
     """Ask for the jobs of a batch that nobody holds back, except those behind the others."""
-    due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at >= FRONT))
-    return _NEXT.where(BUYABLE, *_WANTED, due, *more)
+    return _NEXT.where(BUYABLE, *_WANTED, _DUE, *more)
 
 
 def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
     """Ask for the jobs of a batch that were handed over, in order among the first of them."""
-    due = or_(JOB.c.due_at.is_(None), _DUE & (JOB.c.due_at >= FRONT))
-    return _in_hand(due, *more)
+    return _in_hand(_DUE, *more)
 
 
 def _of_handed_behind(*more: ColumnElement[bool]) -> Select[Any]:
@@ -81,18 +78,18 @@ def _of_put_back(*more: ColumnElement[bool]) -> Select[Any]:
     return _NEXT.where(JOB.c.id.in_(first))
 
 
-@dataclass(frozen=True, slots=True)
 class Queue:
     """Where jobs come from: the question, as it is asked first, and with what has closed since."""
 
-    ask: Callable[..., Select[Any]]
-    prepared: Prepared[QueuedJob]
+    def __init__(self, ask: Callable[..., Select[Any]]) -> None:
+        self.ask = ask
+        self.prepared = Prepared(ask(), QueuedJob)
 
 
-_BATCH_QUEUE = Queue(_of_batch, Prepared(_of_batch(), QueuedJob))
-_HANDED_QUEUE = Queue(_of_handed, Prepared(_of_handed(), QueuedJob))
-_HANDED_BEHIND_QUEUE = Queue(_of_handed_behind, Prepared(_of_handed_behind(), QueuedJob))
-_PUT_BACK_QUEUE = Queue(_of_put_back, Prepared(_of_put_back(), QueuedJob))
+_BATCH_QUEUE = Queue(_of_batch)
+_HANDED_QUEUE = Queue(_of_handed)
+_HANDED_BEHIND_QUEUE = Queue(_of_handed_behind)
+_PUT_BACK_QUEUE = Queue(_of_put_back)
 
 _IN_FRONT = Prepared(
     select(JOB.c.id)

@@ -23,10 +23,16 @@ from ..evidence.books import (
 from ..evidence.suspects import AHEAD
 from ..model.clock import EARLIEST, LATEST, Moment
 from ..model.states import AttemptState
-from .attempt_states import ACCEPTED, VOID
-from .prepared import Prepared
-from .records.accounts import AccountRow, QuietReading
-from .records.attempts import EstimatedAttempt, PendingCharge, UnsettledAttempt, VoidOnWord
+from .prepared import Prepared, columns_from
+from .records import (
+    AccountRow,
+    EstimatedAttempt,
+    PendingCharge,
+    QuietReading,
+    UnsettledAttempt,
+    VoidOnWord,
+)
+from .rows import ACCEPTED, VOID
 from .shown import ACCOUNT_ROW, has_hidden, unsettled
 
 NEWEST: Final = 1000
@@ -50,13 +56,7 @@ FORGONE: Final = "a video given up, or called never made, in the last 30 days ma
 _NEWEST = Prepared(select(func.coalesce(func.max(ATTEMPT.c.id), 0)))
 _TIME = ATTEMPT.c.accepted_at.type
 _ESTIMATED = Prepared(
-    select(
-        ATTEMPT.c.price_micros,
-        ATTEMPT.c.hold_micros,
-        PRICE.c.last_micros,
-        ATTEMPT.c.cut_off,
-        ATTEMPT.c.seen_charged,
-    )
+    select(*columns_from(ATTEMPT, EstimatedAttempt, last_micros=PRICE.c.last_micros))
     .outerjoin(PRICE, PRICE.c.kind == ATTEMPT.c.kind)
     .where(
         text("attempt.price_estimated"),
@@ -73,27 +73,12 @@ _BOUGHT_SINCE = Prepared(
     )
     .limit(1)
 )
-_NOT_MADE = Prepared(
-    select(ATTEMPT.c.id)
-    .where(
-        ATTEMPT.c.id > bindparam("last"),
-        or_(
-            and_(ATTEMPT.c.state == AttemptState.VOID, ATTEMPT.c.void_on_word),
-            # refused; one that was not sent, or has to wait (429), has no end
-            and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.ended_at.is_not(None)),
-        ),
-    )
-    .limit(1)
-)
-_REFUSED = Prepared(
-    select(ATTEMPT.c.id)
-    .where(
-        ATTEMPT.c.id > bindparam("last"),
-        ATTEMPT.c.state == AttemptState.REJECTED,
-        ATTEMPT.c.ended_at.is_not(None),
-    )
-    .limit(1)
-)
+_SINCE = select(ATTEMPT.c.id).where(ATTEMPT.c.id > bindparam("last")).limit(1)
+# one that was not sent, or has to wait (429), has no end
+_WAS_REFUSED = and_(ATTEMPT.c.state == AttemptState.REJECTED, ATTEMPT.c.ended_at.is_not(None))
+_ON_WORD = and_(ATTEMPT.c.state == AttemptState.VOID, ATTEMPT.c.void_on_word)
+_NOT_MADE = Prepared(_SINCE.where(or_(_ON_WORD, _WAS_REFUSED)))
+_REFUSED = Prepared(_SINCE.where(_WAS_REFUSED))
 _FAILED = Prepared(select(func.count(ATTEMPT.c.id)).where(text("attempt.state = 'failed'")))
 _TURNED_UP = Prepared(
     select(func.count(ATTEMPT.c.id)).where(
@@ -117,9 +102,9 @@ _RECENT = or_(
 )
 _UNENDED = Prepared(
     select(
-        ATTEMPT.c.generation_id,
-        ATTEMPT.c.overdue_at,
-        and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT).label("forgotten"),
+        *columns_from(
+            ATTEMPT, PendingCharge, forgotten=and_(ATTEMPT.c.overdue_at.is_not(None), ~_RECENT)
+        )
     ).where(ACCEPTED),
     PendingCharge,
 )
@@ -140,7 +125,7 @@ _NEVER_MADE = Prepared(
     .limit(1)
 )
 _WORDS = Prepared(
-    select(ATTEMPT.c.id, ATTEMPT.c.hold_micros, ATTEMPT.c.doubt_since, ATTEMPT.c.doubt_clock).where(
+    select(*columns_from(ATTEMPT, VoidOnWord)).where(
         VOID,  # by their index: few are
         ATTEMPT.c.id + text("0") > bindparam("last"),
         ATTEMPT.c.void_on_word,
@@ -167,8 +152,6 @@ def keep(
     changes, and failures since the last quiet reading, count for a day, as charges may be refunded.
 
     Args:
-        reading: of the balance.
-        began: when the reading began.
         theirs: the time by the provider's clock; None: unknown.
         grace: how long a lost submission may still be made, and its charge be late.
     """
@@ -230,7 +213,6 @@ def books_since(
     """Compare a reading of the balance with the last quiet one.
 
     Args:
-        reading: of the balance.
         done: generations that the list, read after the balance, shows as completed.
         strangers: how many generations of others are known, which may be refunded.
         polled: whether unfinished generations are polled at the same time.
@@ -243,9 +225,10 @@ def books_since(
     if quiet is None or quiet.at > now + AHEAD:
         return None
     shown = max(reading.shown or 0, quiet.charged)
+    times = _forgotten_since(quiet)
     unended = [
         row
-        for row in _UNENDED.all(connection, **_forgotten_since(quiet))
+        for row in _UNENDED.all(connection, **times)
         if row.generation_id not in done and not row.forgotten
     ]
     unfinished = sum(row.overdue_at is None for row in unended) if polled else 0
@@ -258,7 +241,9 @@ def books_since(
         UNSTEADY: _is_unsteady(account),
         UNTOLD: len(_untold(connection, account, estimated, live.doubts)),
         EXCEEDED: has_hidden(account) + live.seen_charged,
-        FORGONE: _has_forgone(connection, quiet),
+        # no run polls these any more; their age is known by our clock, and by a later attempt with
+        # an early provider time
+        FORGONE: any(query.first(connection, **times) is not None for query in _FORGONE),
     }
     return Books(
         fell=quiet.balance - reading.balance,
@@ -331,15 +316,6 @@ def _is_unsteady(account: AccountRow) -> bool:
     if theirs is None or ours is None or since is None:
         return True
     return theirs - account.unsteady_at < REFUNDED_WITHIN or ours - since < REFUNDED_WITHIN
-
-
-def _has_forgone(connection: Connection, quiet: QuietReading) -> bool:
-    """Check whether something may be refunded that no run polls any more.
-
-    Its age is known by our clock, and by a later attempt with an early provider time.
-    """
-    times = _forgotten_since(quiet)
-    return any(query.first(connection, **times) is not None for query in _FORGONE)
 
 
 def _forgotten_since(quiet: QuietReading) -> dict[str, datetime]:

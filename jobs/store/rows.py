@@ -1,6 +1,7 @@
 """Small pieces that every transition shares: rows to values, guarded updates, moving money."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
@@ -8,11 +9,13 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Exists,
     Insert,
     Table,
     TextClause,
     Update,
     bindparam,
+    exists,
     func,
     insert,
     select,
@@ -24,9 +27,10 @@ from sqlalchemy.dialects import sqlite
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE, PRICE, TALLY
 from ..model.ledger import ACCOUNT_KEY, Budget, Scope, keys_of
-from ..model.spec import AskedRow, JobSpec, asked_row
+from ..model.spec import AskedRow
 from ..model.states import (
     AttemptState,
+    FailureKind,
     JobState,
     attempt_beginning,
     attempt_sources,
@@ -35,9 +39,7 @@ from ..model.states import (
     target,
 )
 from .prepared import Prepared, Statement, columns_from
-from .records.accounts import BudgetRow
-from .records.attempts import AttemptRow
-from .records.jobs import KeyedState, LoadedJob
+from .records import AttemptRow, LoadedJob
 
 _NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -49,20 +51,65 @@ ASKED: Final[Mapping[str, Any]] = MappingProxyType(
 )
 """What becomes of holding a job back when a person asks for it, or it leaves the queue for good."""
 
+CLEAN: Final = {"due_at": None, "error_kind": None, "error": None, "completed_at": None, **ASKED}
+"""What remains of earlier failures and waits when a job gets a video that was made before."""
 
-def job_values(batch_id: int, spec: JobSpec, kind: str) -> dict[str, Any]:
-    """Write a wanted video as the values of its row."""
-    return asked_row(spec.request, kind)._asdict() | {
-        "batch_id": batch_id,
-        "key": spec.key,
-        "key_from_content": spec.key_from_content,
-        "row": spec.row,
-        "manifest_fingerprint": None,
-        "campaign": spec.campaign,
-        "priority": spec.priority,
-        "cells": dict(spec.cells),
-        "in_manifest": True,
-    }
+
+def failure(kind: FailureKind, message: str, now: datetime) -> dict[str, Any]:
+    """Return what columns of a job become when it fails."""
+    return {"error_kind": kind, "error": message, "completed_at": now}
+
+
+# Each is written out as SQL with the table's name: SQLite uses a partial index only where a query
+# repeats its predicate to the letter, and a job has a state, too (docs/performance.md)
+CREATED: Final = (
+    AttemptState.OPEN,
+    AttemptState.IN_DOUBT,
+    AttemptState.ACCEPTED,
+    AttemptState.COMPLETED,
+    AttemptState.FAILED,
+    AttemptState.ABANDONED,
+)
+"""An attempt in these states may have been created: what is rejected or void was not."""
+
+ACCEPTED: Final = text(f"attempt.state = '{AttemptState.ACCEPTED}'")
+VOID: Final = text(f"attempt.state = '{AttemptState.VOID}'")
+UNSETTLED: Final = text("attempt.state IN ('open', 'in_doubt')")
+"""Attempts whose generation may be in the account under an id we do not know."""
+
+HAS_LIVE: Final = exists().where(LIVE, ATTEMPT.c.job_id == JOB.c.id)
+"""Jobs of which an attempt is under way, in doubt, or may still end."""
+
+_LATER: Final = ATTEMPT.alias("later")
+_KNOWN: Final = ATTEMPT.alias("known")
+
+
+def sent_later(same: str, states: Iterable[AttemptState]) -> Exists:
+    """Select the attempts after which their row asked for the same again.
+
+    Args:
+        same: the column that says so: ``request_key`` is the request in any spelling,
+            ``fingerprint`` is the very text that its idempotency key goes with.
+        states: of the later attempts that count.
+    """
+    return exists().where(
+        _LATER.c.job_id == ATTEMPT.c.job_id,
+        _LATER.c.id > ATTEMPT.c.id,
+        _LATER.c[same] == ATTEMPT.c[same],
+        text(f"later.state IN {sql_list(states)}"),
+    )
+
+
+def key_is_taken() -> Exists:
+    """Select the attempts whose idempotency key another attempt of their row was created with.
+
+    The provider answers such a key with what it made then, so it buys nothing.
+    """
+    return exists().where(
+        _KNOWN.c.job_id == ATTEMPT.c.job_id,
+        _KNOWN.c.idempotency_key == ATTEMPT.c.idempotency_key,
+        text(f"known.state IN {sql_list(CREATED)}"),
+    )
 
 
 def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
@@ -76,6 +123,11 @@ def tally_new(connection: Connection, batch_id: int, jobs: int) -> None:
 
 REQUEST: Final = tuple(columns_from(JOB, AskedRow))
 """What a job's row asks for: the columns that :func:`~jobs.model.spec.asked_key` needs."""
+
+
+def change(connection: Connection, table: Table, number: int, **values: Any) -> None:
+    """Set columns of one row, but never its state: :func:`move_job`, :func:`move_attempt`."""
+    connection.execute(update(table).where(table.c.id == number).values(values))
 
 
 @cache
@@ -115,9 +167,7 @@ def move_job(
 
     Args:
         transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
-        to: the new state.
         add: by how much columns grow.
-        values: what columns become.
 
     Raises:
         ValueError: the transition leads to another state.
@@ -135,6 +185,15 @@ def move_attempt(
     return _move(connection, ATTEMPT, attempt_id, allowed, {"state": to, **values}, _NOTHING)
 
 
+def settle_attempt(
+    connection: Connection, attempt_id: int, transition: str, to: AttemptState, **values: Any
+) -> AttemptRow | None:
+    """Move an attempt as :func:`move_attempt`; return what it was, or None if it did not land."""
+    row = attempt_row(connection, attempt_id)
+    landed = row and move_attempt(connection, attempt_id, transition, to, **values)
+    return row if landed else None
+
+
 def _check(transition: str, to: str, leads_to: str) -> None:
     if to != leads_to:
         raise ValueError(f"{transition!r} leads to {leads_to!r}, not to {to!r}")
@@ -150,9 +209,7 @@ def moving_jobs(
 
     Args:
         transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
-        where: which jobs.
         only: the one of its source states from which they are moved; None: each.
-        values: what columns become beside the state.
 
     Raises:
         ValueError: there is no such transition, or it does not start from that state.
@@ -179,7 +236,7 @@ _AS_ASKED: Final = {
 
 def change_job(
     connection: Connection,
-    job: LoadedJob | KeyedState,
+    job: LoadedJob,
     values: Mapping[str, Any],
     to: JobState | None = None,
 ) -> None:
@@ -220,30 +277,25 @@ def new_attempt(transition: str, **values: Any) -> Insert:
 
 _ATTEMPT = Prepared(
     select(
-        ATTEMPT.c.id,
-        ATTEMPT.c.job_id,
-        ATTEMPT.c.state,
-        ATTEMPT.c.kind,
-        ATTEMPT.c.hold_micros,
-        ATTEMPT.c.price_micros,
-        ATTEMPT.c.day,
-        ATTEMPT.c.fingerprint,
-        # what it was reserved under: whatever becomes of its job, its money moves there
-        func.coalesce(ATTEMPT.c.batch_id, JOB.c.batch_id).label("batch_id"),
-        JOB.c.batch_id.label("job_batch_id"),
-        ATTEMPT.c.campaign,
-        JOB.c.attempt_id.label("current_attempt"),
-        JOB.c.state.label("job_state"),
-        JOB.c.error_kind,
-        JOB.c.retries,
-        JOB.c.key.label("job_key"),
-        BATCH.c.source,
-        PRICE.c.last_micros,
-        PRICE.c.highest_micros,
-        PRICE.c.source.label("price_source"),
-        PRICE.c.seen_at.label("price_seen_at"),
-        PRICE.c.odd_micros,
-        PRICE.c.odd_at,
+        *columns_from(
+            ATTEMPT,
+            AttemptRow,
+            # what it was reserved under: whatever becomes of its job, its money moves there
+            batch_id=func.coalesce(ATTEMPT.c.batch_id, JOB.c.batch_id),
+            job_batch_id=JOB.c.batch_id,
+            current_attempt=JOB.c.attempt_id,
+            job_state=JOB.c.state,
+            error_kind=JOB.c.error_kind,
+            retries=JOB.c.retries,
+            job_key=JOB.c.key,
+            source=BATCH.c.source,
+            last_micros=PRICE.c.last_micros,
+            highest_micros=PRICE.c.highest_micros,
+            price_source=PRICE.c.source,
+            price_seen_at=PRICE.c.seen_at,
+            odd_micros=PRICE.c.odd_micros,
+            odd_at=PRICE.c.odd_at,
+        )
     )
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
@@ -276,7 +328,7 @@ def attempt_row(connection: Connection, attempt_id: int) -> AttemptRow | None:
 
 
 def estimate(attempt: AttemptRow) -> int:
-    """Return what an attempt is charged with, in micros, where no answer told its price."""
+    """Return what an attempt is charged with, in micros, if no answer had its price."""
     highest = attempt.highest_micros
     return attempt.hold_micros if highest is None else highest
 
@@ -297,32 +349,19 @@ def move_money(
 ) -> None:
     """Add to the totals of every budget that an attempt counts in.
 
-    A refund counts in none for the account: what its balance is, only its readings tell.
+    A refund does not count for the account: only readings show its balance.
     """
+    moved = {"held": held, "charged": charged}
     keys = keys_of(attempt.batch_id, attempt.campaign, attempt.day)
     _MOVE_MONEY.run_each(
         connection,
-        [
-            {
-                "k": key,
-                "held": held,
-                "charged": charged,
-                "refunded": 0 if key == ACCOUNT_KEY else refunded,
-            }
-            for key in keys
-        ],
+        [{"k": key, **moved, "refunded": 0 if key == ACCOUNT_KEY else refunded} for key in keys],
     )
 
 
+_TOTALS = {name: BUDGET.c[f"{name}_micros"] for name in ("cap", "charged", "held", "refunded")}
 _BUDGET = Prepared(
-    select(
-        BUDGET.c.key,
-        BUDGET.c.cap_micros,
-        BUDGET.c.charged_micros,
-        BUDGET.c.held_micros,
-        BUDGET.c.refunded_micros,
-    ).where(BUDGET.c.key == bindparam("key")),
-    BudgetRow,
+    select(*columns_from(BUDGET, Budget, **_TOTALS)).where(BUDGET.c.key == bindparam("key")), Budget
 )
 
 
@@ -354,4 +393,4 @@ def budgets_of(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def load_budget(connection: Connection, key: str) -> Budget:
     """Read a budget's totals."""
-    return Budget(*_BUDGET.one(connection, key=key))
+    return _BUDGET.one(connection, key=key)

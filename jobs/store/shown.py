@@ -8,20 +8,12 @@ from sqlalchemy import Connection, bindparam, func, select, update
 from ..database.tables import ACCOUNT, ATTEMPT, UNSETTLED
 from ..evidence.books import ROUNDING
 from ..model.states import AttemptState
-from .prepared import Prepared
-from .records.accounts import AccountRow
-from .records.attempts import UnsettledAttempt
+from .prepared import Prepared, columns_from
+from .records import AccountRow, UnsettledAttempt
 
-ACCOUNT_ROW = Prepared(select(ACCOUNT), AccountRow)
+ACCOUNT_ROW = Prepared(select(*columns_from(ACCOUNT, AccountRow)), AccountRow)
 _UNSETTLED = Prepared(
-    select(
-        ATTEMPT.c.id,
-        ATTEMPT.c.state,
-        ATTEMPT.c.hold_micros,
-        ATTEMPT.c.cut_off,
-        ATTEMPT.c.seen_charged,
-    ).where(UNSETTLED),
-    UnsettledAttempt,
+    select(*columns_from(ATTEMPT, UnsettledAttempt)).where(UNSETTLED), UnsettledAttempt
 )
 _SEE_CHARGED = Prepared(
     update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(seen_charged=True)

@@ -1,24 +1,45 @@
-"""Changes of batches: which are served, what they wait for, cancel, retry, remove."""
+"""Changes of batches and jobs: which are served, what they wait for, cancel, retry, remove.
+
+:mod:`jobs.model.retry` decides whether jobs may be bought again or given up, inside the transaction
+that moves them.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, text, update
 
+from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, JOB
-from ..model.again import Patience
 from ..model.errors import BatchUnderWayError
 from ..model.ledger import Refunds
-from ..model.spec import JobSpec, fingerprint, request_of
-from ..model.states import LIVE_ATTEMPTS, Blocked, HeldBack, JobState
-from . import events, handing, holding, standing, voids
-from .attempt_states import HAS_LIVE
-from .prepared import columns_from, read
-from .records.accounts import WaitingBatch
-from .records.jobs import ManifestJob
-from .rows import ASKED, NEW, job_values, moving_jobs, tally_new
+from ..model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from ..model.spec import JobSpec, asked_row, fingerprint, request_of
+from ..model.states import (
+    LIVE_ATTEMPTS,
+    AttemptState,
+    Blocked,
+    FailureKind,
+    HeldBack,
+    JobState,
+)
+from . import events, handing, holding, voids
+from .prepared import Prepared, as_list, columns_from, one_of, read
+from .records import AskedJob
+from .rows import (
+    ASKED,
+    HAS_LIVE,
+    NEW,
+    change,
+    failure,
+    move_attempt,
+    move_job,
+    moving_jobs,
+    tally_new,
+)
 
 
 def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> None:
@@ -50,13 +71,13 @@ def set_waiting(
     """
     concerned = or_(BATCH.c.active, BATCH.c.id.in_(waits))
     rows = select(BATCH.c.id, BATCH.c.waiting_for).where(concerned)
-    for row in list(read(connection, rows, WaitingBatch)):
-        wanted = waits.get(row.id)
-        if wanted != row.waiting_for:
-            connection.execute(update(BATCH).where(BATCH.c.id == row.id).values(waiting_for=wanted))
+    for batch_id, before in connection.execute(rows).all():
+        wanted = waits.get(batch_id)
+        if wanted != before:
+            change(connection, BATCH, batch_id, waiting_for=wanted)
             cause = _cause(wanted)
-            if cause is not None and cause != _cause(row.waiting_for):
-                events.batch_waits(connection, row.id, cause, blocked.get(row.id, ()), now)
+            if cause is not None and cause != _cause(before):
+                events.batch_waits(connection, batch_id, cause, blocked.get(batch_id, ()), now)
 
 
 _PASSING = {Blocked.LEARNING, Blocked.TWIN}
@@ -76,28 +97,17 @@ def max_price(connection: Connection, batch_id: int) -> int | None:
     return kept
 
 
-def set_max_price(connection: Connection, batch_id: int, micros: int) -> None:
-    """Keep the highest price that a batch may pay for one video."""
-    connection.execute(update(BATCH).where(BATCH.c.id == batch_id).values(max_price_micros=micros))
-
-
 def set_refunds(connection: Connection, batch_id: int, refunds: Refunds) -> Refunds:
     """Keep which failures of a batch are refunded from now on; return what was kept before."""
     old = connection.execute(select(BATCH.c.refunds).where(BATCH.c.id == batch_id)).scalar_one()
-    connection.execute(update(BATCH).where(BATCH.c.id == batch_id).values(refunds=refunds))
+    change(connection, BATCH, batch_id, refunds=refunds)
     return Refunds(old)
 
 
 def rows_of(connection: Connection, batch_id: int) -> list[int]:
     """List the rows of a batch's manifest in their order, each once."""
-    return list(
-        connection.execute(
-            select(JOB.c.row)
-            .distinct()
-            .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
-            .order_by(JOB.c.row)
-        ).scalars()
-    )
+    rows = select(JOB.c.row).where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
+    return list(connection.execute(rows.distinct().order_by(JOB.c.row)).scalars())
 
 
 def cancel(connection: Connection, job_ids: Sequence[int], now: datetime) -> list[int]:
@@ -111,8 +121,7 @@ def _cancel(connection: Connection, which: ColumnElement[bool], now: datetime) -
     moving = moving_jobs(
         "cancel", which, completed_at=now, handed=False, named=False, **ASKED
     ).returning(JOB.c.id)
-    moved = connection.execute(moving)
-    return list(moved.scalars())
+    return list(connection.execute(moving).scalars())
 
 
 def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: datetime) -> int:
@@ -120,9 +129,21 @@ def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: da
 
     It is unasked: it is bought only while it is handed over, and by no later run.
     """
-    values = job_values(batch_id, spec, kind) | NEW | {"created_at": now}
-    values |= {"held_back": HeldBack.UNASKED}
-    number = int(connection.execute(insert(JOB).values(values)).inserted_primary_key[0])  # type: ignore[index]
+    added = insert(JOB).values(
+        **asked_row(spec.request, kind)._asdict(),
+        **NEW,
+        batch_id=batch_id,
+        key=spec.key,
+        key_from_content=spec.key_from_content,
+        row=spec.row,
+        campaign=spec.campaign,
+        priority=spec.priority,
+        cells=dict(spec.cells),
+        in_manifest=True,
+        created_at=now,
+        held_back=HeldBack.UNASKED,
+    )
+    number = int(connection.execute(added).inserted_primary_key[0])  # type: ignore[index]
     tally_new(connection, batch_id, 1)
     return number
 
@@ -136,13 +157,13 @@ def retry(
 ) -> list[int]:
     """Queue failed jobs for a new attempt, and cancelled ones for theirs; return those that moved.
 
-    What may be moved is decided by :func:`jobs.model.again.why_not_again`, as in the dry run.
+    What may be moved is decided by :func:`jobs.model.retry.why_not_again`, as in the dry run.
     Automatic retries start again from none.
     """
-    refusals = standing.may_be_retried(connection, job_ids, give_up)
+    refusals = may_be_retried(connection, job_ids, give_up)
     free = [number for number in job_ids if number in refusals and refusals[number] is None]
     if give_up is not None:
-        standing.give_up(connection, free, give_up)
+        abandon(connection, free, give_up)
     moved = [
         *_queue(connection, free, "redo", JobState.FAILED),
         *_queue(connection, free, "restore", JobState.CANCELLED),
@@ -173,18 +194,17 @@ def reword(
     """
     if not retry(connection, [job_id], give_up):
         return False
-    named = select(*columns_from(JOB, ManifestJob)).where(JOB.c.id == job_id)
-    job = next(read(connection, named, ManifestJob))
+    named = select(*columns_from(JOB, AskedJob)).where(JOB.c.id == job_id)
+    job = next(read(connection, named, AskedJob))
     request = replace(request_of(job.asked), prompt=prompt)
-    connection.execute(
-        update(JOB)
-        .where(JOB.c.id == job_id)
-        .values(
-            prompt=prompt,
-            fingerprint=fingerprint(request),
-            manifest_fingerprint=job.manifest_fingerprint or job.asked.fingerprint,
-            overruled_at=None,  # that was about another request
-        )
+    change(
+        connection,
+        JOB,
+        job_id,
+        prompt=prompt,
+        fingerprint=fingerprint(request),
+        manifest_fingerprint=job.manifest_fingerprint or job.asked.fingerprint,
+        overruled_at=None,  # that was about another request
     )
     voids.follow(connection)
     return True
@@ -209,8 +229,7 @@ def _queue(
         named=True,
         **ASKED,
     ).returning(JOB.c.id)
-    moved = connection.execute(moving)
-    return list(moved.scalars())
+    return list(connection.execute(moving).scalars())
 
 
 def set_paused(connection: Connection, batch_id: int, *, paused: bool) -> bool:
@@ -236,16 +255,92 @@ def remove(connection: Connection, batch_id: int, now: datetime) -> int:
     if live:
         raise BatchUnderWayError(name, live)
     cancelled = _cancel(connection, JOB.c.batch_id == batch_id, now)
-    connection.execute(
-        update(BATCH)
-        .where(BATCH.c.id == batch_id)
-        .values(
-            name=f"{name} (removed, {batch_id})",
-            removed_at=now,
-            active=False,
-            paused=False,
-            waiting_for=None,
-        )
+    change(
+        connection,
+        BATCH,
+        batch_id,
+        name=f"{name} (removed, {batch_id})",
+        removed_at=now,
+        active=False,
+        paused=False,
+        waiting_for=None,
     )
     voids.follow(connection)
     return len(cancelled)
+
+
+GIVEN_UP: Final = "given up by a person: it stays paid for, and may still finish"
+
+_STANDING = Prepared(
+    select(
+        JOB.c.id,
+        JOB.c.state,
+        JOB.c.held_back.is_not(None),
+        JOB.c.in_manifest,
+        ATTEMPT.c.state,
+        ATTEMPT.c.id,
+        ATTEMPT.c.accepted_at,
+        func.coalesce(ATTEMPT.c.price_micros, 0),
+    )
+    .outerjoin(
+        ATTEMPT,
+        and_(ATTEMPT.c.job_id == JOB.c.id, text(f"attempt.state IN {sql_list([*LIVE_ATTEMPTS])}")),
+    )
+    .where(JOB.c.id.in_(one_of("jobs")))
+    .order_by(JOB.c.id)
+)
+
+
+def standings(connection: Connection, job_ids: Collection[int]) -> dict[int, Standing]:
+    """Read what decides that, by job number."""
+    return {
+        number: Standing(JobState(state), held, here, live and AttemptState(live), *attempt)
+        for number, state, held, here, live, *attempt in _STANDING.all(
+            connection, jobs=as_list(job_ids)
+        )
+    }
+
+
+def may_be_retried(
+    connection: Connection, job_ids: Collection[int], give_up: Patience | None = None
+) -> dict[int, WhyNot | None]:
+    """Return why each of some jobs may not be bought again; None if it may."""
+    found = standings(connection, job_ids).items()
+    return {number: why_not_again(job, give_up) for number, job in found}
+
+
+def may_be_given_up(
+    connection: Connection, job_ids: Collection[int], patience: Patience
+) -> dict[int, WhyNot | None]:
+    """Return why the attempt of each of some jobs may not be given up; None if it may."""
+    found = standings(connection, job_ids).items()
+    return {number: why_not_given_up(job, patience) for number, job in found}
+
+
+def abandon(connection: Connection, job_ids: Collection[int], patience: Patience) -> list[int]:
+    """Abandon attempts that will not end: their charges stay, and they are still looked at."""
+    return [
+        number
+        for number, job in standings(connection, job_ids).items()
+        if why_not_given_up(job, patience) is None and _given_up(connection, number, job, patience)
+    ]
+
+
+def _given_up(connection: Connection, job_id: int, job: Standing, patience: Patience) -> bool:
+    now = patience.now
+    if job.live_id is None or not move_attempt(
+        connection,
+        job.live_id,
+        "abandon",
+        AttemptState.ABANDONED,
+        overdue_at=now,  # whatever a look shows later, the job's own time is over
+        ended_at=now,
+        error=GIVEN_UP,
+    ):
+        return False
+    words = f"{GIVEN_UP}; {patience.next_step}" if patience.next_step else GIVEN_UP
+    if job.state is JobState.FAILED:
+        failed = update(JOB).where(JOB.c.id == job_id, JOB.c.state == JobState.FAILED)
+        return connection.execute(failed.values(error=words)).rowcount == 1
+    given_up = failure(FailureKind.OVERDUE, words, now)
+    return move_job(connection, job_id, "abandon", JobState.FAILED, **given_up)

@@ -1,30 +1,33 @@
-"""Taking over generations that this database did not buy."""
+"""Rows that are looked for in the account's list, and taking over what this database did not buy.
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+A person's word to buy a row counts although the list proves nothing, if it was said for this run
+(:mod:`jobs.evidence.looked_for`). Where the list proves something, what was made since the word is
+found in it.
+"""
+
+from collections.abc import Collection, Container, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from sqlalchemy import Connection, case, func, null, or_, select, update
+from sqlalchemy import Connection, bindparam, case, func, null, or_, select
 from sqlalchemy.sql import ColumnElement
 
-from ..database.tables import ATTEMPT, HELD_BACK, JOB, LIVE, NAMED, QUEUED
+from ..database.tables import ACCOUNT, ATTEMPT, HANDED, HELD_BACK, JOB, LIVE, NAMED, QUEUED, VOID
 from ..evidence.echo import Echo
 from ..evidence.looked_for import Wish
 from ..evidence.matching import WantedRow
 from ..evidence.suspects import Appeared
+from ..model.clock import LATEST
 from ..model.provider import Generation
 from ..model.spec import AskedRow, asked_key
 from ..model.states import FOUND, NOTHING_FOUND, AttemptState, HeldBack, JobState
 from ..model.text import prompt_key, text_key
+from ..ports.adoption import Words
 from ..ports.selection import Sought
 from . import accounts, doubts, holding, latecomers
 from .prepared import Prepared, as_list, columns_from, one_of, read
-from .records.attempts import NewestKnown, PromptSent, SentAt
-from .records.jobs import ListedJob, OwningJob, WishRow
-from .rows import ASKED, REQUEST, move_job, new_attempt
-
-if TYPE_CHECKING:
-    from .database import Store
+from .records import AskedJob, PastAttempt
+from .rows import ASKED, REQUEST, change, move_job, new_attempt, owner_of
 
 
 def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
@@ -38,9 +41,8 @@ def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
 
 def count_wanted(connection: Connection, sought: Sought) -> int:
     """Count the queued rows that a run may buy."""
-    return connection.execute(
-        select(func.count()).select_from(JOB).where(*_wanted(sought))
-    ).scalar_one()
+    wanted = select(func.count()).select_from(JOB).where(*_wanted(sought))
+    return connection.execute(wanted).scalar_one()
 
 
 def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
@@ -54,9 +56,7 @@ def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dic
         rows = rows.where(or_(JOB.c.attempt_id.is_not(None), NAMED))
     if free:
         rows = rows.where(or_(JOB.c.held_back.is_(None), JOB.c.held_back.not_in(FOUND)))
-    return {
-        row.id: Wish(row.fingerprint, row.attempt_id) for row in read(connection, rows, WishRow)
-    }
+    return {number: Wish(*wish) for number, *wish in connection.execute(rows)}
 
 
 def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
@@ -67,19 +67,12 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
     """
     newest = _newest_known(connection, sought)
     listed = (
-        select(
-            JOB.c.id,
-            *REQUEST,
-            JOB.c.held_back,
-            JOB.c.held_back_by,
-            JOB.c.overruled_at,
-        )
+        select(*columns_from(JOB, AskedJob))
         .where(*_wanted(sought))
         .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
     )
-    for row in read(connection, listed, ListedJob):
+    for row in read(connection, listed, AskedJob):
         since, created_since = newest.get((row.id, text_key(row.asked.prompt)), (None, None))
-        found_before = None if row.held_back in NOTHING_FOUND else row.held_back
         yield WantedRow(
             row.id,
             row.asked.prompt,
@@ -87,7 +80,7 @@ def wanted_rows(connection: Connection, sought: Sought) -> Iterator[WantedRow]:
             asked_key(row.asked),
             since,
             created_since,
-            found_before,
+            None if row.held_back in NOTHING_FOUND else row.held_back,
             row.held_back_by,
             row.overruled_at,
         )
@@ -106,7 +99,7 @@ def _newest_known(
         select(
             ATTEMPT.c.job_id,
             ATTEMPT.c.prompt,
-            func.coalesce(sent_at, ATTEMPT.c.accepted_at).label("sent_at"),
+            func.coalesce(sent_at, ATTEMPT.c.accepted_at),
             ATTEMPT.c.created_at,
         )
         .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
@@ -116,9 +109,9 @@ def _newest_known(
         .order_by(ATTEMPT.c.id)
     )
     return {
-        (row.job_id, text_key(row.prompt)): (row.sent_at, row.created_at)
-        for row in read(connection, rows, NewestKnown)
-        if row.sent_at is not None
+        (job, text_key(prompt)): (sent_at, created_at)
+        for job, prompt, sent_at, created_at in connection.execute(rows)
+        if sent_at is not None
     }
 
 
@@ -129,37 +122,17 @@ def doubtful(connection: Connection) -> dict[str, datetime]:
         .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
         .order_by(ATTEMPT.c.intent_at.desc())
     )
-    return {row.prompt: row.intent_at for row in read(connection, sent, PromptSent)}
+    return dict(connection.execute(sent).all())
 
 
 def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
-    """Map shown prompts, folded, to the requests of all rows that they may belong to.
-
-    Args:
-        shown: the prompts.
-        echo: what the list does to prompts.
-    """
+    """Map shown prompts, folded, to the requests of all rows that they may belong to."""
     found: dict[str, set[str]] = {}
     for row in read(connection, select(*REQUEST), AskedRow):
         key = echo.text(row.prompt)
         if key in shown:
             found.setdefault(key, set()).add(asked_key(row))
     return found
-
-
-_KNOWN = Prepared(
-    select(ATTEMPT.c.generation_id).where(ATTEMPT.c.generation_id.in_(one_of("generations")))
-)
-
-
-def known_ids(connection: Connection, generation_ids: Iterable[str]) -> set[str]:
-    """Find which of some generation ids belong to attempts of ours."""
-    return set(_KNOWN.column(connection, generations=as_list(generation_ids)))
-
-
-def known(store: "Store", generation_ids: Iterable[str]) -> set[str]:
-    """Find, in a snapshot of its own, which of some generation ids belong to attempts of ours."""
-    return store.read(lambda connection: known_ids(connection, generation_ids))
 
 
 def take_over(
@@ -176,17 +149,15 @@ def take_over(
     the list had shown it sooner.
 
     Args:
-        job_id: of a queued job.
-        generation: one that no attempt has.
         ahead: seconds by which the provider's clock is ahead of ours.
         fingerprint: what the job must still ask for; None: a person named the generation.
     """
     # checked in this transaction: since the list was read, an answer, a settled doubt or a person
     # may have given the generation to another attempt
-    if known_ids(connection, [generation.id]):
+    if owner_of(connection, generation.id) is not None:
         return False
-    queued = select(*columns_from(JOB, OwningJob)).where(JOB.c.id == job_id, QUEUED)
-    job = next(read(connection, queued, OwningJob), None)
+    queued = select(*columns_from(JOB, AskedJob)).where(JOB.c.id == job_id, QUEUED)
+    job = next(read(connection, queued, AskedJob), None)
     if job is None or fingerprint not in (None, job.asked.fingerprint):
         return False
     # what a void of ours made was charged to this account: taken over at no cost, it would let one
@@ -198,18 +169,18 @@ def take_over(
     else:
         _attach(connection, job, generation, now)
         landed = True
-    connection.execute(update(JOB).where(JOB.c.id == job_id).values(**ASKED))
+    change(connection, JOB, job_id, **ASKED)
     return landed
 
 
 def _void_of(
-    connection: Connection, job: OwningJob, generation: Generation, ahead: float
+    connection: Connection, job: AskedJob, generation: Generation, ahead: float
 ) -> int | None:
     """Find the last void of a job that may have made this generation."""
     if generation.created_at is None:
         return None
     voids = (
-        select(ATTEMPT.c.id, ATTEMPT.c.intent_at)
+        select(*columns_from(ATTEMPT, PastAttempt))
         .where(
             ATTEMPT.c.job_id == job.id,
             ATTEMPT.c.state == AttemptState.VOID,
@@ -217,7 +188,7 @@ def _void_of(
         )
         .order_by(ATTEMPT.c.id.desc())
     )
-    for void in list(read(connection, voids, SentAt)):
+    for void in list(read(connection, voids, PastAttempt)):
         offset = doubts.clock_offset(connection, void.id)
         by = offset.at_least(timedelta(seconds=ahead)).total_seconds()
         if generation.created_at.timestamp() - by >= void.intent_at.timestamp() - MARGIN:
@@ -229,7 +200,7 @@ MARGIN: Final = 30.0
 """Seconds by which two clocks, and the time that a request takes, may differ."""
 
 
-def _attach(connection: Connection, job: OwningJob, generation: Generation, now: datetime) -> None:
+def _attach(connection: Connection, job: AskedJob, generation: Generation, now: datetime) -> None:
     attempt_id = connection.execute(
         new_attempt(
             "take_over",
@@ -256,19 +227,9 @@ def _attach(connection: Connection, job: OwningJob, generation: Generation, now:
             next_look_at=now,
         )
     ).inserted_primary_key[0]  # type: ignore[index]
-    move_job(
-        connection,
-        job.id,
-        "take_over",
-        JobState.PENDING,
-        add={"attempts": 1},
-        attempt_id=attempt_id,
-        submitted_at=now,
-        due_at=None,
-        error_kind=None,
-        error=None,
-        **ASKED,
-    )
+    taken = {"attempt_id": attempt_id, "submitted_at": now, "due_at": None, **ASKED}
+    taken |= {"error_kind": None, "error": None}
+    move_job(connection, job.id, "take_over", JobState.PENDING, {"attempts": 1}, **taken)
 
 
 def waiting(connection: Connection, batch_ids: Sequence[int]) -> list[int]:
@@ -277,3 +238,81 @@ def waiting(connection: Connection, batch_ids: Sequence[int]) -> list[int]:
         HELD_BACK, QUEUED, JOB.c.batch_id.in_(batch_ids), JOB.c.held_back.in_(FOUND)
     )
     return list(connection.execute(found).scalars())
+
+
+_LOOKED = JOB.alias("looked")
+_SENT_AT = select(ATTEMPT.c.intent_at).where(ATTEMPT.c.id == JOB.c.attempt_id).scalar_subquery()
+_WITHOUT_A_WORD = Prepared(
+    select(JOB.c.id).where(
+        QUEUED,
+        JOB.c.id.in_(one_of("jobs")),
+        or_(
+            JOB.c.overruled_at.is_(None),
+            JOB.c.overruled_at < _SENT_AT,
+            JOB.c.overruled_at <= bindparam("since", type_=JOB.c.overruled_at.type),
+        ),
+    )
+)
+"""A word counts until the row was sent again."""
+
+_AWAITING = Prepared(
+    select(JOB.c.id).where(
+        HELD_BACK,
+        QUEUED,
+        JOB.c.held_back == HeldBack.EXISTS,
+        JOB.c.prompt.in_(select(_LOOKED.c.prompt).where(_LOOKED.c.id.in_(one_of("jobs")))),
+    )
+)
+_VOIDED = Prepared(
+    select(ATTEMPT.c.job_id).where(
+        VOID, ATTEMPT.c.ended_at > bindparam("since", type_=ATTEMPT.c.ended_at.type)
+    )
+)
+_TYPED = Prepared(
+    select(JOB.c.id, JOB.c.fingerprint, JOB.c.attempt_id).where(
+        HANDED, QUEUED, JOB.c.held_back == HeldBack.UNASKED, JOB.c.id.in_(one_of("jobs"))
+    )
+)
+_NEWEST = Prepared(select(func.max(ATTEMPT.c.id)))
+
+WITHIN: Final = timedelta(hours=1)
+"""How long a word counts for a run that begins later."""
+
+
+def words_that_count(connection: Connection, now: datetime, *, in_run: bool = False) -> Words:
+    """Return which words count now: those of the last hour, except those an earlier run had.
+
+    Words for a run that is at work count until it ends. Where the list proves nothing, older ones
+    count for nothing: a word that a backup brought back would cover what was bought after it.
+    """
+    began: datetime | None = connection.execute(select(ACCOUNT.c.run_at)).scalar_one_or_none()
+    if began is None:
+        return Words(now - WITHIN, now)
+    return Words(began - WITHIN if in_run else max(began, now - WITHIN), now)
+
+
+def with_awaiting(connection: Connection, job_ids: Collection[int]) -> list[int]:
+    """Return rows, and those that wait for a generation of the same prompts, to compare them."""
+    return sorted({*job_ids, *_AWAITING.column(connection, jobs=as_list(job_ids))})
+
+
+def without_a_word(connection: Connection, job_ids: Collection[int]) -> list[int]:
+    """Return those of some queued rows that nobody said to buy anyway in this run, or for it."""
+    said = words_that_count(connection, LATEST, in_run=True)
+    return _WITHOUT_A_WORD.column(connection, jobs=as_list(job_ids), since=said.since)
+
+
+def voided(connection: Connection, since: datetime) -> list[int]:
+    """Return the rows with a void since a time: it may still turn up."""
+    return _VOIDED.column(connection, since=since)
+
+
+def typed(connection: Connection, job_ids: Collection[int]) -> dict[int, Wish]:
+    """Return the requests of some queued rows that are single videos handed to a run."""
+    rows = _TYPED.all(connection, jobs=as_list(job_ids))
+    return {number: Wish(*wish) for number, *wish in rows}
+
+
+def newest_attempt(connection: Connection) -> int:
+    """Return the number of the newest attempt; 0: there is none."""
+    return int(_NEWEST.scalar(connection) or 0)

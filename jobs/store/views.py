@@ -1,25 +1,23 @@
-"""The lists of :mod:`jobs.queries` inside a transaction of the store, and more questions beside."""
+"""The lists of :mod:`jobs.queries` inside a transaction, and finding and making batches."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
 from sqlite3 import Connection as Sqlite
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, insert, or_, select
 
 from ..database.tables import ATTEMPT, BATCH, JOB
+from ..model.errors import NamesakeError
 from ..model.states import HeldBack, JobState
 from ..model.text import folded_id
-from ..ports.figures import GenerationOwner, QueuedJob
-from ..ports.seen import BatchStatus
-from ..ports.selection import Wanted
+from ..ports.loading import WRITTEN
+from ..ports.seen import BatchRow, GenerationOwner, QueuedJob
 from ..queries import batches as plain_batches
 from ..queries import jobs as plain_jobs
 from . import holding
-from .prepared import driver, read
-from .records.jobs import KindJobs, WantedCount
-
-__all__ = ["BatchStatus", "Wanted"]
-
+from .prepared import Prepared, driver, read
+from .rows import change
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,8 +75,8 @@ def queued_by_kind(
     queued = to_buy(batch_id, held_back)
     if rows is not None:
         queued = (*queued, holding.in_pick(rows))
-    kinds = select(JOB.c.kind, func.count().label("jobs")).where(*queued).group_by(JOB.c.kind)
-    return {row.kind: row.jobs for row in read(connection, kinds, KindJobs)}
+    kinds = select(JOB.c.kind, func.count()).where(*queued).group_by(JOB.c.kind)
+    return dict(connection.execute(kinds).all())
 
 
 def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnElement[bool], ...]:
@@ -88,15 +86,17 @@ def to_buy(batch_id: int, held_back: Collection[HeldBack] = ()) -> tuple[ColumnE
     return (JOB.c.batch_id == batch_id, JOB.c.state == JobState.QUEUED, JOB.c.in_manifest, free)
 
 
-def wanted_counts(connection: Connection, batch_id: int) -> list[WantedCount]:
+def wanted_counts(
+    connection: Connection, batch_id: int
+) -> Iterable[tuple[str, str | None, str, str | None, int]]:
     """Count the jobs of a batch's manifest by state, reason to hold back, kind and campaign."""
     columns = (JOB.c.state, JOB.c.held_back, JOB.c.kind, JOB.c.campaign)
     counted = (
-        select(*columns, func.count().label("jobs"))
+        select(*columns, func.count())
         .where(JOB.c.batch_id == batch_id, JOB.c.in_manifest)
         .group_by(*columns)
     )
-    return list(read(connection, counted, WantedCount))
+    return connection.execute(counted).all()
 
 
 def queued_jobs(
@@ -113,3 +113,74 @@ def last_row(connection: Connection, batch_id: int) -> int:
         select(func.coalesce(func.max(JOB.c.row), 0)).where(JOB.c.batch_id == batch_id)
     ).scalar_one()
     return last
+
+
+_NAMED = Prepared(select(BATCH).where(BATCH.c.name == bindparam("name")), BatchRow)
+_FROM = Prepared(
+    select(BATCH)
+    .where(BATCH.c.source == bindparam("source"), BATCH.c.removed_at.is_(None))
+    .order_by(BATCH.c.id.desc())
+    .limit(1),
+    BatchRow,
+)
+
+
+def find_batch(connection: Connection, name: str | None, source: str) -> BatchRow | None:
+    """Find the batch that a manifest was loaded as, by name if given, else by its path."""
+    if name is not None:
+        return _NAMED.first(connection, name=name)
+    return _FROM.first(connection, source=source)
+
+
+def batch_of(
+    connection: Connection, name: str | None, default_name: str, source: str | None
+) -> BatchRow | None:
+    """Find the batch that :func:`open_batch` would open; None when it would make one."""
+    batch = find_batch(connection, name, source or "")
+    if batch is not None or name is not None:
+        return batch
+    namesake = find_batch(connection, default_name, source or "")
+    if namesake is not None and namesake.source not in (None, source):
+        raise NamesakeError(default_name, namesake.source)
+    return namesake
+
+
+def open_batch(
+    connection: Connection,
+    name: str | None,
+    default_name: str,
+    source: str | None,
+    columns: Iterable[str],
+    now: datetime,
+    reading: Mapping[str, Any] | None = None,
+) -> int:
+    """Find or make the batch of a manifest, and keep its columns.
+
+    Args:
+        name: as the person gave it; None leaves the choice to path and default.
+        default_name: the manifest's own name, or its stem.
+        source: names the manifest, such as its absolute path; None for a batch that has none.
+        columns: the manifest's own columns, for the export.
+        now: when a new batch begins.
+        reading: where the manifest is and how it was read, for whoever writes results into it.
+
+    Raises:
+        LoadError: another file is loaded under the default name.
+    """
+    batch = batch_of(connection, name, default_name, source)
+    if batch is not None:
+        written = WRITTEN if source == batch.source else WRITTEN[:1]
+        kept = {name: said for name, said in (batch.reading or {}).items() if name in written}
+        read_as = {**kept, **(reading or {})} or None
+        change(connection, BATCH, batch.id, source=source, columns=list(columns), reading=read_as)
+        return batch.id
+    new = insert(BATCH).values(
+        name=name or default_name,
+        source=source,
+        columns=list(columns),
+        reading=reading,
+        active=False,
+        paused=False,
+        created_at=now,
+    )
+    return int(connection.execute(new).inserted_primary_key[0])  # type: ignore[index]

@@ -19,11 +19,9 @@ from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, JOB
 from ..model.spec import asked_key
 from ..model.states import ASKED_BY_NAME, AttemptState, JobState
-from .attempt_states import CREATED, VOID, key_is_taken, sent_later
-from .prepared import Prepared, read, values_in
-from .records.attempts import NumberedState, VoidAttempt, VoidsBefore
-from .records.jobs import TakingJob
-from .rows import REQUEST
+from .prepared import Prepared, columns_from, read, values_in
+from .records import AskedJob, VoidAttempt
+from .rows import CREATED, VOID, change, key_is_taken, sent_later
 
 LONGEST_WAIT: Final = timedelta(hours=1)
 """Longest wait until a job is sent again whose submissions came to nothing."""
@@ -31,16 +29,15 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 _MADE_OR_VOID = (*CREATED, AttemptState.VOID)
 _VOIDS = Prepared(
     select(
-        ATTEMPT.c.id,
-        ATTEMPT.c.job_id,
-        ATTEMPT.c.request_key.label("made_for"),
-        ATTEMPT.c.fingerprint.label("sent_as"),
-        JOB.c.batch_id,
-        JOB.c.in_manifest,
-        JOB.c.state,
-        JOB.c.held_back,
-        BATCH.c.removed_at,
-        *REQUEST,
+        *columns_from(
+            JOB,
+            VoidAttempt,
+            id=ATTEMPT.c.id,
+            job_id=ATTEMPT.c.job_id,
+            made_for=ATTEMPT.c.request_key,
+            sent_as=ATTEMPT.c.fingerprint,
+            removed_at=BATCH.c.removed_at,
+        )
     )
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .join(BATCH, BATCH.c.id == JOB.c.batch_id)
@@ -56,7 +53,7 @@ _VOIDS = Prepared(
 
 _SERVED = select(BATCH.c.id).where(BATCH.c.source.is_not(None), BATCH.c.removed_at.is_(None))
 _QUEUED = (
-    select(JOB.c.id, JOB.c.batch_id, JOB.c.held_back, *REQUEST)
+    select(*columns_from(JOB, AskedJob))
     .where(JOB.c.batch_id.in_(_SERVED), text("job.state = 'queued'"), JOB.c.in_manifest)
     .order_by(JOB.c.batch_id, JOB.c.row, JOB.c.id)
 )
@@ -73,8 +70,7 @@ _SENT = Prepared(
 _MOVED = Prepared(
     select(ATTEMPT.c.id, ATTEMPT.c.state)
     .where(_SAME, text("state IN ('void', 'rejected')"))
-    .order_by(ATTEMPT.c.id),
-    NumberedState,
+    .order_by(ATTEMPT.c.id)
 )
 
 
@@ -110,7 +106,7 @@ def follow(connection: Connection) -> None:
             taken.add(row.id)
 
 
-def _distance(pair: tuple[VoidAttempt, TakingJob]) -> tuple[bool, bool, bool, int]:
+def _distance(pair: tuple[VoidAttempt, AskedJob]) -> tuple[bool, bool, bool, int]:
     """Sort rows that somebody asked for first, then its own batch, then the same spelling.
 
     A key is sent again only with the same spelling. Of several voids the newest goes first.
@@ -132,25 +128,25 @@ def _is_its_rows(void: VoidAttempt) -> bool:
 
 def _asking(
     connection: Connection, requests: Mapping[str, Sequence[VoidAttempt]]
-) -> dict[str, list[TakingJob]]:
+) -> dict[str, list[AskedJob]]:
     """List the queued rows that ask for each request, and never sent it themselves."""
     # a row that sent the request itself has an attempt of its own to be watched: with a void of
     # another row it would have two keys for one video (test_a_row_that_was_sent_itself_takes_none)
-    found: dict[str, list[TakingJob]] = {}
+    found: dict[str, list[AskedJob]] = {}
     same = JOB.c.fingerprint.in_(values_in(requests))  # of a folded prompt it is the request
-    for row in read(connection, _QUEUED.where(or_(same, _MAY_FOLD)), TakingJob):
+    for row in read(connection, _QUEUED.where(or_(same, _MAY_FOLD)), AskedJob):
         request = asked_key(row.asked)
         if request in requests and _SENT.first(connection, job=row.id, request=request) is None:
             found.setdefault(request, []).append(row)
     return found
 
 
-def _give(connection: Connection, void: VoidAttempt, taker: TakingJob) -> None:
+def _give(connection: Connection, void: VoidAttempt, taker: AskedJob) -> None:
     """Move a void to a row, with those before it and what was refused for it meanwhile."""
     # all together: one that stayed behind would have its key sent by a second row, once its own
     # row is queued again (test_all_voids_of_a_request_go_together)
     moved = _MOVED.all(connection, job=void.job_id, request=void.made_for)
-    numbers = [one.id for one in moved]
+    numbers = [number for number, _ in moved]
     # only the row changes: batch_id, campaign and day, under which it was reserved, stay, so that
     # it is charged there should it turn up (test_rows_around_voids.py)
     connection.execute(update(ATTEMPT).where(ATTEMPT.c.id.in_(numbers)).values(job_id=taker.id))
@@ -161,12 +157,9 @@ def _give(connection: Connection, void: VoidAttempt, taker: TakingJob) -> None:
         .values(attempt_id=before.scalar_subquery())
     )
     # what was refused and is sent again was not counted
-    voided = sum(one.state == AttemptState.VOID for one in moved)
-    for number, more in ((void.job_id, -voided), (taker.id, voided)):
-        connection.execute(
-            update(JOB).where(JOB.c.id == number).values(attempts=JOB.c.attempts + more)
-        )
-    connection.execute(update(JOB).where(JOB.c.id == taker.id).values(attempt_id=max(numbers)))
+    voided = sum(state == AttemptState.VOID for _, state in moved)
+    change(connection, JOB, void.job_id, attempts=JOB.c.attempts - voided)
+    change(connection, JOB, taker.id, attempts=JOB.c.attempts + voided, attempt_id=max(numbers))
 
 
 def count(connection: Connection, job_id: int) -> int:
@@ -180,13 +173,10 @@ def count(connection: Connection, job_id: int) -> int:
         .where(taken.c.generation_id.is_not(None), taken.c.id < ATTEMPT.c.id)
         .scalar_subquery()
     )
-    return int(
-        connection.execute(
-            select(func.count(func.coalesce(last_taken, 0).distinct())).where(
-                ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == AttemptState.VOID
-            )
-        ).scalar_one()
+    voids = select(func.count(func.coalesce(last_taken, 0).distinct())).where(
+        ATTEMPT.c.job_id == job_id, ATTEMPT.c.state == AttemptState.VOID
     )
+    return connection.execute(voids).scalar_one()
 
 
 def due_after(
@@ -198,14 +188,13 @@ def due_after(
     as its doubt took to settle, then twice, three times … as long.
     """
     others = ATTEMPT.alias()
-    voids_before = (
+    voids = (
         select(func.count())
         .select_from(others)
         .where(others.c.job_id == job_id, others.c.state == AttemptState.VOID)
         .scalar_subquery()
-        .label("voids")
     )
-    found = select(voids_before, ATTEMPT.c.intent_at).where(ATTEMPT.c.id == attempt_id)
-    before = next(read(connection, found, VoidsBefore))
-    wait = (now - before.intent_at) * (before.voids - 1)
+    found = select(voids, ATTEMPT.c.intent_at).where(ATTEMPT.c.id == attempt_id)
+    count, intent_at = connection.execute(found).one()
+    wait = (now - intent_at) * (count - 1)
     return now + min(wait, LONGEST_WAIT) if wait > timedelta(0) else None

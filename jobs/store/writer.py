@@ -7,13 +7,14 @@ fails takes nothing else with it.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from ..model.unusable import unusable
+from ..model.errors import unusable
 from .prepared import driver
 
 T = TypeVar("T")
@@ -42,7 +43,6 @@ class Writer:
 
     Args:
         connection: used for writing by this object alone.
-        path: the database's file, for messages.
         observer: called in every transaction before its COMMIT.
     """
 
@@ -73,7 +73,7 @@ class Writer:
             self._rollback()
 
     def spool(self, work: Callable[[Connection], T]) -> T:
-        """Run work on temporary tables alone: it blocks no other writer, and is not durable."""
+        """Run work on temporary tables alone, however long it takes: it blocks no other writer."""
         return self._within("BEGIN", work, None)
 
     def _within(
@@ -84,16 +84,10 @@ class Writer:
     ) -> T:
         self.flush()
         self._execute(begin)
-        try:
+        with self._rolled_back():
             result = work(self._connection)
             if observer:
                 observer(self._connection)
-        except BaseException as error:
-            self._rollback()
-            plain = self._plain(error)
-            if plain is error:
-                raise
-            raise plain from error
         self._end()
         return result
 
@@ -102,9 +96,9 @@ class Writer:
     ) -> T:
         """Queue work for this turn's transaction and wait until that is durable.
 
-        Args:
-            work: done in a savepoint of its own.
-            then: called with what it returned once that is durable, before any task runs.
+        It is done even when the waiting task is cancelled: an answer that was paid for is written
+        down whoever still wants to hear of it. ``then`` is called with what it returned once that
+        is durable, before any other task runs.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -158,15 +152,21 @@ class Writer:
             raise self._plain(error) from error
 
     def _end(self) -> None:
-        try:
+        with self._rolled_back():
             driver(self._connection).execute("COMMIT")
+        self._connection.commit()  # SQLAlchemy's own idea of a transaction
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[None]:
+        """Roll back if anything fails, and raise it in plain words."""
+        try:
+            yield
         except BaseException as error:
             self._rollback()
             plain = self._plain(error)
             if plain is error:
                 raise
             raise plain from error
-        self._connection.commit()  # SQLAlchemy's own idea of a transaction
 
     def _rollback(self) -> None:
         # Ctrl-C inside of a statement has SQLAlchemy drop the connection: SQLite rolled back then

@@ -17,9 +17,9 @@ from support.shell import call
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from jobs.database.tables import ATTEMPT, BATCH, JOB
-from jobs.model.again import Patience
+from jobs.model.retry import Patience
 from jobs.model.states import JobState
-from jobs.store import Store, standing, steering
+from jobs.store import Store, steering
 
 RUN = ("--rate", "0", "--poll-interval", "0.05", "--no-download", "--retries", "0")
 IMPATIENT = (*RUN, "--generation-timeout", "0.2")
@@ -219,14 +219,14 @@ def test_every_dry_run_says_what_the_deed_does(
 
     def work(connection: Connection) -> None:
         fill(connection, rows)
-        before = standing.of(connection, ids)
+        before = steering.standings(connection, ids)
         promised = {
             number
-            for number, why in standing.may_be_retried(connection, ids, terms).items()
+            for number, why in steering.may_be_retried(connection, ids, terms).items()
             if why is None
         }
         assert set(steering.retry(connection, ids, terms)) == promised
-        after = standing.of(connection, ids)
+        after = steering.standings(connection, ids)
         for number in ids:
             moved = before[number] != after[number]
             assert moved == (number in promised)
@@ -241,11 +241,11 @@ def test_every_dry_run_says_what_the_deed_does(
         patience = Patience(EPOCH, timedelta(minutes=30))
         promised = {
             number
-            for number, why in standing.may_be_given_up(connection, ids, patience).items()
+            for number, why in steering.may_be_given_up(connection, ids, patience).items()
             if why is None
         }
-        assert set(standing.give_up(connection, ids, patience)) == promised
-        for number, job in standing.of(connection, ids).items():
+        assert set(steering.abandon(connection, ids, patience)) == promised
+        for number, job in steering.standings(connection, ids).items():
             if number in promised:
                 assert (job.state, job.live) == (JobState.FAILED, None)
         raise UndoneError

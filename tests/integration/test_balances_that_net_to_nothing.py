@@ -15,7 +15,6 @@ from support.lost import LOST, PRICE, hide, waits
 from support.policies import policy as policy_with
 
 from jobs.database.tables import ACCOUNT
-from jobs.model.again import Patience
 from jobs.model.money import Micros
 from jobs.model.provider import (
     FailureKind,
@@ -27,6 +26,7 @@ from jobs.model.provider import (
     UnreachableError,
 )
 from jobs.model.provider import GenerationRequest as Request
+from jobs.model.retry import Patience
 from jobs.reconciliation.by_word import resolve_never_made
 from jobs.services.runner import Runner
 from jobs.store import steering, takeovers, views

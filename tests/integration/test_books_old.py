@@ -9,7 +9,7 @@ from support.xlsb import Failed, xlsb
 
 from batchsora.manifest.books.xls import Xls
 from batchsora.manifest.raw import Reading
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 ROWS = (
     ["id", "prompt", "duration", "note"],

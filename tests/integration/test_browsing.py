@@ -15,7 +15,7 @@ from support.engine import Engine, spec
 
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.model.states import FailureKind, JobState
-from jobs.ports.selection import Filter
+from jobs.ports.selection import Filter, Wanted
 from jobs.store import browsing, steering, views
 from jobs.store.prepared import driver
 
@@ -40,7 +40,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def meant(engine: Engine, which: Filter) -> list[int]:
     """Find the same jobs the plain way."""
-    wanted = views.Wanted("night", which.states, which.kinds, which.campaigns, search=which.search)
+    wanted = Wanted("night", which.states, which.kinds, which.campaigns, search=which.search)
     return sorted(engine.store.read(lambda c: [job.id for job in views.jobs(c, wanted)]))
 
 
@@ -80,7 +80,7 @@ def test_pages_follow_one_another(engine: Engine, which: Filter, limit: int) -> 
 
 def test_the_course_adds_up(engine: Engine) -> None:
     """Whatever a while is, the sums are those of the jobs."""
-    jobs = engine.store.read(lambda c: list(views.jobs(c, views.Wanted("night"))))
+    jobs = engine.store.read(lambda c: list(views.jobs(c, Wanted("night"))))
     states = Counter(job.state for job in jobs)
     for seconds in (60, 300, 3600):
         buckets = engine.store.read(lambda c, s=seconds: browsing.course(c, 1, s))

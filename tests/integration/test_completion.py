@@ -17,7 +17,7 @@ from support.shell import Shell
 
 from batchsora.cli import COMMANDS, group
 from batchsora.cli.common import Cli
-from batchsora.cli.completing import MOST
+from batchsora.cli.picking import MOST
 from jobs.database import schema
 
 HEAVY = {"sqlmodel", "sqlalchemy", "alembic", "httpx", "aiohttp", "pydantic", "yaml", "rich"}

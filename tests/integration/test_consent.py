@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from support.blank import blank
 from support.engine import Engine, spec
 from support.invariants import Invariants
+from support.loads import load
 
 from jobs.database.tables import BATCH, JOB
 from jobs.evidence.looked_for import Wish
@@ -26,7 +27,7 @@ from jobs.model.provider import (
 from jobs.model.states import ASKED_BY_NAME, FOUND, FailureKind, HeldBack, JobState, Reason
 from jobs.ports.selection import Sought
 from jobs.services.runner import Runner
-from jobs.store import Store, handing, holding, loading, outstanding, steering, takeovers, views
+from jobs.store import Store, handing, holding, outstanding, steering, takeovers, views
 
 FAILED = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="broken")
 
@@ -400,7 +401,7 @@ def test_an_edited_row_is_in_nobodys_hands(engine: Engine, state: str) -> None:
         kind = lambda request: engine.provider.kind(request).key  # noqa: E731
         rows = [spec(f"o{i}", "another prompt" if i == 3 else None, row=i) for i in range(12)]
         now = engine.clock.now()
-        loading.load(connection, 2, rows, kind, now, held_back=HeldBack.UNASKED)
+        load(connection, 2, rows, kind, now, held_back=HeldBack.UNASKED)
 
     def during(runner: Runner) -> None:
         beside(engine, lambda c: handing.hand_over(c, hand))(runner)

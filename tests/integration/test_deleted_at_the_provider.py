@@ -19,7 +19,7 @@ from jobs.model.provider import (
     UnreachableError,
 )
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
+from jobs.reconciliation.adoption import EarlierWork, find_earlier
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def night(engine: Engine, number: int) -> EarlierWork:
     work = run_virtual(
         find_earlier(engine.store, engine.provider, engine.clock, Sought([number + 1]))
     )
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     engine.run([number + 1], looked_at=engine.clock.now(), looked_for=work.looked_at)
     return work
 

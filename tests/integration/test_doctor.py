@@ -18,7 +18,7 @@ from batchsora.sandbox.world import World
 from batchsora.settings import Settings, Token
 from batchsora.usecases import doctor
 from batchsora.usecases.doctor import Check, State, exit_of_checks
-from jobs.database import mounts
+from jobs.database import owners
 from jobs.database.lock import runner_lock
 from jobs.database.schema import HEAD
 from jobs.model.clock import SystemClock
@@ -358,7 +358,7 @@ def test_a_network_drive_is_told(
     assert call("run", "night.csv", *QUICK).code == 0
     table = tmp_path / "mountinfo"
     table.write_text("28 1 0:1 / / rw,relatime shared:1 - cifs //nas/a rw\n")
-    monkeypatch.setattr(mounts, "MOUNTS", table)
+    monkeypatch.setattr(owners, "MOUNTS", table)
     said = call("doctor", "--json")
     assert said.code == 5
     assert "network drive (cifs)" in checks(said)["place"]["found"]

@@ -459,7 +459,9 @@ def test_a_file_that_is_gone_is_wanted_again_without_a_look_at_all_jobs(
     fetch(engine, Server(), tmp_path / "v")
     statements: list[str] = []
     engine.store.write(lambda c: driver(c).set_trace_callback(statements.append))
-    engine.store.write(lambda c: files.forget_file(c, 2))
+    engine.store.write(
+        lambda c: files.forget_files(c, [gone] if (gone := files.file_of(c, 2)) else [])
+    )
     engine.store.write(lambda c: driver(c).set_trace_callback(None))
     wanted = engine.store.read(lambda c: files.wanted_files(c, [1], 10))
     assert [item.attempt_id for item in wanted] == [2]

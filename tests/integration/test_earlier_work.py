@@ -25,7 +25,7 @@ from jobs.model.provider import (
 from jobs.model.states import FailureKind, HeldBack, Reason
 from jobs.ports.selection import Sought
 from jobs.reconciliation import adoption
-from jobs.reconciliation.adoption import find_earlier, hold_back, read_list, take_over
+from jobs.reconciliation.adoption import find_earlier, read_list, take_over
 from jobs.services.runner import Runner
 from jobs.store import holding, outcomes, steering
 
@@ -52,7 +52,7 @@ def test_rows_that_exist_are_found_and_left_out(engine: Engine) -> None:
     engine.load([spec(name, row=i) for i, name in enumerate("abc")])
     work = look(engine)
     assert (len(work.matches), work.jobs) == (2, 3)
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     assert engine.run().reason is Reason.FINISHED
     assert [prompt for prompt, _ in engine.provider.posts] == ["prompt of c"]
     assert engine.jobs()["a"].state == "queued"
@@ -87,13 +87,13 @@ def test_what_is_held_back_stays_so_beside_a_doubt_of_its_prompt(engine: Engine)
     for made in engine.provider.made:
         made.created_at -= timedelta(days=1)
     engine.load([spec("r0", "prompt of a"), spec("r1", "prompt of a", row=1)])
-    hold_back(engine.store, look(engine))
+    engine.store.adoption.hold_back(look(engine))
     held = {key: job.held_back_by for key, job in engine.jobs().items()}
     assert held == {"r0": "old-a", "r1": None}
     engine.provider.script = {"prompt of a": [InDoubt("the connection dropped")]}
     engine.run(grace=20)
     assert engine.jobs()["r1"].state == "in_doubt"
-    hold_back(engine.store, look(engine))
+    engine.store.adoption.hold_back(look(engine))
     assert engine.jobs()["r0"].held_back_by == "old-a"
 
 
@@ -197,7 +197,7 @@ def test_the_list_is_read_to_its_real_end(
     assert len(work.matches) == found
     assert work.looked == (len(newest) + 2 if way in WITHOUT_GAPS else work.looked)
     assert len(work.not_looked) == (0 if whole else 3 - found)
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     engine.run()
     bought = [prompt for prompt, _ in engine.provider.posts]
     assert bought == (["prompt of c"] if whole else [])
@@ -219,7 +219,7 @@ def test_beyond_the_bound_rows_wait(engine: Engine, monkeypatch: pytest.MonkeyPa
         engine.provider.make(GenerationRequest(f"new {n}", "9:16", 10))
     work = look(engine)
     assert (work.looked, list(work.not_looked)) == (100, [1])
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     engine.run()
     assert engine.provider.posts == []
     assert engine.jobs()["x"].held_back == "not_looked"
@@ -227,7 +227,7 @@ def test_beyond_the_bound_rows_wait(engine: Engine, monkeypatch: pytest.MonkeyPa
     assert "with --buy-again it buys them unchecked" in said
     assert "--adopt-existing" not in said  # nothing was found that could be taken over
     monkeypatch.undo()
-    hold_back(engine.store, look(engine))
+    engine.store.adoption.hold_back(look(engine))
     engine.run()
     assert [prompt for prompt, _ in engine.provider.posts] == ["prompt of x"]
 
@@ -270,7 +270,7 @@ def test_what_became_of_old_attempts_says_nothing(engine: Engine, outcome: objec
         engine.provider.make(GenerationRequest("prompt of x", "9:16", 10))
     work = look(engine)
     assert len(work.matches) == 1
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     assert engine.jobs()["x"].held_back == "exists"
     assert take_over(engine.store, work, engine.clock.now()) == 1
     job = engine.jobs()["x"]
@@ -285,15 +285,15 @@ def test_what_became_of_old_attempts_says_nothing(engine: Engine, outcome: objec
 def test_a_row_that_is_held_back_stays_so_while_its_reason_is_not_shown(engine: Engine) -> None:
     """A list that leaves an entry out the next time is no word that the row may be bought."""
     engine.load([spec("a")])
-    hold_back(engine.store, look(engine))
+    engine.store.adoption.hold_back(look(engine))
     made = engine.provider.made[0]
     engine.provider.made.remove(made)
-    hold_back(engine.store, look(engine))
+    engine.store.adoption.hold_back(look(engine))
     assert engine.jobs()["a"].held_back == "exists"
     made.takes, made.end = 0.0, GenerationPhase.FAILED
     engine.provider.ends = {made.prompt: [Generation("", GenerationPhase.FAILED, message="no")]}
     engine.provider.made.append(made)
-    hold_back(engine.store, look(engine))
+    engine.store.adoption.hold_back(look(engine))
     assert engine.jobs()["a"].held_back is None
 
 
@@ -302,7 +302,7 @@ def test_rows_of_one_prompt_that_differ_are_left_to_a_person(engine: Engine) -> 
     engine.load([spec("a", row=1), spec("b", prompt="prompt of a", duration=15, row=2)])
     work = look(engine)
     assert take_over(engine.store, work, engine.clock.now()) == 0
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     assert {job.held_back for job in engine.jobs().values()} == {"exists"}
     engine.run()
     assert engine.provider.posts == []

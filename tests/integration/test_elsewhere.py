@@ -24,7 +24,7 @@ from jobs.model.provider import FailureKind, Generation, GenerationPhase, Genera
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import HeldBack, Reason
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
+from jobs.reconciliation.adoption import EarlierWork, find_earlier
 from jobs.store import holding, steering
 
 ROWS, TOGETHER = 60, 4
@@ -223,7 +223,7 @@ def test_a_time_before_the_run_is_no_news_over_http(call: Shell, world: World) -
 def looked_for(engine: Engine) -> EarlierWork:
     """Look for earlier work, and hold back what was found, as a run does before it buys."""
     work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     return work
 
 

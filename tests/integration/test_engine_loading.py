@@ -12,7 +12,7 @@ from jobs.model.errors import LoadError
 from jobs.model.provider import Rejected
 from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
-from jobs.store import batches
+from jobs.store import views
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_another_file_of_the_same_name_is_refused(engine: Engine) -> None:
 
     def opened(name: str | None, source: str) -> int:
         return engine.store.write(
-            lambda c: batches.open_batch(c, name, "prompts", source, ["prompt"], now)
+            lambda c: views.open_batch(c, name, "prompts", source, ["prompt"], now)
         )
 
     first = opened(None, "/one/prompts.csv")

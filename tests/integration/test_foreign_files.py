@@ -20,9 +20,9 @@ from batchsora.apart import ApartError, Bounds, ask, asking
 from batchsora.manifest.formats.apart_table import TASK
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.web.posters import Pictures
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.annotate import Columns, annotate
 from batchsora.workbook.package import check_package
-from batchsora.workbook.problems import WorkbookError
 
 ROOM = 300
 """MB that a small file may take, Python included."""
@@ -35,7 +35,7 @@ from pathlib import Path
 from batchsora.manifest.read import ManifestError, open_manifest
 from batchsora.workbook.annotate import Columns, annotate
 from batchsora.workbook.package import check_package
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 try:
     count = sum(1 for _ in open_manifest(Path(sys.argv[1])).spec_rows(lambda request: "kind"))
     said = f"rows: {count}"

@@ -6,8 +6,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from batchsora.manifest import heads
 from batchsora.manifest.errors import ManifestError
-from batchsora.manifest.formats import book_head
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.rows.columns import MOST_COLUMNS
@@ -89,6 +89,6 @@ def test_a_reader_that_was_taken_over_is_not_believed(
     workbook: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it answers that is no head is one error."""
-    monkeypatch.setattr(book_head, "TASK", "batchsora.manifest.formats.apart_table:prepare")
+    monkeypatch.setattr(heads, "TASK", "batchsora.manifest.formats.apart_table:prepare")
     with pytest.raises(ManifestError, match="gave an invalid answer"):
         head_of(workbook)

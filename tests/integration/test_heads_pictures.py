@@ -10,8 +10,7 @@ from support.shell import Shell
 from support.tiny import PNG
 
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.images.row_images import Images
-from batchsora.manifest.images.whole_picture import check_whole
+from batchsora.manifest.images.row_images import Images, check_whole
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import open_manifest
 from jobs.model.provider import ImageRef

@@ -11,7 +11,7 @@ from batchsora.composition.databases import existing_store
 from batchsora.result_columns import RESULT_NAMES
 from batchsora.sandbox.world import World
 from jobs.ports.selection import Verdict
-from jobs.store import reviews, views
+from jobs.store import browsing, views
 
 TWICE = ("price", "file", "submitted_at", "completed_at")
 """Written otherwise in JSON: no price is ``0.00``, the path is whole, times have their zone."""
@@ -31,7 +31,7 @@ def test_each_result_of_each_row(call: Shell) -> None:
     with existing_store(Path("batchsora.db").absolute()) as store:
         attempt = store.read(lambda c: views.find_job(c, "a", "night")).attempt_id
         now = datetime(2026, 1, 1, tzinfo=UTC)
-        store.write(lambda c: reviews.judge(c, attempt, Verdict.FAVOURITE, now))
+        store.write(lambda c: browsing.judge(c, attempt, Verdict.FAVOURITE, now))
     assert call("export", "-o", "out.csv", "--batch", "night").code == 0
     with Path("out.csv").open(encoding="utf-8-sig", newline="") as file:
         written = list(csv.DictReader(file))

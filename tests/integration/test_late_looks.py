@@ -16,7 +16,7 @@ from jobs.model.provider import FailureKind
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import find_earlier, take_over
 from jobs.reconciliation.by_word import resolve_as
 from jobs.store import handing, steering, takeovers, views
 
@@ -242,7 +242,7 @@ def test_a_look_releases_only_what_it_looked_at(engine: Engine) -> None:
     assert [row.job_id for row in work.released] == [engine.jobs()["r0"].id]
     engine.load([spec("r0", "another prompt"), spec("s0", row=1)], held_back=HeldBack.UNASKED)
     assert engine.jobs()["r0"].held_back == "unasked"
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     assert engine.jobs()["r0"].held_back == "unasked"
 
 
@@ -254,7 +254,7 @@ def test_what_a_look_found_is_not_held_against_another_request(engine: Engine) -
     work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
     assert [one.takeable for one in work.matches] == [True]
     engine.load([spec("r0", "another prompt"), spec("s0", row=1)], held_back=HeldBack.UNASKED)
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     assert take_over(engine.store, work, engine.clock.now()) == 0
     assert (engine.jobs()["r0"].state, engine.jobs()["r0"].held_back) == ("queued", "unasked")
 

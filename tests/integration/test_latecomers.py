@@ -10,7 +10,6 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.model.again import Patience
 from jobs.model.provider import (
     Generation,
     GenerationPhase,
@@ -19,9 +18,10 @@ from jobs.model.provider import (
     SubmitOutcome,
     UnreachableError,
 )
+from jobs.model.retry import Patience
 from jobs.model.states import FailureKind, JobState, Reason
 from jobs.ports.loading import OnChange
-from jobs.store import holding, latecomers, looks, outcomes, past, standing, steering
+from jobs.store import holding, latecomers, looks, outcomes, past, steering
 from jobs.store.latecomers import ADOPTED, LATE_OF_BEFORE, OF_BEFORE, SURPLUS, Appeared
 
 Make = Callable[..., Engine]
@@ -77,7 +77,7 @@ def test_a_void_that_turns_up_is_the_rows_wherever_the_row_stands(
     assert (attempt.state, attempt.error, attempt.price_micros) == ("completed", ADOPTED, PRICE)
     job = engine.jobs()["r0"]
     assert (job.state, job.error_kind, job.charged_micros) == ("completed", None, PRICE)
-    assert (runners[0].reappeared, runners[0].surplus) == (1, 0)
+    assert (runners[0].reappeared, runners[0].left.surplus) == (1, 0)
     assert len(engine.provider.posts) == 1
     assert engine.status().twice == 0
 
@@ -134,7 +134,7 @@ def test_only_what_a_later_attempt_may_have_bought_is_paid_for_twice(
         engine.store.write(lambda c: outcomes.void(c, replacement.id, "said so", now))
     elif later == "abandoned":
         patience = Patience(now, timedelta(0))
-        assert engine.store.write(lambda c: standing.give_up(c, [void.job_id], patience))
+        assert engine.store.write(lambda c: steering.abandon(c, [void.job_id], patience))
     assert engine.attempts()[-1].state == later
     found = engine.store.write(lambda c: latecomers.reappear(c, void.id, "gen-0", now))
     assert found is (Appeared.SURPLUS if twice else Appeared.ADOPTED)
@@ -167,7 +167,7 @@ def overdue(make: Make, takes: float = 10_000.0) -> Engine:
 
 def give_up(engine: Engine) -> list[int]:
     patience = Patience(engine.clock.now(), timedelta(minutes=30))
-    return engine.store.write(lambda c: standing.give_up(c, [1], patience))
+    return engine.store.write(lambda c: steering.abandon(c, [1], patience))
 
 
 def test_what_is_given_up_stays_charged_and_may_be_bought_again(make: Make) -> None:

@@ -19,7 +19,7 @@ from jobs.model.provider import Generation, GenerationPhase, GenerationRequest
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import FailureKind, Reason
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, take_over
 
 LONG = "{} a heron & a boat in tall reeds at dusk, number {} of a series, and so on until the end"
 ROWS = [LONG.format(n, n) for n in range(12)]
@@ -75,7 +75,7 @@ def others(engine: Engine, *prompts: str) -> list[str]:
 def look(engine: Engine) -> EarlierWork:
     """Look before buying, and hold back what must wait."""
     work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     return work
 
 

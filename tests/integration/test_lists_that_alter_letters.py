@@ -12,7 +12,7 @@ from support.loop import run_virtual
 
 from jobs.model.provider import Generation, GenerationRequest
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
+from jobs.reconciliation.adoption import EarlierWork, find_earlier
 from jobs.store import holding
 
 CYRILLIC = "цапля и лодка в высоком тростнике на закате, номер {} из серии, и так до самого конца"
@@ -65,7 +65,7 @@ def others(engine: Engine, *prompts: str) -> None:
 def night(engine: Engine) -> EarlierWork:
     """Look and run, as `batchsora run` does."""
     work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1])))
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     engine.run(looked_at=engine.clock.now(), looked_for=work.looked_at)
     return work
 

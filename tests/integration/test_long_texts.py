@@ -3,8 +3,7 @@
 import pytest
 from support.hostile_texts import hostile_texts
 
-from jobs.evidence.echo import Likeness, learn_most, plain, resembles
-from jobs.evidence.letters import marks_dropped
+from jobs.evidence.echo import Likeness, learn_most, marks_dropped, plain, resembles
 from jobs.model.text import prompt_key, same_text, text_key
 
 HOSTILE = hostile_texts(60_000)

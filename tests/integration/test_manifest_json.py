@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsora.manifest.formats import tree
-from batchsora.manifest.formats.csv_lines import LONGEST_LINE
+from batchsora.manifest.formats.csv_dialect import LONGEST_LINE
 from batchsora.manifest.formats.csv_reader import MOST_CELLS
 from batchsora.manifest.formats.json_reader import open_jsonl
 from batchsora.manifest.raw import PLAIN, RawRow, Reading

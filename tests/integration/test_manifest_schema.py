@@ -18,8 +18,7 @@ from support.shell import Shell
 from batchsora.manifest import read, values
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.formats import tree
-from batchsora.manifest.formats.json_reader import open_json
-from batchsora.manifest.formats.json_tree import read_document
+from batchsora.manifest.formats.json_reader import open_json, read_document
 from batchsora.manifest.formats.tree_table import OWN, SCHEMA_KEY, TOP_LEVEL
 from batchsora.manifest.formats.yaml_tree import open_yaml, parsed
 from batchsora.manifest.rows.headers import SYNONYMS, WEAK

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from support.books import saved_as
 
-from batchsora.manifest.books.xls_formulas import gives_number
+from batchsora.manifest.books.xls import gives_number
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import open_manifest
 from jobs.model.spec import JobSpec

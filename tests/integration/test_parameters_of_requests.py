@@ -5,12 +5,13 @@ from typing import Any, Final
 
 import pytest
 from support.engine import Engine, spec
+from support.loads import load
 
 from jobs.model.errors import LoadError
 from jobs.model.provider import GenerationRequest, Kind, Rejected
 from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
-from jobs.store import loading, steering
+from jobs.store import steering
 
 SEED: Final = {"parameters": {"seed": 7, "negative_prompt": "rain"}}
 
@@ -26,7 +27,7 @@ def loaded(engine: Engine, *rows: Any, **options: Any) -> Any:
     """Load rows whose model's kinds nobody need know."""
     named = lambda request: Kind("fake", request.model, "10").key  # noqa: E731
     return engine.store.write(
-        lambda c: loading.load(c, 1, list(rows), named, engine.clock.now(), **options)
+        lambda c: load(c, 1, list(rows), named, engine.clock.now(), **options)
     )
 
 

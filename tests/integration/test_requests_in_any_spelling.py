@@ -24,7 +24,7 @@ from jobs.model.provider import Generation, GenerationPhase, InDoubt
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import FailureKind, HeldBack
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import find_earlier, take_over
 from jobs.store import holding, outcomes, past
 
 BROKEN = Generation("", GenerationPhase.FAILED, failure=FailureKind.SYSTEM, message="render error")
@@ -124,7 +124,7 @@ def test_what_a_void_of_ours_made_is_charged_however_the_row_is_spelled(
     async def look() -> int:
         sought = engine.store.spool(lambda c: holding.note(c, Sought([1])))
         work = await find_earlier(engine.store, engine.provider, engine.clock, sought)
-        hold_back(engine.store, work)
+        engine.store.adoption.hold_back(work)
         return take_over(engine.store, work, engine.clock.now())
 
     taken = run_virtual(look())

@@ -17,7 +17,7 @@ from jobs.model.provider import FailureKind, ForbiddenError, UnreachableError
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import HeldBack
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
+from jobs.reconciliation.adoption import EarlierWork, find_earlier
 from jobs.services import late_look
 from jobs.store import handing, steering
 
@@ -124,7 +124,7 @@ def test_a_row_that_failed_is_retried_and_has_a_newer_one(
     if beside == "before a run":
         engine.store.write(lambda c: steering.retry(c, [job], now=engine.clock.now()))
     work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, Sought([1, 2])))
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     own = beside in ("before a run", "its own run")
     engine.run(
         [1, 2] if own else [2],

@@ -9,7 +9,7 @@ from support.engine import Engine, spec
 from jobs.model.ledger import campaign_key, day_key
 from jobs.model.states import Blocked
 from jobs.ports.control import Room
-from jobs.runtime.policy import PRICE_CEILING
+from jobs.runtime.run_context import PRICE_CEILING
 from jobs.store import accounts, steering
 from jobs.store.control_store import in_the_way
 

@@ -341,7 +341,7 @@ def test_a_void_that_turns_up_after_its_replacement_is_charged_and_told(make: Ma
     engine.run(grace=60, during=runners.append)
     engine.clock.start += timedelta(seconds=600)
     engine.run(grace=60, during=runners.append)
-    assert [runner.surplus for runner in runners] == [0, 1]
+    assert [runner.left.surplus for runner in runners] == [0, 1]
     first, second = [a for a in engine.attempts() if a.prompt == "prompt of r0"]
     assert (first.state, second.state) == ("abandoned", "completed")
     assert engine.budget("batch:1").charged_micros == engine.provider.charged == 4 * 120_000

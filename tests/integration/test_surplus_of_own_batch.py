@@ -7,9 +7,9 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 
-from jobs.model.again import Patience
+from jobs.model.retry import Patience
 from jobs.ports.selection import Sought
-from jobs.store import past, standing, steering
+from jobs.store import past, steering
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def surplus(engine: Engine) -> None:
     job = engine.jobs()["r0"]
     assert (job.state, job.error_kind) == ("failed", "overdue")
     assert engine.store.write(
-        lambda c: standing.give_up(c, [job.id], Patience(engine.clock.now(), timedelta(0)))
+        lambda c: steering.abandon(c, [job.id], Patience(engine.clock.now(), timedelta(0)))
     )
     engine.provider.takes = 300.0
     assert engine.store.write(lambda c: steering.retry(c, [job.id], now=engine.clock.now()))

@@ -14,7 +14,7 @@ from support.provider import Made
 from jobs.database.tables import ATTEMPT
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.model.states import UNENDED, FailureKind, Reason
-from jobs.store import purchase_store, steering, unended, views
+from jobs.store import purchase_store, steering, update_store, views
 
 Make = Callable[..., Engine]
 ODD = Generation("", GenerationPhase.UNKNOWN, said_state="frobnicated")
@@ -79,7 +79,7 @@ def test_when_patience_ends_the_job_fails_by_what_was_seen_last(
     assert "checks it first" in job.error
     assert job.attempt_state == "accepted"
     assert job.is_unended
-    assert engine.store.read(lambda c: unended.any_unended(c, 1))
+    assert engine.store.read(lambda c: update_store.any_unended(c, 1))
     assert engine.store.write(lambda c: steering.retry(c, [job.id])) == []
     assert len(engine.provider.made) == 1
 
@@ -94,7 +94,7 @@ def test_a_later_run_writes_a_late_video_down(make: Make, shown: Generation) -> 
     engine.run(generation_timeout=300.0)
     job = job_of(engine)
     assert (job.state, job.error_kind, job.error, job.said_state) == ("completed", None, None, None)
-    assert not engine.store.read(lambda c: unended.any_unended(c, 1))
+    assert not engine.store.read(lambda c: update_store.any_unended(c, 1))
     assert len(engine.provider.made) == 1
 
 
@@ -194,4 +194,4 @@ def test_ids_kept_in_capitals_are_the_same_generations(make: Make, start: str) -
     engine.store.write(lambda c: purchase_store.recover(c, engine.clock.now()))
     kept = [attempt.generation_id for attempt in engine.attempts()]
     assert kept == [names[0].lower(), names[1], names[2]]
-    assert engine.store.write(unended.fold_ids) == 0
+    assert engine.store.write(update_store.fold_ids) == 0

@@ -17,7 +17,7 @@ from jobs.database.tables import JOB
 from jobs.model.provider import GenerationRequest, InDoubt, Rejected, Throttled
 from jobs.model.states import FailureKind
 from jobs.ports.selection import Sought
-from jobs.store import batches, handing, latecomers, looks, outcomes, past, steering
+from jobs.store import handing, latecomers, looks, outcomes, past, steering, views
 
 PRICE = 120_000
 VIDEO = "https://cdn.example/0.mp4"
@@ -203,7 +203,7 @@ def test_a_single_video_is_looked_for_as_a_void_alone(engine: Engine, *, shown: 
     engine.load([spec(f"o{i}", row=i) for i in range(400)])
 
     def add(connection: Any) -> int:
-        batch = batches.open_batch(connection, None, "single", None, ["id", "prompt"], now())
+        batch = views.open_batch(connection, None, "single", None, ["id", "prompt"], now())
         return steering.add(connection, batch, spec("s", "x"), "fake/sora/10", now())
 
     number = engine.store.write(add)

@@ -9,7 +9,7 @@ from support.shell import Said, Shell
 from batchsora.cli.common import Cli
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from jobs.database import mounts
+from jobs.database import owners
 
 QUICK = ("--budget", "9", "--poll-interval", "0.05", "--rate", "0", "--no-download")
 Call = Callable[..., Said]
@@ -38,7 +38,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def on_a_network_drive(monkeypatch: pytest.MonkeyPatch) -> None:
     table = Path("mountinfo")
     table.write_text("28 1 0:1 / / rw,relatime shared:1 - nfs4 nas:/volume1 rw,vers=4.2\n")
-    monkeypatch.setattr(mounts, "MOUNTS", table.absolute())
+    monkeypatch.setattr(owners, "MOUNTS", table.absolute())
 
 
 @pytest.mark.parametrize(

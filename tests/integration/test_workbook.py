@@ -22,11 +22,11 @@ from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 
 from batchsora.result_columns import RESULT_NAMES, result_headers
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.annotate import Columns, annotate
 from batchsora.workbook.cells import Link
 from batchsora.workbook.new import Sheet, write_workbook
 from batchsora.workbook.package import check_package
-from batchsora.workbook.problems import WorkbookError
 from batchsora.workbook.styles import RED
 
 HEADERS = ["id", "Prompt", "Länge", "twice"]

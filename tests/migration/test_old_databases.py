@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from batchsora.presentation.databases import upgrading
+from batchsora.presentation.errors import upgrading
 from jobs.database import schema
 from jobs.model.states import AttemptState, FailureKind, HeldBack, JobState
 from jobs.store import Store

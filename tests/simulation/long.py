@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sqlalchemy import select
+from support.loads import load
 from support.loop import VirtualClock, run_virtual
 from support.policies import policy as policy_with
 
@@ -35,7 +36,7 @@ from jobs.model.money import usd_text
 from jobs.model.provider import Generation, GenerationRequest
 from jobs.model.spec import JobSpec
 from jobs.services.runner import Owner, Runner
-from jobs.store import Store, accounts, batches, loading, views
+from jobs.store import Store, accounts, views
 from simulation.world import Account, Client
 
 LIMIT = 100
@@ -114,8 +115,8 @@ class Night:
         now = self.clock.now()
 
         def work(connection: object) -> int:
-            batch = batches.open_batch(connection, "b", "b", None, ["prompt"], now)
-            loading.load(connection, batch, self._specs(), lambda r: self.client.kind(r).key, now)
+            batch = views.open_batch(connection, "b", "b", None, ["prompt"], now)
+            load(connection, batch, self._specs(), lambda r: self.client.kind(r).key, now)
             accounts.set_cap(connection, batch_key(batch), 10**12)
             return batch
 

@@ -24,7 +24,7 @@ from jobs.model.provider import (
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import FailureKind, JobState
 from jobs.reconciliation import adoption, reconciler
-from jobs.runtime.token_check import TokenCheck
+from jobs.runtime.troubles import TokenCheck
 from jobs.store import claims, handing, outcomes, past, rows
 from simulation.world import Client
 

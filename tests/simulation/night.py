@@ -19,12 +19,12 @@ from typing import Any
 from sqlalchemy import Connection, select
 from support.blank import blank
 from support.engine import spec
+from support.loads import load
 from support.loop import EPOCH
 from support.policies import policy as policy_with
 
-from batchsora.sandbox.answers import Reply
+from batchsora.sandbox.answers import Reply, Span
 from batchsora.sandbox.faults import Faults
-from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import World
 from jobs.database.tables import JOB
 from jobs.evidence.looked_for import Wish
@@ -34,18 +34,16 @@ from jobs.model.provider import ProviderError, RefusalCause, Refused, Rejected, 
 from jobs.model.retry import RetryPolicy
 from jobs.model.spec import JobSpec, asked_key
 from jobs.model.states import FailureKind, HeldBack, JobState, Reason
-from jobs.reconciliation.adoption import find_earlier, hold_back, take_over
+from jobs.reconciliation.adoption import find_earlier, take_over
 from jobs.reconciliation.by_word import resolve_as, resolve_never_made
-from jobs.runtime.policy import RunPolicy
+from jobs.runtime.run_context import RunPolicy
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Owner, Runner
 from jobs.store import (
     Store,
     accounts,
-    batches,
     handing,
     holding,
-    loading,
     past,
     steering,
     takeovers,
@@ -323,11 +321,11 @@ class Night:
 
     def _load_copy(self, connection: Connection) -> None:
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "copy", "/m/copy.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         chance = random.Random(self.seed + 5)
         specs = [_spelled_otherwise(one, chance) for one in self.specs]
-        loading.load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
+        load(connection, batch, specs, lambda r: kind(r).key, now, held_back=None)
         asked = list(connection.execute(select(JOB).where(JOB.c.batch_id == batch)))
         self.watcher.copies = {row.id for row in asked}
         self.watcher.asked_for = Counter(asked_key(row) for row in asked)
@@ -411,18 +409,18 @@ class Night:
     def _load_second(self, connection: Connection) -> None:
         """Load a batch that no run is for: only what is handed over of it may be bought."""
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         rows = [spec(f"s{n}", f"{SECOND} {n}", row=n) for n in range(4)]
-        loading.load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
+        load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
         now = self.clock.now()
-        batch = batches.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
+        batch = views.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         # an older copy knows rows by ids that the manifest has no longer
         whole = whole or self.outcome.restored > 0
-        return loading.load(
+        return load(
             connection, batch, specs, lambda r: kind(r).key, now, whole=whole, held_back=None
         )
 
@@ -454,7 +452,7 @@ class Night:
             dies_at=at,
             companions=self._companions,
         )
-        assert all(runner.surplus == 0 for runner in runners), (
+        assert all(runner.left.surplus == 0 for runner in runners), (
             "a generation turned up after its replacement was paid for"
         )
         return ending
@@ -488,7 +486,7 @@ class Night:
                 return None
             if self.chance.random() < 0.5:
                 take_over(store, work, self.clock.now())
-            hold_back(store, work)
+            store.adoption.hold_back(work)
             wishes = store.read(lambda c: takeovers.wishes(c, work.compared, free=True))
             looked_for = work.unchanged(wishes)
         runners.append(self._runner(store, checkpoint, looked_for))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from support.loop import EPOCH
 
+from batchsora.sandbox.answers import Span
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.reading import Span
 from batchsora.sandbox.world import LONGEST, World
 from jobs.model.provider import (
     ForbiddenError,

@@ -20,10 +20,9 @@ from batchsora.providers.runblob import adapter, models
 from batchsora.providers.runblob.answers import Answer, Call, error_of
 from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.sandbox.account import Made
-from batchsora.sandbox.answers import Reply, answer
-from batchsora.sandbox.echo import echoed
+from batchsora.sandbox.answers import Reply, Span, answer
 from batchsora.sandbox.faults import Fault, Faults
-from batchsora.sandbox.reading import Span
+from batchsora.sandbox.listing import echoed
 from batchsora.sandbox.world import World
 from jobs.model.clock import Clock
 from jobs.model.money import Micros, to_micros

@@ -11,11 +11,13 @@ from jobs.database.tables import ATTEMPT, BUDGET, JOB
 from jobs.model.ledger import batch_key, campaign_key
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec
+from jobs.ports.seen import BatchStatus
 from jobs.runtime.run_context import nothing
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Owner, Runner
-from jobs.store import Store, accounts, batches, loading, steering, views
+from jobs.store import Store, accounts, steering, views
 from support.blank import blank, let_agree
+from support.loads import load
 from support.loop import VirtualClock, run_virtual
 from support.policies import policy as policy_with
 from support.provider import ScriptedProvider
@@ -73,8 +75,8 @@ class Engine:
 
         def work(connection: Connection) -> Any:
             source = f"/m/{batch}.csv"
-            batch_id = batches.open_batch(connection, None, batch, source, ["id", "prompt"], now)
-            return loading.load(
+            batch_id = views.open_batch(connection, None, batch, source, ["id", "prompt"], now)
+            return load(
                 connection,
                 batch_id,
                 specs,
@@ -144,10 +146,10 @@ class Engine:
         (row,) = self.rows(select(BUDGET).where(BUDGET.c.key == key))
         return row
 
-    def status(self, batch_id: int = 1) -> views.BatchStatus:
+    def status(self, batch_id: int = 1) -> BatchStatus:
         """Sum a batch up."""
 
-        def work(connection: Connection) -> views.BatchStatus:
+        def work(connection: Connection) -> BatchStatus:
             (batch,) = [b for b in views.find_batches(connection) if b.id == batch_id]
             return views.batch_status(connection, batch)
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from jobs.model.provider import FailureKind, Generation, GenerationPhase, GenerationRequest
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back
+from jobs.reconciliation.adoption import EarlierWork, find_earlier
 from jobs.store import handing, steering
 
 from .engine import Engine
@@ -43,7 +43,7 @@ def looked(engine: Engine, batches: list[int]) -> EarlierWork:
     """Look for the rows of batches, and hold back what is found."""
     sought = Sought(batches)
     work = run_virtual(find_earlier(engine.store, engine.provider, engine.clock, sought))
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     return work
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from batchsora.options import RunOptions
 from batchsora.usecases.from_options import run_policy
-from jobs.runtime.policy import RunPolicy
+from jobs.runtime.run_context import RunPolicy
 
 
 def policy(**changes: Any) -> RunPolicy:

@@ -28,9 +28,8 @@ from batchsora.composition.exit_codes import Exit
 from batchsora.composition.session import RunDependencies
 from batchsora.sandbox.server import SandboxServer
 from batchsora.settings import read_settings
-from batchsora.web.app import create_app
 from batchsora.web.entering import ENTER
-from batchsora.web.serve import configured
+from batchsora.web.serve import configured, create_app
 from batchsora.web.web_context import WebContext, opened
 from batchsora.web.webhooks import Webhooks
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.model.again import Patience, Standing, WhyNot, why_not_again, why_not_given_up
+from jobs.model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from jobs.model.states import AttemptState, JobState
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)

@@ -47,11 +47,14 @@ def kept(outcome: Any) -> tuple[Answer, frozenset[int]]:
         policy=policy(),
         durations=Durations(),
         looked_for=looked_for,
+        token=None,
         chance=random.Random(1),
     )
-    judge: Any = SimpleNamespace(put_back=lambda: [7])
+    balance: Any = SimpleNamespace()
     claim: Any = SimpleNamespace(attempt_id=3, kind="fake/sora/10")
-    asyncio.run(Answers(context, judge).keep(claim, outcome))
+    answers = Answers(context, balance)
+    answers._blame = SimpleNamespace(put_back=lambda: [7])  # type: ignore[assignment]
+    asyncio.run(answers.keep(claim, outcome))
     (written,) = purchases.written
     return written
 

@@ -13,7 +13,7 @@ from jobs.database.tables import BUDGET
 from jobs.evidence.books import BalanceReading
 from jobs.model.ledger import ACCOUNT_KEY
 from jobs.model.provider import UnreachableError
-from jobs.runtime.balance_witness import BalanceWitness
+from jobs.runtime.balance_monitor import BalanceWitness
 from jobs.store import Store
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchsora.cli.colours import IN_JOBS, IN_STATUS, IN_STORY, painted
+from batchsora.cli.text import IN_JOBS, IN_STATUS, IN_STORY, painted
 from batchsora.presentation.json_shapes import job_line, near
 from batchsora.presentation.terminal_text import clean
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchsora.cli.table import Column, table
+from batchsora.cli.text import Column, table
 
 COLUMNS = [Column("job"), Column("price", right=True), Column("prompt", folds=True)]
 

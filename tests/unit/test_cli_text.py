@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from batchsora.cli.text import clean, folded, printable_json
+from batchsora.cli.text import folded, printable_json
+from batchsora.presentation.terminal_text import clean
 
 HARMFUL = ("Cc", "Cf", "Cs")
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"

@@ -23,7 +23,7 @@ from jobs.model.errors import (
     EngineError,
 )
 from jobs.ports.purchases import Lost
-from jobs.queries.opened import existing_lists
+from jobs.queries.lists import existing_lists
 from jobs.services.run_outcome import Reason
 from jobs.store import Store
 

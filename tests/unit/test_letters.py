@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.evidence.letters import Sort, marks_dropped, readable, sizes, sorts, start
+from jobs.evidence.echo import Sort, marks_dropped, readable, sizes, sorts, start
 
 LATIN = Sort("LATIN", beyond_latin_1=False, beyond_16_bits=False)
 CYRILLIC = Sort("CYRILLIC", beyond_latin_1=True, beyond_16_bits=False)

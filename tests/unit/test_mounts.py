@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from support.refused import refused
 
-from jobs.database import mounts
-from jobs.database.mounts import NETWORK, file_system, network_drive, refuse_network_drive
+from jobs.database import owners
+from jobs.database.owners import NETWORK, file_system, network_drive, refuse_network_drive
 from jobs.model.errors import DatabaseUnusableError
 
 LAPTOP = """\
@@ -72,7 +72,7 @@ def test_network_drives_are_refused_and_all_else_is_fine(
     """A run there could have a second one beside it on another machine; the remedy is named."""
     table = tmp_path / "mountinfo"
     table.write_text(f"28 1 0:1 / / rw - {kind} somewhere rw\n")
-    monkeypatch.setattr(mounts, "MOUNTS", table)
+    monkeypatch.setattr(owners, "MOUNTS", table)
     database = tmp_path / "batchsora.db"
     if kind in NETWORKS:
         assert kind in NETWORK
@@ -87,7 +87,7 @@ def test_a_link_to_a_network_drive_is_one(tmp_path: Path, monkeypatch: pytest.Mo
     far, table = tmp_path / "far", tmp_path / "mountinfo"
     far.mkdir()
     table.write_text(f"28 1 0:1 / / rw - ext4 a rw\n29 28 0:2 / {far} rw - nfs4 b:/ rw\n")
-    monkeypatch.setattr(mounts, "MOUNTS", table)
+    monkeypatch.setattr(owners, "MOUNTS", table)
     link = tmp_path / "batchsora.db"
     link.symlink_to(far / "batchsora.db")
     assert network_drive(link) == "nfs4"
@@ -96,5 +96,5 @@ def test_a_link_to_a_network_drive_is_one(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_without_proc_nothing_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on macOS."""
-    monkeypatch.setattr(mounts, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(owners, "MOUNTS", tmp_path / "none")
     refuse_network_drive(tmp_path / "batchsora.db")

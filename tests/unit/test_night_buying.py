@@ -42,7 +42,7 @@ def test_every_row_is_bought_once_and_completed(engine: Engine) -> None:
     assert len({job.video_url for job in engine.jobs().values()}) == 15
     assert engine.store.account.ownership("http://api.test", "secret").ours is True
     (runner,) = runs
-    assert (list(runner.served), runner.surplus, runner.reappeared) == ([1], 0, 0)
+    assert (list(runner.left.served), runner.left.surplus, runner.reappeared) == ([1], 0, 0)
     assert not engine.status().active
 
 

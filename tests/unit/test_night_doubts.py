@@ -156,7 +156,7 @@ def test_what_turns_up_before_its_row_is_sent_again_is_the_rows(engine: Engine) 
     engine.provider.hides.clear()
     runs: list[Runner] = []
     assert engine.run(during=runs.append).reason is Reason.FINISHED
-    assert (runs[0].reappeared, runs[0].surplus) == (1, 0)
+    assert (runs[0].reappeared, runs[0].left.surplus) == (1, 0)
     assert attempts(engine, "n0") == ["completed"]
     assert (money(engine), len(engine.provider.posts)) == ((4 * PRICE, 0), 4)
 
@@ -174,7 +174,7 @@ def test_what_turns_up_after_its_row_was_sent_again_is_told_as_paid_for_twice(
     engine.provider.takes = 1200.0
     runs: list[Runner] = []
     assert engine.run(during=runs.append).reason is Reason.FINISHED
-    assert (runs[0].reappeared, runs[0].surplus) == (0, 1)
+    assert (runs[0].reappeared, runs[0].left.surplus) == (0, 1)
     assert len(set(keys_sent(engine, "prompt of n0"))) == 1
     assert engine.store.queries.twice_micros() == PRICE
     assert money(engine) == (5 * PRICE, 0)

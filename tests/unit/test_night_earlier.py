@@ -12,7 +12,7 @@ from jobs.model.provider import GenerationRequest, ThrottledError, UnreachableEr
 from jobs.model.states import HeldBack
 from jobs.ports.control import Handing
 from jobs.ports.selection import Sought
-from jobs.reconciliation.adoption import EarlierWork, find_earlier, hold_back, read_list, take_over
+from jobs.reconciliation.adoption import EarlierWork, find_earlier, read_list, take_over
 from jobs.services.run_outcome import Reason
 
 
@@ -26,7 +26,7 @@ def look(engine: Engine, batch_ids: Sequence[int] = (1,)) -> EarlierWork:
     work = run_virtual(
         find_earlier(engine.store, engine.provider, engine.clock, Sought(list(batch_ids)))
     )
-    hold_back(engine.store, work)
+    engine.store.adoption.hold_back(work)
     return work
 
 

@@ -8,7 +8,6 @@ import pytest
 from support.engine import Engine
 from support.nights import PRICE, at, counts, load, money
 
-from jobs.model.again import Patience
 from jobs.model.provider import (
     ForbiddenError,
     Generation,
@@ -19,6 +18,7 @@ from jobs.model.provider import (
     UnknownGenerationError,
     UnreachableError,
 )
+from jobs.model.retry import Patience
 from jobs.services.run_outcome import Reason
 
 

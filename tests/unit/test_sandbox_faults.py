@@ -10,12 +10,10 @@ from support.clock import START
 
 from batchsora.cli import group
 from batchsora.sandbox.account import Made
-from batchsora.sandbox.answers import answer, is_answer
-from batchsora.sandbox.echo import WAYS, echoed, echoes
+from batchsora.sandbox.answers import Span, answer, is_answer
 from batchsora.sandbox.faults import READERS, Faults
-from batchsora.sandbox.listing import Listing
+from batchsora.sandbox.listing import WAYS, Listing, echoed, echoes
 from batchsora.sandbox.manners import ADDRESSES, FILES, FORMS, MOMENTS, REFUSALS, Manners
-from batchsora.sandbox.reading import Span
 from batchsora.sandbox.table import ROWS, as_text
 
 EXAMPLES = [row.example for row in ROWS]

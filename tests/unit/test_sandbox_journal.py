@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.sandbox.account import Made
-from batchsora.sandbox.journal import Journal, JournalError
+from batchsora.sandbox.account import Journal, JournalError, Made
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 

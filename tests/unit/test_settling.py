@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.evidence.absence import PROOFS, Evidence, proof_of
 from jobs.evidence.account_list import Reading
 from jobs.evidence.books import Agreement, Books, Money
 from jobs.evidence.echo import Echo
-from jobs.evidence.settling import settle
-from jobs.evidence.suspects import AHEAD, ClockOffset, Settlement, Suspect
+from jobs.evidence.settling import PROOFS, Evidence, proof_of, settle
+from jobs.evidence.suspects import AHEAD, ClockOffset, Settlement, Suspect, SuspectAttempt
 from jobs.evidence.witness import Witness
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.model.text import prompt_key
@@ -41,15 +40,16 @@ def doubt(number: int = 1, sent: float = 0, **changes: Any) -> Suspect:
     fields = {
         "state": "in_doubt",
         "prompt": HERON,
-        "key": prompt_key(HERON),
-        "request": "f",
-        "sent_from": at(sent),
+        "request_key": "f",
+        "intent_at": at(sent),
         "sent_until": at(sent + 1),
-        "offset": MEASURED,
         "price": 120_000,
-        "shown": changes.get("past_grace", False),
     }
-    return Suspect(attempt_id=number, **{**fields, **changes})
+    row = fields | {k: v for k, v in changes.items() if k in SuspectAttempt.__dataclass_fields__}
+    seen = {"key": prompt_key(HERON), "offset": MEASURED, "shown": changes.get("past_grace", False)}
+    seen |= {k: v for k, v in changes.items() if k in Suspect.__dataclass_fields__}
+    assert changes.keys() <= row.keys() | seen.keys()
+    return Suspect(SuspectAttempt(id=number, **row), **seen)
 
 
 def made(name: str, created: float | None, prompt: str | None = HERON) -> Generation:
@@ -148,7 +148,7 @@ def test_an_attempt_under_way_keeps_the_candidates_of_its_prompt() -> None:
 
 def test_different_parameters_are_never_taken_for_each_other() -> None:
     """A void and a doubt that share a prompt but not the duration: a person must look."""
-    suspects = [doubt(1, state="void"), doubt(2, sent=5, request="g")]
+    suspects = [doubt(1, state="void"), doubt(2, sent=5, request_key="g")]
     found = decide(suspects, made("a", 5.5), made("b", 5.6))
     assert not found.adopt
     assert set(found.contested) == {2}
@@ -156,7 +156,7 @@ def test_different_parameters_are_never_taken_for_each_other() -> None:
 
 def test_a_doubt_goes_before_a_void() -> None:
     """What was shown never to have been made does not compete for what there is."""
-    suspects = [doubt(1, state="void"), doubt(2, sent=5, request="g")]
+    suspects = [doubt(1, state="void"), doubt(2, sent=5, request_key="g")]
     assert ids(decide(suspects, made("a", 5.5)).adopt) == [(2, "a")]
 
 
@@ -542,7 +542,7 @@ def test_whatever_the_list_shows(
     shown = [made(f"g{n}", created, prompt) for n, (created, prompt, _) in enumerate(generations)]
     known = {f"g{n}" for n, (_, _, one) in enumerate(generations) if one}
     found = decide(ours, *shown, known=known, witness=witness, whole=whole, stable=stable)
-    by_id = {suspect.attempt_id: suspect for suspect in ours}
+    by_id = {suspect.attempt.id: suspect for suspect in ours}
     given_away = [generation for _, generation in [*found.adopt, *found.appeared]]
     assert len({g.id for g in given_away}) == len(given_away)
     assert not {g.id for g in given_away} & known
@@ -555,7 +555,7 @@ def test_whatever_the_list_shows(
     for number in found.void:
         suspect = by_id[number]
         assert whole
-        assert suspect.state == "in_doubt"
+        assert suspect.attempt.state == "in_doubt"
         assert suspect.past_grace
         assert not suspect.clock_skewed
         assert witness > number or suspect.clean_before

@@ -29,9 +29,10 @@ from support.blank import blank
 import jobs.store
 from jobs.database.columns import UtcDateTime
 from jobs.database.schema import open_file
-from jobs.database.tables import BATCH, BUDGET
+from jobs.database.tables import BATCH, PRICE
+from jobs.ports.seen import PriceRow
 from jobs.store.prepared import Prepared, beside, columns_of, read, read_pairs
-from jobs.store.records.accounts import BudgetRow, PausableBatch
+from jobs.store.records import PausableBatch
 
 STORE = Path(jobs.store.__file__).parent
 ROWS = {
@@ -50,11 +51,13 @@ KINDS: dict[type[TypeEngine[Any]], object] = {
 
 PAID = "the CHECK accepted_has_id_and_price"
 THERE = {
-    ("AcceptedAttempt", "generation_id"): "found by it, or asked for where it is there",
-    ("BoughtAttempt", "generation_id"): PAID,
+    ("Acceptance", "generation_id"): "found by it, or asked for where it is there",
     ("Due", "accepted_at"): "written with the state 'accepted'",
     ("Due", "generation_id"): PAID,
     ("EstimatedAttempt", "price_micros"): "written with price_estimated",
+    ("FileRow", "bytes"): "the CHECK there_is_whole",
+    ("FileRow", "path"): "the CHECK there_is_whole",
+    ("FileRow", "sha256"): "asked for where it is there",
     ("PaidTwice", "generation_id"): PAID,
     ("PaidTwice", "price_micros"): PAID,
     ("UnendedAttempt", "accepted_at"): "written with the state 'accepted'",
@@ -124,8 +127,7 @@ def test_a_row_is_what_its_statement_selects(name: str) -> None:
 def test_no_reason_is_kept_for_a_field_that_is_gone() -> None:
     """What is said about columns that are there concerns rows that exist."""
     fields = {(one.row.__name__, name) for one in TYPED.values() for name in columns_of(one.row)}
-    built_anew = {("BoughtAttempt", "generation_id")}
-    assert not THERE.keys() - fields - built_anew
+    assert not THERE.keys() - fields
 
 
 def _hints(row: type[Any]) -> dict[str, object]:
@@ -181,9 +183,9 @@ def test_a_row_that_must_be_there_is_missed_by_name(tmp_path: Path) -> None:
     """It is an error where it is asked for, not an attribute of None somewhere later."""
     blank(tmp_path / "a.db")
     with opened(tmp_path / "a.db") as made:
-        none = Prepared(select(BUDGET).where(BUDGET.c.key == "batch:7"), BudgetRow)
+        none = Prepared(select(PRICE).where(PRICE.c.kind == "7s"), PriceRow)
         assert none.first(made) is None
-        with pytest.raises(LookupError, match="budget"):
+        with pytest.raises(LookupError, match="price"):
             none.one(made)
 
 

@@ -29,7 +29,7 @@ from jobs.model.provider import (
 )
 from jobs.model.states import FailureKind
 from jobs.runtime.provider_health import AFTER_DOUBTS, Patience, ProviderHealth
-from jobs.runtime.troubles import RAREST, Trouble, Troubles, is_outage, trouble_of
+from jobs.runtime.troubles import RAREST, Troubles, is_outage
 
 WORDS: list[tuple[str, Cause | None]] = [
     ("INSUFFICIENT_CREDITS", Cause.FUNDS),
@@ -201,18 +201,21 @@ def test_a_doubt_stays_one_whatever_its_words(status: int) -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (TokenRefusedError("401"), Trouble.TOKEN),
-        (ThrottledError("429"), Trouble.EVERYBODY),
-        (UnreachableError("500"), Trouble.SILENCE),
-        (ForbiddenError("403"), Trouble.ITS_OWN),
-        (UnknownGenerationError("404"), Trouble.ITS_OWN),
-        (WrongAddressError("HTML"), Trouble.ITS_OWN),
-        (ProviderError("410"), Trouble.ITS_OWN),
+        (TokenRefusedError("401"), False),
+        (ThrottledError("429"), False),
+        (UnreachableError("500"), True),
+        (ForbiddenError("403"), False),
+        (UnknownGenerationError("404"), False),
+        (WrongAddressError("HTML"), False),
+        (ProviderError("410"), False),
     ],
 )
-def test_whom_a_failed_look_concerns(error: ProviderError, expected: Trouble) -> None:
-    """Only 401 and 429 concern everybody by themselves."""
-    assert trouble_of(error) is expected
+def test_only_silence_towards_one_look_is_an_outage(
+    error: ProviderError,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """What the provider answers to one look concerns it alone, or is handled by its kind."""
+    assert is_outage([error], answered=False) is expected
 
 
 GONE, SILENT, REFUSED = ProviderError("410"), UnreachableError("500"), ForbiddenError("403")

@@ -8,9 +8,9 @@ import pytest
 
 from jobs.evidence.account_list import Reading
 from jobs.evidence.echo import Echo
-from jobs.evidence.lag import LagMeter
 from jobs.evidence.witness import Acceptance, Witness, judge
 from jobs.model.provider import Generation, GenerationPhase
+from jobs.reconciliation.watch_schedule import LagMeter
 
 NOW = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 TOLERANCE = timedelta(seconds=180)

@@ -13,7 +13,7 @@ from batchsora import children
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.settings import read_settings
-from batchsora.web.launch import Launcher, Started
+from batchsora.web.web_context import Launcher, Started
 from jobs.model.clock import SystemClock
 
 PROMPT = "the secret campaign of autumn; signed https://files.example/a.png?Signature=0123abcd"

@@ -10,7 +10,7 @@ import pytest
 from support.site import Folder, Site, client, serving
 
 from batchsora.web import live
-from batchsora.web.connections import bounded
+from batchsora.web.live import bounded
 
 HALF = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 

@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from support.site import Folder, Site, enter, serving
 
-from batchsora.web import opening
-from batchsora.web.opening import PREFIX, Opening
+from batchsora.web import entering
+from batchsora.web.entering import PREFIX, Opening
 
 HTML = {"Accept": "text/html"}
 PASSWORD = "a-password-of-the-tests"
@@ -272,7 +272,7 @@ def test_the_file_that_leads_on_is_the_owners_alone(
     """The browser's arguments name the file, never the address; it goes when the ticket is used."""
     opened: list[str] = []
     shown: list[str] = []
-    monkeypatch.setattr(opening, "open_browser", opened.append)
+    monkeypatch.setattr(entering, "open_browser", opened.append)
     new = Opening("http://127.0.0.1:1/", shown.append, tmp_path, browser=True)
     new("first")
     (folder,) = tmp_path.glob(f"{PREFIX}*")
@@ -295,7 +295,7 @@ def test_without_a_place_for_the_file_the_address_is_shown(
     """The system's own place is the second; where neither can be written, no browser is opened."""
     opened: list[str] = []
     shown: list[str] = []
-    monkeypatch.setattr(opening, "open_browser", opened.append)
+    monkeypatch.setattr(entering, "open_browser", opened.append)
     place = tmp_path / "temporary"
     if fails == "home":
         place.mkdir()
@@ -407,7 +407,7 @@ def test_a_browser_comes_in_by_the_file(
 ) -> None:
     """It leads on from the disk to the page: the session's cookie is sent."""
     opened: list[str] = []
-    monkeypatch.setattr(opening, "open_browser", opened.append)
+    monkeypatch.setattr(entering, "open_browser", opened.append)
     Opening(f"{site.url}/", lambda _: None, tmp_path, browser=True)(site.tickets[-1])
     page = fresh()
     page.goto(opened[0])

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from support.site import QUICK, Site
 
 from jobs.ports.selection import NONE, Shelf, Verdict
-from jobs.store import reviews, views
+from jobs.store import browsing, views
 
 GALLERY = "/batches/1/gallery"
 
@@ -68,7 +68,7 @@ def test_a_video_is_judged(page: Page, site: Site) -> None:
     expect(reject).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#said")).to_contain_text("owl is rejected")
     both = [attempt(site, "kite"), attempt(site, "owl")]
-    found = site.read(lambda c: reviews.verdicts(c, both))
+    found = site.read(lambda c: browsing.verdicts(c, both))
     assert set(found.values()) == {"favourite", "rejected"}
     page.goto(f"{GALLERY}?verdict=favourite")
     assert keys(page) == ["kite"]
@@ -273,9 +273,12 @@ def test_verdicts_of_the_shelf(site: Site) -> None:
     now = site.web.clock.now()
 
     def judged(verdict: Verdict | None) -> list[list[str]]:
-        site.write(lambda c: reviews.judge(c, number, verdict, now))
+        site.write(lambda c: browsing.judge(c, number, verdict, now))
         return [
-            [job.key for job in site.read(lambda c, s=s: reviews.videos(c, 1, Shelf(verdict=s), 9))]
+            [
+                job.key
+                for job in site.read(lambda c, s=s: browsing.videos(c, 1, Shelf(verdict=s), 9))
+            ]
             for s in (*Verdict, NONE)
         ]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from batchsora.web.pages import manifests
 from jobs.database.lock import runner_lock
 from jobs.model.ledger import day_key
 from jobs.ports.control import Terms
+from jobs.ports.seen import BatchStatus
 from jobs.store import accounts, handing, steering, views
 
 LATE = 60_000
@@ -68,7 +70,7 @@ def finished(site: Site) -> str:
     return started.said()
 
 
-def batch_named(site: Site, name: str) -> views.BatchStatus:
+def batch_named(site: Site, name: str) -> BatchStatus:
     """Sum a batch up."""
     return site.read(lambda c: views.batch_status(c, *views.find_batches(c, name)))
 
@@ -501,12 +503,12 @@ def test_a_manifest_waits_for_a_single_video(http: httpx.Client, site: Site) -> 
 
 
 @pytest.mark.usefixtures("running")
-def test_what_is_handed_over_keeps_the_caps_of_the_configuration(
+def test_what_is_handed_over_keeps_the_terms_of_the_configuration(
     http: httpx.Client, site: Site
 ) -> None:
     """As a run that reads it would: the price of a video, and the day's cap; the form goes over."""
-    begin = {"max_price": 100_000, "batch": 1_000_000}
-    site.web.standing = Terms(day=9_000_000, begin=begin)
+    begin = {"max_price": Decimal("0.10"), "batch": Decimal(1)}
+    site.web.standing = Terms(day=Decimal(9), begin=begin)
     address = upload(http, "m.csv", ROWS.format("a tram"))
     assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
     batch = batch_named(site, "m")
@@ -545,7 +547,7 @@ def test_what_the_account_has_already_is_not_handed_over(http: httpx.Client, sit
 
 
 @pytest.fixture
-def stopped(site: Site, request: pytest.FixtureRequest) -> views.BatchStatus:
+def stopped(site: Site, request: pytest.FixtureRequest) -> BatchStatus:
     """A batch that its cap has stopped: one of three is bought."""
     # the account is everybody's here, and what it has already is held back
     (site.folder.path / "hills.csv").write_text(ROWS.format(f"a hill of {request.node.name}"))
@@ -554,7 +556,7 @@ def stopped(site: Site, request: pytest.FixtureRequest) -> views.BatchStatus:
 
 
 def test_a_batch_goes_on_under_a_new_cap(
-    http: httpx.Client, site: Site, stopped: views.BatchStatus
+    http: httpx.Client, site: Site, stopped: BatchStatus
 ) -> None:
     """A process of its own brings it to its end; who asks meanwhile starts no second one."""
     there = f"/batches/{stopped.id}/run"
@@ -574,7 +576,7 @@ def test_a_batch_goes_on_under_a_new_cap(
 def test_a_run_that_ends_during_the_look_is_handed_nothing(
     http: httpx.Client,
     site: Site,
-    stopped: views.BatchStatus,
+    stopped: BatchStatus,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The page says so, and what buys it; no row is said to be taken up that nobody buys."""
@@ -592,9 +594,7 @@ def test_a_run_that_ends_during_the_look_is_handed_nothing(
     assert not site.read(handing.anything)
 
 
-def test_a_batch_is_handed_to_the_run(
-    http: httpx.Client, site: Site, stopped: views.BatchStatus
-) -> None:
+def test_a_batch_is_handed_to_the_run(http: httpx.Client, site: Site, stopped: BatchStatus) -> None:
     """With its new cap, where one goes on."""
     with a_runner(site):
         answer = http.post(f"/batches/{stopped.id}/run", data={"budget": "0.36"})

@@ -21,6 +21,7 @@ from web.test_manifest_page import LATE, finished, upload
 
 from batchsora.web.reading_fields import LONGEST_DEFAULT, SHOWN
 from jobs.database.lock import runner_lock
+from jobs.ports.selection import Wanted
 from jobs.store import handing, views
 
 FOREIGN = "Nr.;Was man sieht;Wie lang\n1;ein Leuchtturm im Nebel;15\n2;ein Boot im Eis;10\n"
@@ -140,7 +141,7 @@ def test_a_run_that_goes_on_gets_it_as_it_was_said(http: httpx.Client, site: Sit
     kept = reading_of(site, "Film")
     assert kept["columns"] == {"Was man sieht": "prompt", "Wie lang": "duration"}
     assert kept["defaults"] == {"orientation": "16:9"}
-    jobs = site.read(lambda c: [*views.jobs(c, views.Wanted(batch="Film"))])
+    jobs = site.read(lambda c: [*views.jobs(c, Wanted(batch="Film"))])
     assert {(job.prompt, job.duration, job.orientation) for job in jobs} == {
         ("kein Leuchtturm im Nebel", 15, "16:9"),
         ("kein Boot im Eis", 10, "16:9"),

@@ -15,7 +15,7 @@ import pytest
 from support.shell import entrance, started
 from support.site import Folder, enter, soon
 
-from batchsora.web.opening import LEFT_AFTER, PAGE, PREFIX, Opening
+from batchsora.web.entering import LEFT_AFTER, PAGE, PREFIX, Opening
 
 COMMAND = (sys.executable, "-m", "batchsora", "web", "--no-browser", "--port", "0")
 TICKET = re.compile(r"http://127\.0\.0\.1:\d+/enter/[\w-]{43}")
@@ -130,7 +130,7 @@ def test_what_a_killed_page_left_is_removed_by_the_next(
 ) -> None:
     """A folder of the owner's that is only called so, and one that is in use, stay."""
     opened: list[str] = []
-    monkeypatch.setattr("batchsora.web.opening.open_browser", opened.append)
+    monkeypatch.setattr("batchsora.web.entering.open_browser", opened.append)
     kept = {"old": True, "empty": True, "own": False, "young": False}
     for name, left in kept.items():
         folder = tmp_path / f"{PREFIX}{name}"

@@ -12,7 +12,7 @@ from support.site import Folder, Site, serving
 from web.test_manifest_page import finished, upload
 from web.test_mapping_on_the_page import hidden_of, reading_of, said, words_of
 
-from batchsora.web.picture_fields import picture_folders
+from batchsora.web.written_fields import picture_folders
 from jobs.store import views
 
 SHEET = "prompt,image\nthe mug turns,coffee_mug.png\nno picture at all,\n"
@@ -91,7 +91,7 @@ def test_which_folders_have_pictures(tmp_path: Path) -> None:
 
 def test_the_nearest_are_found_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a home folder not everything is looked into."""
-    monkeypatch.setattr("batchsora.web.picture_fields.MOST_LOOKED_AT", 4)
+    monkeypatch.setattr("batchsora.web.written_fields.MOST_LOOKED_AT", 4)
     picture(tmp_path / "a" / "deep" / "a.png")
     picture(tmp_path / "b" / "a.png")
     picture(tmp_path / "c" / "a.png")

@@ -19,9 +19,8 @@ from support.site import QUICK, Folder, Site
 
 from batchsora.composition.databases import existing_store
 from batchsora.presentation.timeline import Course
-from batchsora.report import nights
-from batchsora.report.plots import HEIGHT, WIDTH, plots
-from batchsora.report.writing import link, write_report
+from batchsora.report import writing
+from batchsora.report.writing import HEIGHT, WIDTH, link, plots, write_report
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 from batchsora.tables import TableError
@@ -117,8 +116,8 @@ def test_hostile_text_is_text(hostile: Path, browser: Browser) -> None:
 
 def test_json_says_what_was_written(world: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no room is counted, in the file as well."""
-    monkeypatch.setattr(nights, "ROWS", 4)
-    monkeypatch.setattr(nights, "PICTURES", 2)
+    monkeypatch.setattr(writing, "ROWS", 4)
+    monkeypatch.setattr(writing, "PICTURES", 2)
     target = world.path / "night.html"
     code, said = world.typed("report", "-o", str(target), "--json")
     assert code == 0

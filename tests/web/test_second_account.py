@@ -24,7 +24,7 @@ from support import intruder
 from support.shell import entrance, started
 from support.site import TOKEN, Folder, enter
 
-from batchsora.web.opening import PREFIX
+from batchsora.web.entering import PREFIX
 
 NOBODY = 65534
 IS_ROOT = os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""Which reader a file needs, by its content: a name promises what a program may not have kept."""
+"""Which reader a file needs, by its content: its name may be wrong."""
 
 from pathlib import Path
 from typing import Final
@@ -10,12 +10,8 @@ from batchsora.manifest.errors import ManifestError, refused
 EXCEL: Final = (".xlsx", ".xlsm", ".xltx", ".xltm")
 OTHERS: Final = (".ods", ".xls", ".xlsb")
 
-_XLSX, _XLSB, _ODS, _XLS = (
-    "an Excel workbook",
-    "a binary workbook",
-    "an OpenDocument sheet",
-    ("a workbook of Excel 97"),
-)
+_XLSX, _XLSB = "an Excel workbook", "a binary workbook"
+_ODS, _XLS = "an OpenDocument sheet", "a workbook of Excel 97"
 _SUFFIXES: Final = {_XLSX: EXCEL, _XLSB: (".xlsb",), _ODS: (".ods",), _XLS: (".xls",)}
 _HEAD: Final = 4096
 _OLE: Final = b"\xd0\xcf\x11\xe0"
@@ -27,14 +23,22 @@ _BEGINNINGS: Final = (
 )
 _MOST_DIRECTORY: Final = 16 * 1024**2
 _SAVE: Final = "Open it in your spreadsheet and save it as .xlsx."
+_UNUSABLE: Final = {
+    "encrypted": (
+        "the workbook is encrypted and needs a password",
+        "Save it as .xlsx without a password.",
+    ),
+    "damaged": (
+        "the workbook is damaged: it is truncated",
+        f"Copy it here again, or: {_SAVE}",
+    ),
+    "empty": ("the file is empty", _SAVE),
+    "no workbook": ("not a workbook", _SAVE),
+}
 
 
 def book_of(path: Path) -> Book:
-    """Open a workbook by the reader that its content needs.
-
-    Raises:
-        ManifestError: it is not a workbook, or of another kind than its name says.
-    """
+    """Open a workbook; raise ManifestError if it isn't one, or not the kind that its name says."""
     suffix = path.suffix.lower()
     kind = _kind(path)
     if suffix not in _SUFFIXES.get(kind, ()):
@@ -91,22 +95,9 @@ def _zipped(path: Path) -> str:
 
 
 def _otherwise(path: Path, kind: str) -> ManifestError:
-    """Make the error of a file that is something else than its name says."""
-    if kind == "encrypted":
-        return refused(
-            str(path),
-            "the workbook is encrypted and needs a password",
-            "Save it as .xlsx without a password.",
-        )
-    if kind == "damaged":
-        return refused(
-            str(path),
-            "the workbook is damaged: it is truncated",
-            f"Copy it here again, or: {_SAVE}",
-        )
-    if kind in ("empty", "no workbook"):
-        what = "the file is empty" if kind == "empty" else "not a workbook"
-        return refused(str(path), what, _SAVE)
+    """Return the error of a file whose content does not fit its name."""
+    if kind in _UNUSABLE:
+        return refused(str(path), *_UNUSABLE[kind])
     suffixes = _SUFFIXES.get(kind) or ((".csv",) if "CSV" in kind else ())
     rename = f"Rename it to {path.with_suffix(suffixes[0]).name!r}, or: {_SAVE}" if suffixes else ""
     return refused(

@@ -1,4 +1,4 @@
-"""Merged cells: they hold for all rows and columns that they cover; headings are left out."""
+"""Merged cells: they apply to all rows and columns that they cover; headings are left out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
@@ -19,18 +19,11 @@ def without_headings(
     ours: Mapping[str, int],
     found: list[int],
 ) -> Iterator[SheetRow]:
-    """Leave out the rows whose only text spreads over the prompt and every other column of ours.
+    """Leave out rows whose only text spreads over the prompt and all other columns of ours.
 
-    Its text would be the prompt, the campaign and the id at once, which nobody means. Where the
-    prompt is the only column of ours, it has to spread over all columns that have a header.
-
-    Args:
-        rows: of a sheet, as they are in the file.
-        merges: its merged areas.
-        header: the header's row.
-        headers: as written.
-        ours: where our columns are.
-        found: takes the numbers of those that were left out.
+    It would be the prompt, the campaign and the id at once, which nobody means. If the prompt is
+    the only column of ours, it must spread over all columns with a header. ``found`` gets the
+    numbers of the rows left out.
     """
     named = {place for place, text in enumerate(headers) if text.strip()}
     must = set(ours.values()) if len(ours) > 1 else named
@@ -54,11 +47,7 @@ def without_headings(
 
 
 class HeaderCoversError(Exception):
-    """A row that is not blank lies under a merged cell of the header.
-
-    Attributes:
-        area: the merged cells.
-    """
+    """A row that is not blank lies under a merged cell (``area``) of the header."""
 
     def __init__(self, area: Area) -> None:
         super().__init__(area)
@@ -66,19 +55,12 @@ class HeaderCoversError(Exception):
 
 
 def covered(rows: Iterable[SheetRow], merges: Iterable[Area], header: int) -> Iterator[SheetRow]:
-    """Write into the cells of rows what the merged cell says that covers them.
+    """Fill the cells of rows with the text of the merged cell that covers them.
 
-    A row that has nothing of its own stays as it is: tall rows are made of two by merging all of
-    their cells. A column that has no header because the one before it covers both is none, and
-    nothing is covered behind the last header: there is no column.
-
-    Args:
-        rows: of a sheet, in order, the header first.
-        merges: its merged areas.
-        header: the header's row.
-
-    Raises:
-        HeaderCoversError: the header spreads over a row that has something of its own.
+    A row without content of its own stays as it is: people merge all cells of two rows to make one
+    tall row. A column without a header, because the one before it covers both, is not a column, nor
+    is anything after the last header. The header must be the first of the rows; HeaderCoversError
+    is raised if it covers a row that has content of its own.
     """
     waiting = sorted((area for area in merges if area.bottom >= header), reverse=True)
     if not waiting:

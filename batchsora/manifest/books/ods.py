@@ -1,7 +1,4 @@
-"""OpenDocument sheets (.ods): what their cells show stands beside what they hold.
-
-A sheet is read whole, because its merged cells and pictures are told in its rows.
-"""
+"""OpenDocument sheets (.ods): read whole, because rows contain merged cells and pictures."""
 
 import re
 from collections.abc import Iterator
@@ -15,17 +12,21 @@ from lxml import etree
 from batchsora.manifest.books.model import (
     MOST_ROWS,
     NO_FAULTS,
+    POINT,
     Area,
     Beside,
+    Book,
+    Drawn,
+    Heights,
     Picture,
     SheetRow,
     check_bounds,
+    rows_under,
 )
 from batchsora.manifest.books.ods_cells import DRAW, LINK, STYLE, SVG, TABLE, text_and_fault
-from batchsora.manifest.books.over import POINT, Drawn, Heights, rows_under
 from batchsora.manifest.rows.columns import MOST_COLUMNS
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of
-from batchsora.workbook.problems import WorkbookError
 
 _CONTENT: Final = "content.xml"
 _BODY: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}spreadsheet"
@@ -40,19 +41,12 @@ _EMU: Final = {"cm": 360_000, "mm": 36_000, "in": 914_400, "pt": POINT, "px": 95
 _LENGTH: Final = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)(cm|mm|in|pt|px)", re.ASCII)
 
 
-class Ods:
-    """An OpenDocument sheet.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        WorkbookError: it is none, is damaged, or would grow beyond measure.
-    """
+class Ods(Book):
+    """An OpenDocument sheet; raises WorkbookError if it is none, is damaged, or far too large."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._sheets: dict[str, bool] = {}
+        self._seen = {}
         self._heights: dict[str, int] = {}
         unseen: set[str] = set()
         with package_of(path) as package:
@@ -72,34 +66,21 @@ class Ods:
                             _forget(element)
                     elif element.tag == _SHEET and _is_sheet(element):
                         style = element.get(f"{TABLE}style-name", "")
-                        self._sheets[element.get(f"{TABLE}name", "")] = style not in unseen
+                        self._seen[element.get(f"{TABLE}name", "")] = style not in unseen
         self._of = lru_cache(1)(self._read)
-
-    def names(self) -> list[str]:
-        """List the sheets."""
-        return list(self._sheets)
-
-    def visible(self) -> list[str]:
-        """List the sheets that people see."""
-        return [name for name, visible in self._sheets.items() if visible]
 
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - always
         """Read what a sheet has beside its rows."""
-        found = self._of(sheet)
-        return Beside(found.merges, (), found.hidden_columns, found.pictures, found.loose)
-
-    def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Raise: no picture lies in a cell of this format."""
-        return Picture(0, 0, None)
+        return self._of(sheet)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Return a sheet's rows; blank ones are left out."""
+        """Return a sheet's rows without blank ones."""
         for row, repeated in self._of(sheet).rows:
             for number in range(row.number, row.number + repeated):
                 yield row._replace(number=number)
 
     def _read(self, sheet: str) -> "_Sheet":
-        found = _Sheet(self._heights)
+        found = _Sheet(styles=self._heights)
         inside = False
         with package_of(self._path) as package, package.open(_CONTENT) as file:
             for event, element in _events(file, _SHEET, _ROW, _COLUMN, _SHAPES):
@@ -118,46 +99,31 @@ class Ods:
                         found.loose += sum(1 for _ in element.iter(f"{DRAW}image"))
                     if element.tag == _ROW:
                         _forget(element)
+        found.pictures = [
+            one.picture._replace(over=rows_under(one, found.heights)) for one in found.drawn
+        ]
         return found
 
 
 @dataclass
-class _Sheet:
-    """One sheet as it is read.
+class _Sheet(Beside):
+    """One sheet as it is read: heights of ``styles`` in EMU, ``rows`` not blank with repeats."""
 
-    Attributes:
-        styles: the heights of rows in EMU, by their style.
-        rows: those that are not blank, with how often each is repeated.
-        heights: of rows.
-        drawn: pictures that lie over cells.
-        merges: as :class:`Beside` has them; so is whatever follows.
-    """
-
-    styles: dict[str, int]
+    styles: dict[str, int] = field(default_factory=dict)
     rows: list[tuple[SheetRow, int]] = field(default_factory=list)
     heights: Heights = field(default_factory=lambda: Heights(_USUAL_HEIGHT))
     drawn: list[Drawn] = field(default_factory=list)
-    merges: list[Area] = field(default_factory=list)
-    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    loose: int = 0
     _number: int = 0
     _cells: int = 0
     _columns: int = 0
 
-    @property
-    def pictures(self) -> list[Picture]:
-        """Return the pictures that lie over cells, with the rows that each lies over."""
-        return [one.picture._replace(over=rows_under(one, self.heights)) for one in self.drawn]
-
     def add_columns(self, element: etree._Element) -> None:
-        """Note columns that people don't see."""
         repeated = _number(element, f"{TABLE}number-columns-repeated")
         if element.get(f"{TABLE}visibility") in _UNSEEN:
             self.hidden_columns.append((self._columns, self._columns + repeated - 1))
         self._columns += repeated
 
     def add_row(self, element: etree._Element) -> None:
-        """Read a row."""
         repeated = _number(element, f"{TABLE}number-rows-repeated")
         number, self._number = self._number + 1, self._number + repeated
         height = self.styles.get(element.get(f"{TABLE}style-name", ""))
@@ -169,7 +135,7 @@ class _Sheet:
         place = 0
         for cell in element.iterchildren(_CELL, _COVERED):
             times = _number(cell, f"{TABLE}number-columns-repeated")
-            if place > MOST_COLUMNS:  # one too many is told by whoever reads the header
+            if place > MOST_COLUMNS:  # reported when the header is read
                 break
             if cell.tag == _CELL:
                 text, fault = text_and_fault(cell)
@@ -189,7 +155,7 @@ class _Sheet:
             self.rows.append((row, repeated))
 
     def _note(self, cell: etree._Element, row: int, column: int) -> None:
-        """Note how far a cell spreads, and which pictures lie in it."""
+        """Note how far a cell spreads, and the pictures in it."""
         down = _number(cell, f"{TABLE}number-rows-spanned")
         right = _number(cell, f"{TABLE}number-columns-spanned")
         if down > 1 or right > 1:
@@ -200,7 +166,7 @@ class _Sheet:
                 self._add_picture(frame, row, column)
 
     def _add_picture(self, frame: etree._Element, row: int, column: int) -> None:
-        """Note a picture; where a frame has several forms of it, the first is the one to show."""
+        """Note a picture; if a frame has several forms of it, the first is the one to show."""
         image = frame.find(f"{DRAW}image")
         if image is None:
             return
@@ -226,7 +192,7 @@ def _events(file: IO[bytes], *tags: str) -> Iterator[tuple[str, etree._Element]]
 
 
 def _forget(row: etree._Element) -> None:
-    """Free what a row and those before it hold."""
+    """Free the memory of a row and those before it."""
     row.clear()
     above = row.getparent()
     if above is not None:
@@ -248,7 +214,7 @@ def _is_unseen(style: etree._Element) -> bool:
 
 
 def _height_of(style: etree._Element) -> int | None:
-    """Read the height of the rows of a style, in EMU; 0 hides them, None where it says nothing."""
+    """Return the height of a style's rows in EMU; 0 hides them, None if it is not given."""
     for one in style.iterchildren(f"{STYLE}table-row-properties"):
         said = one.get(f"{STYLE}row-height", "")
         fits = one.get(f"{STYLE}use-optimal-row-height") == "true"
@@ -257,12 +223,12 @@ def _height_of(style: etree._Element) -> int | None:
 
 
 def _length(text: str | None) -> int:
-    """Read a length in EMU; 0 where it is none."""
+    """Return a length in EMU; 0 if it is not valid."""
     found = _LENGTH.fullmatch(text or "")
     return 0 if found is None else round(float(found[1]) * _EMU[found[2]])
 
 
 def _number(element: etree._Element, name: str) -> int:
-    """Read how often something is there, or how far it spreads: once, where nothing is said."""
+    """Return a repeat or span count; 1 if it is not given."""
     text = element.get(name)
     return max(1, int(text)) if text is not None and text.isdecimal() else 1

@@ -1,4 +1,4 @@
-"""What one cell of an OpenDocument sheet shows, and why that can be no value."""
+"""What one cell of an OpenDocument sheet shows, and why that may not be a value."""
 
 import re
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.books.model import HIDDEN
+from batchsora.manifest.errors import FAILED, UNCALCULATED, CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.manifest.values import has_failed
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 _ODF: Final = "urn:oasis:names:tc:opendocument:xmlns"
 TABLE: Final = f"{{{_ODF}:table:1.0}}"
@@ -28,7 +28,7 @@ LONGEST_TEXT: Final = 1_000_000
 _PARAGRAPH, _SPACES = f"{TEXT}p", f"{TEXT}s"
 _BREAKS: Final = {f"{TEXT}tab": "\t", f"{TEXT}line-break": "\n"}
 _ASIDE: Final = (f"{OFFICE}annotation", f"{DRAW}frame", f"{TEXT}ruby-text", f"{TEXT}note")
-"""What lies in a text and is none of it."""
+"""Elements inside a text that are not part of it."""
 _NUMBERS: Final = ("float", "percentage", "currency")
 _WHITE: Final = re.compile(r"[ \t\r\n]+")
 _PLAIN: Final = re.compile(r"-?(?:\d+|\d{1,3}(?:,\d{3})+(?=\.))(?:\.(?P<part>\d+))?%?", re.ASCII)
@@ -43,11 +43,7 @@ _THOUSANDS: Final = 3
 
 
 def text_and_fault(cell: etree._Element) -> tuple[str, CellError | None]:
-    """Read what a cell shows, and why that is no value, if it is none.
-
-    Args:
-        cell: the element ``table:table-cell``.
-    """
+    """Return what a ``table:table-cell`` shows, and why that is not a value, or None."""
     kind = cell.get(f"{OFFICE}value-type")
     formula = cell.get(f"{TABLE}formula")
     if kind is None and formula is None and not len(cell):
@@ -68,13 +64,7 @@ def text_and_fault(cell: etree._Element) -> tuple[str, CellError | None]:
 
 
 def _value(cell: etree._Element, kind: str | None, text: str | None) -> str | None:
-    """Write a cell's value; None where there is none.
-
-    Args:
-        cell: the element.
-        kind: of value.
-        text: what is shown; None where nothing is said of it.
-    """
+    """Return a cell's value, or None; ``text`` is what is shown, None if that is not given."""
     if kind in _NUMBERS:
         stored = cell.get(f"{OFFICE}value")
         return text if stored is None else _number(stored, text, percent=kind == _NUMBERS[1])
@@ -92,10 +82,10 @@ def _value(cell: etree._Element, kind: str | None, text: str | None) -> str | No
 
 
 def _number(stored: str, text: str | None, *, percent: bool) -> str:
-    """Write a number as it is shown, where that can mean nothing else.
+    """Return a number as it is shown, if that is unambiguous.
 
-    ``1.000`` is one thing in London and another in Berlin, and the file does not tell where it is.
-    Words beside a number belong to it: ``15 min``.
+    ``1.000`` is one thing in London and another in Berlin, and the file does not say where it is
+    from. Words beside a number belong to it: ``15 min``.
     """
     text = (text or "").strip()
     if _WHOLE.fullmatch(text):
@@ -124,7 +114,7 @@ def _date(stored: str | None) -> str | None:
 
 
 def _time(stored: str | None, text: str) -> str | None:
-    """Write a time of day or a span, with seconds where they are shown or are not 0."""
+    """Return a time of day or a span, with seconds if they are shown or are not 0."""
     found = _SPAN.fullmatch(stored or "")
     if found is None:
         return None
@@ -135,7 +125,7 @@ def _time(stored: str | None, text: str) -> str | None:
 
 
 def _text(cell: etree._Element) -> str | None:
-    """Read the paragraphs of a cell; None where it has none."""
+    """Return the paragraphs of a cell; None if it has none."""
     paragraphs: list[str] = []
     for one in cell.iterchildren(_PARAGRAPH):
         runs: list[str] = []
@@ -150,7 +140,7 @@ def _text(cell: etree._Element) -> str | None:
 
 
 def _collect(element: etree._Element, runs: list[str]) -> None:
-    """Collect the text of an element; white space counts once, and more of it is written out."""
+    """Collect the text of an element; white space counts once, more of it is an element."""
     _add(element.text, runs)
     for child in element:
         if child.tag == _SPACES:

@@ -7,33 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import (
-    FAILED,
-    HIDDEN,
-    NO_FAULTS,
-    UNCALCULATED,
-    Beside,
-    Marks,
-    Picture,
-    SheetRow,
-)
+from batchsora.manifest.books.model import HIDDEN, NO_FAULTS, Beside, Book, Marks, SheetRow
 from batchsora.manifest.books.xls import Xls
 from batchsora.manifest.books.xlsb import marks_of, without_forms
 from batchsora.manifest.errors import CellError, refused
-from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 from batchsora.workbook.package import check_package
 
 
-class Old:
-    """A workbook of a binary format.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        ManifestError: the library that reads it is not installed.
-        WorkbookError: it is damaged.
-    """
+class Old(Book):
+    """A workbook of a binary format; raises an error if it is damaged, or a library missing."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -54,72 +36,47 @@ class Old:
             check_package(path)
         self._book = CalamineWorkbook.from_path(path)
         self._all = [one.name for one in self._book.sheets_metadata]
-        self._names = {
+        self._seen = {
             one.name: one.visible == SheetVisibleEnum.Visible
             for one in self._book.sheets_metadata
             if one.typ == SheetTypeEnum.WorkSheet
         }
         self._marks = lru_cache(1)(self._marked)
 
-    def names(self) -> list[str]:
-        """List the sheets, charts left out."""
-        return list(self._names)
-
-    def visible(self) -> list[str]:
-        """List the sheets that people see."""
-        return [name for name, visible in self._names.items() if visible]
-
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:  # noqa: ARG002 - never
         """Read what a sheet has beside its rows."""
-        marks = self._marks(sheet)
-        return Beside(marks.merges, marks.totals, marks.hidden_columns, marks.pictures)
-
-    def in_cell(self, key: str) -> Picture:  # noqa: ARG002 - there are none
-        """Raise: no picture lies in a cell of this format."""
-        return Picture(0, 0, None)
+        return self._marks(sheet)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Return all rows of a sheet, blank ones included."""
+        """Return all rows of a sheet, including blank ones."""
         marks = self._marks(sheet)
-        bad: dict[int, dict[int, tuple[str, CellError]]] = {}
-        for (row, column), text in marks.errors.items():
-            bad.setdefault(row, {})[column] = (text, FAILED)
-        for row, column in marks.uncalculated:
-            bad.setdefault(row, {})[column] = (NO_RESULT, UNCALCULATED)
-        forms: dict[int, dict[int, str]] = {}
-        for (row, column), form in marks.forms.items():
-            forms.setdefault(row, {})[column] = form
         table, from_1904 = self._values(sheet)
         for number, values in enumerate(table, 1):
-            cells = [_line_ends(shown.of_value(value)) for value in values]
+            cells = [shown.line_ends(shown.of_value(value)) for value in values]
             faults: dict[int, CellError] = {}
-            for column, form in forms.get(number, {}).items():
+            for column, form in marks.forms.get(number, {}).items():
                 value = values[column] if column < len(values) else None
                 if isinstance(value, int | float) and not isinstance(value, bool):
                     cells[column] = shown.number(repr(value), form, from_1904=from_1904)
                     if shown.hides(repr(value), form):
                         faults[column] = HIDDEN
-            for column, (text, fault) in bad.get(number, {}).items():
+            for column, (text, fault) in marks.faults.get(number, {}).items():
                 cells += [""] * (column + 1 - len(cells))
                 cells[column], faults[column] = text, fault
             yield SheetRow(number, cells, number in marks.hidden_rows, faults or NO_FAULTS)
 
     def _values(self, sheet: str) -> tuple[list[list[Any]], bool]:
-        """Read the values of a sheet, and by what its days are counted where they are numbers.
+        """Return the values of a sheet, and whether days that are numbers count from 1904.
 
-        The library gives dates and spans as such; it can't where one is further than they go. Then
-        all are read as the numbers that they are.
+        The library returns dates and spans, unless one is out of their range. Then all are read as
+        plain numbers.
         """
         try:
             return self._book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), False
         except OverflowError:
             pass
         data = self._path.read_bytes()
-        if self._binary:
-            plain, from_1904 = without_forms(data)
-        else:
-            xls = Xls(self._path)
-            plain, from_1904 = xls.without_forms(data), xls.from_1904
+        plain, from_1904 = (without_forms if self._binary else Xls(self._path).without_forms)(data)
         book = type(self._book).from_filelike(BytesIO(plain))
         return book.get_sheet_by_name(sheet).to_python(skip_empty_area=False), from_1904
 
@@ -127,7 +84,3 @@ class Old:
         if self._binary:
             return marks_of(self._path, sheet)
         return Xls(self._path).marks(self._all.index(sheet))
-
-
-def _line_ends(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -1,8 +1,8 @@
-"""Numbers, dates and times as people see them, as far as their format can be told.
+"""Numbers, dates and times as people see them, as far as their format is understood.
 
-A date is ISO's whatever the order of its parts, and a whole number has no thousands separators:
-``1,000`` is one thing in London and another in Berlin, and neither is what the cell holds. Words
-that a format sets beside a number belong to it: 15 that is shown as ``15 min`` is no 15.
+Dates are ISO's, and whole numbers have no thousands separators: ``1,000`` is one thing in London
+and another in Berlin, and neither is what the cell holds. Words in a format beside a number belong
+to it: 15 shown as ``15 min`` is not 15.
 """
 
 import re
@@ -19,7 +19,7 @@ _NO_29TH: Final = 60
 """Excel counts a 29 February 1900; dates before it are one day off."""
 
 _LITERAL: Final = re.compile(r'"[^"]*"|\\.|[_*].|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
-"""What a format shows as it stands, leaves room for, or says of colours and languages."""
+"""What a format shows literally, leaves room for, or says about colours and languages."""
 _WORDS: Final = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]+)[^\]]*\]|( )')
 """What of it is text."""
 _CONDITION: Final = re.compile(r"\[(<=|>=|<>|<|>|=)(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)\]")
@@ -47,24 +47,16 @@ BUILT_IN: Final = {
 
 
 def form_of(number: int, own: Mapping[int, str]) -> str:
-    """Return a number format by its number; empty where numbers are shown as they are.
+    """Return the number format of a style's number; "" if numbers are shown as they are.
 
-    Args:
-        number: by which the styles of a workbook name it.
-        own: the formats that the workbook has itself.
+    ``own`` are the formats that the workbook defines itself.
     """
     form = own.get(number, BUILT_IN.get(number, ""))
     return "" if form.lower() == "general" else form
 
 
 def number(text: str, form: str, *, from_1904: bool = False) -> str:
-    """Write a number as it is shown.
-
-    Args:
-        text: as a file has it: digits, a point, an exponent.
-        form: its number format; what is not understood of it is left out.
-        from_1904: how the workbook counts its days.
-    """
+    """Return a number (digits, a point, an exponent) as its format shows it, if understood."""
     if not form:
         return text if _PLAIN.fullmatch(text) else _general(text)
     so = _understood(_section(form, text) if ";" in form else form)
@@ -104,18 +96,18 @@ def _digits(text: str, form: str, so: "_Form", whole: int) -> str:
 
 
 class _Form(NamedTuple):
-    """A format, or one of its sections, taken apart.
+    """A format, or one of its sections.
 
     Attributes:
-        kind: what moment it shows, or None.
-        always: what it shows whatever the value is, or None; empty where it shows nothing.
-        before: words before the number, if there are any.
+        kind: of moment that it shows, or None.
+        always: what it shows for any value, "" for nothing; None: that depends on the value.
+        before: words before the number.
         behind: words behind it.
-        whole: digits before the point at least; None where that is not understood.
-        decimals: digits behind it at most.
-        fewest: those at least.
+        whole: minimum of digits before the point; None if that is not understood.
+        decimals: maximum of digits behind it.
+        fewest: minimum of those.
         factor: by which the value is multiplied.
-        percent: ``"%"`` or nothing.
+        percent: ``"%"`` or "".
     """
 
     kind: str | None
@@ -131,7 +123,6 @@ class _Form(NamedTuple):
 
 @lru_cache(1024)
 def _understood(form: str) -> _Form:
-    """Take a section of a format apart."""
     first = _LITERAL.sub("", form).lower()
     kind = _kind(first)
     if kind is not None:
@@ -150,9 +141,9 @@ def _understood(form: str) -> _Form:
 
 
 def _words(form: str) -> tuple[str, str, str]:
-    """Return the texts before and behind the number of a section, and all of them if they say one.
+    """Return the texts before and behind a section's number, and all of them if they say something.
 
-    A dash or a bracket alone says nothing.
+    A dash or a bracket alone doesn't.
     """
     before, behind, last = "", "", 0
     numbers = False
@@ -184,7 +175,6 @@ def _sections(form: str) -> tuple[str, ...]:
 
 
 def _section(form: str, text: str) -> str:
-    """Return the section of a format by which a number is shown."""
     try:
         value = float(text)
     except ValueError:
@@ -201,7 +191,6 @@ def _section(form: str, text: str) -> str:
 
 
 def _kind(form: str) -> str | None:
-    """Return whether a format shows a moment, and of what kind."""
     if _ELAPSED.search(form):
         return ELAPSED
     if form == "general" or not any(letter in form for letter in "ymdhs"):
@@ -212,7 +201,7 @@ def _kind(form: str) -> str | None:
 
 
 def _general(text: str) -> str:
-    """Write a number without a format: 15 digits, as many as a spreadsheet holds."""
+    """Return a number without a format: 15 digits, as many as a spreadsheet holds."""
     try:
         if float(text).is_integer() and abs(float(text)) < 1e15:  # noqa: PLR2004 - as above
             return str(int(float(text)))
@@ -222,7 +211,7 @@ def _general(text: str) -> str:
 
 
 def _moment(serial: float, kind: str, form: str, *, from_1904: bool) -> str:
-    """Write days since the epoch as their format's kind of moment."""
+    """Return days since the epoch as a moment of this kind."""
     try:
         span = timedelta(seconds=round(serial * _DAY))
         if kind == ELAPSED:
@@ -241,7 +230,7 @@ def _moment(serial: float, kind: str, form: str, *, from_1904: bool) -> str:
 
 
 def duration(span: timedelta, *, seconds: bool) -> str:
-    """Write a span of time in hours, minutes and, where they say something, seconds."""
+    """Return a span of time in hours, minutes and, if asked for or not 0, seconds."""
     whole = round(abs(span.total_seconds()))
     minutes, rest = divmod(whole, 60)
     sign = "-" if span < timedelta() and whole else ""
@@ -250,7 +239,7 @@ def duration(span: timedelta, *, seconds: bool) -> str:
 
 
 def of_value(value: Any) -> str:
-    """Write a value whose format is not known."""
+    """Return a value whose format is not known."""
     if isinstance(value, datetime):
         midnight = value.time() == time()
         return value.date().isoformat() if midnight else value.isoformat(" ", "seconds")
@@ -263,3 +252,8 @@ def of_value(value: Any) -> str:
     if isinstance(value, int | float):
         return _general(repr(value))
     return "" if value is None else str(value)
+
+
+def line_ends(text: str) -> str:
+    """Return a text whose line breaks are LF."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

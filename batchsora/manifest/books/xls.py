@@ -1,17 +1,15 @@
-"""The records of .xls (MS-XLS, BIFF5 and BIFF8) that tell what calamine does not.
+"""The records of .xls (MS-XLS, BIFF5 and BIFF8), in their container of sectors (MS-CFB)."""
 
-A file of records lies in a container of sectors (MS-CFB), as in a small file system.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from struct import Struct, unpack_from
+from struct import Struct, error, unpack_from
 from typing import Final, NamedTuple
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import ERRORS, Area, Marks, Picture
-from batchsora.manifest.books.xls_formulas import gives_number
-from batchsora.workbook.problems import WorkbookError
+from batchsora.manifest.books.model import Area, Marks, Picture
+from batchsora.manifest.errors import UNCALCULATED
+from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+from batchsora.workbook import WorkbookError
 
 _MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _HEADER: Final = 512
@@ -43,21 +41,14 @@ _ALWAYS: Final = 1
 
 
 class Xls:
-    """The records of a workbook.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        WorkbookError: it is damaged.
-    """
+    """The records of a workbook; raises WorkbookError if it is damaged."""
 
     def __init__(self, path: Path) -> None:
         streams = _streams(path.read_bytes())
         self._stream = streams.get("workbook") or streams.get("book") or _Stream(b"", [], 1)
         self._book = self._stream.data
         self._styles: list[int] = []
-        self.from_1904 = False
+        self._from_1904 = False
         self._starts: list[int] = []
         recalculated = libreoffice = False
         own: dict[int, str] = {}
@@ -72,7 +63,7 @@ class Xls:
                 styles.append(unpack_from("<H", self._book, start + 2)[0])
                 self._styles.append(start + 2)
             elif kind == _DATES and size >= 2:  # noqa: PLR2004
-                self.from_1904 = bool(self._book[start] & 1)
+                self._from_1904 = bool(self._book[start] & 1)
             elif kind == _PASSWORD:
                 break
             elif kind == _WRITTEN_BY:
@@ -86,7 +77,7 @@ class Xls:
         self._calculated = recalculated or _SUMMARY.lower() in streams
 
     def _form(self, start: int, size: int, *, wide: bool) -> str:
-        """Read the text of a number format; it has bytes or pairs of them."""
+        """Return the text of a number format, which has bytes or pairs of them."""
         data = self._book[start : start + size]
         if not wide:
             return data[3 : 3 + data[2]].decode("latin-1")
@@ -95,20 +86,16 @@ class Xls:
             return data[5 : 5 + 2 * length].decode("utf-16-le", "replace")
         return data[5 : 5 + length].decode("latin-1")
 
-    def without_forms(self, data: bytes) -> bytes:
-        """Return the bytes of the file with every number in no format, as it is stored."""
+    def without_forms(self, data: bytes) -> tuple[bytes, bool]:
+        """Return the bytes of the file without formats, and whether its days begin in 1904."""
         changed = bytearray(data)
         for place in self._styles:
             for at in (place, place + 1):
                 changed[self._stream.starts[at // self._stream.size] + at % self._stream.size] = 0
-        return bytes(changed)
+        return bytes(changed), self._from_1904
 
     def marks(self, index: int) -> Marks:
-        """Read what stands at the cells of a sheet.
-
-        Args:
-            index: of the sheet, from 0, charts included.
-        """
+        """Read what is known about the cells of a sheet, by its index with charts."""
         found = Marks()
         anchor: tuple[int, int] | None = None
         if index >= len(self._starts):
@@ -126,7 +113,6 @@ class Xls:
         return found
 
     def _mark_forms(self, found: Marks, kind: int, data: bytes) -> None:
-        """Note the number formats of the cells of a record."""
         if kind not in (_NUMBER, _SMALL, _SMALLS, *_FORMULAS) or len(data) < 6:  # noqa: PLR2004
             return
         row, column = unpack_from("<HH", data)
@@ -134,11 +120,11 @@ class Xls:
         for place in range(4, last, 6):
             style = unpack_from("<H", data, place)[0]
             if style < len(self._forms) and (form := self._forms[style]):
-                found.forms[row + 1, column] = form
+                found.forms[row + 1][column] = form
             column += 1
 
     def _mark(self, found: Marks, kind: int, data: bytes) -> None:
-        """Note what a record tells; one that is too short tells nothing."""
+        """Note the facts of a record; one that is too short has none."""
         if kind == _ROW and len(data) >= 14:  # noqa: PLR2004 - the length of what is read
             flat = data[12] & _OWN_HEIGHT and not unpack_from("<H", data, 6)[0] & _HEIGHT
             if data[12] & _HIDDEN_ROW or flat:
@@ -150,7 +136,7 @@ class Xls:
         elif kind == _ERROR and len(data) >= 8:  # noqa: PLR2004
             if data[7]:
                 row, column = unpack_from("<HH", data)
-                found.errors[row + 1, column] = ERRORS.get(data[6], "#ERROR!")
+                found.failed(row + 1, column, data[6])
         elif kind in _FORMULAS and len(data) >= 16:  # noqa: PLR2004
             self._mark_formula(found, data)
         elif kind == _MERGED and len(data) >= 2:  # noqa: PLR2004
@@ -164,21 +150,21 @@ class Xls:
         flags = unpack_from("<H", data, 14)[0]
         if unpack_from("<H", data, 12)[0] != _NO_NUMBER:
             if not unpack_from("<d", data, 6)[0] and self._is_doubtful(flags, data):
-                found.uncalculated.add((row + 1, column))
+                found.faults[row + 1][column] = NO_RESULT, UNCALCULATED
         elif data[6] == _FAILED:
-            found.errors[row + 1, column] = ERRORS.get(data[8], "#ERROR!")
+            found.failed(row + 1, column, data[8])
         elif data[6] == _EMPTY and not self._calculated:
-            found.uncalculated.add((row + 1, column))
+            found.faults[row + 1][column] = NO_RESULT, UNCALCULATED
 
     def _is_doubtful(self, flags: int, data: bytes) -> bool:
-        """Return whether nobody may have calculated a formula whose result is 0."""
+        """Return whether a formula whose result is 0 may not have been calculated."""
         if flags & _ALWAYS:
             return True
         number = gives_number(data) if self._wide else True
         return not number if number is not None else not self._zeros
 
     def _records(self, start: int) -> Iterator[tuple[int, int, int]]:
-        """Return the records of a part, those of charts in it left out: kind, start, size."""
+        """Return the kind, start and size of a part's records, without those of charts in it."""
         depth = 0
         while start + _RECORD.size <= len(self._book):
             kind, size = _RECORD.unpack_from(self._book, start)
@@ -195,7 +181,7 @@ class Xls:
 
 
 def _anchor(data: bytes) -> tuple[int, int] | None:
-    """Read the row, from 1, and the column of the last place in a drawing."""
+    """Return the row, from 1, and the column of the last place in a drawing."""
     place = data.rfind(_ANCHOR)
     if place < 0 or place + 14 > len(data):
         return None
@@ -204,13 +190,7 @@ def _anchor(data: bytes) -> tuple[int, int] | None:
 
 
 class _Stream(NamedTuple):
-    """A file in a container.
-
-    Attributes:
-        data: its bytes.
-        starts: where each of its sectors lies in the container.
-        size: bytes of a sector.
-    """
+    """A file in a container: its bytes, where each sector starts in it, and bytes of a sector."""
 
     data: bytes
     starts: list[int]
@@ -218,11 +198,7 @@ class _Stream(NamedTuple):
 
 
 def _streams(data: bytes) -> dict[str, _Stream]:
-    """Read the streams of a container, by their names in small letters.
-
-    Raises:
-        WorkbookError: it is damaged.
-    """
+    """Return the streams of a container by their names in small letters."""
     if data[:8] != _MAGIC or len(data) < _HEADER:
         raise _damaged()
     shift, mini_shift = unpack_from("<HH", data, 30)
@@ -259,40 +235,30 @@ def _streams(data: bytes) -> dict[str, _Stream]:
     return found
 
 
-class _Sectors:
-    """Sectors that are chained to streams.
+class _Sectors(NamedTuple):
+    """Sectors that are chained to streams; ``links`` has the next of each, ``offset`` the first."""
 
-    Args:
-        data: all of them.
-        size: bytes of one.
-        offset: where the first one begins.
-        links: which one follows each.
-    """
-
-    def __init__(self, data: bytes, size: int, offset: int, links: list[int]) -> None:
-        self._data = data
-        self.size = size
-        self._offset = offset
-        self._links = links
+    data: bytes
+    size: int
+    offset: int
+    links: list[int]
 
     def chain(self, first: int) -> bytes:
-        """Read the sectors of a stream; a chain that runs in a circle is damage."""
-        return b"".join(self._data[start : start + self.size] for start in self.starts(first))
+        return b"".join(self.data[start : start + self.size] for start in self.starts(first))
 
     def starts(self, first: int) -> list[int]:
-        """Return where the sectors of a stream lie."""
+        """Return where the sectors of a stream begin; a circular chain is damage."""
         found: list[int] = []
         sector = first
         while sector < _LAST_SECTOR:
-            if sector >= len(self._links) or len(found) > len(self._links):
+            if sector >= len(self.links) or len(found) > len(self.links):
                 raise _damaged()
-            found.append(self._offset + sector * self.size)
-            sector = self._links[sector]
+            found.append(self.offset + sector * self.size)
+            sector = self.links[sector]
         return found
 
 
 def _table(data: bytes, size: int) -> list[int]:
-    """Read which sector follows each."""
     numbers = list(unpack_from("<109I", data, 76))
     following, count = unpack_from("<II", data, 68)
     for _ in range(min(count, len(data) // size)):
@@ -315,3 +281,71 @@ def _damaged() -> WorkbookError:
         "the workbook is damaged: its container is invalid",
         "Open it in your spreadsheet and save it again as .xlsx.",
     )
+
+
+_TOKENS: Final = 22
+"""Where the tokens of a formula's record begin, behind their size."""
+_STRING, _ATTRIBUTE, _FUNCTION, _FUNCTION_OF_SOME, _PARENTHESIS = 0x17, 0x19, 0x21, 0x22, 0x15
+_CHOOSE, _SUM, _WIDE = 0x04, 0x10, 0x01
+_CLASSES: Final = 0x20
+"""From here on a token has two bits that don't depend on its kind."""
+_SIZES: Final[Mapping[int, int]] = dict.fromkeys(range(0x03, 0x17), 0) | {
+    0x01: 4, 0x02: 4, 0x1C: 1, 0x1D: 1, 0x1E: 2, 0x1F: 8,
+    0x20: 7, 0x21: 2, 0x22: 3, 0x23: 4, 0x24: 4, 0x25: 8, 0x26: 6, 0x27: 6, 0x28: 6, 0x29: 2,
+    0x2A: 4, 0x2B: 8, 0x2C: 4, 0x2D: 8, 0x39: 6, 0x3A: 6, 0x3B: 10, 0x3C: 6, 0x3D: 10,
+}  # fmt: skip
+"""Bytes of each token behind its first."""
+_CONCATENATION: Final = 0x08
+_NUMBERS: Final = frozenset([*range(0x03, 0x08), *range(0x09, 0x0F), 0x13, 0x14, 0x1D, 0x1E, 0x1F])
+"""Sums and their like, comparisons, signs, constants."""
+_OF_TEXTS: Final = frozenset(
+    [13, 14, 30, 31, 48, 111, 112, 113, 114, 115, 116, 118, 119, 120, 130, 162, 336]
+)
+"""Functions that give texts: MID, TEXT, LOWER, LEFT, TRIM, SUBSTITUTE, CONCATENATE …"""
+_OF_NUMBERS: Final = frozenset(
+    [
+        *range(4, 10), *range(15, 28), *range(36, 40), *range(65, 75),
+        0, 32, 33, 63, 64, 76, 77, 82, 124, 169, 183, 197, 212, 213, 221, 228, 344, 345, 346, 347,
+    ]
+)  # fmt: skip
+"""Functions that give numbers: SUM, AVERAGE, ROUND, LEN, DATE, COUNT, MATCH, SUMIF …"""
+
+
+def gives_number(record: bytes) -> bool | None:
+    """Return whether a formula's record has a number as result; False: a text, None: unknown."""
+    try:
+        return _last_gives_number(record)
+    except (IndexError, error):
+        return None
+
+
+def _last_gives_number(record: bytes) -> bool | None:
+    number: bool | None = None
+    at = _TOKENS
+    end = at + unpack_from("<H", record, at - 2)[0]
+    while at < end:
+        token = record[at]
+        if token >= _CLASSES:
+            token = token & 0x1F | _CLASSES
+        at += 1
+        if token == _STRING:
+            at += 2 + record[at] * (2 if record[at + 1] & _WIDE else 1)
+            number = False
+        elif token == _ATTRIBUTE:
+            flags, count = record[at], unpack_from("<H", record, at + 1)[0]
+            at += 3 + (2 * (count + 1) if flags & _CHOOSE else 0)
+            number = True if flags & _SUM else number
+        elif token in _SIZES:
+            number = number if token == _PARENTHESIS else _kind(token, record, at)
+            at += _SIZES[token]
+        else:
+            return None
+    return number
+
+
+def _kind(token: int, record: bytes, at: int) -> bool | None:
+    """Return the same for one token."""
+    if token in (_FUNCTION, _FUNCTION_OF_SOME):
+        function = unpack_from("<H", record, at + (token == _FUNCTION_OF_SOME))[0]
+        return True if function in _OF_NUMBERS else False if function in _OF_TEXTS else None
+    return True if token in _NUMBERS else False if token == _CONCATENATION else None

@@ -1,4 +1,4 @@
-"""The records of .xlsb (MS-XLSB) that tell what calamine does not."""
+"""The records of .xlsb (MS-XLSB) with what calamine leaves out."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -8,8 +8,8 @@ from typing import Final
 from zipfile import ZipFile
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import ERRORS, Area, Marks
-from batchsora.manifest.books.xlsx_pictures import drawn
+from batchsora.manifest.books.model import Area, Marks
+from batchsora.manifest.books.xlsx_beside import drawn
 from batchsora.workbook.package import package_of, targets, workbook_part
 
 _PROPERTIES: Final = 153
@@ -22,11 +22,7 @@ _OWN_HEIGHT: Final = 0x20
 
 
 def marks_of(path: Path, sheet: str) -> Marks:
-    """Read what stands at the cells of a sheet.
-
-    Raises:
-        WorkbookError: the file is damaged.
-    """
+    """Read what is known about the cells of a sheet; raise WorkbookError if the file is damaged."""
     found = Marks()
     with package_of(path) as package:
         book = workbook_part(package)
@@ -48,7 +44,7 @@ def marks_of(path: Path, sheet: str) -> Marks:
                 column, style = unpack_from("<II", data)
                 style &= 0xFFFFFF
                 if style < len(forms) and forms[style]:
-                    found.forms[row, column] = forms[style]
+                    found.forms[row][column] = forms[style]
             else:
                 _mark(found, row, kind, data)
         for link, name in targets(package, part).values():
@@ -72,10 +68,9 @@ def without_forms(data: bytes) -> tuple[bytes, bool]:
 
 
 def _mark(found: Marks, row: int, kind: int, data: bytes) -> None:
-    """Note what a record tells; one that is too short tells nothing."""
+    """Note the facts of a record; one that is too short has none."""
     if kind in (_ERROR, _FORMULA_ERROR) and len(data) >= 9:  # noqa: PLR2004 - as above
-        column = unpack_from("<I", data)[0]
-        found.errors[row, column] = ERRORS.get(data[8], "#ERROR!")
+        found.failed(row, unpack_from("<I", data)[0], data[8])
     elif kind == _COLUMNS and len(data) >= 18:  # noqa: PLR2004
         first, last = unpack_from("<II", data)
         if data[16] & 1:
@@ -85,7 +80,7 @@ def _mark(found: Marks, row: int, kind: int, data: bytes) -> None:
 
 
 def _forms(styles: bytes) -> list[str]:
-    """Read the number formats of cells, by the number of the cells' style."""
+    """Return the number formats of cells, by the number of their style."""
     own: dict[int, str] = {}
     numbers: list[int] = []
     inside = False
@@ -123,7 +118,7 @@ def _sheets(package: ZipFile, book: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(data: bytes, start: int) -> tuple[str, int]:
-    """Read a text, and say where it ends."""
+    """Return a text, and where it ends."""
     if start + 4 > len(data):
         return "", len(data)
     end = start + 4 + 2 * unpack_from("<I", data, start)[0]
@@ -131,7 +126,7 @@ def _text(data: bytes, start: int) -> tuple[str, int]:
 
 
 def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Return the records of a part: their kind, and what they hold."""
+    """Return the kind and content of a part's records."""
     place = 0
     while place < len(data):
         kind, place = _number(data, place, 2)
@@ -141,7 +136,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _number(data: bytes, place: int, most: int) -> tuple[int, int]:
-    """Read a number of up to so many bytes, seven bits each, and say where it ends."""
+    """Return a number of up to so many bytes, seven bits each, and where it ends."""
     number = 0
     for count, byte in enumerate(data[place : place + most]):
         number |= (byte & 0x7F) << (7 * count)

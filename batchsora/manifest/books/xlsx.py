@@ -1,7 +1,7 @@
 """Excel's own format: .xlsx, .xlsm and templates, the ordinary and the strict kind.
 
-The parts are read as a stream and by ECMA-376 itself, because what decides here is what libraries
-leave out: whether a formula has a result, whether a result is an error, whether a row is hidden.
+The parts are read as a stream and by ECMA-376 itself, because libraries leave out what matters
+here: whether a formula has a result, whether a result is an error, whether a row is hidden.
 """
 
 import io
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final
 from zipfile import ZipFile
 
 from lxml import etree
@@ -17,21 +17,21 @@ from lxml import etree
 from batchsora.manifest.books import shown
 from batchsora.manifest.books.model import (
     NO_FAULTS,
-    UNCALCULATED,
     Area,
     Beside,
+    Book,
     Picture,
     SheetRow,
     check_bounds,
 )
-from batchsora.manifest.books.xlsx_beside import area_of, place_of, read_beside
+from batchsora.manifest.books.xlsx_beside import area_of, elements, place_of, read_beside
 from batchsora.manifest.books.xlsx_cells import Cells, text_of
-from batchsora.manifest.books.xlsx_in_cells import InCells
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.books.xlsx_in_cells import InCells, link_of
+from batchsora.manifest.errors import UNCALCULATED, CellError
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.package import package_of, part, targets, workbook_part
-from batchsora.workbook.problems import WorkbookError
 
 _BLOCK: Final = 1024**2
 _END: Final = b"</row>"
@@ -39,12 +39,9 @@ _CONTENT: Final = (b"<v", b"<is", b"<f")
 
 
 class WithoutBlankRows:
-    """Reads a part, and leaves out runs of rows that hold nothing.
+    """Reads a part without runs of rows that have no content.
 
-    Only rows that say their number are left out, so that those behind them keep theirs.
-
-    Args:
-        file: the part.
+    Only rows with a number are left out, so that those behind them keep theirs.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -52,7 +49,7 @@ class WithoutBlankRows:
         self._left = io.BytesIO()
 
     def read(self, size: int = -1) -> bytes:
-        """Read some bytes, up to so many; none are left at the end."""
+        """Return up to so many bytes; none at the end."""
         while not (taken := self._left.read(size)):
             block = self._file.read(_BLOCK)
             if not block:
@@ -62,7 +59,7 @@ class WithoutBlankRows:
 
 
 def _thinned(block: bytes) -> bytes:
-    """Leave out the rows of a block that hold nothing, if none of its rows does."""
+    """Remove the rows of a block if none of its rows has content."""
     first, last = block.find(_END), block.rfind(_END)
     if first == last or any(content in block for content in _CONTENT):
         return block
@@ -78,20 +75,8 @@ _MOST_SPILLS: Final = 1000
 _NO_HEIGHT: Final = re.compile(r"0*(?:\.0*)?")
 
 
-class _Sheet(NamedTuple):
-    part: str
-    visible: bool
-
-
-class Xlsx:
-    """A workbook of Excel's own format.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        WorkbookError: it is none, is damaged, or would grow beyond measure.
-    """
+class Xlsx(Book):
+    """A workbook of Excel's format; raises WorkbookError if it is none, damaged, or too large."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -99,12 +84,14 @@ class Xlsx:
             name = self._book = workbook_part(package)
             root = part(package, name)
             links = targets(package, name)
-            self._sheets: dict[str, _Sheet] = {}
+            self._seen = {}
+            self._parts: dict[str, str] = {}
             for one in root.iterfind("{*}sheets/{*}sheet"):
-                kind, target = links.get(_link(one), ("", ""))
+                kind, target = links.get(link_of(one), ("", ""))
                 if kind == "worksheet":
-                    state = one.get("state", "visible")
-                    self._sheets[one.get("name", "")] = _Sheet(target, state == "visible")
+                    sheet = one.get("name", "")
+                    self._seen[sheet] = one.get("state", "visible") == "visible"
+                    self._parts[sheet] = target
             said = root.find("{*}workbookPr")
             self._from_1904 = said is not None and _true(said.get("date1904"))
             said = root.find("{*}calcPr")
@@ -113,35 +100,21 @@ class Xlsx:
             self._texts_part = parts.get("sharedStrings")
             self._forms = _forms(package, parts.get("styles"))
 
-    def names(self) -> list[str]:
-        """List the sheets, charts left out."""
-        return list(self._sheets)
-
-    def visible(self) -> list[str]:
-        """List the sheets that people see."""
-        return [name for name, sheet in self._sheets.items() if sheet.visible]
-
     def beside(self, sheet: str, *, measured: bool = False) -> Beside:
         """Read what a sheet has beside its rows."""
         with package_of(self._path) as package:
-            name = _present(package, self._sheets[sheet].part)
+            name = _present(package, self._parts[sheet])
             return read_beside(package, name, measured=measured)
 
     def rows(self, sheet: str) -> Iterator[SheetRow]:
-        """Return a sheet's rows; blank ones are left out."""
+        """Return a sheet's rows without blank ones."""
         with package_of(self._path) as package:
-            texts = self._texts
-            with package.open(_present(package, self._sheets[sheet].part)) as file:
-                cells = Cells(
-                    texts,
-                    self._forms,
-                    from_1904=self._from_1904,
-                    to_calculate=self._to_calculate,
-                )
+            cells = Cells(self._texts, self._forms, self._from_1904, self._to_calculate)
+            with package.open(_present(package, self._parts[sheet])) as file:
                 yield from _Rows(cells).of(file)
 
     def in_cell(self, key: str) -> Picture | None:
-        """Find the picture that lies in a cell; None where it is none."""
+        """Return the picture in a cell; None if it is not one."""
         return self._in_cells.find(key)
 
     @cached_property
@@ -151,26 +124,17 @@ class Xlsx:
 
     @cached_property
     def _texts(self) -> list[str]:
-        """The texts that cells name by a number."""
+        """Return the texts that cells refer to by a number."""
         if self._texts_part is None:
             return []
         with package_of(self._path) as package:
             name = _present(package, self._texts_part)
             with package.open(name) as file:
-                return [text_of(one) for one in _elements(file, "si", "sst")]
-
-
-def _link(sheet: etree._Element) -> str:
-    """Read a sheet's link, whose attribute has another namespace in the strict kind."""
-    return next((str(v) for k, v in sheet.attrib.items() if str(k).endswith("}id")), "")
+                return [text_of(one) for one in elements(file, "si", "sst")]
 
 
 def _present(package: ZipFile, name: str) -> str:
-    """Find a part by its name; some programs write it in other letters than the links do.
-
-    Raises:
-        WorkbookError: it is not there.
-    """
+    """Return a part's name, which some programs write in other case than the links."""
     names = package.namelist()
     if name in names:
         return name
@@ -187,31 +151,8 @@ def _true(text: str | None) -> bool:
     return text in ("1", "true", "on")
 
 
-def _elements(
-    file: IO[bytes] | WithoutBlankRows, name: str, parent: str
-) -> Iterator[etree._Element]:
-    """Return the elements of one name as they end, and forget them afterwards."""
-    events = etree.iterparse(
-        file,
-        events=("end",),
-        tag=f"{{*}}{name}",
-        resolve_entities=False,
-        no_network=True,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    for _, element in events:
-        above = element.getparent()
-        if above is None or not above.tag.endswith(parent):
-            continue
-        yield element
-        element.clear()
-        while element.getprevious() is not None:
-            del above[0]
-
-
 def _forms(package: ZipFile, name: str | None) -> list[str]:
-    """Read the number formats of cells, by the number of the cells' style."""
+    """Return the number formats of cells, by the number of their style."""
     if name is None:
         return []
     try:
@@ -223,27 +164,20 @@ def _forms(package: ZipFile, name: str | None) -> list[str]:
 
 
 def _id(element: etree._Element) -> int:
-    """Read the number of a number format; 0 shows numbers as they are."""
+    """Return the number of a number format; 0 shows numbers as they are."""
     text = element.get("numFmtId", "0")
     return int(text) if text.isdecimal() else 0
 
 
 class _Rows:
-    """Reads the rows of one sheet.
-
-    Args:
-        cells: reads their cells.
-    """
-
     def __init__(self, cells: Cells) -> None:
         self._reader = cells
         self._faults: dict[int, CellError] = {}
         self._spills: list[tuple[Area, CellError]] = []
 
     def of(self, file: IO[bytes]) -> Iterator[SheetRow]:
-        """Return the rows that have anything in them."""
         number = cells_seen = 0
-        for row in _elements(WithoutBlankRows(file), "row", "sheetData"):
+        for row in elements(WithoutBlankRows(file), "row", "sheetData"):
             number = int(row.get("r") or number + 1)
             cells_seen += len(row)
             check_bounds(number, cells_seen)
@@ -264,7 +198,7 @@ class _Rows:
             reference = cell.get("r")
             place = place + 1 if reference is None else place_of(reference)
             stored: dict[str, etree._Element] = {child.tag: child for child in cell}
-            if not stored or place > MOST_COLUMNS:  # one too many is told as that
+            if not stored or place > MOST_COLUMNS:  # reported as one too many
                 continue
             formula = _text(stored.get(f))
             if inline in stored:
@@ -282,7 +216,7 @@ class _Rows:
         return cells
 
     def _note_spill(self, formula: etree._Element | None, fault: CellError) -> None:
-        """Note where the results of a formula would be that fills more cells than its own."""
+        """Note the area that a formula without a result would fill beyond its own cell."""
         if formula is None or fault is not UNCALCULATED or len(self._spills) == _MOST_SPILLS:
             return
         area = area_of(formula.get("ref", ""))
@@ -290,7 +224,7 @@ class _Rows:
             self._spills.append((area, fault))
 
     def _spill(self, number: int, cells: list[str]) -> None:
-        """Note the empty cells of a row that a formula without a result would fill."""
+        """Mark the empty cells of a row that a formula without a result would fill."""
         self._spills = [(area, fault) for area, fault in self._spills if area.bottom >= number]
         for area, fault in self._spills:
             for place in range(area.left, min(area.right, MOST_COLUMNS) + 1):
@@ -301,7 +235,7 @@ class _Rows:
 
 
 def _is_unseen(row: etree._Element) -> bool:
-    """Return whether a row is hidden, also by a height of 0, which openpyxl leaves out."""
+    """Return whether a row is hidden, also by a height of 0, which openpyxl ignores."""
     if _true(row.get("hidden")):
         return True
     height = row.get("ht")
@@ -312,7 +246,7 @@ def _is_unseen(row: etree._Element) -> bool:
 
 @lru_cache(8)
 def _names(row: str) -> tuple[str, str, str]:
-    """Name the elements of a value, a text and a formula, as those of a row with this name."""
+    """Return the element names of value, text and formula in the namespace of this row's name."""
     before = row.removesuffix("row")
     return f"{before}v", f"{before}is", f"{before}f"
 

@@ -1,13 +1,14 @@
-"""What one cell of Excel's format shows, and why that can be no value."""
+"""What one cell of Excel's format shows, and why that may not be a value."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from lxml import etree
 
 from batchsora.manifest.books import shown
-from batchsora.manifest.books.model import FAILED, HIDDEN, UNCALCULATED, PictureInCellError
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.books.model import HIDDEN, PictureInCellError
+from batchsora.manifest.errors import FAILED, UNCALCULATED, CellError
 from batchsora.manifest.values import UNCALCULATED as NO_RESULT
 
 _ESCAPE: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -18,34 +19,25 @@ _LONGEST_FORMULA: Final = 32_767
 _TEXTS: Final = ("str", "inlineStr", "s")
 
 
+@dataclass(frozen=True, slots=True)
 class Cells:
-    """Reads the cells of one workbook.
+    """Reads the cells of one workbook; ``forms`` are number formats by the number of a style.
 
-    Args:
-        texts: that cells name by a number.
-        forms: number formats, by the number of a style.
-        from_1904: how days are counted.
-        to_calculate: whether the program that wrote the book left calculating to others; its
-            results are 0 then.
+    ``to_calculate``: the program that wrote the book stored 0 instead of results.
     """
 
-    def __init__(
-        self, texts: list[str], forms: list[str], *, from_1904: bool, to_calculate: bool
-    ) -> None:
-        self._texts = texts
-        self._forms = forms
-        self._from_1904 = from_1904
-        self._to_calculate = to_calculate
+    texts: list[str]
+    forms: list[str]
+    from_1904: bool
+    to_calculate: bool
 
     def trouble(
         self, cell: etree._Element, value: str | None, formula: str | None
     ) -> CellError | None:
-        """Return why a cell has no value, if it has none.
+        """Return why a cell has no value, or None.
 
-        Args:
-            cell: the element.
-            value: as it is stored; None where nothing is, which an empty text is not.
-            formula: as far as it stands in this cell; None where it is no formula.
+        ``value`` is None if nothing is stored (an empty text is something); ``formula`` if it is
+        not one.
         """
         kind = cell.get("t", "n")
         picture = _shown_picture(value, formula)
@@ -62,35 +54,32 @@ class Cells:
         if value is None or (not value and kind not in _TEXTS):
             return UNCALCULATED
         # a program that does not calculate stores 0, and says that it is to be calculated
-        return UNCALCULATED if self._to_calculate and kind == "n" and not float(value) else None
+        return UNCALCULATED if self.to_calculate and kind == "n" and not float(value) else None
 
     def shown(self, cell: etree._Element, value: str | None, formula: str | None) -> str:
-        """Write what a cell shows; :data:`NO_RESULT` for a formula without a result."""
+        """Return what a cell shows; :data:`NO_RESULT` for a formula without a result."""
         kind = cell.get("t", "n")
         if value is None or (not value and kind not in _TEXTS):
             return "" if formula is None else NO_RESULT
         if kind == "s":
-            return self._texts[int(value)] if value else ""
+            return self.texts[int(value)] if value else ""
         if kind == "b":
             return "TRUE" if value.strip() in ("1", "true") else "FALSE"
         if kind == "d":
             return value.removesuffix("T00:00:00").replace("T", " ")
         if kind != "n":
             return unescaped(value)
-        return shown.number(value.strip(), self._form(cell), from_1904=self._from_1904)
+        return shown.number(value.strip(), self._form(cell), from_1904=self.from_1904)
 
     def _form(self, cell: etree._Element) -> str:
-        """Return a cell's number format; empty where numbers are shown as they are."""
+        """Return a cell's number format; "" if numbers are shown as they are."""
         style = cell.get("s", "")
-        known = style.isdecimal() and int(style) < len(self._forms)
-        return self._forms[int(style)] if known else ""
+        known = style.isdecimal() and int(style) < len(self.forms)
+        return self.forms[int(style)] if known else ""
 
 
 def _shown_picture(value: str | None, formula: str | None) -> str:
-    """Return what says which picture a formula shows, of WPS (DISPIMG) or of others (IMAGE).
-
-    Empty: it shows none.
-    """
+    """Return the key of the picture that a formula of WPS (DISPIMG) or IMAGE shows, or ""."""
     by_wps = value is not None and value.lstrip("=").upper().startswith("DISPIMG(")
     if value is not None and by_wps:
         return value
@@ -102,7 +91,7 @@ def _shown_picture(value: str | None, formula: str | None) -> str:
 
 
 def text_of(element: etree._Element) -> str:
-    """Read a text of one or more runs, without the hints of how it is pronounced."""
+    """Return a text of one or more runs, without the hints for its pronunciation."""
     texts: list[str] = []
     for child in element:
         name = child.tag.rpartition("}")[2]
@@ -114,12 +103,12 @@ def text_of(element: etree._Element) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Read what XML can't hold and is written as ``_x000D_`` (ECMA-376 part 1, 22.9.2.19).
+    """Return a text without the escapes of XML like ``_x000D_`` (ECMA-376 part 1, 22.9.2.19).
 
-    Line breaks of whatever kind become LF; so does the vertical tab, which is one in Office.
+    All kinds of line breaks become LF; so does the vertical tab, which is one in Office.
     """
     if "_x" in text:
         text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         text = text.replace("\v", "\n")
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    return shown.line_ends(text)

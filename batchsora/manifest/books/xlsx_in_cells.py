@@ -1,7 +1,7 @@
-"""Pictures that lie in cells of Excel's format: placed there, or shown by a formula of WPS.
+"""Pictures in cells of Excel's format: placed there, or shown by a formula of WPS.
 
-Excel names them by a chain of numbers: a cell's ``vm`` counts in the metadata, which counts in the
-rich values, which count in their links. WPS names them by an id, in a part of its own.
+Excel names them by a chain of numbers: a cell's ``vm`` is an index of the metadata, this one of the
+rich values, this one of their links. WPS names them by an id, in a part of its own.
 """
 
 import re
@@ -26,12 +26,7 @@ _IDENTIFIER: Final = "_rvRel:LocalImageIdentifier"
 
 
 class InCells:
-    """The pictures that lie in the cells of a workbook.
-
-    Args:
-        package: that was looked at.
-        book: the part of the workbook.
-    """
+    """The pictures in the cells of a workbook."""
 
     def __init__(self, package: ZipFile, book: str) -> None:
         parts: dict[str, str] = {}
@@ -43,7 +38,7 @@ class InCells:
         self._by_id = {} if images is None else _of_wps(package, images)
 
     def find(self, key: str) -> Picture | None:
-        """Find a picture by what its cell says (:class:`PictureInCellError`)."""
+        """Return a picture by what its cell says (:class:`PictureInCellError`)."""
         if key.startswith(RICH_VALUE):
             return self._by_number.get(key.removeprefix(RICH_VALUE), _NOWHERE)
         found = _BY_WPS.search(key)
@@ -59,13 +54,13 @@ _NOWHERE: Final = Picture(0, 0, None)
 
 
 def _placed(package: ZipFile, parts: Mapping[str, str]) -> dict[str, Picture | None]:
-    """Follow the chain from the numbers of cells; None for a rich value that is no picture."""
+    """Follow the chain from the numbers of cells; None for a rich value that is not a picture."""
     names = ("sheetmetadata", "rdrichvalue", "rdrichvaluestructure", "richvaluerel")
     if any(name not in parts for name in names):
         return {}
     metadata, values, structures, links = (part(package, parts[name]) for name in names)
     leads = targets(package, parts["richvaluerel"])
-    linked = [leads.get(_link(one), ("", ""))[1] for one in links.iterfind("{*}rel")]
+    linked = [leads.get(link_of(one), ("", ""))[1] for one in links.iterfind("{*}rel")]
     kinds = [
         (one.get("t", ""), [key.get("n", "") for key in one.iterfind("{*}k")])
         for one in structures.iterfind("{*}s")
@@ -86,7 +81,8 @@ def _numbered(metadata: etree._Element, rich: list[Picture | None]) -> dict[str,
     blocks: list[str | None] = []
     for future in metadata.iterfind("{*}futureMetadata"):
         if future.get("name") == "XLRICHVALUE":
-            blocks = [_block(one) for one in future.iterfind("{*}bk")]
+            found_in = (one.iter("{*}rvb") for one in future.iterfind("{*}bk"))
+            blocks = [next((one.get("i") for one in each), None) for each in found_in]
     found: dict[str, Picture | None] = {}
     for number, one in enumerate(metadata.iterfind("{*}valueMetadata/{*}bk"), 1):
         for record in one.iterfind("{*}rc"):
@@ -98,29 +94,26 @@ def _numbered(metadata: etree._Element, rich: list[Picture | None]) -> dict[str,
     return found
 
 
-def _block(block: etree._Element) -> str | None:
-    return next((one.get("i") for one in block.iter("{*}rvb")), None)
-
-
 def _at(items: list[T], place: str | None) -> T | None:
-    """Return the item with a number that a part says; None where there is none."""
+    """Return the item with the number that a part gives; None if there is none."""
     if place is None or not place.isdecimal() or len(place) > 9:  # noqa: PLR2004
         return None
     return items[int(place)] if int(place) < len(items) else None
 
 
 def _of_wps(package: ZipFile, name: str) -> dict[str, str]:
-    """Read which part each id of WPS means."""
+    """Return the part of each id of WPS."""
     leads = targets(package, name)
     found: dict[str, str] = {}
     for picture in part(package, name).iter("{*}pic"):
         said = picture.find("{*}nvPicPr/{*}cNvPr")
         blip = picture.find("{*}blipFill/{*}blip")
         if said is not None and blip is not None:
-            found[said.get("name", "")] = leads.get(_link(blip, "embed"), ("", ""))[1]
+            found[said.get("name", "")] = leads.get(link_of(blip, "embed"), ("", ""))[1]
     return found
 
 
-def _link(element: etree._Element, name: str = "id") -> str:
+def link_of(element: etree._Element, name: str = "id") -> str:
+    """Return a link, whose attribute has another namespace in the strict kind."""
     ending = f"}}{name}"
     return next((str(v) for k, v in element.attrib.items() if str(k).endswith(ending)), "")

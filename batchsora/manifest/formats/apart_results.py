@@ -1,8 +1,4 @@
-"""Results written into a copy of a workbook or a YAML manifest, in a process apart.
-
-It is bounded as those that read manifests (:mod:`batchsora.manifest.formats.apart_table`): it is
-told the results, and gives the bytes of the copy back.
-"""
+"""Write results into a copy of a workbook or a YAML manifest, in a separate, bounded process."""
 
 import base64
 import io
@@ -16,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from batchsora.apart import ApartError, Bounds, ask, bounds_for
+from batchsora.workbook import WorkbookError
 from batchsora.workbook.cells import Link
-from batchsora.workbook.problems import WorkbookError
 
 WORKBOOK: Final = "batchsora.manifest.formats.apart_results:prepare_workbook"
 YAML: Final = "batchsora.manifest.formats.apart_results:prepare_yaml"
@@ -28,23 +24,12 @@ _MEMORY_A_BYTE: Final = 60
 _ANSWER_A_BYTE: Final = 4
 """More for each byte of the results than reading the file may cost; a cell is a tree of XML."""
 
-Cell = str | int | Decimal | datetime | Link | None
-
 
 def write_apart(task: str, source: Path, target: BinaryIO, told: Mapping[str, Any]) -> list[str]:
-    """Have a copy of a manifest with results made in a process apart.
+    """Write a copy of a manifest with results in a separate process; return notes for a person.
 
-    Args:
-        task: :data:`WORKBOOK` or :data:`YAML`.
-        source: the manifest.
-        target: where the copy goes.
-        told: what the task needs, as JSON.
-
-    Returns:
-        What a person should know about the copy.
-
-    Raises:
-        ValueError: the copy can't be made; the text says why.
+    ``task`` is :data:`WORKBOOK` or :data:`YAML`, ``told`` its arguments as JSON. Raises ValueError
+    if the copy can't be made; the text says why.
     """
     from batchsora.apart.answers import decoded, nonsense  # noqa: PLC0415 - pydantic
     from batchsora.manifest.answers import COPY, Notes, Piece, Unwritable  # noqa: PLC0415 - as above
@@ -74,16 +59,15 @@ def write_apart(task: str, source: Path, target: BinaryIO, told: Mapping[str, An
 def _bounds(file: int, results: int) -> Bounds:
     """Return what making a copy may cost, by the bytes of the file and of the results."""
     read = bounds_for(file)
-    megabytes = results // 1024**2
     return Bounds(
-        read.seconds + _SECONDS_A_MB * megabytes,
+        read.seconds + _SECONDS_A_MB * (results // 1024**2),
         read.memory + _MEMORY_A_BYTE * results,
         read.answer + _ANSWER_A_BYTE * results,
     )
 
 
 def packed(value: object) -> Any:
-    """Write a cell as JSON."""
+    """Return a cell as JSON."""
     match value:
         case Decimal():
             return {"number": str(value)}
@@ -94,8 +78,8 @@ def packed(value: object) -> Any:
     return value
 
 
-def unpacked(value: Any) -> Cell:
-    """Read a cell that was :func:`packed`."""
+def unpacked(value: Any) -> Any:
+    """Return a cell that was :func:`packed`."""
     match value:
         case {"number": number}:
             return Decimal(number)
@@ -103,12 +87,11 @@ def unpacked(value: Any) -> Cell:
             return datetime.fromisoformat(time)
         case {"link": link}:
             return Link(**link)
-    found: Cell = value
-    return found
+    return value
 
 
 def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what writes into a workbook, in the process apart."""
+    """Import, in the separate process, what writes into a workbook."""
     workbook = import_module("batchsora.workbook.annotate")
 
     def write(target: BinaryIO) -> list[str]:
@@ -131,7 +114,7 @@ def prepare_workbook(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def prepare_yaml(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what writes into YAML, in the process apart."""
+    """Import, in the separate process, what writes into YAML."""
     yaml_results = import_module("batchsora.manifest.formats.yaml_results")
 
     def write(target: BinaryIO) -> list[str]:
@@ -145,7 +128,7 @@ def prepare_yaml(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def _told(write: Callable[[BinaryIO], list[str]]) -> Iterator[Any]:
-    """Yield a copy: its bytes in pieces and what a person should know, or why there is none."""
+    """Return a copy: its bytes in pieces and what a person should know, or why there is none."""
     from batchsora.manifest.errors import ManifestError  # noqa: PLC0415 - prepared by then
 
     target = io.BytesIO()

@@ -1,15 +1,15 @@
-"""Manifests that a library reads, or that are held as a whole: read in a process apart, once.
+"""Manifests that a library reads, or that are held as a whole: read once, in a separate process.
 
-The process reads the file from its head to its last row, and what it says is kept: the rows can be
-read again without the file. Lines of the answer are the head, then a list for each row, or a
-problem; a refusal ends it, or what is to be told of rows that were left out.
+The process reads the file to its last row, and its answer is kept: the rows can be read again
+without the file. The answer's lines are the head, then a list for each row, or a problem; it ends
+with a refusal, or with what to report about rows that were left out.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import import_module, util
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchsora.apart import ApartError, Spool, ask, bounds_for
 from batchsora.manifest.errors import ManifestError, RowProblem, UnreadableError, refused
@@ -26,37 +26,30 @@ from batchsora.manifest.raw import (
     warnings_of,
 )
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
 TASK: Final = "batchsora.manifest.formats.apart_table:prepare"
 
 _SHEET: Final = "batchsora.manifest.formats.sheet_reader:open_sheet"
 _YAML: Final = "batchsora.manifest.formats.yaml_tree:open_yaml"
 _JSON: Final = "batchsora.manifest.formats.json_reader:open_json"
 _READERS: Final[Mapping[str, str]] = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}
-"""Where the readers are; whatever else is a workbook."""
+"""Where the readers are; all other files are workbooks."""
 _LIBRARIES: Final[Mapping[str, str]] = {
     **dict.fromkeys((".yaml", ".yml", ".json"), ""),
     ".ods": "batchsora.manifest.books.ods",
     **dict.fromkeys((".xls", ".xlsb"), "python_calamine"),
 }
-"""What a reader imports only when it reads; whatever else is Excel's."""
+"""What a reader imports only when it reads; all other files are Excel's."""
 _TOLD: Final = b'{"told"'
 _SPLIT: Final = "Copy the table alone into a new file, split it, or save it as CSV UTF-8."
 
 
 @dataclass(frozen=True, slots=True)
 class ApartTable:
-    """A manifest that was read in a process apart.
-
-    Attributes:
-        path: as given; so are errors.
-        headers: as written.
-        header_row: where they are, where they have a place of their own.
-        sheet: of a workbook.
-        settings: what the file says beside its rows.
-        warnings: what a person should know of what was left out.
-        hidden: whether rows were, because people don't see them.
-        embedded: pictures that lie in a workbook at its rows.
-    """
+    """A manifest that was read in a separate process."""
 
     path: Path
     headers: tuple[str, ...]
@@ -69,22 +62,14 @@ class ApartTable:
     _answer: Spool
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Return the rows as they were read.
-
-        Raises:
-            ManifestError: the file could not be read to its end.
-        """
-        from batchsora.apart.answers import decoded  # noqa: PLC0415 - as below
+        """Return the rows; raise ManifestError if the file could not be read to its end."""
         from batchsora.manifest import answers  # noqa: PLC0415 - as below
 
         file = str(self.path)
         lines = self._answer.lines()
         next(lines)
         for line in lines:
-            try:
-                said = decoded(line, answers.ROW)
-            except ApartError as error:
-                raise _unreadable(self.path, error) from error
+            said = _decoded(self.path, line, answers.ROW)
             if isinstance(said, tuple):
                 yield RawRow(*said)
             elif isinstance(said, answers.Refused):
@@ -96,20 +81,13 @@ class ApartTable:
 
 
 def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
-    """Read a manifest in a process apart.
-
-    Raises:
-        ManifestError: it is refused, or reading it costs more than its size can justify.
-    """
+    """Read a manifest apart; raise ManifestError if it is refused, or costs more than it may."""
     check_regular(path)
     given = {"path": str(path.absolute()), "reading": reading.as_json()}
-    # pydantic, which the process that reads needs not
-    from batchsora.apart.answers import decoded  # noqa: PLC0415
-    from batchsora.manifest import answers  # noqa: PLC0415
+    from batchsora.manifest import answers  # noqa: PLC0415 - pydantic, which readers don't need
 
     try:
         answer = ask(TASK, given, bounds_for(path.stat().st_size))
-        said = decoded(next(answer.lines(), b""), answers.FIRST)
     except ApartError as error:
         raise _unreadable(path, error) from error
     except OSError as error:
@@ -118,39 +96,33 @@ def open_apart(path: Path, reading: Reading = PLAIN) -> ApartTable:
             f"no process or no disk space is available to read it: {error.strerror}",
             "Free some memory, and some disk space for temporary files.",
         ) from error
+    said = _decoded(path, next(answer.lines(), b""), answers.FIRST)
     if isinstance(said, answers.Refused):
         raise ManifestError(said.refused.of(str(path)))
-    head = said.head
-    settings = Settings(head.batch, head.budget, head.campaign_budgets)
+    head, last = said.head, answer.last()
+    told = _decoded(path, last, answers.ROW) if last.startswith(_TOLD) else None
+    if not isinstance(told, answers.Told):
+        told = answers.Told(told=[], hidden=False, embedded=[])
     return ApartTable(
         path,
         tuple(head.headers),
         head.header_row,
         head.sheet,
-        settings,
-        *_told_last(path, answer),
+        Settings(head.batch, head.budget, head.campaign_budgets),
+        tuple(one.of(str(path)) for one in told.told),
+        told.hidden,
+        tuple(Embedded(**one.model_dump()) for one in told.embedded),
         answer,
     )
 
 
-def _told_last(
-    path: Path, answer: Spool
-) -> tuple[tuple[RowProblem, ...], bool, tuple[Embedded, ...]]:
-    """Read what the end of an answer tells: warnings, whether rows are hidden, and pictures."""
+def _decoded(path: Path, line: bytes, kind: "TypeAdapter[T]") -> T:
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - as above
-    from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
-    line = answer.last()
-    if not line.startswith(_TOLD):
-        return (), False, ()
     try:
-        said = decoded(line, answers.ROW)
+        return decoded(line, kind)
     except ApartError as error:
         raise _unreadable(path, error) from error
-    if not isinstance(said, answers.Told):
-        return (), False, ()
-    pictures = tuple(Embedded(**one.model_dump()) for one in said.embedded)
-    return tuple(one.of(str(path)) for one in said.told), said.hidden, pictures
 
 
 def _unreadable(path: Path, error: ApartError) -> ManifestError:
@@ -159,7 +131,7 @@ def _unreadable(path: Path, error: ApartError) -> ManifestError:
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what reads a manifest, in the process apart; what is returned reads it."""
+    """Import what reads a manifest, in the separate process; return the function that reads."""
     path = Path(given["path"])
     suffix = path.suffix.lower()
     module, _, name = _READERS.get(suffix, _SHEET).partition(":")
@@ -169,14 +141,14 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def import_library(suffix: str) -> None:
-    """Import what the reader of a format imports only when it reads."""
+    """Import what the reader of a format would import only when it reads."""
     library = _LIBRARIES.get(suffix, "batchsora.manifest.books.xlsx")
-    if library and util.find_spec(library) is not None:  # whoever lacks it is told by the reader
+    if library and util.find_spec(library) is not None:  # if not, the reader says so
         import_module(library)
 
 
 def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Reading) -> Iterator[Any]:
-    """Yield a table: its head, its rows, or why it is refused."""
+    """Return a table: its head, its rows, or why it is refused."""
     try:
         table = read(path, reading)
         yield {"head": _head(table)}

@@ -8,7 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from batchsora.manifest.errors import refused
+from batchsora.manifest.encodings import way_to_read
+from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.raw import unreadable
 
 if TYPE_CHECKING:
     from _csv import Reader as _Reader
@@ -19,16 +21,16 @@ MOST_HEADER_LINES: Final = 100
 MOST_ROWS: Final = 20
 """Lines below a header that are looked at."""
 MOST_LOOKED_AT: Final = 1024**2
-"""Characters of these lines, but for the first one."""
+"""Characters of these lines, without the first one."""
 DELIMITERS: Final = (",", ";", "\t", "|")
 
 _NOTHING: Final = "\x1f"
-"""Separates no cells: no text that can be bought has it."""
+"""Separates nothing: no text that can be bought has it."""
 _QUOTED = re.compile(r'"[^"]*"')
 _HINT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
 _CELL_IN_QUOTES = re.compile(r'(?:(?<=[,;|\t\r\n])|\A) *"(?:[^"]|"")*"')
 _SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
-"""The line by which Excel is told what separates cells."""
+"""The line that tells Excel what separates cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,12 @@ class Dialect:
 
     Attributes:
         delimiter: what separates its cells, or would.
-        encoding: as Python calls it; of UTF-8 the one that takes a byte order mark or none.
-        named: the first line tells the delimiter, as ``sep=;``.
-        quotes: a quote at the beginning of a cell encloses it; in a table that a program wrote
-            without them, as Google Sheets writes .tsv, it is a part of the text.
-        single: there is one column, so that nothing separates cells, and a comma is one of a text.
-        spaced: a quote encloses a cell behind spaces, too, and these are not of the text.
+        encoding: as Python calls it; for UTF-8 the one that accepts a byte order mark.
+        named: the first line says the delimiter, as ``sep=;``.
+        quotes: a quote at the beginning of a cell encloses it; if a program wrote the table without
+            quoting, as Google Sheets writes .tsv, it is a part of the text.
+        single: there is one column: nothing separates cells, and a comma belongs to the text.
+        spaced: quotes also enclose a cell after spaces, which are not part of the text.
     """
 
     delimiter: str
@@ -53,7 +55,7 @@ class Dialect:
     spaced: bool = False
 
     def reader(self, lines: Iterable[str]) -> "_Reader":
-        """Read rows so written; what breaks its rules is an error of the csv module."""
+        """Return a csv reader of such lines, which raises csv.Error for broken quotes."""
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
         return csv.reader(
             lines,
@@ -69,12 +71,9 @@ def dialect_of(
 ) -> Dialect:
     """Find what separates cells: what a person or the file says, else what the header has most of.
 
-    Only what is outside quotes and brackets counts. Where the header has several, as in
-    ``Prompt, English;Duration, sec``, it is the one that the rows below have as often; of two that
-    it has equally often the one that the first of them has so. A header without any is one column.
-
-    Raises:
-        ManifestError: it is ambiguous.
+    Only signs outside quotes and brackets count. If the header has several kinds, as in
+    ``Prompt, English;Duration, sec``, the rows below decide, first all, then the first of them. A
+    header without any is one column. Raises ManifestError if it is ambiguous.
     """
     line = next((line for line in lines if line.strip()), "")
     named = _SEPARATOR.fullmatch(line)
@@ -82,7 +81,7 @@ def dialect_of(
         return Dialect(delimiter or named[1], encoding, named=True)
     whole = line
     for more in islice(lines, MOST_HEADER_LINES) if line.count('"') % 2 else ():
-        whole += more  # a cell of the header goes on here
+        whole += more  # a cell of the header continues here
         if whole.count('"') % 2 == 0:
             line = whole
             break
@@ -102,16 +101,9 @@ def dialect_of(
 def _that_rows_have(
     path: Path, line: str, lines: Iterator[str], present: Mapping[str, int]
 ) -> list[str]:
-    """Return which of several separators of a header is the rows', the likeliest first.
+    """Return which of the header's separators the rows use, the likeliest first.
 
-    Args:
-        path: the file, for messages.
-        line: the header, for messages.
-        lines: those below it.
-        present: how often the header has each.
-
-    Raises:
-        ManifestError: it is ambiguous.
+    ``present`` is how often the header has each. Raises ManifestError if it is ambiguous.
     """
     most = max(present.values())
     likely = [one for one, times in present.items() if times == most]
@@ -142,3 +134,56 @@ def _that_rows_have(
             found=line.strip(),
         )
     return there or likely
+
+
+LONGEST_LINE: Final = 16 * 1024**2
+"""Characters; the largest image as a data URI has 14 million."""
+
+
+def lines_of(path: Path, encoding: str) -> Iterator[str]:
+    """Read bounded lines; raise ManifestError for other encodings, NUL bytes, or unread files."""
+    number = 0
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            while line := file.readline(LONGEST_LINE):
+                number += 1
+                if "\0" in line:
+                    raise refused(
+                        str(path),
+                        f"line {number} has a NUL byte: the file is UTF-16 without a byte order "
+                        "mark, or not a text",
+                        way_to_read(path),
+                    )
+                if len(line) == LONGEST_LINE:
+                    raise refused(
+                        str(path),
+                        f"line {number} is longer than {LONGEST_LINE} characters",
+                        "Is this a CSV file?",
+                    )
+                yield line
+    except UnicodeError as error:  # of UTF-16 also one without a byte order mark
+        raise _undecodable(path, encoding) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _undecodable(path: Path, encoding: str) -> ManifestError:
+    """Find the line that is not in the encoding: the decoder reads ahead and doesn't know it."""
+    name = "UTF-8" if encoding == "utf-8-sig" else encoding
+    if encoding != "utf-8-sig":
+        return refused(str(path), f"the file is not {name}", way_to_read(path))
+    with path.open("rb") as file:
+        number = 1
+        while line := file.readline(LONGEST_LINE):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                shown = line[max(0, error.start - 20) : error.start + 20]
+                return refused(
+                    str(path),
+                    f"line {number} is not {name}",
+                    way_to_read(path),
+                    found=shown.decode("latin-1").strip(),
+                )
+            number += line.endswith(b"\n")
+    return refused(str(path), f"the file is not {name}", way_to_read(path))

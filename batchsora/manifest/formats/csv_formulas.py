@@ -1,8 +1,8 @@
-"""Formulas that stand in a table as they are written, instead of their results.
+"""Formulas that a table has as text, instead of their results.
 
-LibreOffice saves text tables so by one box, and scripts copy them out of workbooks. What begins
-with the sign of one is taken for one in any column that is read: a spreadsheet takes ``=Title`` for
-a name, and ``= a kite`` for two. A text that is to begin so has a mark before it: ``'= a kite``.
+LibreOffice can save text tables so, and scripts copy formulas out of workbooks. In a column that is
+read, what begins like a formula is treated as one: a spreadsheet takes ``=Title`` for a name, and
+``= a kite`` for two. A text that begins so needs a mark before it: ``'= a kite``.
 """
 
 import re
@@ -24,20 +24,17 @@ _MARKED: Final = re.compile(rf"'+(?=\s*[{_SIGNS}])")
 
 
 def is_formula(cell: str) -> bool:
-    """Return whether a cell has the sign of a formula before what may be one."""
+    """Return whether a cell begins with the sign of a formula and what may be an operand."""
     return _FORMULA.match(cell) is not None
 
 
 def calculated(
     cells: Sequence[str], written: Sequence[str], places: Collection[int]
 ) -> Sequence[str]:
-    """Put what a formula says into its cell: its text, or that it has no result here.
+    """Replace formulas at these places by their text, or by the sign that they have no result here.
 
-    Args:
-        cells: of a row, as they are read.
-        written: the same, as they are in the file: a text that only looks like a formula has a
-            mark there.
-        places: of the cells that are looked at; in the others a formula is somebody's own.
+    In ``written``, the cells as they are in the file, a text that only looks like a formula has a
+    mark.
     """
     found: Mapping[int, str] = {
         place: _result(written[place])
@@ -54,15 +51,11 @@ def _result(cell: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ToldTable(OtherRows):
-    """Jobs of a tree (JSON, JSONL, YAML), whose formulas are told.
+    """Jobs of a tree (JSON, JSONL, YAML), in which formulas are recognized.
 
     A script that reads a workbook without asking for results writes them there. Rows with results
-    stay as they are: whoever wrote these had read the text already.
-
-    Attributes:
-        inner: the table as it is in the file.
-        read: the places of the columns that are read.
-        results: the places of the columns of results.
+    stay as they are: their texts were read before. ``read`` and ``results`` are the places of these
+    columns.
     """
 
     inner: RawTable
@@ -75,17 +68,16 @@ class ToldTable(OtherRows):
         return self.inner.headers
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows; a mark before a text that only looks like a formula is taken away."""
+        """Read the rows, without the mark before a text that only looks like a formula."""
         for raw in self.inner.rows():
             if isinstance(raw, RawRow):
                 text = "".join(raw.cells)  # cheaper than a look at every cell
-                if ("=" in text or "\uff1d" in text) and not self._has_results(raw):
+                if ("=" in text or "\uff1d" in text) and not any(
+                    raw.cells[place].strip() for place in self.results
+                ):
                     yield RawRow(raw.row, self._told(raw.cells))
                     continue
             yield raw
-
-    def _has_results(self, raw: RawRow) -> bool:
-        return any(raw.cells[place].strip() for place in self.results)
 
     def _told(self, written: Sequence[str]) -> Sequence[str]:
         cells = [*written]

@@ -1,34 +1,30 @@
-"""Reads CSV: UTF-8, or UTF-16 with its byte order mark; any line ends; ``,`` ``;`` ``|`` or tab.
+"""Read CSV: UTF-8, or UTF-16 with a byte order mark; any line ends; ``,`` ``;`` ``|`` or tab.
 
-The file is read as a stream and never held. A quote that is opened and not closed, or closed in the
-middle of a cell, refuses the file: guessing would glue rows together, and pay for the result.
+The file is read as a stream, never as a whole. A quote that is never closed, or is closed in the
+middle of a cell, refuses the file: guessing would join rows, and pay for the result.
 """
 
 import csv
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from batchsora.manifest.errors import ManifestError, RowProblem, refused
-from batchsora.manifest.formats.csv_dialect import Dialect, dialect_of
+from batchsora.manifest.formats.csv_dialect import LONGEST_LINE, Dialect, dialect_of, lines_of
 from batchsora.manifest.formats.csv_faults import (
     another_separator,
+    cut_at,
+    cut_at_other,
     cut_in_quotes,
     seemingly_several,
     seems_separated,
     separated_otherwise,
 )
 from batchsora.manifest.formats.csv_formulas import calculated
-from batchsora.manifest.formats.csv_lines import LONGEST_LINE, lines_of
-from batchsora.manifest.formats.csv_quotes import (
-    begins_behind_space,
-    cut_at,
-    cut_at_other,
-    may_begin_behind_space,
-)
 from batchsora.manifest.raw import (
     PLAIN,
     RawRow,
@@ -36,7 +32,6 @@ from batchsora.manifest.raw import (
     Settings,
     check_regular,
     encoding_of,
-    unreadable,
 )
 from batchsora.result_columns import result_column
 from batchsora.tables import restored, restored_at_first
@@ -49,19 +44,14 @@ SUFFIXES: Final = (".csv", ".tsv", ".tab", ".txt")
 ENOUGH: Final = 3
 """Result columns of which a table has at least so many when we exported it; some may be gone."""
 MOST_FIRST: Final = 1000
-"""Rows that are looked at to see where quotes stand."""
+"""Rows that are checked for the places of quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """A CSV file whose header has been read.
+    """A CSV file whose header was read; ``header_row`` is its first row that is not blank.
 
-    Attributes:
-        path: the file.
-        dialect: how it is written.
-        headers: as written, without empty ones at the end.
-        header_row: its first row that is not blank.
-        read: the places of the columns that are read, where a formula is told by its text.
+    ``read`` are the places of the columns that are read, in which formulas are recognized.
     """
 
     path: Path
@@ -71,70 +61,64 @@ class CsvTable:
     read: frozenset[int] = frozenset()
 
     sheet = None
-
-    @property
-    def settings(self) -> Settings:
-        """CSV has rows and nothing else."""
-        return Settings()
+    settings = Settings()
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows below the header; wholly blank ones are left out.
+        """Read the rows below the header without blank ones; a row whose text is cut is a problem.
 
-        A row in which a separator cuts a text that was meant to be whole is a problem.
-
-        Raises:
-            ManifestError: the file can't be read to its end, or has another header than before.
+        Raises ManifestError if the file can't be read to its end, or has another header than
+        before.
         """
-        with _opened(self.path, self.dialect.encoding) as file:
-            lines: list[str] = []
-            records = _records(self.path, file, self.dialect, lines)
-            original = _original(self.headers)
-            results = _results(self.headers)
-            _, cells = next(records, (0, []))
-            if _header(cells) != self.headers:
-                raise refused(
-                    str(self.path), "the file changed while it was read", "Run the command again."
-                )
-            width = len(self.headers)
-            for row, cells in records:
-                if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
-                    cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
-                    if seems_separated(cells[0]):
-                        yield seemingly_several(str(self.path), row, self.headers[0], cells[0])
-                        continue
-                text = "".join(cells)  # cheaper than a look at every cell
-                if (
-                    '"' in text
-                    or "'" in text
-                    or "`" in text
-                    or not text.isascii()
-                    or len(cells) < width
-                    or len(text) == len(cells[0])
-                ):
-                    fault = self._fault(row, cells, lines, results)
-                    if fault is not None:
-                        yield fault
-                        continue
-                written = cells
-                if "'" in text:
-                    cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
-                if "=" in text or "\uff1d" in text:
-                    cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
-                yield RawRow(row, cells)
+        lines: list[str] = []
+        records = _records(self.path, self.dialect, lines)
+        original = _original(self.headers)
+        results = _results(self.headers)
+        _, cells = next(records, (0, []))
+        if _header(cells) != self.headers:
+            raise refused(
+                str(self.path), "the file changed while it was read", "Run the command again."
+            )
+        width = len(self.headers)
+        for row, cells in records:
+            if self.dialect.single and not "".join(lines).lstrip(" ").startswith('"'):
+                cells = [text.rstrip(f"{self.dialect.delimiter} \r\n\t") for text in cells]  # noqa: PLW2901
+                if seems_separated(cells[0]):
+                    yield seemingly_several(str(self.path), row, self.headers[0], cells[0])
+                    continue
+            text = "".join(cells)  # cheaper than a look at every cell
+            if (
+                '"' in text
+                or "'" in text
+                or "`" in text
+                or not text.isascii()
+                or len(cells) < width
+                or len(text) == len(cells[0])
+            ):
+                fault = self._fault(row, cells, lines, results)
+                if fault is not None:
+                    yield fault
+                    continue
+            written = cells
+            if "'" in text:
+                cells = [original(cell) for cell in cells]  # noqa: PLW2901 - the same cells
+            if "=" in text or "\uff1d" in text:
+                cells = [*calculated(cells, written, self.read)]  # noqa: PLW2901
+            yield RawRow(row, cells)
 
     def _fault(
         self, row: int, cells: Sequence[str], lines: Sequence[str], results: Sequence[int]
     ) -> RowProblem | None:
-        """Find a separator that cuts a text, or one that is not the table's.
+        """Find a separator that cuts a text, or is not the table's.
 
-        In a row with results nothing is cut at quotes of another kind: whoever wrote them enclosed
-        every text that has a separator.
+        A row with results isn't checked for quotes of another kind: whoever wrote the results
+        quoted every text with a separator.
         """
         text = lines[0] if len(lines) == 1 else "".join(lines)
         spaced, file = self.dialect.spaced, str(self.path)
         if self.dialect.quotes:
             cut = cut_at(cells, text, spaced=spaced) if '"' in text else None
-            if cut is None and not (results and _has_any(cells, results)):
+            filled = any(cells[place].strip() for place in results if place < len(cells))
+            if cut is None and not filled:
                 cut = cut_at_other(cells, text, spaced=spaced)
             if cut is not None:
                 header = self.headers[cut] if cut < len(self.headers) else None
@@ -148,72 +132,43 @@ class CsvTable:
         return None
 
     def as_several(self) -> "CsvTable":
-        """Take a table of one column as one of several, as it will be with results."""
+        """Return a table of one column as one of several, as it will be with results."""
         return replace(self, dialect=replace(self.dialect, single=False))
 
 
-def records(table: CsvTable) -> Iterator[tuple[int, list[str]]]:
-    """Read a table as it stands, header included: row numbers and cells, marks and all.
-
-    Raises:
-        ManifestError: the file can't be read to its end.
-    """
-    with _opened(table.path, table.dialect.encoding) as file:
-        yield from _records(table.path, file, table.dialect)
-
-
 def open_csv(path: Path, reading: Reading = PLAIN, suffix: str | None = None) -> CsvTable:
-    """Open a CSV manifest and read its header.
+    """Open a CSV manifest and read its header, or raise ManifestError.
 
-    Args:
-        path: the file.
-        reading: what it does not tell by itself.
-        suffix: of the name that it will have; None: it has it.
-
-    Raises:
-        ManifestError: it is not a CSV file in UTF-8, or empty.
+    ``suffix`` is that of the name that the file will have; None: it has it.
     """
     check_regular(path)
     encoding = encoding_of(path, reading.encoding)
-    with _opened(path, encoding) as file:
-        usual = path.suffix if suffix is None else suffix
-        lines = lines_of(path, file)
-        dialect = dialect_of(path, lines, encoding, reading.delimiter, usual.lower())
+    usual = path.suffix if suffix is None else suffix
+    lines = lines_of(path, encoding)
+    dialect = dialect_of(path, lines, encoding, reading.delimiter, usual.lower())
     dialect = replace(dialect, quotes=_quotes_enclose(path, dialect))
     dialect = replace(dialect, spaced=_quotes_follow_spaces(path, dialect))
-    with _opened(path, encoding) as file:
-        for row, cells in _records(path, file, dialect):
-            return CsvTable(path, dialect, _header(cells), row)
+    for row, cells in _records(path, dialect):
+        return CsvTable(path, dialect, _header(cells), row)
     raise refused(str(path), "the file is empty", "Its first row must contain the column names.")
-
-
-def _opened(path: Path, encoding: str) -> TextIO:
-    try:
-        return path.open(encoding=encoding, newline="")
-    except OSError as error:
-        raise unreadable(path, error) from error
 
 
 def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
     """Find out whether quotes enclose cells in a table that tabs separate.
 
-    They don't where that would leave quotes that don't match, and every row has as many cells as
-    the header without it; or where a cell would go over tabs and line breaks, and every line has as
-    many cells as the header without it.
-
-    Raises:
-        ManifestError: the file can't be read, or it is ambiguous.
+    They don't if that would leave unmatched quotes, and every row has as many cells as the header
+    without it; or if a cell would span tabs and line breaks, and every line has as many cells as
+    the header without it. Raises ManifestError if it is ambiguous.
     """
     if dialect.delimiter != "\t":
         return True
-    with _opened(path, dialect.encoding) as file:
-        if not any(line[0] == '"' or '\t"' in line for line in lines_of(path, file)):
-            return True
+    lines = lines_of(path, dialect.encoding)
+    if not any(line[0] == '"' or '\t"' in line for line in lines):
+        return True
     try:
-        with _opened(path, dialect.encoding) as file:
-            records = _records(path, file, dialect)
-            exported = any(_results(cells) for _, cells in islice(records, 1))
-            glued = [row for row, cells in records if not exported and any(map(_is_glued, cells))]
+        records = _records(path, dialect)
+        exported = any(_results(cells) for _, cells in islice(records, 1))
+        glued = [row for row, cells in records if not exported and any(map(_is_glued, cells))]
     except ManifestError:
         widths = _literal_widths(path, dialect)
         return max(widths) > widths[0]
@@ -231,7 +186,7 @@ def _quotes_enclose(path: Path, dialect: Dialect) -> bool:
 
 
 def _is_glued(cell: str) -> bool:
-    """Return whether a cell has what ends a cell, and what ends a row, and is not surely meant to.
+    """Return whether a cell has what ends a cell and what ends a row, perhaps by mistake.
 
     A quote in it was written twice, as only programs do that enclose cells.
     """
@@ -239,32 +194,25 @@ def _is_glued(cell: str) -> bool:
 
 
 def _literal_widths(path: Path, dialect: Dialect) -> list[int]:
-    """Return how many cells the rows have when quotes are left as they are."""
-    with _opened(path, dialect.encoding) as file:
-        rows = _records(path, file, replace(dialect, quotes=False))
-        return [len(cells) for _, cells in rows]
+    """Return how many cells the rows have if quotes are left as they are."""
+    return [len(cells) for _, cells in _records(path, replace(dialect, quotes=False))]
 
 
 def _quotes_follow_spaces(path: Path, dialect: Dialect) -> bool:
-    """Find out whether quotes enclose cells behind a space, as in ``1, "A kite, red"``.
+    """Find out whether quotes enclose cells after a space, as in ``1, "A kite, red"``.
 
-    They do where some cell of the first rows begins so, and the quotes of all of these match when
-    they are read that way; further down it is an error by row. What can't be read is an error of
-    whoever reads the rows in their order.
+    They do if one of the first rows has such a cell, and all their quotes match when read that way.
     """
     if not dialect.quotes or dialect.delimiter == " ":
         return False
     try:
-        with _opened(path, dialect.encoding) as file:
-            first = islice(lines_of(path, file), MOST_FIRST)
-            if not any(may_begin_behind_space(line, dialect.delimiter) for line in first):
-                return False
-        with _opened(path, dialect.encoding) as file:
-            spaced = replace(dialect, spaced=True)
-            deque(islice(_records(path, file, spaced), MOST_FIRST), maxlen=0)
-        with _opened(path, dialect.encoding) as file:
-            rows = islice(_records(path, file, dialect), MOST_FIRST)
-            return any(begins_behind_space(cell) for _, cells in rows for cell in cells)
+        begin = re.compile(rf'(?:\A|{re.escape(dialect.delimiter)}) +"')
+        first = islice(lines_of(path, dialect.encoding), MOST_FIRST)
+        if not any(' "' in line and begin.search(line) for line in first):
+            return False
+        deque(islice(_records(path, replace(dialect, spaced=True)), MOST_FIRST), maxlen=0)
+        rows = islice(_records(path, dialect), MOST_FIRST)
+        return any(re.match(' +"', cell) for _, cells in rows for cell in cells)
     except ManifestError:
         return False
 
@@ -277,87 +225,64 @@ def _header(cells: list[str]) -> tuple[str, ...]:
     return tuple(original(cell) for cell in cells[:last])
 
 
-def _has_any(cells: Sequence[str], places: Sequence[int]) -> bool:
-    return any(cells[place].strip() for place in places if place < len(cells))
-
-
 def _results(headers: Sequence[str]) -> list[int]:
-    """Return where the columns of results stand in a table that we exported; else nothing."""
+    """Return the places of the columns of results in a table that we exported; else none."""
     names = {place: name for place, one in enumerate(headers) if (name := result_column(one))}
     return [*names] if len({*names.values()}) >= ENOUGH else []
 
 
 def _original(headers: Sequence[str]) -> Callable[[str], str]:
-    """Return how cells become again what they were before an export; a person's own stay theirs."""
+    """Return the function that restores cells from an export; a person's own stay as they are."""
     return restored if _results(headers) else restored_at_first
 
 
 def _records(
-    path: Path, file: TextIO, dialect: Dialect, seen: list[str] | None = None
+    path: Path, dialect: Dialect, seen: list[str] | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     """Read the rows that are not blank, numbered as a spreadsheet numbers them.
 
-    Args:
-        path: the file, for messages.
-        file: the file, opened.
-        dialect: how it is written.
-        seen: holds the lines of the row that was given last.
-
-    Raises:
-        ManifestError: broken quotes, or a cell beyond all measure.
+    ``seen`` holds the lines of the row that was yielded last. Raises ManifestError for broken
+    quotes, or a row that is far too long.
     """
     # A setting of the whole process, and the module's only way to read a data URI in a cell. It is
-    # only ever raised, so that nobody else's reading fails by it.
+    # only ever raised, so no other reading fails because of it.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE))
-    bounded = _Bounded(path, lines_of(path, file), dialect.delimiter, [] if seen is None else seen)
-    reader = dialect.reader(bounded)
+    seen = [] if seen is None else seen
+    seen.clear()
     skipped = not dialect.named
-    row, line = 0, 0
+    row, line = 1, 0
+
+    def bounded() -> Iterator[str]:
+        size = cells = 0
+        for text in lines_of(path, dialect.encoding):
+            if not seen:
+                size = cells = 0
+            size += len(text)
+            cells += text.count(dialect.delimiter)
+            if size > LONGEST_ROW or cells > MOST_CELLS:
+                raise refused(
+                    str(path),
+                    f"row {row} has more than {LONGEST_ROW} characters or {MOST_CELLS} cells",
+                    "Is this a CSV file, and is every quoted cell closed?",
+                    row=row,
+                )
+            seen.append(text)
+            yield text
+
+    reader = dialect.reader(bounded())
     try:
-        for row, cells in enumerate(reader, 1):
+        for cells in reader:
             if any(map(str.strip, cells)):
                 if skipped:
                     yield row, cells
                 skipped = True
-            line = reader.line_num
-            bounded.begin(row + 1)
+            row, line = row + 1, reader.line_num
+            seen.clear()
     except csv.Error as error:
-        raise _broken(path, error, row + 1, line + 1) from error
-
-
-class _Bounded:
-    """The lines of a file, as long as they make rows of bounded size."""
-
-    def __init__(self, path: Path, lines: Iterator[str], delimiter: str, seen: list[str]) -> None:
-        self._path = path
-        self._lines = lines
-        self._delimiter = delimiter
-        self._seen = seen
-        self.begin(1)
-
-    def begin(self, row: int) -> None:
-        """Note that another row begins."""
-        self._row = row
-        self._size = self._cells = 0
-        self._seen.clear()
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._lines:
-            self._size += len(line)
-            self._cells += line.count(self._delimiter)
-            if self._size > LONGEST_ROW or self._cells > MOST_CELLS:
-                raise refused(
-                    str(self._path),
-                    f"row {self._row} has more than {LONGEST_ROW} characters or {MOST_CELLS} cells",
-                    "Is this a CSV file, and is every quoted cell closed?",
-                    row=self._row,
-                )
-            self._seen.append(line)
-            yield line
+        raise _broken(path, error, row, line + 1) from error
 
 
 def _broken(path: Path, error: csv.Error, row: int, line: int) -> ManifestError:
-    """Return in a person's words what the csv module found."""
     words = str(error)
     if "end of data" in words or "field limit" in words:
         return refused(

@@ -1,8 +1,8 @@
-"""Results written into a text table, of which every byte outside of their cells stays.
+"""Write results into a text table, of which every byte outside of their cells stays.
 
-A row's bytes are copied as they stand, and only the cells of results in rows that are jobs are
-replaced or added behind it: separators, line ends, quotes, blank rows, comments and rows that are
-not valid stay. The header gets the names of the columns that are new.
+A row's bytes are copied, and only cells of results in rows that are jobs are replaced or added
+behind it: separators, line ends, quotes, blank rows, comments and invalid rows stay. The header
+gets the names of new columns.
 """
 
 import codecs
@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from batchsora.manifest.encodings import MARKS
 from batchsora.manifest.formats.csv_dialect import Dialect
 from batchsora.manifest.formats.csv_reader import CsvTable, open_csv
 from batchsora.manifest.raw import PLAIN, Reading
@@ -20,13 +21,6 @@ from batchsora.tables import neutralised, restored, restored_at_first
 
 _END: Final = "\r\n"
 _BREAKS: Final = re.compile(r"[\r\n]+")
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins as the one of UTF-16 does
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 def write_csv_results(
@@ -37,27 +31,25 @@ def write_csv_results(
     there: Mapping[str, int],
     reading: Reading = PLAIN,
 ) -> None:
-    """Copy a text table with results in columns of their own, those of an earlier export replaced.
+    """Copy a text table with results in columns of their own, replacing those of an earlier export.
 
     Args:
         path: the table.
         target: where the copy goes.
         results: by row number and result; other rows stay as they are.
-        headers: what the column of each result is called, in order.
+        headers: the header of each result's column, in order.
         there: the columns of an earlier export, from 0, by the result; the others are added.
-        reading: as the table is to be read.
+        reading: how the table is read.
 
-    Raises:
-        ManifestError: the table can't be read.
-        ValueError: it can't be done so that all else keeps its meaning.
+    Raises ManifestError if the table can't be read, ValueError if another cell would change its
+    meaning.
     """
     table = open_csv(path, reading).as_several()
     mark, encoding = _encoding(path, table.dialect.encoding)
     target.write(mark)
     missing = [name for name in headers if name not in there]
-    first = _width(table, encoding, mark)
+    first, quoted = _looked_at(table, encoding, mark)
     places = {**there, **{name: first + number for number, name in enumerate(missing)}}
-    quoted = _all_quoted(table, encoding, mark)
     for row, text, raw, cells in _rows(table, encoding, mark):
         new = None
         if row == table.header_row:
@@ -80,7 +72,7 @@ def _encoding(path: Path, said: str) -> tuple[bytes, str]:
     with path.open("rb") as file:
         head = file.read(4)
     if said in ("utf-8-sig", "utf-16", "utf-32"):
-        for mark, encoding in _MARKS:
+        for mark, encoding in ((codecs.BOM_UTF8, "utf-8"), *MARKS):
             if head.startswith(mark):
                 return mark, encoding
     return b"", {"utf-8-sig": "utf-8"}.get(said, said)
@@ -89,10 +81,7 @@ def _encoding(path: Path, said: str) -> tuple[bytes, str]:
 def _rows(
     table: CsvTable, encoding: str, mark: bytes
 ) -> Iterator[tuple[int, str, bytes, Sequence[str]]]:
-    """Read every row, blank ones as well: its number, its text, its bytes, and its cells.
-
-    The text and the bytes have the line end.
-    """
+    """Return every row, also blank ones: number, text and bytes with the line end, and cells."""
     begun: list[tuple[str, bytes]] = []
 
     def noted() -> Iterator[str]:
@@ -110,13 +99,11 @@ def _rows(
 
 
 def _lines(path: Path, encoding: str, mark: bytes) -> Iterator[tuple[str, bytes]]:
-    """Read the lines behind a byte order mark: the text and the bytes of each.
+    """Read the text and the bytes of each line after the byte order mark.
 
-    In encodings of East Asia two codes may be one sign, so that a text does not tell its bytes. In
-    those in which a line does not end as in ASCII it does.
-
-    Raises:
-        UnicodeError: the file is not in the encoding, or a line ends inside a character.
+    In encodings of East Asia two codes may be the same sign, so the text doesn't determine its
+    bytes. In those whose lines don't end as in ASCII it does. Raises UnicodeError if the file is
+    not in the encoding, or a line ends inside a character.
     """
     if _END.encode(encoding) != b"\r\n":
         with path.open(encoding=encoding, newline="") as file:
@@ -138,11 +125,7 @@ def _lines(path: Path, encoding: str, mark: bytes) -> Iterator[tuple[str, bytes]
 
 
 def _copier(row: int, text: str, raw: bytes, encoding: str) -> Callable[[int, int], bytes]:
-    """Return what gives the bytes of a piece of a row's text.
-
-    Raises:
-        ValueError: it is ambiguous which they are.
-    """
+    """Return the function that returns the bytes of a piece of a row's text."""
     if text.encode(encoding, "replace") == raw:
         return lambda begin, end: text[begin:end].encode(encoding)
     ends = [0]
@@ -160,33 +143,26 @@ def _impossible(reason: str) -> ValueError:
     )
 
 
-def _width(table: CsvTable, encoding: str, mark: bytes) -> int:
-    """Count the columns in which anything stands: behind all of them is room for results.
+def _looked_at(table: CsvTable, encoding: str, mark: bytes) -> tuple[int, bool]:
+    """Count the columns with any content, and check whether the whole header is quoted.
 
-    A row that has a cell too many would otherwise seem to have none.
+    Results go behind all of them: otherwise a row with a cell too many would seem to have none.
     """
-    width = len(table.headers)
-    for _, _, _, cells in _rows(table, encoding, mark):
-        if len(cells) > width:
-            last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
-            width = max(width, last)
-    return width
-
-
-def _all_quoted(table: CsvTable, encoding: str, mark: bytes) -> bool:
-    """Check whether every name in the header is quoted, as some programs do."""
+    width, quoted = len(table.headers), False
     for row, text, _, cells in _rows(table, encoding, mark):
         if row == table.header_row:
             spans = _spans(row, text, cells, table.dialect)
-            return all(text.startswith('"', begin) for begin, end in spans if begin < end)
-    return False
+            quoted = all(text.startswith('"', begin) for begin, end in spans if begin < end)
+        if len(cells) > width:
+            last = max((place for place, cell in enumerate(cells, 1) if cell.strip()), default=0)
+            width = max(width, last)
+    return width, quoted
 
 
 def _check_marks(row: int, cells: Sequence[str], ours: Collection[int]) -> None:
-    """Check that cells say the same beside results as without them.
+    """Check that cells mean the same next to results as without them.
 
-    Raises:
-        ValueError: one has an apostrophe where an export sets a mark, which is taken off then.
+    An apostrophe where an export sets a mark would be removed then.
     """
     for place, cell in enumerate(cells):
         if place not in ours and "'" in cell and restored(cell) != restored_at_first(cell):
@@ -206,11 +182,7 @@ def _with_cells(
     *,
     quoted: bool,
 ) -> Iterator[str | tuple[int, int]]:
-    """Put cells into a row's text; all others, and its line end, stay as they are written.
-
-    Returns:
-        The pieces of the new row: texts, and where the others begin and end in its text.
-    """
+    """Return the pieces of a row with new cells: texts, and from where to where others stay."""
     spans = _spans(row, text, cells, dialect)
     done, width = 0, len(spans)
     for place, value in sorted(new.items()):
@@ -229,7 +201,7 @@ def _with_cells(
 
 
 def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
-    """Write a cell; where quotes enclose nothing there is no way to write a line break."""
+    """Write a cell; if quotes enclose nothing there is no way to write a line break."""
     if not dialect.quotes:
         return _BREAKS.sub(" ", value).replace(dialect.delimiter, " ")
     line = StringIO()
@@ -245,11 +217,7 @@ def _written(value: str, dialect: Dialect, *, quoted: bool) -> str:
 
 
 def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[tuple[int, int]]:
-    """Find where each cell of a row is in its text, quotes included.
-
-    Raises:
-        ValueError: that is ambiguous.
-    """
+    """Find where each cell of a row is in its text, quotes included."""
     delimiter = dialect.delimiter
     spans, place, end = [], 0, len(text.rstrip("\r\n"))
     while True:
@@ -276,7 +244,6 @@ def _spans(row: int, text: str, cells: Sequence[str], dialect: Dialect) -> list[
 
 
 def _bare(cell: str, dialect: Dialect) -> str:
-    """Read a cell as it is written."""
     cell = cell.lstrip(" ") if dialect.spaced else cell
     if dialect.quotes and len(cell) > 1 and cell[0] == cell[-1] == '"':
         return cell[1:-1].replace('""', '"')

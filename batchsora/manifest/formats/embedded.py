@@ -1,14 +1,9 @@
-"""Pictures that lie in a workbook become the images of its rows (``--embedded-images``).
+"""Make pictures in a workbook the images of its rows (``--embedded-images``).
 
-::
-
-    the reader, apart     at which row which picture lies, and its SHA-256
-    EmbeddedTable         writes that into the rows: ``embedded:`` and the SHA-256
-    take_out              has the bytes read, apart as well, and keeps each under its SHA-256
-    Images                finds what a cell names so, as it finds a file
-
-So a row keeps its key and its request from load to load, and an export that has the cells finds the
-pictures again.
+The reader, in its process, finds at which row each picture is, and its SHA-256. EmbeddedTable
+writes that into the rows (``embedded:`` and the SHA-256), so a row keeps its key and its request
+from load to load, and an export finds the pictures again. take_out reads the bytes, also apart, and
+keeps each under its SHA-256, where Images finds it.
 """
 
 import base64
@@ -21,39 +16,33 @@ from typing import Any, Final
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import RowProblem, cell_name, refused
 from batchsora.manifest.formats.filtered import FilteredTable
-from batchsora.manifest.images.kept_pictures import embedded_name, embedded_text, keep
+from batchsora.manifest.images.picture_paths import embedded_name, embedded_text, keep
 from batchsora.manifest.images.row_images import kept_file
 from batchsora.manifest.raw import (
+    IMAGES,
     LARGEST_PART,
     Embedded,
     OtherRows,
     RawRow,
-    Reading,
     warnings_of,
 )
 
 TASK: Final = "batchsora.manifest.formats.embedded:prepare"
 MB: Final = 1024**2
 NAMED: Final = 10
-"""Pictures that are named, of all that are counted."""
+"""How many pictures are named; the rest is counted."""
 _MOST_ANSWER: Final = 1024 * MB
-_IMAGES: Final = ("image", "image_url")
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTable(OtherRows):
-    """A sheet in which the pictures that lie at its rows stand in the column ``image``.
+    """A sheet with the pictures at its rows in the column ``image``, which is added if missing.
 
     Attributes:
-        inner: the sheet.
-        file: the manifest's path, for messages.
-        pictures: that lie at its rows.
-        headers: the sheet's, and ``image`` where it has none.
-        folder: where the pictures are kept; None: nobody wants more than the rows' keys.
-        drawn: in which column the picture lies that is a row's image, by the row; so far as rows
-            were read.
-        own_warnings: what is told of pictures that are no row's image; complete when the rows were
-            read to their end.
+        folder: where the pictures are kept; None: only the rows' keys are wanted.
+        drawn: the column of the picture that is a row's image, by the row; as far as rows were
+            read.
+        own_warnings: about pictures that are no row's image; complete when all rows were read.
     """
 
     inner: FilteredTable
@@ -66,7 +55,7 @@ class EmbeddedTable(OtherRows):
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
-        """Return what the reader of the file has to tell, and what is told of pictures."""
+        """Return the warnings of the file's reader, and those about pictures."""
         return (*warnings_of(self.inner), *self.own_warnings)
 
     @property
@@ -77,11 +66,7 @@ class EmbeddedTable(OtherRows):
         return [f"{said} extracted from the workbook"] if many else []
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows, with their pictures.
-
-        Raises:
-            ManifestError: the pictures can't be taken out.
-        """
+        """Read the rows, with their pictures; raise ManifestError if these can't be extracted."""
         self.drawn.clear()
         self.own_warnings.clear()
         if self.folder is not None:
@@ -104,22 +89,14 @@ class EmbeddedTable(OtherRows):
                 yield self._with(raw, here[0])
             elif not (problems and isinstance(raw, RawRow)):
                 yield raw
-        aside = {*self.inner.left_out.headers, *self.inner.left_out.comments}
-        aside |= {*self.inner.left_out.totals}
+        out = self.inner.left_out
+        aside = {*out.headers, *out.comments, *out.totals}
         unused = [one for here in at.values() for one in here]
-        within = [
-            one
-            for one in unused
-            if (self.header_row or 0) < one.row < last and one.row not in aside
-        ]
-        yield from (
-            self._problem(
-                one,
-                "a picture is over a row without a prompt",
-                "Move it into its row, or delete it.",
-            )
-            for one in within
-        )
+        first = self.header_row or 0
+        within = [one for one in unused if first < one.row < last and one.row not in aside]
+        astray = "a picture is over a row without a prompt"
+        for one in within:
+            yield self._problem(one, astray, "Move it into its row, or delete it.")
         self._tell([one for one in unused if one not in within], named)
 
     def _widened(self, raw: RawRow) -> RawRow:
@@ -128,28 +105,21 @@ class EmbeddedTable(OtherRows):
         if own == len(self.headers):
             return raw
         short = [""] * (own - len(raw.cells))
-        # what belongs to no column stays behind the last one, where it is told as a fault
+        # cells beyond the last column stay there, where they are reported as faults
         return RawRow(raw.row, [*raw.cells[:own], *short, "", *raw.cells[own:]])
 
-    @property
-    def _image(self) -> int:
-        known = self.inner.known.get("image")
-        return len(self.headers) - 1 if known is None else known
-
     def _names_one(self, raw: RawRow) -> bool:
-        places = [self.inner.known[name] for name in _IMAGES if name in self.inner.known]
+        places = [self.inner.known[name] for name in IMAGES if name in self.inner.known]
         return any(place < len(raw.cells) and raw.cells[place].strip() for place in places)
 
     def _with(self, raw: RawRow, picture: Embedded) -> RawRow:
-        """Write a picture into its row."""
-        place = self._image
+        place = self.inner.known.get("image", len(self.headers) - 1)
         cells = [*raw.cells, *[""] * (place + 1 - len(raw.cells))]
         cells[place] = embedded_text(picture.sha256 or "")
         self.drawn[raw.row] = picture.column
         return RawRow(raw.row, cells)
 
     def _problems(self, here: Sequence[Embedded]) -> list[RowProblem]:
-        """Return what is wrong with the pictures of one row."""
         found = [self._problem(one, one.problem, one.remedy or "") for one in here if one.problem]
         if not found and len({one.sha256 for one in here}) > 1:
             cells = " and ".join(dict.fromkeys(self._cell(one) for one in here))
@@ -174,7 +144,7 @@ class EmbeddedTable(OtherRows):
         return cell_name(self.sheet or "", one.row, one.column)
 
     def _tell(self, unused: Sequence[Embedded], named: Sequence[Embedded]) -> None:
-        """Return a note about pictures that are sent with no row."""
+        """Add a warning about pictures that no row uses."""
         told = (
             (unused, "over rows that are not videos"),
             (named, "at rows whose cells name an image, which is sent instead"),
@@ -195,32 +165,12 @@ class EmbeddedTable(OtherRows):
             )
 
 
-def check_said(file: str, reading: Reading) -> None:
-    """Check that what a person says of pictures is one thing.
-
-    Raises:
-        ManifestError: it is not.
-    """
-    if reading.embedded_images and reading.ignore_pictures:
-        raise refused(
-            file,
-            "pictures can't be both used and ignored",
-            "Use either --embedded-images or --ignore-pictures.",
-        )
-
-
 def with_pictures(
     table: FilteredTable, pictures: Sequence[Embedded], folder: Path | None
 ) -> EmbeddedTable:
-    """Write the pictures that lie at the rows of a sheet into its column of images.
+    """Return a sheet with its pictures, kept in a folder (None: only keys are wanted), as images.
 
-    Args:
-        table: the sheet.
-        pictures: that were found there.
-        folder: where they are kept; None: nobody wants more than the rows' keys.
-
-    Raises:
-        ManifestError: the sheet has a column ``image`` that is no column of images.
+    Raises ManifestError if the sheet has a column ``image`` that means something else.
     """
     headers = table.headers
     if "image" not in table.known:
@@ -236,25 +186,12 @@ def with_pictures(
 
 
 def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
-    """Keep the bytes of a workbook's pictures, each under its SHA-256; those that are kept stay.
+    """Keep the bytes of a workbook's usable pictures, each under its SHA-256.
 
-    Args:
-        path: of the workbook.
-        folder: made where it is missing.
-        pictures: of which those are passed over that can't be used.
-
-    Raises:
-        ManifestError: they can't be read or written, or are others by now.
+    Raises ManifestError if they can't be read or written, or have changed.
     """
-    wanted: dict[str, Embedded] = {}
-    for one in pictures:
-        if (
-            not one.problem
-            and one.part is not None
-            and one.sha256 is not None
-            and one.sha256 not in wanted
-        ):
-            wanted[one.sha256] = one
+    usable = [one for one in pictures if one.part and one.sha256 and not one.problem]
+    wanted = {one.sha256 or "": one for one in reversed(usable)}
     missing = {sha: one for sha, one in wanted.items() if kept_file([folder], sha) is None}
     if not missing:
         return
@@ -274,12 +211,7 @@ def take_out(path: Path, folder: Path, pictures: Sequence[Embedded]) -> None:
 
 
 def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
-    """Have parts of a workbook read in a process apart.
-
-    Raises:
-        ManifestError: they can't be, or that costs more than it may.
-        OSError: no process can be started, or there is no room for what it says.
-    """
+    """Read parts of a workbook in a separate process."""
     from batchsora.apart.answers import decoded  # noqa: PLC0415 - pydantic, needed here alone
     from batchsora.manifest import answers  # noqa: PLC0415 - as above
 
@@ -291,7 +223,7 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
     try:
         for line in ask(TASK, given, bounds).lines():
             said = decoded(line, answers.PART)
-            if isinstance(said, answers.NoPart):
+            if isinstance(said, answers.Unusable):
                 raise refused(str(path), said.problem, said.remedy)
             yield said.data
     except ApartError as error:
@@ -303,9 +235,9 @@ def _bytes_of(path: Path, pictures: Sequence[Embedded]) -> Iterator[bytes]:
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what opens a workbook, in the process apart; what is returned reads its parts."""
+    """Import what opens a workbook, in the separate process; return the function that reads."""
+    from batchsora.workbook import WorkbookError  # noqa: PLC0415 - lxml
     from batchsora.workbook.package import package_of  # noqa: PLC0415 - as above
-    from batchsora.workbook.problems import WorkbookError  # noqa: PLC0415 - lxml
 
     def work() -> Iterator[Any]:
         try:

@@ -1,15 +1,15 @@
-"""Rows of a table that are none: what people and programs leave between the videos.
+"""Leave out rows of a table that are not jobs: what people and programs leave between the videos.
 
 ::
 
     repeated header    two tables in one file, whatever the other one calls its columns; in another
                        order of columns the file is refused
-    comment            ``# first block``: it may be a prompt, so that whoever buys is asked
+    comment            ``# first block``: it may be a prompt, so whoever buys is asked
     totals             ``Total`` beside numbers alone
-    without ours       nothing but cells of columns that are not read (checkboxes down to row 300)
+    without ours       only cells of columns that are not read (checkboxes down to row 300)
 
-They are left out, counted and told. A first column without a name that only counts the rows, as
-pandas writes it, is left alone.
+They are counted and reported. A first column without a name that only counts the rows, as pandas
+writes it, is ignored.
 """
 
 import re
@@ -27,7 +27,7 @@ from batchsora.manifest.rows.headers import WEAKEST, meaning, outright, rank
 MARK: Final = "\ufeff"
 """A byte order mark; two files in one leave it before the second header."""
 NAMED: Final = 10
-"""Rows that are named before the rest is counted."""
+"""How many rows are named; the rest is counted."""
 
 LONGEST_COUNT: Final = 10
 """Digits."""
@@ -68,7 +68,7 @@ _TOTALS: Final = frozenset(
         "총계",
     ]
 )  # fmt: skip
-"""What a row says that sums up others, in its cell's words without accents."""
+"""Words of a row that sums up others, without accents."""
 _OF_WHAT: Final = frozenset(
     [
         "grand",
@@ -101,7 +101,7 @@ _OF_WHAT: Final = frozenset(
         "eur",
     ]
 )  # fmt: skip
-"""What may stand beside such a word."""
+"""What may be beside such a word."""
 LONGEST_TOTAL: Final = 40
 """Characters of its cell."""
 _NUMBER: Final = re.compile(
@@ -114,14 +114,9 @@ _SEPARATOR: Final = re.compile(r"sep=.?", re.IGNORECASE)
 
 @dataclass(slots=True)
 class LeftOut:
-    """Which rows of a table were left out when it was read last.
+    """Which rows of a table were left out in its last reading.
 
-    Attributes:
-        headers: that repeat the header.
-        comments: that begin with ``#`` or ``//``.
-        totals: that sum up.
-        blank: that have nothing in columns of ours.
-        counter: a first column without a name counts the rows.
+    ``counter``: a first column without a name counts the rows.
     """
 
     headers: list[int] = field(default_factory=list)
@@ -140,7 +135,7 @@ class LeftOut:
         }
 
     def words(self) -> list[str]:
-        """Return it, a line each."""
+        """Return the reasons, a line each."""
         said = [
             (self.comments, "comments (they begin with # or //)"),
             (self.headers, "the header, repeated"),
@@ -152,7 +147,7 @@ class LeftOut:
 
 
 def rows_text(rows: Sequence[int]) -> str:
-    """Name rows, neighbours as one: ``3 rows (4, 7-8)``."""
+    """Name rows, with neighbours joined: ``3 rows (4, 7-8)``."""
     spans: list[list[int]] = []
     for row in rows:
         if spans and spans[-1][-1] == row - 1:
@@ -166,15 +161,10 @@ def rows_text(rows: Sequence[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FilteredTable(OtherRows):
-    """A table without the rows that are none.
+    """A table without the rows that are not jobs.
 
-    Attributes:
-        inner: the table as it is in the file; it has a header.
-        known: where our columns are in it.
-        nameless: where columns without a header are.
-        file: the manifest's path, for messages.
-        always: a default stands under an empty prompt, so that a row without ours is a job.
-        left_out: what was left out; made again each time that rows are read.
+    ``nameless`` are the places of columns without a header. ``always``: an empty prompt has a
+    default, so a row without our columns is a job.
     """
 
     inner: RawTable
@@ -190,11 +180,7 @@ class FilteredTable(OtherRows):
         return self.inner.headers
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows that are some.
-
-        Raises:
-            ManifestError: the header stands there again in another order.
-        """
+        """Read the rows that are jobs; raise ManifestError for a repeated, reordered header."""
         out = self.left_out
         for rows in (out.headers, out.comments, out.totals, out.blank):
             rows.clear()
@@ -218,7 +204,7 @@ class FilteredTable(OtherRows):
 
 
 class _Judge:
-    """Tells which rows of a table are none."""
+    """Decides which rows of a table are not jobs."""
 
     def __init__(self, table: FilteredTable) -> None:
         self._table = table
@@ -229,7 +215,7 @@ class _Judge:
         self._longest = max(LONGEST_TOTAL, *map(len, self._heads))
 
     def is_plain(self, text: str) -> bool:
-        """Return whether a prompt says by itself that its row is one, as nearly all do."""
+        """Return whether a prompt alone shows that its row is a job, as nearly all do."""
         if not text or text[0] in "#/\ufeff":
             return False
         if len(text) > self._longest:
@@ -240,11 +226,7 @@ class _Judge:
         return not (_speaks(low) and _names_prompts(text))
 
     def reason(self, row: int, cells: Sequence[str]) -> list[int] | None:
-        """Return the list of those rows to which one belongs; None where it is a row.
-
-        Raises:
-            ManifestError: the header stands there in another order.
-        """
+        """Return the list of left-out rows to which a row belongs; None if it is a job."""
         out = self._table.left_out
         filled = {place: _plain(cell) for place, cell in enumerate(cells) if cell.strip()}
         words = set(filled.values())
@@ -279,11 +261,7 @@ class _Judge:
         )
 
     def _refuse_others(self, row: int, filled: Mapping[int, str], cells: Sequence[str]) -> None:
-        """Refuse a table below another one whose columns of ours stand elsewhere.
-
-        Raises:
-            ManifestError: they do.
-        """
+        """Raise ManifestError for a table below another one, with our columns in other places."""
         for place, word in filled.items():
             elsewhere = place not in self._ours and meaning(word) not in (None, "id", "prompt")
             if elsewhere and rank(word) != WEAKEST:
@@ -306,7 +284,7 @@ class _Judge:
         return first in self._first or (first == 0 and len(filled) == 1)
 
     def _is_total(self, filled: Mapping[int, str]) -> bool:
-        """Return whether a row says ``Total`` and else has only numbers; no prompt and no id."""
+        """Return whether a row has ``Total`` and else only numbers, without prompt and id."""
         named = [place for place, word in filled.items() if _sums_up(word)]
         if len(named) != 1 or filled.keys() & self._first - {named[0]}:
             return False
@@ -319,7 +297,7 @@ class _Judge:
 
 
 def _speaks(low: str) -> bool:
-    """Return whether a text in small letters contains what each name for prompts contains."""
+    """Return whether a text in small letters contains a part of any name for prompts."""
     return (
         "prompt" in low or "text" in low or "idea" in low or "scene" in low or "description" in low
     )
@@ -333,7 +311,7 @@ def _names_prompts(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Return a cell without case, white space around it, and byte order marks."""
+    """Return a cell without case, outer white space and byte order marks."""
     return text.strip().lstrip(MARK).strip('"').strip().casefold()
 
 
@@ -350,7 +328,7 @@ def _sums_up(text: str) -> bool:
 
 
 def _count(cells: Sequence[str], last: int) -> int | None:
-    """Return the number in a first cell that goes on counting; None where it is something else."""
+    """Return the number in a first cell that continues a count; None if it is something else."""
     text = cells[0].strip() if cells else ""
     if not (text.isdecimal() and len(text) < LONGEST_COUNT):
         return None

@@ -1,6 +1,6 @@
-"""A folder of pictures as a manifest: one row each, in the order in which people count.
+"""A folder of pictures as a manifest: one row each, ordered as people count.
 
-There is nothing but pictures in it, so that the prompt is said beside it (``--prompt``).
+It contains only pictures, so the prompt is given separately (``--prompt``).
 """
 
 import os
@@ -22,12 +22,7 @@ _DIGITS = re.compile("([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class FolderTable:
-    """A folder, seen as a table.
-
-    Attributes:
-        path: the folder.
-        names: of its pictures, in order.
-    """
+    """A folder as a table; ``names`` are those of its pictures, in order."""
 
     path: Path
     names: tuple[str, ...]
@@ -35,11 +30,7 @@ class FolderTable:
     headers = ("id", "prompt", "image")
     header_row = None
     sheet = None
-
-    @property
-    def settings(self) -> Settings:
-        """A folder has pictures and nothing else."""
-        return Settings()
+    settings = Settings()
 
     def rows(self) -> Iterator[RawRow]:
         """Return a row for each picture; its name is the row's id."""
@@ -48,11 +39,7 @@ class FolderTable:
 
 
 def open_folder(path: Path, reading: Reading) -> FolderTable:
-    """Look which pictures a folder has; others' files and hidden ones are not looked at.
-
-    Raises:
-        ManifestError: it can't be read, has no picture, or nobody said what the videos show.
-    """
+    """List a folder's pictures; raise ManifestError if there are none, or no prompt for them."""
     file = str(path)
     if not reading.defaults.get("prompt"):
         raise refused(
@@ -78,6 +65,6 @@ def open_folder(path: Path, reading: Reading) -> FolderTable:
 
 
 def _counted(name: str) -> list[tuple[bool, int, str]]:
-    """Order names as people do: ``2.png`` comes before ``10.png``."""
+    """Return a sort key that counts as people do: ``2.png`` comes before ``10.png``."""
     parts = _DIGITS.split(name.casefold())
     return [(part.isdecimal(), int(part[:4000]) if part.isdecimal() else 0, part) for part in parts]

@@ -1,11 +1,9 @@
-"""Expands ``matrix``: a prompt with ``{places}`` and the values that go there, a job for each.
+"""Expand ``matrix``: a prompt with ``{places}`` and the values that go there, a job for each.
 
 ``values`` is a list for each name, of which every combination becomes a job (the first name varies
-slowest), or a list of mappings, each of which becomes one. Everything is counted before anything is
-expanded, and jobs are made one by one.
-
-The key of a job comes from its own values, and never from its place: whoever adds a value buys the
-new videos and no others.
+slowest), or a list of mappings, each of which becomes one. Everything is counted before it is
+expanded. The key of a job comes from its own values, never from its place: whoever adds a value
+buys only the new videos.
 """
 
 from collections import Counter
@@ -48,14 +46,11 @@ class Entry:
     """One template with its values.
 
     Attributes:
-        line: where it begins.
         headers: its columns as written, by what each is.
-        cells: what its columns say, by what each is; not the id.
-        names: of the values.
-        axes: what varies independently: for each the combinations of values that it takes.
-        base: what the id begins with, or all of it.
-        base_text: the same as written.
-        told: the names whose values the id ends with; none where the base is all of it.
+        cells: what its columns say, by what each is; without the id.
+        axes: what varies independently: the combinations of values that each takes.
+        base: what the id begins with, or all of it; ``base_text`` is the same as written.
+        told: the names whose values end the id; none if the base is all of it.
     """
 
     line: int
@@ -69,7 +64,7 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """Count the jobs."""
+        """Return the number of jobs."""
         return prod(map(len, self.axes))
 
     def longest(self) -> int:
@@ -85,18 +80,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """All that is to be expanded.
-
-    Attributes:
-        entries: in order.
-        prefixes: of the ids of each, where an earlier one has the same base.
-    """
+    """All that is expanded; entries with the same base get prefixes for their ids."""
 
     entries: tuple[Entry, ...] = ()
     prefixes: tuple[str, ...] = ()
 
     def jobs(self) -> Iterator[tuple[int, dict[str, str]]]:
-        """Make the jobs: the line of the entry, and the cells by what each column is."""
+        """Return the jobs: the line of the entry, and the cells by what each column is."""
         taken: set[str] = set()
         for entry, prefix in zip(self.entries, self.prefixes, strict=True):
             known: dict[str, tuple[str, bool]] = {}
@@ -128,15 +118,7 @@ def _key(
 
 
 def read_matrix(file: str, node: Node | None) -> Matrix:
-    """Parse what is under ``matrix``.
-
-    Args:
-        file: the manifest's path, for messages.
-        node: what is there; None and nothing are an empty matrix.
-
-    Raises:
-        ManifestError: it can't be expanded, or is too much.
-    """
+    """Parse what is under ``matrix``; raise ManifestError if it can't be expanded."""
     if node is None or blank(node):
         return Matrix()
     nodes = node.items if isinstance(node, Sequence) else (node,)
@@ -170,8 +152,6 @@ def read_matrix(file: str, node: Node | None) -> Matrix:
 
 
 class _Reader:
-    """Reads one entry."""
-
     def __init__(self, file: str, node: Node) -> None:
         self._file = file
         self._line = node.line
@@ -190,11 +170,7 @@ class _Reader:
             refuse_cut(file, value)
 
     def entry(self) -> Entry:
-        """Read it.
-
-        Raises:
-            ManifestError: it can't be expanded.
-        """
+        """Read it; raise ManifestError if it can't be expanded."""
         table = isinstance(self._values, Sequence)
         names, axes = self._table() if table else self._lists()
         known = frozenset(names)
@@ -228,7 +204,7 @@ class _Reader:
         return Entry(self._line, headers, cells, names, axes, base, base_text, told)
 
     def _as_job(self, names: tuple[str, ...], written: set[str]) -> Mapping:
-        """Write the entry as a job: what each name stands for is a column, and there is an id."""
+        """Return the entry as a job: each name is a column, and there is an id."""
         pairs = list(self._own)
         for name in names:
             if name not in written:
@@ -241,7 +217,7 @@ class _Reader:
         return Mapping(tuple(pairs), self._line, 0, 0)
 
     def _cell(self, what: str, key: Scalar, value: Node, known: frozenset[str]) -> Template:
-        """Read what a column says; a list or mapping of somebody's own stays as it is."""
+        """Parse what a column says; a list or mapping in a person's own column stays as it is."""
         if isinstance(value, Scalar):
             try:
                 return template(as_cell(value), known)
@@ -258,7 +234,6 @@ class _Reader:
         return Template(((as_cell(value), False),))
 
     def _lists(self) -> tuple[tuple[str, ...], tuple[tuple[_Row, ...], ...]]:
-        """Read a list for each name."""
         node = self._values
         if not isinstance(node, Mapping) or not node.entries:
             raise self._refused("the matrix has no values", _EXAMPLE, VALUES)
@@ -272,7 +247,7 @@ class _Reader:
         return names, tuple(axes)
 
     def _table(self) -> tuple[tuple[str, ...], tuple[tuple[_Row, ...], ...]]:
-        """Read a list of mappings, all of the same names."""
+        """Parse a list of mappings, all with the same names."""
         items = self._values.items if isinstance(self._values, Sequence) else ()
         names: tuple[str, ...] = ()
         rows = []
@@ -324,7 +299,7 @@ class _Reader:
         return node.text
 
     def _once(self, where: str, rows: list[_Row]) -> tuple[_Row, ...]:
-        """Make sure that nothing would be bought twice by mistake."""
+        """Refuse duplicates, so that nothing is bought twice by mistake."""
         if len(set(rows)) < len(rows):
             twice = next(row for row, times in Counter(rows).items() if times > 1)
             raise self._refused(

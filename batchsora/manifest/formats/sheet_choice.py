@@ -1,4 +1,4 @@
-"""Which sheet of a workbook is read, and in which of its rows the headers stand."""
+"""Which sheet of a workbook is read, and which of its rows has the headers."""
 
 from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
@@ -10,15 +10,13 @@ from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.rows.headers import folded, meaning
 
 MOST_SHEETS: Final = 30
-"""Other sheets that are looked at for a column of prompts."""
+"""Other sheets that are searched for a column of prompts."""
 
 
 class Header(NamedTuple):
-    """The row of a sheet's headers.
+    """The row of a sheet's headers: the first visible one, neither blank nor a title, or None.
 
-    Attributes:
-        row: the first that people see and that is neither blank nor a title; None: there is none.
-        titles: the numbers of the rows above it whose only text is merged over several columns.
+    ``titles`` are the numbers of the rows above it whose only text is merged over several columns.
     """
 
     row: SheetRow | None
@@ -28,13 +26,9 @@ class Header(NamedTuple):
 def header_of(
     book: Book, sheet: str, *, include_hidden: bool = False, said: Collection[str] = ()
 ) -> Header:
-    """Find the row of a sheet's headers.
+    """Find the row of a sheet's headers, which may be hidden if ``include_hidden``.
 
-    Args:
-        book: the workbook.
-        sheet: its name.
-        include_hidden: whether it may be one that people don't see.
-        said: headers of which a person has said what they mean; none of them is a title.
+    ``said`` are headers whose meaning a person gave; none of them is a title.
     """
     own = {folded(header) for header in said}
     spread: set[tuple[int, int]] | None = None
@@ -57,7 +51,7 @@ def header_of(
 
 
 def named(names: Sequence[str], wanted: str) -> str | None:
-    """Find a sheet by its name; as people write it where that is one sheet."""
+    """Find a sheet by its name; case and outer white space may differ if that is one sheet."""
     if wanted in names:
         return wanted
     near = [name for name in names if name.strip().casefold() == wanted.strip().casefold()]
@@ -65,7 +59,7 @@ def named(names: Sequence[str], wanted: str) -> str | None:
 
 
 def no_sheet(path: Path, names: list[str], wanted: str | None) -> ManifestError:
-    """Return the error of a sheet that is not there."""
+    """Return the error of a sheet that does not exist."""
     near = get_close_matches(wanted or "", names, 1)
     return refused(
         str(path),
@@ -76,7 +70,7 @@ def no_sheet(path: Path, names: list[str], wanted: str | None) -> ManifestError:
 
 
 def others_with_prompts(book: Book, sheet: str) -> Iterator[str]:
-    """Name the other sheets that people see and that have a column of prompts."""
+    """Return the names of other visible sheets with a column of prompts."""
     others = [name for name in book.visible() if name != sheet]
     for name in others[:MOST_SHEETS]:
         header = header_of(book, name).row
@@ -85,12 +79,12 @@ def others_with_prompts(book: Book, sheet: str) -> Iterator[str]:
 
 
 def other_sheet(book: Book, sheet: str) -> str:
-    """Name a sheet that has a column of prompts, where this one has none; empty: there is none."""
+    """Return a hint to another sheet with a column of prompts; "" if there is none."""
     for name in others_with_prompts(book, sheet):
         return f" The sheet {name!r} has one: --sheet {quoted(name)}."
     return ""
 
 
 def quoted(name: str) -> str:
-    """Write a sheet's name so that a shell takes it as one word."""
+    """Return a sheet's name so that a shell takes it as one word."""
     return name if name.isalnum() else "'" + name.replace("'", "'\\''") + "'"

@@ -1,29 +1,22 @@
-"""Pictures that lie over or in the cells of a sheet: what becomes of each.
+"""Pictures over or in the cells of a sheet: what becomes of each.
 
-Where nobody says that they are to be used, a row that shows one and names no image is refused: it
-would be bought as a text alone. With ``--embedded-images`` each picture is given to its row, or it
-is said by its cell why it can't be.
+Unless a person says that they are used, a row that shows one and names no image is refused: it
+would be bought as a text alone. With ``--embedded-images`` each picture belongs to its row, or
+its cell is reported with the reason why it can't be used.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
 from batchsora.manifest.books.choosing import EXCEL
-from batchsora.manifest.books.model import (
-    FAILED,
-    Beside,
-    Book,
-    Picture,
-    PictureInCellError,
-    SheetRow,
-)
-from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
-from batchsora.manifest.raw import LARGEST_PART, Embedded, Reading
+from batchsora.manifest.books.model import Beside, Book, Picture, PictureInCellError, SheetRow
+from batchsora.manifest.errors import FAILED, CellError, RowProblem, cell_name, shorten
+from batchsora.manifest.raw import IMAGES, LARGEST_PART, Embedded, Reading
 from batchsora.workbook.package import package_of
 
 EMBEDDING: Final = (*EXCEL, ".ods")
@@ -38,20 +31,13 @@ _VECTORS: Final = (
     (b"\x01\0\t\0", "a WMF"),
 )
 _EMF: Final = b" EMF"
-_IMAGES: Final = ("image", "image_url")
 
 
 @dataclass
 class SheetPictures:
     """The pictures of a sheet whose header was read.
 
-    Attributes:
-        path: the workbook.
-        sheet: its name.
-        headers: as seen.
-        ours: where our columns are.
-        found: the pictures that are to be used, and those that can't be; complete when the rows
-            were read to their end.
+    ``found`` has those that are used, or can't be, and is complete when all rows were read.
     """
 
     path: Path
@@ -63,7 +49,7 @@ class SheetPictures:
     beside: Beside
     found: list[Embedded] = field(default_factory=list)
     _rows: set[int] = field(default_factory=set)
-    _hidden: set[int] = field(default_factory=set)
+    hidden: set[int] = field(default_factory=set)
     _parts: dict[str, Embedded] = field(default_factory=dict)
     _within: list[tuple[int, int, str]] = field(default_factory=list)
 
@@ -72,9 +58,13 @@ class SheetPictures:
         """Return whether pictures become images."""
         return bool(self.reading.embedded_images)
 
+    @property
+    def _images(self) -> list[int]:
+        return [self.ours[name] for name in IMAGES if name in self.ours]
+
     @cached_property
     def _over(self) -> dict[int, set[int]]:
-        """The columns of the cells that pictures lie over, by the row."""
+        """Return the columns of the cells that pictures lie over, by the row."""
         found: dict[int, set[int]] = {}
         for one in self.beside.pictures:
             found.setdefault(one.row, set()).add(one.column)
@@ -82,12 +72,8 @@ class SheetPictures:
 
     def begin(self) -> None:
         """Forget the rows that were read before."""
-        for kept in (self.found, self._within, self._rows, self._hidden):
+        for kept in (self.found, self._within, self._rows, self.hidden):
             kept.clear()
-
-    def hide(self, row: int) -> None:
-        """Note a row that is left out because people don't see it, and its pictures with it."""
-        self._hidden.add(row)
 
     def taken(self, row: SheetRow) -> SheetRow:
         """Note a row that may be a job, and take the pictures out of its cells."""
@@ -98,21 +84,19 @@ class SheetPictures:
         if not within:
             return row
         cells, faults = [*row.cells], dict(row.faults)
-        images = [self.ours[name] for name in _IMAGES if name in self.ours]
         for place, why in within.items():
             picture = self.book.in_cell(why.key)
             if picture is None:  # another error, written as a picture is
                 faults[place] = FAILED
-            elif place in images or place not in self.ours.values():
+            elif place in self._images or place not in self.ours.values():
                 del faults[place]
                 cells[place] = ""
                 self._within.append((row.number, place, why.key))
         return row._replace(cells=cells, faults=faults)
 
     def problems(self, row: SheetRow) -> Iterator[RowProblem]:
-        """Name the pictures of a row that has no other image: it would be bought without one."""
-        ours = [self.ours[name] for name in _IMAGES if name in self.ours]
-        named = any(place < len(row.cells) and row.cells[place].strip() for place in ours)
+        """Return the pictures of a row without another image: it would be bought without one."""
+        named = any(place < len(row.cells) and row.cells[place].strip() for place in self._images)
         over = self._over.get(row.number, set())
         within = {at for at, why in row.faults.items() if isinstance(why, PictureInCellError)}
         if named or self.used or self.reading.ignore_pictures:
@@ -130,13 +114,12 @@ class SheetPictures:
 
     def remedy(self, place: int, fault: CellError) -> str:
         """Return what to do about the fault of a cell: a picture may be an image."""
-        images = [self.ours[name] for name in _IMAGES if name in self.ours]
-        if isinstance(fault, PictureInCellError) and place in images and not self.used:
+        if isinstance(fault, PictureInCellError) and place in self._images and not self.used:
             return f"{fault.remedy[:-1]}; or use the picture with --embedded-images."
         return fault.remedy
 
     def loose(self) -> Iterator[RowProblem]:
-        """Return a note about pictures that lie on the sheet but at no cell."""
+        """Return a warning about pictures that lie on the sheet but at no cell."""
         if self.beside.loose and not self.reading.ignore_pictures:
             yield RowProblem(
                 str(self.path),
@@ -164,7 +147,7 @@ class SheetPictures:
                 astray = self._astray(one)
                 if astray is None:
                     self._add(package, one)
-                else:  # told at a row that is one, so that it stops that
+                else:  # reported at a job's row, so that it stops that
                     rows = [row for row, height in one.over if height and row in self._rows]
                     at = one if one.row in self._rows else one._replace(row=rows[0])
                     self._refuse(
@@ -176,24 +159,24 @@ class SheetPictures:
 
     def _is_hidden(self, picture: Picture) -> bool:
         """Return whether a picture lies in a row that is left out, and in no other."""
-        seen = [row for row, height in picture.over if height and row not in self._hidden]
-        return picture.row in self._hidden and not seen
+        seen = [row for row, height in picture.over if height and row not in self.hidden]
+        return picture.row in self.hidden and not seen
 
     def _astray(self, picture: Picture) -> str | None:
-        """Return why it is unclear to which row a picture belongs; None where it is clear."""
+        """Return why it is unclear to which row a picture belongs; None if it is clear."""
         over = dict(picture.over) or {picture.row: 1}
         rows = [row for row, height in over.items() if row in self._rows and height]
         total, own = sum(over.values()), over.get(picture.row, 0)
         if not total or rows == [picture.row] or (picture.row in rows and 2 * own > total):
             return None
         if picture.row not in self._rows and 2 * sum(over[row] for row in rows) <= total:
-            return None  # over no row that is one, or hardly: told as that
+            return None  # over no job's row, or hardly: reported as that
         last = max(row for row, height in over.items() if height)
         spread = f"rows {picture.row} to {last}" if last > picture.row else f"row {last}"
         return f"a picture is over {spread}, but not mostly over the one where it begins"
 
     def _add(self, package: ZipFile, picture: Picture) -> None:
-        """Add a picture that belongs to a row, or say why it can't be used."""
+        """Add a picture that belongs to a row, or why it can't be used."""
         if picture.address:
             self._refuse(
                 picture,
@@ -211,14 +194,9 @@ class SheetPictures:
                 f"{_AS_FILE}; or insert it again as it should be sent.",
             )
         else:
-            known = self._parts.get(picture.part)
-            if known is None:
-                known = self._parts[picture.part] = _looked_at(package, picture.part)
-            one = Embedded(
-                picture.row, picture.column, known.part, known.sha256, known.size,
-                known.problem, known.remedy,
-            )  # fmt: skip
-            self.found.append(one)
+            known = self._parts.get(picture.part) or _looked_at(package, picture.part)
+            self._parts[picture.part] = known
+            self.found.append(replace(known, row=picture.row, column=picture.column))
 
     def _refuse(self, picture: Picture, problem: str, remedy: str) -> None:
         self.found.append(Embedded(picture.row, picture.column, None, None, 0, problem, remedy))
@@ -239,15 +217,17 @@ class SheetPictures:
 
 
 def _looked_at(package: ZipFile, name: str) -> Embedded:
-    """Take the SHA-256 of a part, and say why it can be no image where that is sure."""
+    """Return the SHA-256 of a part, or why it surely can't be an image."""
+
+    def unusable(problem: str, remedy: str) -> Embedded:
+        return Embedded(0, 0, None, None, 0, problem, remedy)
+
     if name not in package.namelist():
-        return Embedded(
-            0, 0, None, None, 0, "the picture is not in the workbook", "Insert it again."
-        )
+        return unusable("the picture is not in the workbook", "Insert it again.")
     size = package.getinfo(name).file_size
     if size > LARGEST_PART:
         most = f"the picture is larger than {LARGEST_PART // 1024**2} MB"
-        return Embedded(0, 0, None, None, 0, most, "Insert a smaller one.")
+        return unusable(most, "Insert a smaller one.")
     digest, head = hashlib.sha256(), b""
     with package.open(name) as file:
         while block := file.read(_BLOCK):
@@ -255,5 +235,5 @@ def _looked_at(package: ZipFile, name: str) -> Embedded:
             digest.update(block)
     for magic, what in _VECTORS:
         if head.startswith(magic) and (what != "an EMF" or _EMF in head):
-            return Embedded(0, 0, None, None, 0, f"the picture is actually {what}", _AGAIN)
+            return unusable(f"the picture is actually {what}", _AGAIN)
     return Embedded(0, 0, name, digest.hexdigest(), size)

@@ -1,20 +1,19 @@
-"""Reads a workbook's sheet: what people see in each cell, or why that is unknown.
+"""Read a workbook's sheet: what people see in each cell, or why that is unknown.
 
-An error, a formula that was never calculated, a picture that stands for a value: in a column of
-ours each is a problem of its row, named by its cell. Rows that people don't see are left out, and
-counted.
+In a column of ours an error, a formula that was never calculated, or a picture instead of a value
+is a problem of its row, named by its cell. Hidden rows are left out, and counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from batchsora.manifest.books.choosing import EXCEL, OTHERS, book_of
 from batchsora.manifest.books.covered import HeaderCoversError, covered, without_headings
-from batchsora.manifest.books.model import FAILED, Area, Beside, Book, SheetRow
-from batchsora.manifest.errors import ManifestError, RowProblem, cell_name, refused
+from batchsora.manifest.books.model import Area, SheetRow
+from batchsora.manifest.errors import FAILED, ManifestError, RowProblem, cell_name, refused
 from batchsora.manifest.formats.sheet_choice import (
     header_of,
     named,
@@ -28,26 +27,19 @@ from batchsora.manifest.raw import PLAIN, Embedded, RawRow, Reading, Settings, c
 from batchsora.manifest.rows.columns import understand
 from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.values import has_failed
-from batchsora.workbook.problems import WorkbookError
+from batchsora.workbook import WorkbookError
 
 __all__ = ["EXCEL", "OTHERS", "SheetTable", "open_sheet"]
 
 SHOWN: Final = 10
-"""Hidden rows that are named, of all that are counted."""
+"""How many hidden rows are named; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class SheetTable:
-    """A sheet whose header has been read.
+    """A sheet whose header was read; ``first``: it is the one that is read if none is named.
 
-    Attributes:
-        path: the workbook.
-        sheet: its name.
-        headers: as seen, without empty ones at the end.
-        header_row: its first row that is not blank.
-        first: whether it is the one that is read when nobody names one.
-        warnings: what a person should know of rows and columns that people don't see; complete
-            when the rows were read to their end.
+    ``warnings`` are about hidden rows and columns; they are complete when all rows were read.
     """
 
     path: Path
@@ -55,37 +47,29 @@ class SheetTable:
     first: bool
     headers: tuple[str, ...]
     header_row: int
-    warnings: list[RowProblem]
-    _book: Book
-    _beside: Beside
-    _ours: Mapping[str, int]
-    _reading: Reading
-    _hidden: list[int]
-    _headings: list[int]
     _titles: tuple[int, ...]
     _pictures: SheetPictures
+    warnings: list[RowProblem] = field(default_factory=list)
+    _hidden: list[int] = field(default_factory=list)
+    _headings: list[int] = field(default_factory=list)
 
     @property
     def embedded(self) -> Sequence[Embedded]:
-        """Return the pictures that lie at rows; complete when these were read to their end."""
+        """Return the pictures at rows; complete when all rows were read."""
         return self._pictures.found
 
     @property
     def hidden(self) -> bool:
-        """Return whether rows were left out because people don't see them."""
+        """Return whether hidden rows were left out."""
         return bool(self._hidden)
 
     @property
     def settings(self) -> Settings:
-        """Call the batch of another sheet than the first one after both."""
+        """Return a batch's name from file and sheet, if it is not the first sheet."""
         return Settings() if self.first else Settings(batch=f"{self.path.stem}-{self.sheet}")
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
-        """Read the rows below the header; wholly blank ones are left out.
-
-        Raises:
-            ManifestError: the workbook can't be read to its end.
-        """
+        """Read the rows below the header; raise ManifestError if the workbook is unreadable."""
         self.warnings.clear()
         self._hidden.clear()
         self._headings[:] = self._titles
@@ -96,18 +80,21 @@ class SheetTable:
             except HeaderCoversError as error:
                 raise self._header_covers(error.area) from error
             self._pictures.place()
-        self.warnings.extend(self._pictures.loose())
-        self.warnings.extend(self._columns_hidden())
-        self.warnings.extend(self._rows_hidden())
-        self.warnings.extend(self._sheets_left())
-        self.warnings.extend(self._told_headings())
+        self.warnings.extend(
+            [
+                *self._pictures.loose(),
+                *self._columns_hidden(),
+                *self._rows_hidden(),
+                *self._sheets_left(),
+                *self._told_headings(),
+            ]
+        )
 
     def _below(self) -> Iterator[RawRow | RowProblem]:
-        below = (row for row in self._book.rows(self.sheet) if row.number >= self.header_row)
-        rows = without_headings(
-            below, self._beside.merges, self.header_row, self.headers, self._ours, self._headings
-        )
-        for row in covered(rows, self._beside.merges, self.header_row):
+        seen, start, merges = self._pictures, self.header_row, self._pictures.beside.merges
+        below = (row for row in seen.book.rows(self.sheet) if row.number >= start)
+        rows = without_headings(below, merges, start, self.headers, seen.ours, self._headings)
+        for row in covered(rows, merges, start):
             if row.number <= self.header_row or row.blank:
                 continue
             if total := self._total(row.number):
@@ -120,18 +107,18 @@ class SheetTable:
                         cell=cell_name(self.sheet, row.number, total.left),
                     )
                 )
-            elif row.hidden and not self._reading.include_hidden:
+            elif row.hidden and not self._pictures.reading.include_hidden:
                 self._hidden.append(row.number)
-                self._pictures.hide(row.number)
+                self._pictures.hidden.add(row.number)
             else:
                 shown = self._pictures.taken(row)
                 yield from self._problems(shown) or (RawRow(row.number, shown.cells),)
 
     def _problems(self, row: SheetRow) -> Sequence[RowProblem]:
-        """Return what is wrong with the cells of a row that stand in columns of ours."""
+        """Return what is wrong with the cells of a row in our columns."""
         cells, faults = row.cells, row.faults
         found = [*self._pictures.problems(row)]
-        for place in self._ours.values():
+        for place in self._pictures.ours.values():
             if place >= len(cells):
                 continue
             text = cells[place]
@@ -144,9 +131,9 @@ class SheetTable:
         return found
 
     def _total(self, number: int) -> Area | None:
-        """Find the totals row of a table object that a row is, if the prompts are the table's."""
-        place = self._ours.get("prompt")
-        for area in self._beside.totals:
+        """Return the area if a row is the totals row of the table object that has the prompts."""
+        place = self._pictures.ours.get("prompt")
+        for area in self._pictures.beside.totals:
             if area.top <= number <= area.bottom and (
                 place is None or area.left <= place <= area.right
             ):
@@ -181,8 +168,8 @@ class SheetTable:
             )
 
     def _columns_hidden(self) -> Iterator[RowProblem]:
-        for first, last in self._beside.hidden_columns:
-            for name, place in self._ours.items():
+        for first, last in self._pictures.beside.hidden_columns:
+            for name, place in self._pictures.ours.items():
                 if first <= place <= last:
                     yield self._pictures.problem(
                         self.header_row,
@@ -192,10 +179,10 @@ class SheetTable:
                     )
 
     def _sheets_left(self) -> Iterator[RowProblem]:
-        """Return which sheets are not read, where nobody said which one is."""
-        if self._reading.sheet is not None or not self.first:
+        """Return which sheets are not read, unless a person chose one."""
+        if self._pictures.reading.sheet is not None or not self.first:
             return
-        if others := list(others_with_prompts(self._book, self.sheet)):
+        if others := list(others_with_prompts(self._pictures.book, self.sheet)):
             shown = ", ".join(map(repr, others))
             yield RowProblem(
                 str(self.path),
@@ -204,7 +191,6 @@ class SheetTable:
             )
 
     def _header_covers(self, area: Area) -> ManifestError:
-        cell = cell_name(self.sheet, area.top, area.left)
         return ManifestError(
             RowProblem(
                 str(self.path),
@@ -212,7 +198,7 @@ class SheetTable:
                 "but these rows have cells of their own",
                 "Unmerge it: the header must be one row.",
                 row=area.top,
-                cell=cell,
+                cell=cell_name(self.sheet, area.top, area.left),
             )
         )
 
@@ -222,11 +208,7 @@ def _numbers(rows: Sequence[int]) -> str:
 
 
 def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
-    """Open a workbook, and read the header of one of its sheets.
-
-    Raises:
-        ManifestError: it is not a workbook, is encrypted or damaged, or has no such sheet.
-    """
+    """Read a sheet's header; raise ManifestError for a missing sheet or unusable workbook."""
     check_regular(path)
     with understood(path):
         book = book_of(path)
@@ -251,22 +233,7 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
             raise refused(str(path), f"the sheet {sheet!r} has no column 'prompt'", other.strip())
         beside = book.beside(sheet, measured=bool(reading.embedded_images))
         pictures = SheetPictures(path, sheet, cells, ours, reading, book, beside)
-        return SheetTable(
-            path,
-            sheet,
-            sheet == first,
-            cells,
-            header.number,
-            [],
-            book,
-            beside,
-            ours,
-            reading,
-            [],
-            [],
-            titles,
-            pictures,
-        )
+        return SheetTable(path, sheet, sheet == first, cells, header.number, titles, pictures)
 
 
 def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
@@ -275,28 +242,23 @@ def trimmed(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_header(path: Path, sheet: str, header: SheetRow, width: int) -> None:
-    """Make sure that every header says something: a column under a broken one may be ours.
-
-    Raises:
-        ManifestError: one is an error, or a formula that was never calculated.
-    """
+    """Raise ManifestError if a header can't be read: a column under a broken one may be ours."""
     for place, fault in header.faults.items():
         if place < width:
-            found, cell = header.cells[place], cell_name(sheet, header.number, place)
             raise ManifestError(
                 RowProblem(
                     str(path),
                     fault.problem,
                     fault.remedy,
                     row=header.number,
-                    found=found,
-                    cell=cell,
+                    found=header.cells[place],
+                    cell=cell_name(sheet, header.number, place),
                 )
             )
 
 
 def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Mapping[str, int]:
-    """Return where our columns are; what is wrong with the headers is told by who reads them."""
+    """Return the places of our columns; faults of the headers are reported by who reads them."""
     there = {folded(header) for header in headers}
     said = {header: name for header, name in reading.columns.items() if folded(header) in there}
     try:
@@ -307,7 +269,7 @@ def _ours(path: Path, headers: Sequence[str], row: int, reading: Reading) -> Map
 
 @contextmanager
 def understood(path: Path) -> Iterator[None]:
-    """Whatever a library says of a damaged workbook becomes ours."""
+    """Turn whatever a library raises for a damaged workbook into our errors."""
     try:
         yield
     except (ManifestError, MemoryError, GeneratorExit):
@@ -315,13 +277,9 @@ def understood(path: Path) -> Iterator[None]:
     except WorkbookError as error:
         raise refused(str(path), error.problem, error.remedy) from error
     except Exception as error:  # each library has its own, and some of none: see the tests
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Any) -> ManifestError:
-    said = " ".join(str(error).split()) or type(error).__name__
-    return refused(
-        str(path),
-        f"the workbook can't be read: {said}",
-        "Open it in your spreadsheet and save it again as .xlsx, or as CSV UTF-8.",
-    )
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise refused(
+            str(path),
+            f"the workbook can't be read: {said}",
+            "Open it in your spreadsheet and save it again as .xlsx, or as CSV UTF-8.",
+        ) from error

@@ -16,7 +16,7 @@ from batchsora.manifest.errors import CellError, shorten
 
 MOST_BRACES: Final = 10_000
 LONGEST_WORDS: Final = 80
-"""Characters of a key that are made from values; more are cut, and told apart by a hash."""
+"""Characters of a key that are made from values; longer ones are cut, and get a hash."""
 HASH_LENGTH: Final = 8
 """Characters of five bits."""
 
@@ -27,11 +27,7 @@ _USUAL: Final = frozenset(" -_,.;:'/()\N{RIGHT SINGLE QUOTATION MARK}")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with places for values.
-
-    Attributes:
-        pieces: what it is put together from; each says whether it is the name of a value.
-    """
+    """A text with places for values; its pieces are texts, or names of values (``True``)."""
 
     pieces: tuple[tuple[str, bool], ...]
 
@@ -41,23 +37,18 @@ class Template:
         return frozenset(piece for piece, is_name in self.pieces if is_name)
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """Write the text with values; each name has one."""
+        """Return the text with values; each name has one."""
         return "".join(values[piece] if is_name else piece for piece, is_name in self.pieces)
 
     def longest(self, lengths: Mapping[str, int]) -> int:
-        """Return how many characters it can have, of the longest value of each name."""
+        """Return how many characters it can have, from the longest value of each name."""
         return sum(lengths[piece] if is_name else len(piece) for piece, is_name in self.pieces)
 
 
 def template(text: str, known: frozenset[str]) -> Template:
-    """Read a text in which ``{name}`` stands for a value, ``{{`` and ``}}`` for braces.
+    """Parse a text in which ``{name}`` is replaced by a value, ``{{`` and ``}}`` are braces.
 
-    Args:
-        text: as written.
-        known: the names that have values.
-
-    Raises:
-        CellError: braces that don't match, or a name without a value.
+    Raises CellError for braces that don't match, or a name that is not ``known``.
     """
     if text.count("{") + text.count("}") > MOST_BRACES:
         raise CellError(f"the text has more than {MOST_BRACES} braces", "Shorten it.")
@@ -68,7 +59,16 @@ def template(text: str, known: frozenset[str]) -> Template:
         end = match.end()
         found = match[0]
         if match[1] is not None:
-            pieces.append((_checked(match[1].strip(), known), True))
+            name = match[1].strip()
+            if name not in known:
+                near = get_close_matches(shorten(name), known, 1)
+                raise CellError(
+                    f"{{{shorten(name)}}} has no value",
+                    f"Did you mean {{{shorten(near[0])}}}?"
+                    if near
+                    else "Give it a list under 'values', or write {{ and }} for braces.",
+                )
+            pieces.append((name, True))
         elif found in {"{{", "}}"}:
             pieces.append((found[0], False))
         elif found == "{":
@@ -79,23 +79,11 @@ def template(text: str, known: frozenset[str]) -> Template:
     return Template(tuple(piece for piece in pieces if piece[0]))
 
 
-def _checked(name: str, known: frozenset[str]) -> str:
-    if name not in known:
-        near = get_close_matches(shorten(name), known, 1)
-        raise CellError(
-            f"{{{shorten(name)}}} has no value",
-            f"Did you mean {{{shorten(near[0])}}}?"
-            if near
-            else "Give it a list under 'values', or write {{ and }} for braces.",
-        )
-    return name
-
-
 def words_of(value: str) -> tuple[str, bool]:
-    """Write a value as words of a key, and say whether nothing that counts was lost.
+    """Return a value as words of a key, and whether nothing significant was lost.
 
     ``"New York"`` is ``new-york``; letters of all scripts stay. ``"C++"`` is ``c`` and has lost
-    something, so that it can be told from ``"C"`` whether or not that stands beside it.
+    something, so it differs from ``"C"`` whether or not both exist.
     """
     short = unicodedata.normalize("NFKC", value[: LONGEST_WORDS + 1]).lower()
     kept = "".join(sign if _counts(sign) else " " for sign in short)
@@ -113,7 +101,7 @@ def _counts(sign: str) -> bool:
 
 
 def joined(words: Iterable[tuple[str, bool]], values: Iterable[str]) -> str:
-    """Make a key's words one text: cut where it is long, with a hash where something was lost."""
+    """Join a key's words, cut if they are long, with a hash if something was lost."""
     texts, whole = zip(*words, strict=True)
     text = "-".join(filter(None, texts))
     if all(whole) and len(text) <= LONGEST_WORDS:
@@ -123,9 +111,9 @@ def joined(words: Iterable[tuple[str, bool]], values: Iterable[str]) -> str:
 
 
 def short_hash(values: Iterable[str]) -> str:
-    """Distinguish values that look the same as words.
+    """Return a hash that distinguishes values with the same words.
 
-    This is kept in people's databases: another rule would make their rows new ones.
+    It is kept in people's databases: another rule would make their rows new ones.
     """
     digest = hashlib.blake2b("\0".join(values).encode(), digest_size=8).digest()
     return base64.b32encode(digest)[:HASH_LENGTH].decode().lower()

@@ -1,6 +1,6 @@
-"""What YAML and JSON say, as a tree of texts with line numbers; values are judged by each column.
+"""What YAML and JSON say, as a tree of texts with line numbers; each column interprets its values.
 
-Files are read whole into it, so that everything about them is bounded: bytes, values, depth.
+Files are read whole, so everything about them is bounded: bytes, values, depth.
 """
 
 import json
@@ -25,14 +25,14 @@ LARGEST_VALUE: Final = 10_000
 """The weight up to which a list or mapping is carried through, as JSON text in one cell."""
 
 UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
-"""What no table can hold: NUL, and half a character."""
+"""What a table can't hold: NUL, and half a character."""
 JSON_LITERAL: Final = re.compile(r"true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 LITERAL: Final = re.compile(
     r"true|True|TRUE|false|False|FALSE|[-+]?[0-9]+|0o[0-7]+|0x[0-9A-Fa-f]+"
     r"|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)"
     r"|\.(?:nan|NaN|NAN)"
 )
-"""What YAML 1.2 takes for a number or a truth value, where it stands without quotes."""
+"""What YAML 1.2 reads as a number or a boolean if it has no quotes."""
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _SPELLINGS: Final = 64
 _REMEMBERED: Final = 10_000
@@ -44,10 +44,10 @@ class Scalar:
     """A text.
 
     Attributes:
-        text: as written; of a quoted or block scalar what it stands for.
+        text: as written; the content of a quoted or block scalar.
         plain: whether it was written without quotes and tags.
         line: where, from 1.
-        cut: a comment begins on the line where it ends: ``Photo #3`` is ``Photo`` to YAML.
+        cut: a comment begins on the line where it ends: ``Photo #3`` is ``Photo`` in YAML.
     """
 
     text: str
@@ -57,17 +57,17 @@ class Scalar:
 
     @property
     def weight(self) -> int:
-        """How much this counts among the values of a file."""
+        """Return how much it counts among the values of a file."""
         return 1 + len(self.text) // 1000
 
     @property
     def depth(self) -> int:
-        """A text holds nothing."""
+        """Return 0: a text contains nothing."""
         return 0
 
     @property
     def null(self) -> bool:
-        """Return whether this is a way to say nothing."""
+        """Return whether it is empty or a word for nothing."""
         return self.plain and self.text in _NULLS
 
 
@@ -76,10 +76,9 @@ class Sequence:
     """A list.
 
     Attributes:
-        items: its values.
         line: where it begins.
-        weight: the number of values in it, long texts counting more, with every alias written out.
-        depth: how many collections lie within each other, itself included.
+        weight: the number of values in it, with aliases expanded; long texts count more.
+        depth: how many collections are nested, itself included.
     """
 
     items: tuple["Node", ...]
@@ -90,7 +89,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Keys with values, in order, merge keys (``<<``) resolved; the rest as of a sequence."""
+    """Keys with values, in order, with merge keys (``<<``) resolved; the rest as of a sequence."""
 
     entries: tuple[tuple[Scalar, "Node"], ...]
     line: int
@@ -98,7 +97,7 @@ class Mapping:
     depth: int
 
     def get(self, key: str) -> "Node | None":
-        """Find a value by its key's text."""
+        """Return a value by its key's text."""
         return next((node for scalar, node in self.entries if scalar.text == key), None)
 
 
@@ -106,14 +105,9 @@ Node = Scalar | Sequence | Mapping
 
 
 def read_text(path: Path, said: str | None) -> str:
-    """Read a whole file.
+    """Read a whole file; ``said`` is its encoding, None is UTF-8 or what its mark says.
 
-    Args:
-        path: a regular file.
-        said: how it is encoded; None is UTF-8, or UTF-16 where a byte order mark says so.
-
-    Raises:
-        ManifestError: it can't be read, is too large, or otherwise encoded.
+    Raises ManifestError if it can't be read, is too large, or has another encoding.
     """
     encoding = encoding_of(path, said)
     try:
@@ -137,7 +131,7 @@ def read_text(path: Path, said: str | None) -> str:
 
 
 def undecodable(path: Path, encoding: str, line: int | None) -> ManifestError:
-    """Make the error of a file that is not encoded as it should be."""
+    """Return the error of a file in another encoding."""
     name = "UTF-8" if encoding == "utf-8-sig" else encoding
     return refused(str(path), f"the file is not {name}", way_to_read(path), row=line)
 
@@ -150,11 +144,7 @@ def blank(node: Node) -> bool:
 
 
 def single(file: str, where: str, node: Node) -> str:
-    """Return the text of a setting that is one.
-
-    Raises:
-        ManifestError: it is a list or a mapping.
-    """
+    """Return the text of a setting; raise ManifestError if it is a list or a mapping."""
     if not isinstance(node, Scalar):
         raise refused(
             file, "must be a single value", "Write it as one text.", row=node.line, column=where
@@ -166,18 +156,14 @@ CUT: Final = (
     "the text ends here, because a # after a space begins a comment",
     "Put the whole text in quotes, or write the comment on a line of its own.",
 )
-"""What is wrong with a text that a comment cuts, and what to do."""
+"""The problem and the remedy of a text that a comment cuts."""
 FREE: Final = frozenset({"prompt", "campaign"})
 """Columns whose text means something else, and unseen, where a comment cuts it; of the others a
 comment behind the value is one: ``duration: 15  # seconds``. Two ids cut alike are an error."""
 
 
 def refuse_cut(file: str, node: Node) -> None:
-    """Refuse a text that a comment cuts, wherever it lies in a node.
-
-    Raises:
-        ManifestError: there is one.
-    """
+    """Raise ManifestError if a comment cuts a text anywhere in a node."""
     if isinstance(node, Scalar):
         if node.cut:
             problem, remedy = CUT
@@ -189,9 +175,9 @@ def refuse_cut(file: str, node: Node) -> None:
 
 
 def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
-    """Return a job's values with their column: ours by its meaning, somebody's own by its key.
+    """Return a job's values with their column: ours by its meaning, a person's own by its key.
 
-    A synonym beside the proper name is somebody's own, as in any other format.
+    A synonym beside the proper name is a person's own, as in any other format.
     """
     keys = tuple([key.text for key, _ in node.entries])
     names = (_names if sum(map(len, keys)) < _REMEMBERED else _names.__wrapped__)(keys)
@@ -201,7 +187,7 @@ def named(node: Mapping) -> Iterator[tuple[str, Scalar, Node]]:
 
 @lru_cache(maxsize=_SPELLINGS)
 def _names(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which columns keys are; jobs by the thousand have the same ones."""
+    """Return which columns keys are; thousands of jobs have the same ones."""
     surest: dict[str, int] = {}
     for key in keys:
         if (name := meaning(key)) is not None:
@@ -214,7 +200,7 @@ def _names(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def as_cell(node: Node) -> str:
-    """Write a value as a cell: a single one as it was written, whatever else as JSON."""
+    """Return a value as a cell: a single one as it was written, anything else as JSON."""
     if isinstance(node, Scalar):
         return "" if node.null else node.text
     return _json(node)

@@ -1,4 +1,4 @@
-"""Tables with results are read back before they take the place of those without."""
+"""Read tables with results back before they replace those without."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
@@ -18,18 +18,11 @@ def check_written(
     there: Mapping[str, int],
     reading: Reading = PLAIN,
 ) -> None:
-    """Make sure that a copy with results says of all else what the table says.
+    """Check that a copy with results says the same as the table (text or workbook) in other cells.
 
-    Args:
-        path: the table without them, text or a workbook.
-        draft: the copy with them; that of a workbook has its suffix, or that of another kind.
-        headers: what the column of each result is called, in order.
-        there: the columns of an earlier export, from 0, by the result; the others were added.
-        reading: as the table is to be read.
-
-    Raises:
-        ManifestError: the table can't be read.
-        ValueError: the copy has other rows, or says something else in a cell that is not ours.
+    ``headers`` are those of the results' columns, ``there`` the columns of an earlier export, from
+    0; the others were added. Raises ManifestError if the table can't be read, ValueError if the
+    copy has other rows, or another text in a cell that is not ours.
     """
     try:
         table: RawTable
@@ -38,7 +31,10 @@ def check_written(
         if sheet:
             table, copy = open_apart(path, reading), open_apart(draft, reading)
         else:
-            table, copy = _texts(path, draft, reading)
+            texts, copied = open_csv(path, reading), open_csv(draft, reading, path.suffix)
+            if copied.dialect != texts.as_several().dialect:
+                raise _differs(texts.header_row)
+            table, copy = texts, copied
         _check_same(table, copy, headers, there, merges=sheet)
     except ManifestError as error:
         if error.problem.file != str(draft):
@@ -47,14 +43,6 @@ def check_written(
             f"the results can't be written into the manifest: with them {error.problem.problem}. "
             "Export to another file with -o"
         ) from error
-
-
-def _texts(path: Path, draft: Path, reading: Reading) -> tuple[RawTable, RawTable]:
-    """Open two text tables, the second as the first is read."""
-    table, copy = open_csv(path, reading), open_csv(draft, reading, path.suffix)
-    if copy.dialect != table.as_several().dialect:
-        raise _differs(table.header_row)
-    return table, copy
 
 
 def _check_same(
@@ -80,7 +68,7 @@ def _check_same(
 
 
 def _without_spread(old: RawRow, new: RawRow, between: range) -> RawRow:
-    """Leave out what a merged cell says of the columns between the table's last one and ours.
+    """Remove a merged cell's text from the columns between the table's last one and ours.
 
     They have no header, and are columns only in the copy.
     """
@@ -89,7 +77,7 @@ def _without_spread(old: RawRow, new: RawRow, between: range) -> RawRow:
 
 
 def _is_same(old: RawRow | RowProblem, new: RawRow | RowProblem, ours: Collection[int]) -> bool:
-    """Compare the cells of a row that are not ours; empty ones at its end are no cells."""
+    """Return whether the cells of a row that are not ours are equal, except empty last ones."""
     if isinstance(old, RowProblem) or isinstance(new, RowProblem):
         return isinstance(old, RowProblem) and isinstance(new, RowProblem) and old.row == new.row
     return old == new or (old.row, _others(old.cells, ours)) == (new.row, _others(new.cells, ours))

@@ -1,8 +1,8 @@
-"""Results written into a YAML manifest, beside the jobs that they belong to.
+"""Write results into a YAML manifest, beside the jobs that they belong to.
 
-The text stays as it is, to the byte. The parser only says where each job stands, and results are
-inserted there; dumping the parsed document would join lines and drop spaces. What comes out is read
-again before anything is written, and refused when it does not say exactly the same jobs.
+The text stays as it is, to the byte: the parser only shows where each job is, and results are
+inserted there (dumping the parsed document would join lines and drop spaces). The new text is
+parsed before anything is written, and refused unless it says exactly the same jobs.
 """
 
 import json
@@ -18,8 +18,15 @@ import yaml
 from batchsora.manifest.errors import CellError, ManifestError
 from batchsora.manifest.formats import tree
 from batchsora.manifest.formats.tree_table import TreeTable, numbered, table_of
-from batchsora.manifest.formats.yaml_places import BLOCK_HEADER, BREAK, Place, line_end, places_of
-from batchsora.manifest.formats.yaml_tree import open_yaml, parsed
+from batchsora.manifest.formats.yaml_tree import (
+    BLOCK_HEADER,
+    BREAK,
+    Place,
+    line_end,
+    open_yaml,
+    parsed,
+    places_of,
+)
 from batchsora.manifest.raw import RawRow, encoding_of
 from batchsora.manifest.values import count
 from batchsora.result_columns import RESULT_NAMES
@@ -28,13 +35,12 @@ _TO_COMMA: Final = re.compile(r"((?:\s|#[^\r\n]*+)*+),[ \t]*")
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
 _PLAIN_IN_BLOCK: Final = re.compile(r"https?://[A-Za-z0-9_./+:?=&%~-]*[A-Za-z0-9_/]")
 _NO_TEXT: Final = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null"])
-_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 _Value = str | int | Decimal | None
 _Results = dict[str, list[_Value]]
 """Of one job: for each key that has any, the values of its videos in order."""
 _Edit = tuple[int, int, str]
-"""Where a piece of the text begins and ends, and what takes its place."""
+"""Where a piece of the text begins and ends, and its replacement."""
 
 
 def write_yaml_results(
@@ -45,19 +51,18 @@ def write_yaml_results(
 ) -> None:
     """Write a YAML manifest with the results of its jobs.
 
-    A job gets its results as keys after its own; of several videos each key has a list in their
-    order, with null for what one lacks. Those of an earlier export are replaced; empty values are
-    left out. Jobs without results stay as they are. Values are texts, whole numbers or ``Decimal``.
+    A job gets its results as keys after its own; if it has several videos each key has a list in
+    their order, with null for a missing one. Those of an earlier export are replaced; empty values
+    are left out. Jobs without results stay as they are.
 
     Args:
         source: the manifest.
         target: opened as UTF-8 with ``newline=""``; a byte order mark is written if there was one.
-        results: by the line on which a job begins and the key, one for each of its videos.
+        results: texts, whole numbers or ``Decimal``, by the line of a job and the key, for each
+            video.
         keys: of results; all others are a person's own.
 
-    Raises:
-        ManifestError: the manifest can't be read.
-        ValueError: it can't be done so that the file keeps its meaning; nothing was written.
+    Raises ManifestError if the manifest can't be read, ValueError if it would change its meaning.
     """
     table = open_yaml(source)
     if table.matrix.entries:
@@ -82,7 +87,7 @@ def write_yaml_results(
 def _by_job(
     table: TreeTable, results: Mapping[int, Sequence[Mapping[str, object]]], keys: Collection[str]
 ) -> dict[int, _Results]:
-    """Sort results by the job's place among the jobs of the manifest."""
+    """Return results by the job's place among the jobs of the manifest."""
     rows = {raw.row: (index, raw) for index, raw in _readable(table)}
     sharing = Counter(job.line for job in table.jobs)
     wanted = {}
@@ -109,7 +114,7 @@ def _readable(table: TreeTable) -> Iterator[tuple[int, RawRow]]:
 
 
 def _count(table: TreeTable, raw: RawRow) -> int:
-    """Return how many videos a row asks for; none when that can't be read."""
+    """Return how many videos a row asks for; 0 if that can't be read."""
     try:
         return count(raw.cells[table.names.index("count")]) if "count" in table.names else 1
     except CellError:
@@ -117,14 +122,14 @@ def _count(table: TreeTable, raw: RawRow) -> int:
 
 
 def _columns(rows: Sequence[Mapping[str, object]], keys: Collection[str]) -> _Results:
-    """Turn the results of a job's videos into one list for each key."""
+    """Return the results of a job's videos as one list for each key."""
     columns = {name: [_value(row.get(name)) for row in rows] for name in keys}
     return {name: values for name, values in columns.items() if any(v is not None for v in values)}
 
 
 def _value(value: object) -> _Value:
     if isinstance(value, str):
-        return _UNWRITABLE.sub("\ufffd", value) or None
+        return tree.UNWRITABLE.sub("\ufffd", value) or None
     if value is None or (isinstance(value, (int, Decimal)) and not isinstance(value, bool)):
         return value
     raise ValueError(f"cannot write a {type(value).__name__} into a manifest")
@@ -152,7 +157,6 @@ def _edited(text: str, edits: Sequence[_Edit]) -> str:
 def _removals(
     text: str, wanted: Mapping[int, _Results], table: TreeTable, keys: Collection[str]
 ) -> list[_Edit]:
-    """Take what an earlier export left out of jobs."""
     jobs = _jobs(text).children
     if [job.event.start_mark.line + 1 for job in jobs] != [job.line for job in table.jobs]:
         raise _unsafe("it changed while it was read")
@@ -170,7 +174,7 @@ def _removals(
 
 
 def _removed(text: str, key: Place, value: Place, _: Place | None) -> _Edit:
-    """Take a key out of a block: its lines, or when a comment comes after it only itself."""
+    """Remove a key from a block: its lines, or only itself if a comment follows it."""
     start, end = key.start - key.column, line_end(text, value.end)
     if text[start : key.start].strip():  # behind the hyphen
         return (key.start, value.end, "")
@@ -180,7 +184,7 @@ def _removed(text: str, key: Place, value: Place, _: Place | None) -> _Edit:
 
 
 def _removed_in_flow(text: str, key: Place, value: Place, before: Place | None) -> _Edit:
-    """Take a key out of braces with the comma before it, or of the first the comma behind it."""
+    """Remove a key from braces with the comma before it, or for the first the comma behind it."""
     comma = _TO_COMMA.match(text, value.end if before is None else before.end)
     if before is None:
         return (key.start, value.end if comma is None else comma.end(), "")
@@ -189,7 +193,6 @@ def _removed_in_flow(text: str, key: Place, value: Place, before: Place | None) 
 
 
 def _additions(text: str, wanted: Mapping[int, _Results]) -> list[_Edit]:
-    """Write results behind the keys of each job."""
     jobs = _jobs(text)
     edits: list[_Edit] = []
     for index, said in wanted.items():
@@ -202,7 +205,6 @@ def _additions(text: str, wanted: Mapping[int, _Results]) -> list[_Edit]:
 
 
 def _added(text: str, job: Place, said: _Results) -> list[_Edit]:
-    """Add keys to a job that is a mapping."""
     last = job.children[-1]
     if not job.flow:
         marked = job.event.anchor is not None or job.event.tag is not None
@@ -214,9 +216,9 @@ def _added(text: str, job: Place, said: _Results) -> list[_Edit]:
 
 
 def _wrapped(text: str, job: Place, jobs: Place, said: _Results) -> list[_Edit]:
-    """Make a mapping around a job that is a prompt, an alias, or what an alias stands for.
+    """Put a mapping around a job that is a prompt, an alias, or what an alias refers to.
 
-    What others refer to stays what it was: the new mapping merges it (``<<``) and adds results.
+    What others refer to stays as it was: the new mapping merges it (``<<``) and adds results.
     """
     key = "<<: " if (job.target or job).text is None else "prompt: "
     if jobs.flow or job.flow:
@@ -232,7 +234,7 @@ def _wrapped(text: str, job: Place, jobs: Place, said: _Results) -> list[_Edit]:
 
 
 def _lines(text: str, job: Place, column: int, said: _Results) -> _Edit:
-    """Write results as lines of their own behind the last line of a job."""
+    """Write results as lines of their own after the last line of a job."""
     place = line_end(text, job.end)
     found = BREAK.search(text)
     ending = found[0] if found and found[0] in {"\r\n", "\r"} else "\n"
@@ -240,7 +242,7 @@ def _lines(text: str, job: Place, column: int, said: _Results) -> _Edit:
 
 
 def _bare_end(text: str, job: Place) -> list[_Edit]:
-    """Keep a block scalar without a line end, where the file ends, from getting one."""
+    """Keep a block scalar at the end of the file from getting a line end that it did not have."""
     while job.children:
         job = job.children[-1]
     header = BLOCK_HEADER.match(text, job.start)
@@ -248,7 +250,7 @@ def _bare_end(text: str, job: Place) -> list[_Edit]:
 
 
 def _keys(said: _Results, before: str, *, flow: bool) -> str:
-    """Write results as keys, with something before each."""
+    """Return results as keys, with something before each."""
     keys = []
     for name, values in said.items():
         texts = [_written(value, flow=flow or len(values) > 1) for value in values]
@@ -257,7 +259,7 @@ def _keys(said: _Results, before: str, *, flow: bool) -> str:
 
 
 def _written(value: _Value, *, flow: bool) -> str:
-    """Write a value so that every YAML parser reads it as what it is: ``"007"`` as a text."""
+    """Return a value so that every YAML parser reads it as what it is: ``"007"`` as a text."""
     if not isinstance(value, str):
         return _json(value)
     plain = _PLAIN.fullmatch(value) or (not flow and _PLAIN_IN_BLOCK.fullmatch(value))
@@ -282,7 +284,7 @@ def _read_back(source: Path, text: str) -> TreeTable:
 def _check(
     before: TreeTable, after: TreeTable, wanted: Mapping[int, _Results], keys: Collection[str]
 ) -> None:
-    """Make sure that a manifest says the same jobs as before, and results beside the right ones."""
+    """Raise ValueError unless a manifest has the same jobs as before, with the right results."""
     (said, old), (said_now, new) = _said(before, keys), _said(after, keys)
     if said != said_now:
         raise _unsafe("its jobs would not be the same")
@@ -311,7 +313,7 @@ def _said(table: TreeTable, keys: Collection[str]) -> tuple[list[object], list[d
 
 
 def _cell(values: Sequence[_Value]) -> str:
-    """Write the values of a key as our reader gives them."""
+    """Return the values of a key as our reader returns them."""
     if len(values) > 1:
         return f"[{', '.join(map(_json, values))}]"
     return values[0] if isinstance(values[0], str) else _json(values[0])

@@ -1,16 +1,16 @@
-"""YAML as a tree of texts with line numbers, and nothing that YAML 1.1 would make of them.
+"""YAML as a tree of texts with line numbers, without values of YAML 1.1, and its positions.
 
 The usual loaders turn an unquoted ``16:9`` into 969, ``007`` into 7, ``no`` into False and
-``2024-05-01`` into a date. Here every scalar stays what is written, so that each column can judge
-for itself. The tree is made from parser events, so that depth, aliases and size are bounded before
-they cost anything; no tag makes an object.
+``2024-05-01`` into a date. Here every scalar stays as written, so each column can interpret it. The
+tree is made from parser events, so depth, aliases and size are bounded before they cost anything;
+no tag makes an object.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -31,15 +31,9 @@ from batchsora.manifest.raw import PLAIN, Reading, check_regular
 
 
 def open_yaml(path: Path, reading: Reading = PLAIN) -> TreeTable:
-    """Read a YAML manifest.
-
-    Raises:
-        ManifestError: it is not YAML, or not a manifest.
-    """
+    """Read a YAML manifest; raise ManifestError if it is not YAML, or not a manifest."""
     return table_of(path, read_tree(path, reading.encoding))
 
-
-__all__ = ["Mapping", "Node", "Scalar", "Sequence", "parsed", "read_tree"]
 
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is seven times as fast
 _COMMENT: Final = re.compile(r"[ \t]+#")
@@ -51,30 +45,17 @@ _HARMLESS_TAGS: Final = frozenset(
 
 
 def read_tree(path: Path, encoding: str | None = None) -> Node:
-    """Read the one document of a YAML file.
+    """Read the one document of a YAML file; no encoding is UTF-8, or UTF-16 by its byte order mark.
 
-    Args:
-        path: the file.
-        encoding: as a person says; None is UTF-8, or UTF-16 by its byte order mark.
-
-    Raises:
-        ManifestError: no regular file, too large, not in its encoding, not YAML, empty, several
-            documents, tags, duplicate keys, or aliases that grow beyond all measure.
+    Raises ManifestError: not a regular file, too large, not in its encoding, not YAML, empty,
+    several documents, tags, duplicate keys, or aliases that grow far too large.
     """
     check_regular(path)
     return parsed(path, read_text(path, encoding))
 
 
 def parsed(path: Path, text: str) -> Node:
-    """Parse the one document of a text.
-
-    Args:
-        path: whose text it is, for messages.
-        text: the whole of it.
-
-    Raises:
-        ManifestError: as :func:`read_tree` does.
-    """
+    """Parse the one document of a text, as :func:`read_tree` does; ``path`` is for messages."""
     try:
         return _Builder(str(path), text).build(yaml.parse(text, _PARSER))
     except yaml.MarkedYAMLError as error:
@@ -95,7 +76,7 @@ def parsed(path: Path, text: str) -> Node:
 
 @dataclass(slots=True)
 class _Open:
-    """A collection whose end has not been read."""
+    """A collection whose end was not read yet."""
 
     mapping: bool
     line: int
@@ -123,7 +104,8 @@ class _Builder:
                 self._refuse_tag(event.tag, line)
                 self._refuse_unwritable(event.value, line)
                 plain = event.tag is None and event.implicit[0]
-                cut = event.implicit[0] and self._is_cut(event)
+                end = event.end_mark if event.implicit[0] else None
+                cut = end is not None and _COMMENT.match(self._text, end.index) is not None
                 self._add(Scalar(event.value, plain, line, cut), event.anchor)
             elif isinstance(event, yaml.AliasEvent):
                 self._add(self._aliased(event.anchor, line), None)
@@ -146,11 +128,6 @@ class _Builder:
         if self._root is None:
             raise self._refused("the file is empty", "Write 'jobs:' and a list of jobs.", None)
         return self._root
-
-    def _is_cut(self, event: yaml.ScalarEvent) -> bool:
-        """Return whether a comment begins on the line where a text without quotes ends."""
-        end = event.end_mark
-        return end is not None and _COMMENT.match(self._text, end.index) is not None
 
     def _add(self, node: Node, anchor: str | None) -> None:
         if anchor is not None:
@@ -202,7 +179,7 @@ class _Builder:
         return Mapping(entries, done.line, done.weight, done.depth)
 
     def _merged(self, value: Node) -> Iterator[tuple[Scalar, Node]]:
-        """Return the entries that a merge key brings, the first of a name counting."""
+        """Return the entries of a merge key; the first of a name counts."""
         sources = value.items if isinstance(value, Sequence) else (value,)
         for source in sources:
             if not isinstance(source, Mapping):
@@ -226,3 +203,87 @@ class _Builder:
 
     def _refused(self, problem: str, remedy: str, line: int | None) -> ManifestError:
         return refused(self._file, problem, remedy, row=line)
+
+
+_BREAKS: Final = "\n\r\x85\u2028\u2029"
+BREAK: Final = re.compile(f"\r\n|[{_BREAKS}]")
+"""Line ends."""
+BLOCK_HEADER: Final = re.compile(r"(?:[&!]\S*\s+)*[|>][0-9]?([+-]?)")
+"""The beginning of a block scalar."""
+_DEEPEST: Final = 4  # document, jobs, job, value: what lies deeper is only measured
+
+
+@dataclass(slots=True)
+class Place:
+    """The position of a node, from its anchor if any; ``target`` is what an alias refers to."""
+
+    event: Any
+    start: int
+    end: int
+    children: list["Place"] = field(default_factory=list)
+    target: "Place | None" = None
+    aliased: bool = False
+
+    @property
+    def column(self) -> int:
+        """Return the number of characters before it in its line."""
+        return int(self.event.start_mark.column)
+
+    @property
+    def flow(self) -> bool:
+        """Return whether it is in braces or brackets."""
+        return bool(getattr(self.event, "flow_style", False))
+
+    @property
+    def text(self) -> str | None:
+        """Return a scalar's text."""
+        return self.event.value if isinstance(self.event, yaml.ScalarEvent) else None
+
+    @property
+    def pairs(self) -> list[tuple["Place", "Place"]]:
+        """Return a mapping's own keys and values."""
+        mapping = isinstance(self.event, yaml.MappingStartEvent)
+        return list(zip(self.children[::2], self.children[1::2], strict=True)) if mapping else []
+
+
+def places_of(text: str) -> Place:
+    """Return the positions of everything in a document."""
+    anchors: dict[Any, Place] = {}
+    stack = [Place(None, 0, 0)]
+    event: Any
+    for event in yaml.parse(text, _PARSER):
+        start, end = event.start_mark.index, event.end_mark.index
+        if isinstance(event, yaml.CollectionEndEvent):
+            place = stack.pop()
+            place.end = end if place.flow and end > start else place.children[-1].end
+            if len(stack) > _DEEPEST:
+                del place.children[:-1]
+        elif isinstance(event, yaml.NodeEvent):
+            place = Place(event, start, end)
+            if isinstance(event, yaml.ScalarEvent):
+                place.end = _scalar_end(text, start, end)
+            stack[-1].children.append(place)
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append(place)
+            if isinstance(event, yaml.AliasEvent):
+                place.target = anchors[event.anchor]
+                place.target.aliased = True
+            elif event.anchor is not None:
+                anchors[event.anchor] = place
+    return stack[0].children[0]
+
+
+def _scalar_end(text: str, start: int, end: int) -> int:
+    """Return where the last line of a text ends; for a block the parser also counts blank ones."""
+    header = BLOCK_HEADER.match(text, start)
+    if header is None or text[end - 1] not in _BREAKS:
+        return end
+    if header[1] == "+":  # blank lines are part of it
+        return end - (2 if text[end - 2 : end] == "\r\n" else 1)
+    return start + len(text[start:end].rstrip(_BREAKS))
+
+
+def line_end(text: str, place: int) -> int:
+    """Return where a line ends."""
+    found = BREAK.search(text, place)
+    return len(text) if found is None else found.start()

@@ -1,1 +1,1 @@
-"""The pictures of rows: found, embedded in workbooks, made fit, and checked."""
+"""The pictures of rows: found, extracted from workbooks, converted, and checked."""

@@ -1,11 +1,11 @@
-"""Pictures made fit for the provider (``--fit-images``): a JPEG or PNG of at most 10 MB.
+"""Convert pictures for the provider (``--fit-images``): a JPEG or PNG of at most 10 MB.
 
-The original is never touched. What is made of it is kept under the SHA-256 of the original, so that
-the next load sends the same bytes, the row stays the same row, and nothing is bought again. Nothing
-but the picture itself goes into it: no place, no camera, no comment.
+The original is never changed. The result is kept under the original's SHA-256, so the next load
+sends the same bytes, the row stays the same row, and nothing is bought again. It contains nothing
+but the picture itself: no place, no camera, no comment.
 
-A picture may come from anybody. One parser is offered each file, the one that its first bytes name;
-bytes, pixels and passes are counted before anything is decoded; that is done in a process apart.
+A picture may come from anybody. Only the parser that the first bytes name reads it; bytes, pixels
+and passes are counted before anything is decoded, in a separate process.
 """
 
 import base64
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from batchsora.apart import ApartError, Bounds, ask
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.images.kept_pictures import keep
+from batchsora.manifest.images.picture_paths import keep
 from batchsora.manifest.images.row_images import LARGEST_IMAGE, media_type, opened
 from batchsora.picture_kinds import HEAD, JPEG, PNG, TAKEN, kind_of
 
@@ -54,7 +54,7 @@ _SAVE_AGAIN: Final = "Save it as a JPEG or PNG with a picture program."
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A picture's new form: its bytes, the suffix that they deserve, and what was done."""
+    """A picture's new form: its bytes, the suffix for them, and what was done."""
 
     data: bytes
     suffix: str
@@ -62,23 +62,16 @@ class _Made:
 
 
 class Fitter:
-    """Makes pictures fit, and keeps what it made.
-
-    Args:
-        folder: where it is kept, checked to be nobody else's; made when it is needed.
-    """
+    """Converts pictures, and keeps the results in a folder that must be ours; made if needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def fit(self, path: Path) -> tuple[Path, str | None]:
-        """Find the file to send for a picture, and what was done to it; None: it is sent itself.
+        """Return the file to send for a resolved path, and what was done to it, or None.
 
-        Args:
-            path: the resolved file.
-
-        Raises:
-            CellError: it is not a picture, can't be read or converted, or Pillow is not installed.
+        Raises CellError if it is not a picture, can't be read or converted, or Pillow is not
+        installed.
         """
         with opened(path) as file:
             before = os.fstat(file.fileno())
@@ -104,7 +97,7 @@ class Fitter:
             ) from error
 
     def _earlier(self, sha256: str) -> Path | None:
-        """Find what an earlier load made; what can't be sent does not count."""
+        """Return what an earlier load made, if it can be sent."""
         for suffix in _SUFFIXES:
             path = self._folder.absolute() / f"{sha256}{suffix}"
             try:
@@ -118,11 +111,7 @@ class Fitter:
 
 
 def _to_convert(head: bytes, size: int) -> str | None:
-    """Return as what Pillow should read a file, or None where it can stay as it is.
-
-    Raises:
-        CellError: it is not a picture that can be converted.
-    """
+    """Return the kind as which Pillow should read a file, or None if it can stay as it is."""
     if not size:
         return None
     kind = kind_of(head)
@@ -140,7 +129,7 @@ def _to_convert(head: bytes, size: int) -> str | None:
 
 
 def _fingerprint(file: BinaryIO, kind: str) -> str:
-    """Take the SHA-256 of a whole file, and count a JPEG's passes on the way."""
+    """Return the SHA-256 of a file; raise CellError for a JPEG with too many passes."""
     digest = hashlib.sha256()
     passes = 0
     file.seek(0)
@@ -153,11 +142,7 @@ def _fingerprint(file: BinaryIO, kind: str) -> str:
 
 
 def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
-    """Convert a picture in a process apart; it gets the file that was opened, whatever its name.
-
-    Raises:
-        CellError: as :func:`_converted`, or it costs more than it may.
-    """
+    """Convert an opened picture in a separate process; errors are those of :func:`_converted`."""
     bounds = Bounds(
         min(MOST_SECONDS, 30 + 4 * size // MB),
         min(MOST_MEMORY, LEAST_MEMORY + MEMORY_A_BYTE * size),
@@ -165,27 +150,24 @@ def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
     )
     given = {"file": file.fileno(), "kind": kind}
     from batchsora.apart.answers import nonsense, only  # noqa: PLC0415 - pydantic, as below
-    from batchsora.manifest.answers import PICTURE, Unfit  # noqa: PLC0415 - the converter needs none
+    from batchsora.manifest.answers import PICTURE, Unusable  # noqa: PLC0415 - the converter needs none
 
     try:
         said = only(ask(TASK, given, bounds, [file.fileno()]), PICTURE)
-        if isinstance(said, Unfit):
+        if isinstance(said, Unusable):
             raise CellError(said.problem, said.remedy)
-        if _SUFFIXES[said.suffix] != _name_of(said.data) or len(said.data) > LARGEST_IMAGE:
+        found = kind_of(said.data[:HEAD])
+        named = None if found is None else found.name
+        if _SUFFIXES[said.suffix] != named or len(said.data) > LARGEST_IMAGE:
             raise nonsense()
     except ApartError as error:
         raise CellError(f"the image can't be converted: {error}", _SAVE_AGAIN) from error
     return _Made(said.data, said.suffix, said.note)
 
 
-def _name_of(data: bytes) -> str | None:
-    kind = kind_of(data[:HEAD])
-    return None if kind is None else kind.name
-
-
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
-    """Import what converts a picture, in the process apart; what is returned does it."""
-    with suppress(ImportError):  # told by whoever converts
+    """Import what converts a picture, in the separate process; return the function that does."""
+    with suppress(ImportError):  # reported when it converts
         from PIL import Image, ImageCms, ImageOps  # noqa: F401, PLC0415
 
         Image.init()
@@ -203,11 +185,7 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
 
 def _converted(file: BinaryIO, kind: str) -> _Made:
-    """Make a JPEG or PNG of a picture.
-
-    Raises:
-        CellError: it is damaged, too large, of an unusual kind, or Pillow is not installed.
-    """
+    """Convert a picture to JPEG or PNG; raise CellError if that can't be done."""
     try:
         from PIL import Image  # noqa: F401, PLC0415 - an extra: most people do without
     except ImportError as error:
@@ -231,7 +209,7 @@ def _converted(file: BinaryIO, kind: str) -> _Made:
 
 
 def _decoded(file: BinaryIO, kind: str) -> tuple["Image", "Image | None", str]:
-    """Read the first frame: its colours as upright sRGB, its opacity if any, and which it is."""
+    """Read the first frame: colours as upright sRGB, opacity if any, and which frame it is."""
     from PIL import Image, ImageOps  # noqa: PLC0415
 
     try:
@@ -286,11 +264,11 @@ def _in_srgb(image: "Image") -> "Image":
 
 
 class _FullError(Exception):
-    """A picture has become too large; the rest of it need not be written."""
+    """A picture became too large; the rest need not be written."""
 
 
 class _Bounded(io.BytesIO):
-    """Memory that takes no more than may be sent."""
+    """Memory that accepts no more than may be sent."""
 
     def write(self, data: "bytes | bytearray | memoryview[int]", /) -> int:  # type: ignore[override]
         if self.tell() + len(data) > LARGEST_IMAGE:
@@ -299,15 +277,19 @@ class _Bounded(io.BytesIO):
 
 
 def _encoded(image: "Image", opacity: "Image | None", which: str) -> _Made:
-    """Write a picture so that it fits: as good as it can be, then as large as it can be."""
-    from PIL.Image import Resampling  # noqa: PLC0415
+    """Write a picture so that it fits: in the best quality, then in the largest size."""
+    import PIL.Image  # noqa: PLC0415
 
     done = ""
     if opacity is not None:
-        data = _written(_whole(image, opacity), "PNG")
+        whole = image.convert("RGBA")
+        whole.putalpha(opacity)
+        data = _written(whole, "PNG")
         if data is not None:
             return _Made(data, ".png", f"made a PNG{which}, {_size(len(data))}")
-        image = _on_white(image, opacity)
+        white = PIL.Image.new("RGB", image.size, "white")
+        white.paste(image, mask=opacity)
+        image = white
         done = ", transparent parts are white"
     if max(image.size) <= WIDEST_JPEG:
         for quality in QUALITIES:
@@ -319,7 +301,7 @@ def _encoded(image: "Image", opacity: "Image | None", which: str) -> _Made:
     share = min(0.8, WIDEST_JPEG / max(image.size))
     while True:
         width, height = (max(1, int(side * share)) for side in image.size)
-        smaller = image.resize((width, height), Resampling.LANCZOS, reducing_gap=2.0)
+        smaller = image.resize((width, height), PIL.Image.Resampling.LANCZOS, reducing_gap=2.0)
         data = _written(smaller, "JPEG", SHRUNK_QUALITY)
         if data is not None:
             was = f"{image.width} x {image.height}"
@@ -328,22 +310,8 @@ def _encoded(image: "Image", opacity: "Image | None", which: str) -> _Made:
         share *= 0.8
 
 
-def _whole(image: "Image", opacity: "Image") -> "Image":
-    whole = image.convert("RGBA")
-    whole.putalpha(opacity)
-    return whole
-
-
-def _on_white(image: "Image", opacity: "Image") -> "Image":
-    from PIL import Image  # noqa: PLC0415
-
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=opacity)
-    return white
-
-
 def _written(image: "Image", kind: str, quality: int = 0) -> bytes | None:
-    """Write a picture, or None when it becomes too large."""
+    """Write a picture, or return None if it becomes too large."""
     target = _Bounded()
     try:
         if kind == "JPEG":
@@ -356,7 +324,6 @@ def _written(image: "Image", kind: str, quality: int = 0) -> bytes | None:
 
 
 def _size(size: int) -> str:
-    """Write a size as people read it."""
     if size < 1024**2 // 10:
         return f"{max(1, round(size / 1024))} KB"
     return f"{size / 1024**2:.1f} MB"

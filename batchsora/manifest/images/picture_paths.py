@@ -1,4 +1,4 @@
-"""Where a cell's picture is, as people write paths, and what to write where it is not found."""
+"""Where a cell's picture is, as people write paths, and what to write if it is not found."""
 
 import re
 from collections.abc import Iterator
@@ -7,14 +7,59 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from batchsora import picture_kinds
 from batchsora.manifest.errors import CellError, shorten
+from batchsora.picture_kinds import HEAD, OTHER_SUFFIX, kind_of
+from jobs.model.files import made_folder, replaced
 from jobs.model.text import normalized
+
+_EMBEDDED: Final = "embedded:"
+_TEXT: Final = re.compile(r"\s*embedded:([0-9a-f]{64})\s*")
+
+
+def keep(folder: Path, name: str, data: bytes) -> Path:
+    """Write a picture whole or not at all, under a name for its content; return the path.
+
+    Raises OSError if it can't be written, or the folder (made if missing) is a link or somebody
+    else's.
+    """
+    made_folder(folder)
+    final = folder.absolute() / name
+    # another process at the same picture makes the same bytes; the row will name this file, also
+    # after a power cut
+    with replaced(final, mode=0o666, durable=True) as draft:
+        draft.write_bytes(data)
+    return final
+
+
+def embedded_text(sha256: str) -> str:
+    """Return the text of a cell for a picture in the workbook: the same at every load."""
+    return f"{_EMBEDDED}{sha256}"
+
+
+def embedded_in_text(text: str) -> str | None:
+    """Return the SHA-256 of the picture that such a cell means; None for other cells."""
+    found = _TEXT.fullmatch(text)
+    return None if found is None else found[1]
+
+
+def embedded_name(sha256: str, data: bytes) -> str:
+    """Return the file name of such a picture; the suffix, by its content, is for people."""
+    kind = kind_of(data[:HEAD])
+    return f"embedded-{sha256}{OTHER_SUFFIX if kind is None else kind.suffix}"
+
+
+def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
+    """Return every path that such a picture may have."""
+    for suffix in picture_kinds.SUFFIXES:
+        yield folder.absolute() / f"embedded-{sha256}{suffix}"
+
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 MOST_ENTRIES: Final = 20_000
-"""Of a folder that is looked through for names that are nearly the same."""
+"""Of a folder that is searched for similar names."""
 MOST_FOLDERS: Final = 200
-"""Beside a manifest that are looked into."""
+"""Beside a manifest that are searched."""
 
 _NOTHING: Final = frozenset(
     ("-", "--", "\u2013", "\u2014", "none", "n/a", "na", "no", "nil", "null", "nan", "x", "/", "?")
@@ -35,7 +80,7 @@ def _names(folder: Path, _changed: int) -> tuple[str, ...]:
 
 
 def names_in(folder: Path) -> tuple[str, ...]:
-    """List what a folder has; nothing where it can't be listed."""
+    """List a folder's entries; none if it can't be listed."""
     try:
         return _names(folder, folder.stat().st_mtime_ns)
     except OSError:
@@ -43,7 +88,7 @@ def names_in(folder: Path) -> tuple[str, ...]:
 
 
 def in_another_form(folder: Path, source: str) -> Path | None:
-    """Find a file whose name is written the same in another Unicode form."""
+    """Find a file whose name is the same in another Unicode form."""
     path = folder
     for part in Path(source).parts:
         if not (path / part).exists():
@@ -65,17 +110,13 @@ def folders_with(folder: Path, source: str) -> list[Path]:
 
 
 def says_nothing(cell: str) -> bool:
-    """Return whether a cell that may name a picture says that there is none."""
+    """Return whether a cell for a picture says that there is none."""
     word = cell.strip().casefold()
     return not word or word in _NOTHING
 
 
 def check_written(source: str) -> None:
-    """Refuse what names no file of this machine, whatever there is.
-
-    Raises:
-        CellError: it says that there is none, or is an address of another kind.
-    """
+    """Raise CellError for a text that can't name a file of this machine."""
     word = source.casefold()
     if says_nothing(source):
         raise CellError(
@@ -99,7 +140,7 @@ def check_written(source: str) -> None:
 
 
 def not_found(folder: Path, source: str) -> CellError:
-    """Make the error of a picture that is not there, with what would be found."""
+    """Return the error of a missing picture, with what would be found."""
     for problem, path in _forms(source):
         if path and (near := _there(folder, path)) is not None:
             return CellError(f"image not found{problem}", f"Write {shorten(near)}.")
@@ -132,12 +173,11 @@ def _forms(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _last(source: str) -> str:
-    """Return a path's last part, whichever way it is written."""
     return re.split(r"[\\/]", source.strip(_QUOTES + " "))[-1]
 
 
 def _there(folder: Path, source: str) -> str | None:
-    """Find what a path may mean in a folder: in other letters' case, or with a suffix."""
+    """Find what a path may mean in a folder: in other case, or with a suffix."""
     path, written = folder, []
     parts = [part for part in Path(source).parts if part != "."]
     if not parts or ".." in parts or source.startswith(("/", "~")):

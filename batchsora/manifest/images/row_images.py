@@ -2,7 +2,7 @@
 
 A manifest may come from somebody else, and what an image cell names is sent to the provider. So a
 path never leads out of the manifest's folder (links included) unless the person allows it, only
-regular files are opened, and only what is a picture by its content is taken.
+regular files are opened, and only what is a picture by its content is accepted.
 """
 
 import binascii
@@ -14,18 +14,19 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchsora.manifest.errors import CellError, shorten
-from batchsora.manifest.images.kept_pictures import embedded_files, embedded_in_text
 from batchsora.manifest.images.picture_paths import (
     check_written,
+    embedded_files,
+    embedded_in_text,
     folders_with,
     in_another_form,
     not_found,
 )
-from batchsora.manifest.images.whole_picture import check_whole
 from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.picture_kinds import kind_of
@@ -39,10 +40,10 @@ LARGEST_IMAGE: Final = DEFAULT_MODEL.largest_image
 """Bytes of the decoded image."""
 
 SHOWN: Final = 3
-"""Pictures that are named of those that were found in another folder."""
+"""How many pictures from another folder are named."""
 
 AT_ONCE: Final = 4
-"""Files that are read and hashed at the same time; each is held in memory meanwhile."""
+"""Files that are read and hashed at the same time; all of them are held in memory."""
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?=//)|data:", re.IGNORECASE)
 _DATA_URI = re.compile(r"data:([^;,]*)((?:;[^;,]*)*),", re.IGNORECASE)
@@ -50,11 +51,7 @@ _TAKEN: Final = "Use a JPEG, PNG or WEBP."
 
 
 def media_type(head: bytes) -> str:
-    """Return a picture's type by its first bytes.
-
-    Raises:
-        CellError: it is none of the three types that the provider takes.
-    """
+    """Return a picture's type by its first bytes; raise CellError for types not accepted."""
     kind = kind_of(head)
     if kind is not None and kind.media is not None:
         return kind.media
@@ -63,42 +60,35 @@ def media_type(head: bytes) -> str:
     raise CellError("the image is not a JPEG, PNG or WEBP", _TAKEN)
 
 
+@dataclass(slots=True)
 class Images:
     """Reads the images of one manifest during one load, every file once.
 
-    Args:
-        folder: the manifest's own; paths start from there.
-        allow_outside: whether paths may lead out of it.
-        more: another folder in which they are looked for, because a person says so.
-        fitter: makes fit what the provider does not take; None: such pictures are errors.
-        kept: folders of pictures that lay in workbooks, by their SHA-256.
-
     Attributes:
+        folder: the manifest's own; paths are relative to it.
+        allow_outside: whether paths may lead out of it.
+        fitter: converts what the provider does not take; None: such pictures are errors.
+        more: another folder in which they are looked for.
+        kept: folders of pictures from workbooks, by their SHA-256.
         notes: what was done to which picture, for a person.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        allow_outside: bool,
-        fitter: "Fitter | None" = None,
-        more: Path | None = None,
-        kept: Sequence[Path] = (),
-    ) -> None:
-        self._folder = folder
-        self._more = more
-        self._allow_outside = allow_outside
-        self._fitter = fitter
-        self._kept = kept
-        self._embedded: dict[str, Path] = {}
-        self._files: dict[Path, tuple[Path, str, int, str] | CellError] = {}
-        self.notes: list[str] = []
-        self._elsewhere: dict[Path, set[str]] = {}
+    folder: Path
+    _: KW_ONLY
+    allow_outside: bool
+    fitter: "Fitter | None" = None
+    more: Path | None = None
+    kept: Sequence[Path] = ()
+    notes: list[str] = field(default_factory=list)
+    _embedded: dict[str, Path] = field(default_factory=dict, init=False)
+    _files: dict[Path, tuple[Path, str, int, str] | CellError] = field(
+        default_factory=dict, init=False
+    )
+    _elsewhere: dict[Path, set[str]] = field(default_factory=dict, init=False)
 
     @property
     def elsewhere(self) -> list[str]:
-        """Return which folders pictures were found in that the cells don't name, a line each."""
+        """Return the folders that pictures were taken from though no cell names them."""
         return [
             f"{len(names)} picture(s) are taken from {folder.name}{os.sep}: {', '.join(shown)}"
             + (", …" if len(names) > len(shown) else "")
@@ -107,11 +97,7 @@ class Images:
         ]
 
     def read(self, text: str) -> ImageRef | None:
-        """Find the image that a cell names; an empty cell is None.
-
-        Raises:
-            CellError: image not found, or it can't be used.
-        """
+        """Find the image that a cell names (empty is None); raise CellError if it can't be used."""
         source = text.strip()
         if not source:
             return None
@@ -134,14 +120,14 @@ class Images:
         return ImageRef(source, str(fitted), sha256, size, media)
 
     def prepare(self, texts: Iterable[str]) -> None:
-        """Read the files that some cells name, several at once, for the calls of :meth:`read`."""
-        if self._fitter is not None:  # what it makes and says comes in the rows' order
+        """Read the files that some cells name, several at once, before :meth:`read` is called."""
+        if self.fitter is not None:  # what it makes and says comes in the rows' order
             return
         found: dict[Path, str] = {}
         for text in texts:
             source = text.strip()
             if source and _SCHEME.match(source) is None:
-                with suppress(CellError):  # told by read
+                with suppress(CellError):  # reported by read
                     found.setdefault(self._resolved(source), source)
         new = {path: source for path, source in found.items() if path not in self._files}
         if len(new) > 1:
@@ -151,27 +137,21 @@ class Images:
 
     def _facts(self, path: Path, source: str) -> tuple[Path, str, int, str] | CellError:
         try:
-            fitted = self._fitted(path, source)
-            return (fitted, *_contents(fitted))
+            fitted, note = (path, None) if self.fitter is None else self.fitter.fit(path)
+            if note is not None:
+                shown = "".join(c if c.isprintable() else "?" for c in shorten(source))
+                self.notes.append(f"{shown}: {note}")
+            with opened(fitted) as file:
+                data = file.read(LARGEST_IMAGE + 1)
+            return fitted, hashlib.sha256(data).hexdigest(), len(data), _checked(data)
         except CellError as error:
             return error
 
-    def _fitted(self, path: Path, source: str) -> Path:
-        """Return the file to send for a picture: itself, or what was made of it."""
-        if self._fitter is None:
-            return path
-        fitted, note = self._fitter.fit(path)
-        if note is not None:
-            shown = "".join(c if c.isprintable() else "?" for c in shorten(source))
-            self.notes.append(f"{shown}: {note}")
-        return fitted
-
     def _resolved(self, source: str) -> Path:
-        """Follow a path to the real file."""
         if (sha256 := embedded_in_text(source)) is not None:
             return self._of_workbook(sha256)
         try:
-            folder = self._folder.resolve(strict=True)
+            folder = self.folder.resolve(strict=True)
             try:
                 path = (folder / source).resolve(strict=True)
             except FileNotFoundError:
@@ -181,7 +161,7 @@ class Images:
             raise
         except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or not UTF-8
             raise _unreadable(error) from error
-        if not self._allow_outside and not path.is_relative_to(folder):
+        if not self.allow_outside and not path.is_relative_to(folder):
             raise CellError(
                 "the image lies outside the manifest's folder",
                 "Put it beside the manifest, or allow images from outside explicitly.",
@@ -189,14 +169,10 @@ class Images:
         return path
 
     def _of_workbook(self, sha256: str) -> Path:
-        """Find a picture that was taken out of a workbook.
-
-        Raises:
-            CellError: it is not there, or not the same any more.
-        """
+        """Find a picture that was extracted from a workbook."""
         if (known := self._embedded.get(sha256)) is not None:
             return known
-        found = kept_file(self._kept, sha256)
+        found = kept_file(self.kept, sha256)
         if found is None:
             raise CellError(
                 "this is a picture from a workbook, and it is not stored with this database",
@@ -207,15 +183,11 @@ class Images:
         return found
 
     def _found(self, folder: Path, source: str) -> tuple[Path, Path]:
-        """Find a picture that is not where its cell says, and the folder that it has to lie in.
-
-        Raises:
-            CellError: it is nowhere, or in several folders.
-        """
+        """Find a picture that is not where its cell says, and the folder that it must lie in."""
         if (path := in_another_form(folder, source)) is not None:
             return folder, path.resolve(strict=True)
-        if self._more is not None:
-            more = self._more.resolve(strict=True)
+        if self.more is not None:
+            more = self.more.resolve(strict=True)
             if (path := in_another_form(more, source)) is not None:
                 return more, path.resolve(strict=True)
         found = folders_with(folder, source)
@@ -229,7 +201,7 @@ class Images:
 
 
 def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
-    """Find a picture that was taken out of a workbook; its content decides."""
+    """Find a picture that was extracted from a workbook, by its content."""
     for path in (path for folder in folders for path in embedded_files(folder, sha256)):
         with suppress(CellError), opened(path) as file:
             if hashlib.sha256(file.read(LARGEST_PART + 1)).hexdigest() == sha256:
@@ -238,7 +210,7 @@ def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
 
 
 class Unread:
-    """Takes images by what a cell says of them alone, for whoever wants no more than keys."""
+    """Reads images by their cells alone, if only keys are needed."""
 
     @staticmethod
     def prepare(texts: Iterable[str]) -> None:
@@ -246,16 +218,12 @@ class Unread:
 
     @staticmethod
     def read(text: str) -> ImageRef | None:
-        """Return what a cell names, whether it is there or not."""
+        """Return what a cell names, whether it exists or not."""
         return ImageRef(text.strip()) if text.strip() else None
 
 
 def url(text: str) -> ImageRef | None:
-    """Take a web address as an image; the provider fetches it. Empty is None.
-
-    Raises:
-        CellError: it is no http or https address.
-    """
+    """Return a web address as an image, which the provider fetches; empty is None."""
     source = text.strip()
     if not source:
         return None
@@ -275,11 +243,6 @@ _PAGES: Final = (
 
 
 def _refuse_page(source: str) -> None:
-    """Refuse addresses that are known to show a page about a picture, not the picture.
-
-    Raises:
-        CellError: it is one.
-    """
     if any(page.match(source) for page in _PAGES):
         raise CellError(
             "this address shows a page, not the picture itself",
@@ -291,11 +254,7 @@ def _refuse_page(source: str) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file, and nothing else.
-
-    Raises:
-        CellError: it is missing, a link, a pipe or a device, or can't be read.
-    """
+    """Open a regular file; raise CellError for a link, a pipe, a device, or an unreadable one."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a device may already do something
             raise _not_regular()
@@ -307,13 +266,6 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise _unreadable(error) from error
-
-
-def _contents(path: Path) -> tuple[str, int, str]:
-    """Read a file: its SHA-256, size and type."""
-    with opened(path) as file:
-        data = file.read(LARGEST_IMAGE + 1)
-    return hashlib.sha256(data).hexdigest(), len(data), _checked(data)
 
 
 def _data_uri(source: str) -> ImageRef:
@@ -372,3 +324,52 @@ def _unreadable(error: Exception) -> CellError:
         return CellError("no permission to read the image", "Check the file's permissions.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return CellError(f"the image can't be read: {reason}", "Name a JPEG, PNG or WEBP file.")
+
+
+_SOS = 0xDA
+_ALONE = (0x01, *range(0xD0, 0xD9))
+"""Markers of a JPEG that have no length behind them."""
+
+
+def check_whole(data: bytes, media: str) -> None:
+    """Raise CellError if a picture of this media type is cut off, or damaged before its end."""
+    whole = {"image/png": _png, "image/jpeg": _jpeg, "image/webp": _webp}[media]
+    if not whole(data):
+        raise CellError(
+            f"the image is damaged: it ends after {len(data)} bytes",
+            "Download or copy it again.",
+        )
+
+
+def _png(data: bytes) -> bool:
+    place = 8
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4])
+        if data[place + 4 : place + 8] == b"IEND":
+            return end <= len(data)
+        place = end
+    return False
+
+
+def _jpeg(data: bytes) -> bool:
+    """Follow the segments to the pixels, which must be followed by an end.
+
+    A thumbnail in a segment has an end of its own; what cameras write after the last one is
+    ignored.
+    """
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:  # noqa: PLR2004 - begins each marker
+        marker = data[place + 1]
+        if marker == 0xFF:  # noqa: PLR2004 - fills
+            place += 1
+        elif marker in _ALONE:
+            place += 2
+        elif marker == _SOS:
+            return data.find(b"\xff\xd9", place + 4) >= 0
+        else:
+            place += 2 + max(2, int.from_bytes(data[place + 2 : place + 4]))
+    return False
+
+
+def _webp(data: bytes) -> bool:
+    return 12 < int.from_bytes(data[4:8], "little") + 8 <= len(data)  # noqa: PLR2004 - the head

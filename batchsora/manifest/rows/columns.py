@@ -1,8 +1,8 @@
 """What the headers of one manifest mean, taken together.
 
-A header that means nothing here is the person's own column: it is carried through to the export.
-One that resembles a name of ours is *suspicious*: every row would silently get the default instead
-of what the person wrote, and be paid for.
+A header without a meaning is the person's own column, which is carried through to the export. One
+that resembles a name of ours is *suspicious*: every row would silently get the default instead of
+what the person wrote, and be paid for.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from batchsora.manifest.errors import RowProblem, refused
+from batchsora.manifest.raw import Reading
 from batchsora.manifest.rows.headers import (
     LONGEST_HEADER,
     WEAKEST,
@@ -34,14 +35,14 @@ class Columns:
     """What the headers of one manifest mean.
 
     Attributes:
-        known: where each column of ours is, by its canonical name.
-        carried: where the columns are that go into the export, ours and the person's own.
-        nameless: where columns without a header are.
-        warnings: what a person should look at; none of it stops the loading.
+        known: the place of each column of ours, by its canonical name.
+        carried: the places of the columns that go into the export, ours and the person's own.
+        nameless: the places of columns without a header.
+        warnings: what a person should check; they don't stop the loading.
         suspicious: the headers that resemble one of ours, as written.
-        own: where the columns are that a person says are theirs.
-        results: where columns with the name of a result are.
-        told: a person says which column has the prompts.
+        own: the places of columns that a person says are theirs.
+        results: the places of columns with the name of a result.
+        told: a person said which column has the prompts.
     """
 
     known: Mapping[str, int]
@@ -67,14 +68,13 @@ def understand(
         file: the manifest's path, for messages.
         headers: as written.
         row: where they are, or None.
-        said: which column of ours a header means, by the header, because a person says so; ``""``
-            for a column of their own.
-        results: where the results of an earlier export are
-            (:mod:`batchsora.manifest.rows.result_columns`).
+        said: which column of ours a header means, by the header, if a person said so; ``""`` is a
+            column of their own.
+        results: the places of the results of an earlier export.
 
     Raises:
-        ManifestError: no prompt, a header twice, two headers for one column, or a person speaks of
-            a header that is not there.
+        ManifestError: no prompt, a duplicate header, two headers for one column, or ``said`` has a
+            header that does not exist.
     """
     if len(headers) > MOST_COLUMNS:
         raise refused(
@@ -97,7 +97,17 @@ def understand(
     known, shadowed = _known(file, headers, row, told)
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
-    _refuse_twins(file, [headers[index] for index in carried], row)
+    seen: set[str] = set()
+    for header in (headers[index] for index in carried):
+        if header in seen:
+            raise refused(
+                file,
+                "two columns have the same name",
+                "Rename one of them.",
+                row=row,
+                column=header,
+            )
+        seen.add(header)
     if "prompt" not in known:
         raise _without_prompt(file, headers, row)
 
@@ -159,7 +169,7 @@ def understand(
 
 
 def way_to_map(header: str, name: str) -> str:
-    """Return the option that says what a header means; ``""`` for a column of somebody's own."""
+    """Return the option that maps a header to a name; ``""`` is a person's own column."""
     said = f"{' '.join(header.split())}={name}"
     return f"--map '{said}'" if "'" not in said else f'--map "{said}"'
 
@@ -167,7 +177,7 @@ def way_to_map(header: str, name: str) -> str:
 def _said(
     file: str, headers: Sequence[str], row: int | None, said: Mapping[str, str]
 ) -> dict[int, str]:
-    """Find the headers that a person speaks of; written as they are, or else as good as that."""
+    """Return the places of the headers in ``said``; equal ones come before similar ones."""
     found: dict[int, str] = {}
     for header, name in said.items():
         places = [index for index, one in enumerate(headers) if one.strip() == header.strip()] or [
@@ -192,9 +202,9 @@ def _said(
 def _known(
     file: str, headers: Sequence[str], row: int | None, said: Mapping[int, str]
 ) -> tuple[dict[str, int], dict[int, str]]:
-    """Find our columns, and those whose name is only a synonym beside the proper one.
+    """Find our columns, and those with only a synonym beside the proper name.
 
-    What a person says goes before what a header is called.
+    What a person says comes before the header's own meaning.
     """
     places: dict[str, list[int]] = {}
     for index, header in enumerate(headers):
@@ -222,20 +232,6 @@ def _known(
     return known, shadowed
 
 
-def _refuse_twins(file: str, headers: Sequence[str], row: int | None) -> None:
-    seen: set[str] = set()
-    for header in headers:
-        if header in seen:
-            raise refused(
-                file,
-                "two columns have the same name",
-                "Rename one of them.",
-                row=row,
-                column=header,
-            )
-        seen.add(header)
-
-
 def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Exception:
     likely = next(
         (h for h in headers if (found := resembled(h, ())) is not None and found[0] == "prompt"),
@@ -255,5 +251,34 @@ def _without_prompt(file: str, headers: Sequence[str], row: int | None) -> Excep
 
 
 def listed(headers: Sequence[str]) -> str:
-    """Show so many headers as are enough to recognise the file by."""
+    """Return as many headers as are enough to recognise the file by."""
     return ", ".join(map(repr, headers[:SHOWN])) + (", …" if len(headers) > SHOWN else "")
+
+
+def gone(reading: Reading, headers: Sequence[str]) -> Mapping[str, str]:
+    """Return what was given before for headers that no longer exist."""
+    there = {folded(header) for header in headers}
+    return {
+        header: name
+        for header, name in reading.columns.items()
+        if header in reading.kept and folded(header) not in there
+    }
+
+
+def refuse_gone(file: str, row: int | None, reading: Reading, headers: Sequence[str]) -> None:
+    """Raise ManifestError if a header that meant one of our columns is gone, and none means it now.
+
+    A campaign's cap would no longer hold, or every row would be bought with the default.
+    """
+    said = {folded(header): name for header, name in reading.columns.items()}
+    present = {said.get(folded(header), meaning(header)) for header in headers}
+    for header, name in gone(reading, headers).items():
+        if name and name not in present:
+            raise refused(
+                file,
+                f"there is no column {header!r} any more, which you mapped before to {name!r}",
+                f"There are: {listed(headers)}. Map the new one with "
+                f"{way_to_map('Your name', name)}, rename it back to {header!r}, or use "
+                f"{way_to_map(header, '')} if it is none of them.",
+                row=row,
+            )

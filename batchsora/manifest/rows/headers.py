@@ -1,8 +1,8 @@
 """What one header means: names without case, spaces and punctuation, synonyms, hints, slips.
 
-A hint is what stands in brackets or below a line break: ``Duration (sec)`` is ``duration``. What
-only resembles a name of ours (``durration``, ``Reference image``, ``Qty``) is never read as it, and
-never taken for somebody's own column without a word: :func:`resembled` names it.
+A hint is in brackets or below a line break: ``Duration (sec)`` is ``duration``. What only resembles
+a name of ours (``durration``, ``Reference image``, ``Qty``) is never read as it, and never silently
+taken for a person's own column: :func:`resembled` names it.
 """
 
 import re
@@ -62,7 +62,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "callback_url": (),
 }
-"""The columns that mean something, and what else they may be called."""
+"""Our columns, and their other names."""
 
 WEAK: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt": (
@@ -75,7 +75,7 @@ WEAK: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "orientation": ("format", "size"),
 }
-"""What a column may be called, too, where no other one is called by a name above."""
+"""Other names of a column, if no other column has a name above."""
 
 _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     "count": (
@@ -98,14 +98,14 @@ _ASKED: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "campaign": ("kampagne", "campagne", "campaña", "campanha", "campagna"),
 }  # fmt: skip
-"""What may well be something else, and would cost money if it were taken for ours."""
+"""What may well be something else, and would cost money if it were read as ours."""
 
 _SEEN: Final = frozenset(["action", "visual", "visuals", "whatwesee", "shotdescription"])
 """Beside a ``Scene`` that only numbers the shots, these say what is seen."""
 _OTHER_PROMPTS: Final = frozenset(["negative", "neg", "old", "previous", "unused", "exclude"])
-"""What a hint says of a column that is another thing than the prompt."""
+"""Hints of a column that is not the prompt."""
 _NUMBERS: Final = frozenset(["#", "?", "no", "nr", "num", "number", "id", "index"])
-"""Beside a prompt they make its number, or a question about it."""
+"""Beside a prompt they mean its number, or a question about it."""
 _OF_PROMPTS: Final = _NUMBERS | frozenset(
     [
         "status", "length", "characters", "chars", "words", "tokens", "author", "date", "language",
@@ -113,7 +113,7 @@ _OF_PROMPTS: Final = _NUMBERS | frozenset(
         "rating", "score",
     ]
 )  # fmt: skip
-"""The last words of headers that tell something of prompts, and are none."""
+"""The last words of headers about prompts that are not the prompt."""
 
 LONGEST_HEADER: Final = 1000
 """Characters; a header is repeated in messages, and compared with every name of ours."""
@@ -142,7 +142,7 @@ OTHER_UNITS: Final = frozenset(
         "tokens", "line", "lines",
     ]
 )  # fmt: skip
-"""What a hint says of a column that measures something else."""
+"""Hints of a column that measures something else."""
 _MEASURES: Final = ("duration", "count", "priority")
 FILLERS: Final = frozenset(
     [
@@ -153,26 +153,26 @@ FILLERS: Final = frozenset(
         "choose", "select", "enter",
     ]
 )  # fmt: skip
-"""Words that make no other thing of what stands beside them."""
+"""Words that don't change the meaning of those beside them."""
 _HEADS: Final = {
     "image": ("image", "images", "picture", "pictures", "photo", "photos", "img"),
     "orientation": ("orientation", "aspect", "aspectratio"),
     "duration": ("duration", "seconds", "secs"),
     "campaign": ("campaign",),
 }
-"""The last words of headers that are about the same thing: ``Reference image``."""
+"""The last words of headers about the same thing: ``Reference image``."""
 _ADDRESSES: Final = frozenset(["url", "link", "uri"])
 _OF_FRAMES: Final = frozenset([*_HEADS["image"], "frame"])
-"""With the word of an address behind it: ``Start image URL``, ``start_frame_url``."""
+"""Followed by a word for an address: ``Start image URL``, ``start_frame_url``."""
 _OF_PICTURES: Final = frozenset(
     ["no", "nr", "number", "file", "filename", "path", "source", "src", "ref"]
 )
 
 
 def folded(header: str) -> str:
-    """Reduce a header to what counts: letters and digits, without case and width.
+    """Return only the letters and digits of a header, without case and width.
 
-    ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are one.
+    ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are equal.
     """
     normal = normalized(header, "NFKC").casefold()
     return "".join(character for character in normal if character.isalnum())
@@ -190,7 +190,7 @@ _LAST: Final = {word: name for name, words in _HEADS.items() for word in words}
 
 @lru_cache(maxsize=1024)
 def meaning(header: str) -> str | None:
-    """Return which column of ours a header names (``"Text"``: ``"prompt"``), or None."""
+    """Return the column of ours that a header names (``"Text"``: ``"prompt"``), or None."""
     if (name := _KNOWN.get(folded(header))) is not None:
         return None if name == "prompt" and _MARKED.search(header) else name
     name = next((_KNOWN[word] for word in _bare(header) if word in _KNOWN), None)
@@ -200,7 +200,7 @@ def meaning(header: str) -> str | None:
 
 
 def rank(header: str) -> int:
-    """Return how surely a header that means something means it: the lower, the surer."""
+    """Return how certain the meaning of a header is: the lower, the more certain."""
     word = folded(header)
     if word in _CANONICAL:
         return PROPER
@@ -213,11 +213,6 @@ def outright(header: str) -> bool:
     return folded(header) in _KNOWN
 
 
-def proper(header: str) -> bool:
-    """Return whether a header is the proper name of a column of ours, not a synonym."""
-    return folded(header) in _CANONICAL
-
-
 def _bare(header: str) -> list[str]:
     """Return a header without its hints, folded: without brackets, then its first line alone."""
     text = _NUMBERED.sub("", normalized(header, "NFKC"), count=1)
@@ -227,7 +222,7 @@ def _bare(header: str) -> list[str]:
 
 
 def hinted(header: str, words: Collection[str]) -> bool:
-    """Return whether a hint has one of some words: ``Duration (min)`` measures something else."""
+    """Return whether a hint has one of these words: ``Duration (min)`` measures something else."""
     text = normalized(header, "NFKC")
     hints = [*HINT.findall(text), *HINT.sub(" ", text).strip().splitlines()[1:]]
     return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
@@ -240,12 +235,12 @@ def is_doubtful(prompt: str) -> bool:
 
 
 def may_be_prompt(header: str) -> bool:
-    """Return whether a header may be that of the prompts where another one is doubtful."""
+    """Return whether a header may be that of the prompts if another one is doubtful."""
     return folded(header) in _SEEN or meaning(header) == "prompt" or not is_doubtful(header)
 
 
 def is_second_prompt(header: str) -> bool:
-    """Return whether a header speaks of a prompt, and may mean the one to buy: ``Prompt v2``."""
+    """Return whether a header has the word prompt, and may be the one to buy: ``Prompt v2``."""
     return not is_doubtful(header) and not _is_of_prompts(header)
 
 
@@ -258,14 +253,9 @@ def _is_of_prompts(header: str) -> bool:
 
 
 def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
-    """Find the column of ours that a header is probably meant to be, though it has no name of it.
+    """Return the column of ours that a header probably means, and whether by a slip, or None.
 
-    Args:
-        header: as written; one that is a proper name of ours resembles none.
-        present: our columns that the manifest has; what is there was not meant by another one.
-
-    Returns:
-        Our name, and whether the header is that name with a slip; None where it resembles none.
+    A column of ours that is ``present`` was not meant by another header.
     """
     header = normalized(header, "NFKC")
     slip = misspelt(header, present) or next(
@@ -283,7 +273,7 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
 
 
 def _about(words: list[str]) -> str | None:
-    """Return which column of ours the words of a header are about; None where it is none."""
+    """Return the column of ours that the words of a header are about; None if there is none."""
     whole = "".join(words)
     if whole in _DOUBTFUL or whole in _KNOWN:  # beside a hint that names another unit
         return _DOUBTFUL.get(whole) or _KNOWN[whole]
@@ -299,17 +289,12 @@ def _about(words: list[str]) -> str | None:
         return "image_url"
     pair = "".join(rest[-2:])
     before, name = (rest[:-2], _LAST[pair]) if pair in _LAST else (rest[:-1], _LAST.get(rest[-1]))
-    # "prompt image" is about the prompt's; "image campaign" about neither of ours alone
+    # "prompt image" is the prompt's, "image campaign" neither of our columns
     return None if name is None or any(word in _STRONG for word in before) else name
 
 
 def misspelt(header: str, present: Collection[str]) -> str | None:
-    """Return which name of ours a header is probably meant to be, if it looks like a slip.
-
-    Args:
-        header: as written; one that is a proper name of ours is no slip.
-        present: our columns that the manifest has; what is there was not misspelt.
-    """
+    """Return the name of ours, not ``present`` yet, that a header probably misspells, or None."""
     word = folded(header)
     for known, name in _STRONG.items():
         if name in present or len(known) < SHORTEST_MISSPELT:
@@ -321,7 +306,7 @@ def misspelt(header: str, present: Collection[str]) -> str | None:
 
 
 def slips(one: str, other: str) -> int:
-    """Count the letters to add, drop, change or swap with their neighbour to make one the other."""
+    """Return the Damerau distance: letters added, dropped, changed, or swapped with a neighbour."""
     before: list[int] = []
     last = list(range(len(other) + 1))
     for i, a in enumerate(one, 1):

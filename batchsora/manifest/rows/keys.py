@@ -1,8 +1,8 @@
-"""The keys by which rows are known from one load to the next.
+"""The keys by which rows are recognized from one load to the next.
 
-A row's own ``id`` is its key. A row without gets one from its content, so that inserting and
-sorting rows changes nothing. Variants, and identical rows without id, are numbered: ``key``,
-``key#2``, ``key#3`` …, so that raising ``count`` adds keys and changes none.
+A row's own ``id`` is its key. A row without one gets it from its content, so inserting and sorting
+rows changes nothing. Variants, and identical rows without id, are numbered: ``key``, ``key#2``,
+``key#3`` …, so raising ``count`` adds keys and changes none.
 """
 
 import base64
@@ -21,9 +21,9 @@ KEY_LENGTH: Final = 12
 
 
 def content_key(request: GenerationRequest) -> str:
-    """Name a row without id by what it asks for.
+    """Return the key of a row without id, from what it asks for.
 
-    This is kept in people's databases: another rule would make every row of theirs a new one.
+    It is kept in people's databases: another rule would make all their rows new ones.
     """
     image = "" if request.image is None else request.image.source
     rest = "".join(f"\0{json.dumps(part)}" for part in beyond(request))
@@ -31,7 +31,7 @@ def content_key(request: GenerationRequest) -> str:
 
 
 def key_of(prompt: str, orientation: object, duration: object, image: str) -> str:
-    """Name a row without id by what it asks for, part by part."""
+    """Return the key of a row without id, from the parts of what it asks for."""
     # A prompt has no NUL, so that the parts can't run into each other.
     what = f"{prompt}\0{orientation}\0{duration}\0{image}"
     digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
@@ -39,25 +39,20 @@ def key_of(prompt: str, orientation: object, duration: object, image: str) -> st
 
 
 def variant(key: str, number: int) -> str:
-    """Name the n-th variant of a key, counted from 1."""
+    """Return the key of the n-th variant, counted from 1."""
     return key if number == 1 else f"{key}#{number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A key that is taken already.
-
-    Attributes:
-        key: the key.
-        row: the earlier row that has it.
-    """
+    """A key that an earlier row already has."""
 
     key: str
     row: int
 
 
 class Keys:
-    """Hands out the keys of one manifest, each once."""
+    """Assigns the keys of one manifest, each once."""
 
     def __init__(self) -> None:
         self._taken = _Places()
@@ -73,11 +68,11 @@ class Keys:
         return names
 
     def of_ids(self, keys: Sequence[str], rows: Sequence[int]) -> int:
-        """Take the keys of many rows with ids; gives how many, up to one that is taken."""
+        """Take the keys of rows with ids up to one that is taken, and return how many."""
         return self._taken.enter_all(keys, [row << 1 for row in rows])
 
     def of_content(self, key: str, row: int, count: int) -> list[str] | Clash:
-        """Return the keys of a row without an id; an identical earlier row is counted on from."""
+        """Return the keys of a row without an id, numbered on from an identical earlier row."""
         mark = row << 1 | 1  # odd: a key from content
         names = []
         for _ in range(count):
@@ -94,10 +89,10 @@ class Keys:
 
 
 class _Places:
-    """Which key was met where: a hash table of two arrays, a fifth of the memory of a dict.
+    """The value of each key: a hash table of two arrays, with a fifth of the memory of a dict.
 
-    Keys are told apart by their 64-bit hash alone; two of a million are taken for one once in
-    thirty million loads, which refuses a row and never buys one.
+    Keys are compared by their 64-bit hash: two of a million are equal once in thirty million loads,
+    which refuses a row and never buys one.
     """
 
     def __init__(self) -> None:
@@ -106,7 +101,7 @@ class _Places:
         self._used = 0
 
     def enter(self, key: str, value: int) -> int | None:
-        """Keep a key with its value; when it is there already, only give the value it has."""
+        """Store a key's value and return None; if the key exists, only return its value."""
         mark = hash(key) & 0xFFFF_FFFF_FFFF_FFFF or 1  # 0 is a free place
         hashes = self._hashes
         mask = len(hashes) - 1
@@ -123,7 +118,7 @@ class _Places:
         return None
 
     def enter_all(self, keys: Sequence[str], values: Sequence[int]) -> int:
-        """Keep keys with their values; gives how many, up to one that is there already."""
+        """Store keys with their values, up to one that exists already, and return how many."""
         while (self._used + len(keys)) * 3 > len(self._hashes) * 2:
             self._grow()
         hashes, kept = self._hashes, self._values

@@ -1,7 +1,7 @@
-"""What a cell could mean, in more writings than are read: enough to ask, never to buy.
+"""What a cell could mean, in more notations than are read: enough to ask, never to buy.
 
-Of two kinds: what is certain (``15 сек``, ``00:00:15.000``), and what is so only where every cell
-of a column is (``0:15`` may be minutes, ``15”`` inches).
+Some are certain (``15 сек``, ``00:00:15.000``), others only if all cells of a column are like that
+(``0:15`` may be minutes, ``15”`` inches).
 """
 
 import re
@@ -15,10 +15,10 @@ from batchsora.manifest.errors import CellError
 from batchsora.manifest.rows.headers import FILLERS, HINT, OTHER_UNITS, folded, hinted
 
 NAMES: Final = {"side": "orientation"}
-"""Which column of ours a kind is, where that is not its name."""
+"""The column of ours that a kind is, if it has another name."""
 
 _WORDS: Final = {
-    # asked whether it lies or stands: yes, no, or the word itself
+    # asked for one of both: yes, no, or the word itself
     "side": (
         "landscape", "portrait", "vertical", "horizontal", "widescreen", "hochformat", "hochkant",
         "querformat", "quer", "hoch", "liggend", "staand", "paysage", "apaisado", "paisaje",
@@ -71,7 +71,7 @@ _MEASURED: Final = ("count", "duration")
 
 @lru_cache(maxsize=1024)
 def may_mean(header: str) -> str | None:
-    """Return the kind of a column that a header may be, if its cells are: one of ``COULD``."""
+    """Return the kind of column (of ``COULD``) that a header may be, if its cells fit."""
     if not header.strip():
         return None
     bare = HINT.sub(" ", header).strip() or header
@@ -155,7 +155,7 @@ def _plain(text: str) -> str:
 
 
 def seconds(text: str) -> int | None:
-    """Return which duration that can be bought a cell says, in any writing; None: it says none."""
+    """Return the duration that a cell says, if it can be bought, in any notation; else None."""
     try:
         return values.duration(text) if text.strip() else None
     except CellError:
@@ -164,12 +164,12 @@ def seconds(text: str) -> int | None:
 
 
 def may_be_seconds(text: str) -> bool:
-    """Return whether a cell says such a duration, or may, if all cells beside it do."""
+    """Return whether a cell says such a duration, or may, if all cells of its column do."""
     return seconds(text) is not None or _UNSURE.fullmatch(_plain(text)) is not None
 
 
 def is_orientation(text: str) -> bool:
-    """Return whether a cell says an orientation as it is read."""
+    """Return whether a cell is read as an orientation."""
     try:
         values.orientation(text)
     except CellError:
@@ -178,7 +178,7 @@ def is_orientation(text: str) -> bool:
 
 
 def may_be_orientation(text: str) -> bool:
-    """Return whether a cell says an orientation, in the words of other languages, too."""
+    """Return whether a cell is an orientation, also in words of other languages."""
     return is_orientation(text) or _plain(text) in _LIES
 
 
@@ -193,7 +193,7 @@ def is_yes_or_no(text: str) -> bool:
 
 
 def how_many(text: str) -> int | None:
-    """Return the number that a cell says; None where it says something else."""
+    """Return the number that a cell says; None if it says something else."""
     found = _HOW_MANY.fullmatch(_plain(text))
     return None if found is None else int(found[1])
 

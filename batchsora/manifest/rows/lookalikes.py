@@ -1,9 +1,9 @@
-"""Columns that hold what a column of ours holds, under a header that is none of ours.
+"""Columns whose cells look like those of a column of ours, under a header that is not ours.
 
-A column ``File`` in which every cell names a picture was meant as the image. Left alone, every row
-would be bought as text to video. Such a column is found by its cells while the rows are read, and
-so are prompts of which each is only a number. A header that may be ours (``Menge``) is one where
-its cells could be (:mod:`batchsora.manifest.rows.likely_cells`).
+A column ``File`` in which every cell names a picture was meant as the image; ignored, every row
+would be bought as text to video. Such columns are found while the rows are read, and so are prompts
+that are all only numbers. For headers that may be ours see
+:mod:`batchsora.manifest.rows.likely_cells`.
 """
 
 import json
@@ -22,14 +22,11 @@ from batchsora.manifest.rows.headers import WEAKEST, meaning, rank
 from batchsora.manifest.rows.likely_cells import NAMES, may_mean
 
 _PICTURE: Final = re.compile(
-    r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?",
-    re.IGNORECASE | re.DOTALL,
-)
-_ATTACHED: Final = re.compile(
+    r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?"
     # "kite.png (https://…)" as Airtable exports it, "![kite](kite.png)" of Markdown
-    r"[^\r\n]{1,500}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif) ?\(https?://[^\r\n]*\)"
+    r"|[^\r\n]{1,500}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif) ?\(https?://[^\r\n]*\)"
     r"|!\[[^\]\r\n]*\]\([^\r\n]+\)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 _WHAT: Final = {
     "image": "name pictures",
@@ -41,10 +38,10 @@ _WHAT: Final = {
 _ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)
 """A prompt that is a number and nothing else: ``7``, ``#7``, ``3.2``, ``4b``."""
 MOST_OTHERS: Final = 50
-"""More cells of another kind than fit make a column somebody's own; the rest is not looked at."""
+"""More cells of another kind than fit make it a person's own column; the rest is not checked."""
 _NOT_YET: Final = frozenset({"folgt", "tbd", "tba", "todo", "pending", "keine", "keins", "kein"})
 _OUTRIGHT: Final = frozenset({"duration", "orientation", "image", "image_url", "count", "campaign"})
-"""Columns of ours whose names are not those of anything else, inside a mapping."""
+"""Our columns whose names mean nothing else inside a mapping."""
 LONGEST_TREE: Final = 100_000
 """Characters of a mapping that are looked at."""
 LONGEST: Final = 2100
@@ -53,28 +50,19 @@ _Said = tuple[str, str, str]
 """A header, what is wrong, and what to do about it."""
 
 
-def _names_picture(text: str) -> bool:
-    return any(pattern.fullmatch(text) is not None for pattern in (_PICTURE, _ATTACHED))
-
-
 _KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "image": lambda text: _names_picture(text.strip().strip("\"'")),
+    "image": lambda text: _PICTURE.fullmatch(text.strip().strip("\"'")) is not None,
     "orientation": likely_cells.is_orientation,
     "duration": lambda text: likely_cells.seconds(text) is not None,
     "clock": likely_cells.may_be_seconds,
     "lies": likely_cells.may_be_orientation,
 }
 _BY_ALL: Final = {"clock": "duration", "lies": "orientation"}
-"""Kinds that a column is of only where all its cells are, and which columns of ours they mean."""
+"""Kinds of a column only if all its cells are of that kind, and the columns of ours they mean."""
 
 
 class Lookalikes:
-    """Watches the columns of one manifest that mean nothing here.
-
-    Args:
-        columns: what the headers mean.
-        headers: as written.
-    """
+    """Watches the columns of one manifest that have no meaning here."""
 
     def __init__(self, columns: Columns, headers: Sequence[str]) -> None:
         known = columns.known
@@ -88,9 +76,9 @@ class Lookalikes:
         }
         """What a column is if its cells could be that, by its header."""
         self._could: Counter[int] = Counter()
-        """How many more cells of it could be than could not."""
+        """How many more of its cells could be that than could not."""
         self._tells: set[int] = set()
-        """Such columns that say something else than the default is."""
+        """Such columns with other values than the default."""
         self._ours: dict[int, str] = {
             known[name]: "image" if name == "image_url" else name
             for name in ("image", "image_url", *likely_cells.COULD)
@@ -98,7 +86,7 @@ class Lookalikes:
         }
         self._known = known
         self._within: dict[int, str] = {}
-        """A key of ours that lies inside the mappings of a column, by its place."""
+        """A key of ours inside the mappings of a column, by its place."""
         self._fit: Counter[tuple[int, str]] = Counter()
         """How many more cells of a column are of a kind than are not, by place and kind."""
         self._others: set[int] = set()
@@ -111,7 +99,7 @@ class Lookalikes:
         """How many prompts were seen that are only numbers; None where one is a text."""
 
     def see(self, rows: Iterable[object]) -> None:
-        """Look at rows; what is no row is passed over."""
+        """Check rows; anything else is skipped."""
         if not self._open and not self._hinted and self._numbers is None:
             return
         lump = [raw.cells for raw in rows if isinstance(raw, RawRow)]
@@ -136,7 +124,7 @@ class Lookalikes:
             self._numbers = (self._numbers or 0) + bool(prompt)
 
     def _weigh(self, place: int, cells: Sequence[str]) -> None:
-        """Look at the cells of a column whose header may be one of ours."""
+        """Check the cells of a column whose header may be one of ours."""
         kind = self._hinted[place]
         for cell, times in Counter(cells).items():
             checked = kind == "side" and likely_cells.is_yes_or_no(cell[:LONGEST])
@@ -172,7 +160,7 @@ class Lookalikes:
                 return
 
     def _note_duration(self, place: int, text: str | None, times: int) -> None:
-        """Note a duration that can be bought, or None for what is none."""
+        """Note a supported duration, or None for anything else."""
         if text is None:
             self._others.add(place)
             return
@@ -182,7 +170,7 @@ class Lookalikes:
         self._seen.add((place, seconds or 0))
 
     def _look_within(self, place: int, cell: str) -> None:
-        """Find a key of ours, however deep, in a mapping that a reader of trees wrote as JSON."""
+        """Find a key of ours at any depth of a mapping that a reader of trees wrote as JSON."""
         try:
             tree = json.loads(cell[:LONGEST_TREE])
         except (ValueError, RecursionError):
@@ -207,20 +195,12 @@ class Lookalikes:
                 del self._open[place]
 
     def _mostly(self, place: int, kind: str) -> bool:
-        """Return whether most cells of a column are of a kind, and no numbers that count rows."""
+        """Return whether most cells of a column are of a kind, and not numbers that count rows."""
         counts = kind == "duration" and place in self._others and place not in self._twice
         return self._fit[place, kind] > 0 and not counts
 
     def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
-        """Return columns that mostly hold what one of ours does, and prompts that are only numbers.
-
-        It is said of the rows that were seen.
-
-        Args:
-            file: the manifest's path.
-            headers: as written.
-            row: where they are, or None.
-        """
+        """Return columns of the rows seen that look like ours, and prompts that are numbers."""
         found = {
             place: fitting[0]
             for place, kinds in self._open.items()
@@ -245,51 +225,33 @@ class Lookalikes:
 
 
 def _only_numbers(header: str) -> _Said:
-    return (
-        header,
-        "all prompts are only numbers, like those of a column that numbers the rows",
-        (
-            "--map 'Your name=prompt' says which column has the prompts; if it is this one, use "
-            f"{way_to_map(header, 'prompt')}."
-        ),
-    )
+    problem = "all prompts are only numbers, like those of a column that numbers the rows"
+    way = "--map 'Your name=prompt' says which column has the prompts; if it is this one, use"
+    return header, problem, f"{way} {way_to_map(header, 'prompt')}."
+
+
+def _said(header: str, problem: str, way: str, column: str = "it is your own column") -> _Said:
+    return header, problem, f"{way}; if {column}, {way_to_map(header, '')} keeps it as it is."
 
 
 def _hint(header: str, kind: str) -> _Said:
     """Return the warning about a column whose header may be ours, and whose cells could be."""
     name = NAMES.get(kind, kind)
-    way = (
-        f"Rename it to {name!r}, or use {way_to_map(header, name)}"
-        if kind == name
-        else f"Write landscape or portrait into a column {name!r}"
-    )
-    return (
-        header,
-        f"may mean {name!r}, but is not read as it",
-        f"{way}; if it is your own column, {way_to_map(header, '')} keeps it as it is.",
-    )
+    way = f"Write landscape or portrait into a column {name!r}"
+    if kind == name:
+        way = f"Rename it to {name!r}, or use {way_to_map(header, name)}"
+    return _said(header, f"may mean {name!r}, but is not read as it", way)
 
 
 def _warning(header: str, kind: str) -> _Said:
     """Return the warning about a column with the contents of one of ours."""
     name = _BY_ALL.get(kind, kind)
-    return (
-        header,
-        f"its cells {_WHAT[kind]}, but it is not read as {name!r}",
-        (
-            f"Use {way_to_map(header, name)}; if it is your own column, "
-            f"{way_to_map(header, '')} keeps it as it is."
-        ),
-    )
+    problem = f"its cells {_WHAT[kind]}, but it is not read as {name!r}"
+    return _said(header, problem, f"Use {way_to_map(header, name)}")
 
 
 def _warning_within(header: str, name: str) -> _Said:
     """Return the warning about a column with a key of ours inside its mappings."""
-    return (
-        header,
-        f"a key inside it means {name!r}, but is not read there",
-        (
-            f"Write {name!r} as a key of the job itself; if this is your own column, "
-            f"{way_to_map(header, '')} keeps it as it is."
-        ),
-    )
+    problem = f"a key inside it means {name!r}, but is not read there"
+    way = f"Write {name!r} as a key of the job itself"
+    return _said(header, problem, way, "this is your own column")

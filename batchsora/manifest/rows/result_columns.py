@@ -1,9 +1,9 @@
 """Which columns of a manifest are results of an earlier export, and which are a person's own.
 
-A name alone says little: ``status``, ``verdict`` and ``file`` are words that people use as well,
-with the same words below them. A column is taken for ours when it is called just as we call it,
-says what we write there, and stands beside one that nobody else has; or when the batch keeps that
-we wrote it (:attr:`batchsora.manifest.raw.Reading.results`).
+A name alone says little: people also use ``status``, ``verdict`` and ``file``, with the same words
+below them. A column is ours if it has exactly our name, contains what we write there, and is beside
+one with a name that nobody else uses; or if the batch remembers that we wrote it
+(:attr:`batchsora.manifest.raw.Reading.results`).
 """
 
 import json
@@ -35,16 +35,10 @@ def results_among(
     kept: Collection[str] = (),
     said: Collection[str] = (),
 ) -> dict[int, str]:
-    """Find the columns of an earlier export.
+    """Return which result each column of an earlier export holds, by the column's place.
 
-    Args:
-        headers: as written.
-        rows: those below them; the first thousand are looked at.
-        kept: headers that the batch keeps as written by us.
-        said: headers of which a person says what they mean.
-
-    Returns:
-        For the place of each, which result it holds.
+    The first thousand rows are checked. ``kept`` are headers that we wrote, as the batch remembers,
+    ``said`` those whose meaning a person gave.
     """
     elsewhere = {result_column(header) for header in kept}
     named = {
@@ -71,7 +65,7 @@ def results_among(
 def _counts(
     named: Mapping[int, str], rows: Iterable[RawRow | RowProblem]
 ) -> dict[int, tuple[int, int]]:
-    """Count the cells of each column that say what we write there, and the others."""
+    """Count the cells of each column that could be ours, and the others."""
     counts = dict.fromkeys(named, (0, 0))
     for row in islice(rows, LOOKED):
         if not isinstance(row, RawRow):
@@ -86,7 +80,7 @@ def _counts(
 
 
 def _videos(cell: str) -> Iterator[str]:
-    """Split a cell into what it says of each video: a line each, or an item of a list."""
+    """Return what a cell says of each video: a line each, or an item of a list."""
     if cell.startswith("["):
         try:
             items = json.loads(cell)
@@ -100,10 +94,10 @@ def _videos(cell: str) -> Iterator[str]:
 
 
 def _once(headers: Sequence[str], found: Mapping[int, str]) -> dict[int, str]:
-    """Keep one column of each result; a person may have another one of that name.
+    """Keep one column of each result; a person may have another one with that name.
 
-    Ours has a longer name where theirs was there first (:func:`result_headers`),
-    and comes before theirs where it came later.
+    Ours has a longer name if theirs was there first (:func:`result_headers`), and comes before
+    theirs if it came later.
     """
     best: dict[str, int] = {}
     for place, name in found.items():

@@ -1,62 +1,80 @@
-"""From one raw row to the jobs that it asks for, or to everything that is wrong with it."""
+"""Turn one raw row into the jobs that it asks for, or everything that is wrong with it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
+from batchsora.manifest.images import row_images
 from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.columns import Columns
 from batchsora.manifest.rows.keys import Clash, Keys, content_key
-from batchsora.manifest.rows.rules import ID, IMAGE_URL, PROMPT, REPEATING, Options, Rule
 from jobs.model.provider import GenerationRequest, ImageRef
 from jobs.model.spec import JobSpec
 
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class _Faults:
-    """Collects what is wrong with one row, so that a person sees all of it at once.
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[_T]):
+    """How the cells of a column are read.
 
     Attributes:
-        image: where the images are, if there are any.
-        drawn: in which column the picture lies that is a row's image, by the row.
+        column: its name.
+        parse: returns the value of a cell's text, or raises a ``CellError``.
+        absent: the value in every row of a table without the column.
+        ordinary: matches only texts that ``parse`` returns as they are.
     """
 
-    file: str
-    headers: Sequence[str]
-    sheet: str | None = None
-    image: int | None = None
-    drawn: Mapping[int, int] = field(default_factory=dict)
-    row: int = 0
-    found: list[RowProblem] = field(default_factory=list)
+    column: str
+    parse: Callable[[str], _T]
+    absent: _T
+    ordinary: re.Pattern[str] | None = None
 
-    def add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
-        """Note a fault; ``place`` is the column's, None for the row as a whole.
+    def read(self, text: str) -> _T:
+        """Read one cell; raise CellError if it is not valid, or a formula that has failed."""
+        if text.lstrip()[:1] in values.FAILED_BEGIN:
+            values.refuse_formula(text)
+        return self.parse(text)
 
-        A column that has no name, or lies beyond the header, is named by its cell alone.
-        """
-        column = None
-        if place is not None and place < len(self.headers):
-            column = self.headers[place] if self.headers[place].strip() else None
-        shown = None if text is None else shorten(text)
-        cell = None
-        if place is not None and place == self.image and self.row in self.drawn:
-            place, shown = self.drawn[self.row], None
-            column = self.headers[place] if place < len(self.headers) else None
-            cell = cell_name(self.sheet or "", self.row, place)
-        elif self.sheet is not None:
-            cell = cell_name(self.sheet, self.row, place)
-        self.found.append(
-            RowProblem(
-                self.file, problem, remedy, row=self.row, column=column, found=shown, cell=cell
-            )
-        )
+    def read_all(self, cells: Sequence[str]) -> list[_T]:
+        """Read a whole column; raise CellError if one of its cells is not valid."""
+        read = self.read
+        if self.ordinary is None:
+            return [read(text) for text in cells]
+        ordinary = self.ordinary.fullmatch
+        return [cast("_T", text) if ordinary(text) else read(text) for text in cells]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The values of a row's columns with few different values: a million rows have a handful."""
+
+    orientation: str
+    duration: int
+    callback_url: str | None
+    campaign: str | None
+    priority: int
+    count: int
+
+
+PROMPT: Final = Rule("prompt", values.prompt, "", values.ORDINARY_PROMPT)
+ID: Final[Rule[str | None]] = Rule("id", values.row_id, None, values.ORDINARY_NAME)
+IMAGE_URL: Final = Rule("image_url", row_images.url, None)
+REPEATING: Final[tuple[Rule[Any], ...]] = (
+    Rule("orientation", values.orientation, values.MODEL.orientations[0]),
+    Rule("duration", values.duration, values.MODEL.durations[0]),
+    Rule("callback_url", values.callback_url, None),
+    Rule("campaign", values.campaign, None),
+    Rule("priority", values.priority, 0),
+    Rule("count", values.count, 1),
+)
+"""The rules of :class:`Options`, in its order."""
 
 
 class RowReader:
@@ -66,19 +84,14 @@ class RowReader:
         file: the manifest's path, for messages.
         headers: as written.
         columns: what they mean.
-        pictures: where images are looked for.
+        pictures: finds images.
         sheet: of a workbook, so that its cells are named as people see them.
-        drawn: in which column the picture of a workbook lies that is a row's image, by the row.
+        drawn: the column of the workbook's picture that is a row's image, by the row.
 
     Attributes:
-        keys: those that were handed out.
-        names: of the carried columns.
-        pick: takes the carried cells out of a row.
-        repeating: takes the cells out that repeat themselves.
-        width: how many cells a row has.
-        prompt: where the prompts are.
-        id: where the ids are, if there are any.
-        unusual: where cells are rarely filled.
+        pick: returns the carried cells of a row.
+        repeating: returns the cells with few different values.
+        unusual: the places of cells that are rarely filled.
     """
 
     def __init__(
@@ -96,7 +109,11 @@ class RowReader:
         self.keys = Keys()
         self._places = known = columns.known
         self._picture_rule = Rule("image", pictures.read, None)
-        self._faults = _Faults(file, headers, sheet, known.get("image"), drawn)
+        self._file = file
+        self._sheet = sheet
+        self._drawn = drawn
+        self._row = 0
+        self._faults: list[RowProblem] = []
         self.names = [headers[place] for place in columns.carried]
         self.pick = _picker(columns.carried, len(headers))
         self.prompt = known["prompt"]
@@ -109,7 +126,7 @@ class RowReader:
         self._options: dict[tuple[str, ...], Options] = {}
 
     def prepare(self, lump: Iterable[RawRow | RowProblem]) -> None:
-        """Read the pictures that some rows name, several at once, for the calls of :meth:`read`."""
+        """Read the pictures that some rows name, several at once, before :meth:`read` is called."""
         place = self._places.get("image")
         if place is not None:
             rows = (raw.cells for raw in lump if isinstance(raw, RawRow))
@@ -117,15 +134,14 @@ class RowReader:
 
     def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
         """Return the jobs of a row, or its problems; never both."""
-        faults = self._faults
-        faults.row, faults.found = raw.row, []
+        self._row, self._faults = raw.row, []
         cells = self._squared(raw.cells)
         words = self._parsed(cells, PROMPT)
         key = self._parsed(cells, ID)
         picture = self._picture(cells)
         options = self._options.get(tuple(self.repeating(cells))) or self._optional(cells)
-        if faults.found:
-            return faults.found
+        if self._faults:
+            return self._faults
         request = GenerationRequest(
             words, options.orientation, options.duration, picture, options.callback_url
         )
@@ -135,13 +151,13 @@ class RowReader:
         else:
             names = self.keys.of_id(key, raw.row, count)
         if isinstance(names, Clash):
-            faults.add(
+            self._add(
                 self.id,
                 key,
                 f"the key {names.key!r} is already used by row {names.row}",
                 "Give one of the two rows another id.",
             )
-            return faults.found
+            return self._faults
         written = dict(zip(self.names, self.pick(cells), strict=True))
         return [
             JobSpec(
@@ -157,25 +173,25 @@ class RowReader:
         ]
 
     def options(self, cells: Sequence[str]) -> Options | None:
-        """Parse the columns of a row that repeat themselves; None when there are faults."""
-        self._faults.found = []
+        """Parse a row's cells with few different values; None if one is faulty."""
+        self._faults = []
         found = self._optional(cells)
-        return None if self._faults.found else found
+        return None if self._faults else found
 
     def _optional(self, cells: Sequence[str]) -> Options:
-        """Read the columns that repeat themselves, and remember what was understood."""
+        """Parse a row's cells with few different values, and remember the result."""
         options = Options(*(self._parsed(cells, rule) for rule in REPEATING))
-        if not self._faults.found:
+        if not self._faults:
             if len(self._options) == values.REMEMBERED:
                 self._options.clear()
             self._options[tuple(self.repeating(cells))] = options
         return options
 
     def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:
-        """Return the cells that describe one variant alone.
+        """Return the cells of one variant alone.
 
         An export loaded again must mean the same videos: ``count`` is 1, and an id the variant's
-        own. An empty id stays empty, for identical rows without id number themselves.
+        own. An empty id stays empty, because identical rows without id number themselves.
         """
         changed = {self._headers[self._places["count"]]: "1"}
         if key is not None:
@@ -183,21 +199,21 @@ class RowReader:
         return written | changed
 
     def _squared(self, cells: Sequence[str]) -> Sequence[str]:
-        """Return a row with as many cells as there are headers; note those that belong to none."""
+        """Return a row with one cell for each header; others that are filled are faults."""
         width = len(self._headers)
         if len(cells) < width:
             cells = [*cells, *[""] * (width - len(cells))]
         elif len(cells) > width:
             extra = next((p for p in range(width, len(cells)) if cells[p].strip()), None)
-            if extra is not None and self._faults.sheet is not None:
-                self._faults.add(
+            if extra is not None and self._sheet is not None:
+                self._add(
                     extra,
                     cells[extra],
                     "the column of this cell has no name",
                     "Add a name to the header, or clear the cell.",
                 )
             elif extra is not None:
-                self._faults.add(
+                self._add(
                     extra,
                     cells[extra],
                     f"the row has {len(cells)} cells, the header only {width}",
@@ -206,7 +222,7 @@ class RowReader:
             cells = cells[:width]
         for place in self._columns.nameless:
             if cells[place].strip():
-                self._faults.add(
+                self._add(
                     place,
                     cells[place],
                     f"column {place + 1} has no name",
@@ -214,8 +230,30 @@ class RowReader:
                 )
         return cells
 
+    def _add(self, place: int | None, text: str | None, problem: str, remedy: str) -> None:
+        """Note a fault of a column; ``place`` is None for the row as a whole.
+
+        A column without a name, or beyond the header, is named by its cell alone.
+        """
+        column = None
+        if place is not None and place < len(self._headers):
+            column = self._headers[place] if self._headers[place].strip() else None
+        shown = None if text is None else shorten(text)
+        cell = None
+        if place is not None and place == self._places.get("image") and self._row in self._drawn:
+            place, shown = self._drawn[self._row], None
+            column = self._headers[place] if place < len(self._headers) else None
+            cell = cell_name(self._sheet or "", self._row, place)
+        elif self._sheet is not None:
+            cell = cell_name(self._sheet, self._row, place)
+        self._faults.append(
+            RowProblem(
+                self._file, problem, remedy, row=self._row, column=column, found=shown, cell=cell
+            )
+        )
+
     def _parsed(self, cells: Sequence[str], rule: Rule[_T]) -> _T:
-        """Read one cell, if there is such a column; a fault is noted, and spoils the row."""
+        """Parse one cell, if there is such a column; a fault is noted."""
         place = self._places.get(rule.column)
         if place is None:
             return rule.absent
@@ -223,14 +261,14 @@ class RowReader:
             return rule.read(cells[place])
         except CellError as error:
             found = cells[place].removeprefix(values.WRITTEN)
-            self._faults.add(place, found or None, error.problem, error.remedy)
+            self._add(place, found or None, error.problem, error.remedy)
             return rule.absent
 
     def _picture(self, cells: Sequence[str]) -> ImageRef | None:
         one = self._parsed(cells, self._picture_rule)
         other = self._parsed(cells, IMAGE_URL)
         if one is not None and other is not None:
-            self._faults.add(
+            self._add(
                 self._places["image_url"],
                 other.source,
                 "the row has an image and an image_url",
@@ -240,7 +278,6 @@ class RowReader:
 
 
 def _picker(places: Sequence[int], width: int) -> Callable[[Sequence[str]], Sequence[str]]:
-    """Make a function that takes the carried cells out of a row."""
     if not places:
         return lambda _: ()
     if list(places) == list(range(width)):

@@ -1,7 +1,7 @@
-"""Many rows at once, column by column: what a million ordinary rows cost.
+"""Read many rows at once, column by column: the quick way for a million ordinary rows.
 
-Whatever is not plain to see here goes the way of single rows (:mod:`batchsora.manifest.rows.rows`),
-which names what is wrong. Both give the same rows to the byte (a test holds it).
+Rows that are not ordinary are read one by one (:mod:`batchsora.manifest.rows.rows`), which names
+what is wrong. Both return the same rows to the byte (a test checks it).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,7 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.keys import Clash, key_of
-from batchsora.manifest.rows.rows import RowReader
-from batchsora.manifest.rows.rules import ID, PROMPT, Options
+from batchsora.manifest.rows.rows import ID, PROMPT, Options, RowReader
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec, SpecRow, beyond, hashed, spec_row
 
@@ -23,12 +22,10 @@ encoded: Callable[[str], str] = encode_basestring_ascii
 
 
 class Terms(NamedTuple):
-    """What the columns of a row say that repeat themselves.
+    """The values of a row's columns with few different values.
 
-    Attributes:
-        hashed: their part of the fingerprint.
-        kind: of price.
-        rest: what stands in a :class:`~jobs.model.spec.SpecRow` between the prompt and the cells.
+    ``hashed`` is their part of the fingerprint, ``kind`` of price, ``rest`` the fields of
+    :class:`~jobs.model.spec.SpecRow` between the prompt and the cells.
     """
 
     hashed: str
@@ -41,9 +38,7 @@ class Terms(NamedTuple):
 class ColumnReader:
     """Reads the rows of one manifest in lumps.
 
-    Args:
-        reader: of single rows; its keys and what it remembers are shared.
-        kind_of: names the price kind of a request.
+    Shares the keys of ``reader`` and what it remembers; ``kind_of`` returns a request's price kind.
     """
 
     def __init__(self, reader: RowReader, kind_of: Callable[[GenerationRequest], str]) -> None:
@@ -54,7 +49,7 @@ class ColumnReader:
         self._cells = "{" + ", ".join(f"{name}: %s" for name in names) + "}"
 
     def read(self, lump: Sequence[RawRow]) -> list[SpecRow]:
-        """Return the first rows of a lump that are ordinary, as many as can be told at once."""
+        """Return the first rows of a lump that are ordinary, as many as can be read at once."""
         reader = self._reader
         cells = [raw.cells for raw in lump]
         if set(map(len, cells)) != {reader.width}:
@@ -94,7 +89,7 @@ class ColumnReader:
         ]
 
     def _term(self, row: Sequence[str]) -> Terms | None:
-        """Parse the columns that repeat themselves; None when they are not plain."""
+        """Parse the cells with few different values; None if they are not ordinary."""
         said = tuple(self._reader.repeating(row))
         if said not in self._terms:
             if len(self._terms) == values.REMEMBERED:
@@ -122,7 +117,7 @@ class ColumnReader:
         prompts: Sequence[str],
         terms: Sequence[Terms],
     ) -> list[str]:
-        """Hand out the keys of the first rows, up to one that has none or whose key is taken."""
+        """Return the keys of the first rows, up to one without or whose key is taken."""
         taken = self._reader.keys
         if ids is not None:
             own = [key for key in takewhile(bool, ids) if key]

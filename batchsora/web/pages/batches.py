@@ -1,8 +1,10 @@
-"""The batches: all of them, and one with its money, its course, its failures and its waits."""
+"""The batches and one of them; the jobs of a batch, a page at a time, and the history of one."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,32 +12,23 @@ from starlette.routing import Route
 
 from batchsora.presentation import held
 from batchsora.presentation.event_words import event_words
+from batchsora.presentation.job_history import next_step
 from batchsora.presentation.timeline import course_of, shares, used_percent
-from batchsora.web.answers import batch_of, web_context_of
-from batchsora.web.rendering import render
-from jobs.model.states import JobState
+from batchsora.web.answers import batch_of, job_of, render, web_context_of
+from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.queries import QueryStore
-from jobs.ports.seen import BatchRow, BatchStatus
-from jobs.ports.selection import Wanted
+from jobs.ports.seen import AttemptRow, BatchRow, BatchStatus, JobRow
+from jobs.ports.selection import Filter, Wanted
 
 UNDER_WAY: Final = (JobState.SUBMITTING, JobState.PENDING, JobState.PROCESSING)
-SHOWN: Final = 12
-"""Jobs under way that the batch's page shows."""
-
-NEWEST: Final = 8
-"""Videos that the batch's page shows."""
-
-LATELY: Final = timedelta(minutes=30)
-"""The while whose pace says how long the rest takes."""
-
-EVENTS: Final = 8
-"""Events that the batch's page shows."""
-
-PARTS: Final = ("head", "summary", "failures", "now", "events")
-"""Parts of a batch's page that are asked for again when something changed."""
+SHOWN: Final = 12  # jobs under way that the batch's page shows
+NEWEST: Final = 8  # videos that the batch's page shows
+LATELY: Final = timedelta(minutes=30)  # the while whose pace says how long the rest takes
+EVENTS: Final = 8  # events that the batch's page shows
+PARTS: Final = ("head", "summary", "failures", "now", "events")  # what a page polls
 
 
-async def _list(request: Request) -> Response:
+async def _batches(request: Request) -> Response:
     web = web_context_of(request)
 
     def look() -> dict[str, Any]:
@@ -55,7 +48,7 @@ async def _list(request: Request) -> Response:
 
 
 def summary(queries: QueryStore, batch: BatchRow, now: datetime) -> dict[str, Any]:
-    """Read what the batch's page shows of it."""
+    """Return what the batch's page shows."""
     with queries.snapshot() as seen:
         status = seen.status(batch)
         failures = seen.failures(Wanted(batch.name))[:SHOWN] if status.jobs["failed"] else []
@@ -70,7 +63,7 @@ def summary(queries: QueryStore, batch: BatchRow, now: datetime) -> dict[str, An
 
 
 def _left(seen: QueryStore, status: BatchStatus, now: datetime) -> float | None:
-    """Guess how long the rest takes, from what ended lately; None where nothing tells."""
+    """Estimate how long the rest takes, from what ended lately; None where nothing did."""
     ended = seen.ended_since(status.id, now - LATELY)
     if ended is None or not status.left:
         return None
@@ -115,8 +108,96 @@ async def _course(request: Request) -> Response:
     return JSONResponse(web.kept(("course", batch.id), look, seconds=5.0))
 
 
+PAGE: Final = 50  # jobs on a page
+LONGEST_SEARCH: Final = 200
+
+
+def filter_of(query: Mapping[str, str]) -> Filter:
+    """Read from an address which jobs are meant; unknown values are ignored."""
+    states = [state for state in query.get("state", "").split(",") if state in set(JobState)]
+    kinds = [kind for kind in query.get("kind", "").split(",") if kind in set(FailureKind)]
+    campaign = query.get("campaign", "")
+    return Filter(
+        states, kinds, [campaign] if campaign else [], query.get("q", "")[:LONGEST_SEARCH]
+    )
+
+
+def address(batch_id: int, which: Filter, **more: int) -> str:
+    """Return the address of some jobs of a batch."""
+    query = {
+        "state": ",".join(which.states),
+        "kind": ",".join(which.kinds),
+        "campaign": ",".join(which.campaigns),
+        "q": which.search,
+    }
+    said = {name: value for name, value in query.items() if value}
+    said |= {name: str(value) for name, value in more.items()}
+    return f"/batches/{batch_id}/jobs" + (f"?{urlencode(said)}" if said else "")
+
+
+def number_of(query: Mapping[str, str], name: str) -> int | None:
+    """Read a number from an address; None when there is none."""
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004
+
+
+async def _jobs(request: Request) -> Response:
+    web, batch, query = web_context_of(request), batch_of(request), request.query_params
+    which = filter_of(query)
+    after, before = number_of(query, "after") or 0, number_of(query, "before")
+    key = ("jobs", batch.id, str(which), after, before)
+    page = web.kept(
+        key, lambda: web.queries.page(batch.id, which, PAGE, after=after, before=before)
+    )
+    status = web.kept(("status", batch.id), lambda: web.queries.status(batch))
+    here = {"after": after} if after and before is None else {}
+    here |= {} if before is None else {"before": before}
+    template = "_jobs.html" if "part" in query else "jobs.html"
+    return render(
+        request,
+        template,
+        batch=batch,
+        status=status,
+        page=page,
+        which=which,
+        campaigns=[*status.campaigns],  # those that money was held for, or capped
+        here=address(batch.id, which, **here),
+        address=lambda **more: address(batch.id, which, **more),
+        states=list(JobState),
+        why_held=held.words_of,
+    )
+
+
+async def _story(request: Request) -> Response:
+    web, job = web_context_of(request), job_of(request)
+    attempts = web.queries.attempts_of(job.id)
+    price = web.queries.prices().get(job.kind)
+    template = "_job.html" if "part" in request.query_params else "job.html"
+    return render(request, template, **story(job, attempts), price=price)
+
+
+def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
+    """Return what a job's history shows."""
+    why = held.words_of(job)
+    unended = job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
+    return {
+        "job": job,
+        "attempts": list(enumerate(attempts, 1)),
+        "next": next_step(job, attempts),
+        "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
+        "may_retry": not unended
+        and (job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why)),
+        "may_abandon": unended,
+        "why_held": why,
+        "may_cancel": job.state == JobState.QUEUED,
+        "in_doubt": job.state == JobState.IN_DOUBT,
+    }
+
+
 routes = [
-    Route("/", _list, name="batches"),
+    Route("/", _batches, name="batches"),
     Route("/batches/{batch:int}", _one, name="batch"),
     Route("/batches/{batch:int}/course", _course),
+    Route("/batches/{batch:int}/jobs", _jobs, name="jobs"),
+    Route("/jobs/{job:int}", _story, name="job"),
 ]

@@ -1,13 +1,19 @@
-"""The videos of a batch: a grid with a player, verdicts, redoing, a zip and a contact sheet."""
+"""The videos of a batch: a grid with a player, ratings, buying again, a zip and a contact sheet.
 
+Files, posters and thumbnails are served only if the database names them and they are there as
+recorded, and never with a type that a browser would run. Starlette's FileResponse serves ranges.
+"""
+
+import stat
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from batchsora.names import safe_name
@@ -20,24 +26,99 @@ from batchsora.web.answers import (
     done,
     job_of,
     refused,
+    render,
+    usd,
     web_context_of,
 )
-from batchsora.web.media import link_of
-from batchsora.web.pages.jobs import filter_of, number_of
-from batchsora.web.rendering import render, usd
+from batchsora.web.pages.batches import filter_of, number_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import JobState
+from jobs.ports.seen import FileRow
 from jobs.ports.selection import NONE, Filter, Shelf, Verdict
 
-PAGE: Final = 60
-"""Videos on a page."""
+FOREVER: Final = "private, max-age=31536000, immutable"
+"""What a content has once it has always: its address names an attempt, or an image by its hash."""
 
-SHEET: Final = 600
-"""Videos on a contact sheet."""
+PLACEHOLDER: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 160">'
+    '<rect width="90" height="160" fill="#8590a0"/>'
+    '<path d="M36 66v28l24-14z" fill="#fff"/></svg>'
+)
 
-CHUNK: Final = 500
-"""Jobs that are read at a time for a zip."""
+
+def artifact_of(request: Request) -> FileRow:
+    """Return the file that an address names, or raise 404; 410 if it is gone, or another one."""
+    number = request.path_params["attempt"]
+    found = web_context_of(request).store().loading.file_of(number)
+    if found is None:
+        raise HTTPException(404, "This attempt has no file.")
+    path = Path(found.path)
+    if (link := link_of(path, web_context_of(request).download)) is not None:
+        raise HTTPException(410, f"{link} is a link, which is not followed: move it away.")
+    try:
+        seen = path.lstat()
+    except OSError:
+        raise HTTPException(410, "The file is gone: 'batchsora download' gets it again.") from None
+    if not stat.S_ISREG(seen.st_mode) or seen.st_size != found.bytes:
+        raise HTTPException(410, "The file is not the one that was downloaded.")
+    return found
+
+
+def link_of(path: Path, folder: Path) -> Path | None:
+    """Return the link by which a video's file would lead elsewhere; None where there is none.
+
+    The folder of videos alone may be a link, to a larger disk.
+    """
+    for one in (path, path.parent):
+        if one != folder.absolute() and one.is_symlink():
+            return one
+    return None
+
+
+async def _video(request: Request) -> Response:
+    found = artifact_of(request)
+    name = safe_name(found.key) + ".mp4"
+    return FileResponse(
+        found.path,
+        media_type="video/mp4",
+        filename=name,
+        content_disposition_type="attachment" if "download" in request.query_params else "inline",
+        headers={"Cache-Control": FOREVER, "ETag": f'"{found.sha256}"'},
+    )
+
+
+async def _poster(request: Request) -> Response:
+    try:
+        found = artifact_of(request)
+    except HTTPException:
+        return _placeholder()
+    return _picture(await web_context_of(request).pictures.poster(Path(found.path), found.sha256))
+
+
+async def _thumb(request: Request) -> Response:
+    image = job_of(request).image or {}
+    if not image.get("path") or not image.get("sha256"):
+        return _placeholder()  # the page fetches nothing from elsewhere
+    return _picture(
+        await web_context_of(request).pictures.thumbnail(Path(image["path"]), image["sha256"])
+    )
+
+
+def _picture(path: Path | None) -> Response:
+    if path is None:
+        return _placeholder()
+    return FileResponse(path, media_type="image/jpeg", headers={"Cache-Control": FOREVER})
+
+
+def _placeholder() -> Response:
+    headers = {"Cache-Control": "no-cache"}
+    return Response(PLACEHOLDER, media_type="image/svg+xml", headers=headers)
+
+
+PAGE: Final = 60  # videos on a page
+SHEET: Final = 600  # videos on a contact sheet
+CHUNK: Final = 500  # jobs that are read at a time for a zip
 
 
 def shelf_of(query: Mapping[str, str]) -> Shelf:
@@ -52,7 +133,7 @@ def shelf_of(query: Mapping[str, str]) -> Shelf:
 
 
 def address(batch_id: int, shelf: Shelf, page: int = 1, what: str = "gallery") -> str:
-    """Write the address of some videos of a batch."""
+    """Return the address of some videos of a batch."""
     said = {
         "verdict": shelf.verdict,
         "campaign": ",".join(shelf.which.campaigns),
@@ -117,7 +198,7 @@ async def _judge(request: Request) -> Response:
 
 
 async def _ask_redo(request: Request) -> Response:
-    """Show what another attempt costs and what the budget leaves, and ask."""
+    """Ask, with what another attempt costs and what the budget leaves."""
     web, job = web_context_of(request), job_of(request)
     with web.queries.snapshot() as seen:
         cost = cost_of_jobs([job], seen.prices())
@@ -144,7 +225,7 @@ async def _redo(request: Request) -> Response:
 
 
 async def _zip(request: Request) -> Response:
-    """Stream the videos as they are on disk; nothing is packed, nothing is held in memory."""
+    """Stream the videos as they are on disk, neither compressed nor held in memory."""
     from zipstream import ZipStream  # type: ignore[import-untyped] # noqa: PLC0415 - as asked
 
     web, batch = web_context_of(request), batch_of(request)
@@ -161,7 +242,7 @@ async def _zip(request: Request) -> Response:
 
 
 def _files(web: WebContext, batch_id: int, shelf: Shelf) -> Iterable[tuple[str, Path]]:
-    """List the files that are there, each with a name of its own."""
+    """Yield the files that are there, each with a name of its own."""
     offset = 0
     while True:
         found = web.queries.videos(batch_id, shelf, CHUNK, offset)
@@ -182,6 +263,9 @@ async def _sheet(request: Request) -> Response:
 
 
 routes = [
+    Route("/files/{attempt:int}", _video),
+    Route("/posters/{attempt:int}.jpg", _poster),
+    Route("/thumbs/{job:int}.jpg", _thumb),
     Route("/batches/{batch:int}/gallery", _gallery, name="gallery"),
     Route("/batches/{batch:int}/videos.zip", _zip),
     Route("/batches/{batch:int}/contact-sheet", _sheet),

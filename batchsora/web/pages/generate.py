@@ -1,7 +1,7 @@
-"""Generating one video from a form: the command ``generate``, in a process of its own.
+"""Generating one video from a form: the command ``generate``, in a process that outlives the page.
 
-The process holds every rule that it holds in a terminal: the row and its hold before the POST, the
-caps, one runner. It outlives the page, which follows the row.
+It keeps every rule that it keeps in a terminal: the row and its hold before the POST, the caps, one
+runner. The page follows its row.
 """
 
 from collections.abc import Mapping
@@ -19,49 +19,33 @@ from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.images import LARGEST, opened
 from batchsora.usecases.generate import read_wish
 from batchsora.usecases.load import ADHOC
-from batchsora.web.answers import moved, web_context_of
-from batchsora.web.form_tokens import form_tokens_of
-from batchsora.web.launch import Started
-from batchsora.web.rendering import render, usd
+from batchsora.web.answers import moved, render, usd, web_context_of
 from batchsora.web.uploads import Form, Upload, keep, received
-from batchsora.web.web_context import WebContext
+from batchsora.web.web_context import Started, WebContext
 from jobs.model.errors import NotFoundError
 from jobs.model.ledger import batch_key
 from jobs.model.spec import JobSpec
 from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.selection import Filter
-from jobs.runtime.policy import PRICE_CEILING
+from jobs.runtime.run_context import PRICE_CEILING
 
-FIELDS: Final = ("orientation", "duration", "image", "campaign")
-"""Fields that are options of the command."""
-
+FIELDS: Final = ("orientation", "duration", "image", "campaign")  # options of the command
 LATEST: Final = 8
-MOST_SENT: Final = 500
-"""Forms that were sent and are remembered, to be followed."""
+MOST_SENT: Final = 500  # forms that were sent and are remembered, to be followed
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A form that was sent.
+    """A form that was sent."""
 
-    Attributes:
-        started: the process that buys it.
-        after: the highest number of a job before.
-        prompt: as it was understood.
-    """
-
-    started: Started
-    after: int
-    prompt: str
+    started: Started  # the process that buys it
+    after: int  # the highest number of a job before
+    prompt: str  # as it was understood
 
 
 class FormError(Exception):
-    """A field can't be used.
-
-    Attributes:
-        name: of the field.
-    """
+    """A field (``name``) can't be used."""
 
     def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
@@ -83,7 +67,7 @@ def prices(seen: QueryStore) -> dict[str, str]:
 
 
 def _beside(queries: QueryStore) -> dict[str, Any]:
-    """Read what stands beside the form: prices, the cap, the latest."""
+    """Return what is shown beside the form: prices, the cap, the latest videos."""
     with queries.snapshot() as seen:
         try:
             (batch,) = seen.batches(ADHOC)
@@ -98,16 +82,16 @@ def _beside(queries: QueryStore) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> Response:
-    return _shown(request, {}, None)
+    return _shown(request, {})
 
 
-def _shown(request: Request, given: Mapping[str, str], error: FormError | None) -> Response:
+def _shown(request: Request, given: Mapping[str, str], error: FormError | None = None) -> Response:
     web = web_context_of(request)
     return render(
         request,
         "generate.html" if error is None else "_generate_form.html",
         status_code=200 if error is None else 422,
-        once=form_tokens_of(request).token(),
+        once=web.form_tokens.token(),
         given=given,
         error=error,
         model=values.MODEL,
@@ -117,10 +101,10 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None) 
 
 
 async def _send(request: Request) -> Response:
-    web, form_tokens = web_context_of(request), form_tokens_of(request)
+    web = web_context_of(request)
     async with received(request, web.folder / "uploads", {"picture": LARGEST}) as form:
         token = form.text("once")
-        if not form_tokens.knows(token):
+        if not web.form_tokens.knows(token):
             error = FormError("prompt", "the server was restarted; send the form again")
             return _shown(request, form.fields, error)
         try:
@@ -128,11 +112,14 @@ async def _send(request: Request) -> Response:
         except FormError as error:
             return _shown(request, form.fields, error)
     # asked only now: a second click may have come while the picture was read
-    if (address := form_tokens.came(token)) is None:
+    if (address := web.form_tokens.came(token)) is None:
         sent = _start(web, words, prompt)
         address = f"/generate/{sent.started.id}"
-        _remember(request, sent)
-        form_tokens.used(token, address)
+        known: dict[str, Sent] = request.app.state.sent
+        known[sent.started.id] = sent
+        if len(known) > MOST_SENT:
+            del known[next(iter(known))]
+        web.form_tokens.used(token, address)
     return Response(status_code=204, headers={"HX-Redirect": address})
 
 
@@ -140,25 +127,13 @@ UNCAPPED: Final = "Set a budget; no single video is bought above it."
 
 
 def _cap(queries: QueryStore) -> int | None:
-    """Read the budget of single videos; None where there is none."""
+    """Return the budget of single videos; None where there is none."""
     with queries.snapshot() as seen:
         try:
             (batch,) = seen.batches(ADHOC)
         except NotFoundError:
             return None
         return seen.cap(batch_key(batch.id))
-
-
-def _sent(request: Request) -> dict[str, Sent]:
-    found: dict[str, Sent] = request.app.state.sent
-    return found
-
-
-def _remember(request: Request, sent: Sent) -> None:
-    known = _sent(request)
-    known[sent.started.id] = sent
-    if len(known) > MOST_SENT:
-        del known[next(iter(known))]
 
 
 def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
@@ -168,15 +143,7 @@ def _start(web: WebContext, words: list[str], prompt: str) -> Sent:
 
 
 def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
-    """Understand the form; gives the options of the command, and the prompt.
-
-    Args:
-        form: as it came.
-        cap: the kept one; None: the form must give one.
-
-    Raises:
-        FormError: a field can't be used.
-    """
+    """Return the options of the command and the prompt, or raise a :class:`FormError`."""
     options = {name: text for name in FIELDS if (text := form.text(name).strip())}
     picture = _picture(form.files.get("picture"))
     if picture is not None:
@@ -204,11 +171,7 @@ def _words(form: Form, cap: int | None) -> tuple[list[str], str]:
 
 
 def _picture(upload: Upload | None) -> Path | None:
-    """Keep the picture that was sent along, if it is one that the API takes.
-
-    Raises:
-        FormError: it is not.
-    """
+    """Keep the picture that was sent along; raise a :class:`FormError` if the API would not."""
     if upload is None:
         return None
     if not upload.whole:
@@ -222,9 +185,9 @@ def _picture(upload: Upload | None) -> Path | None:
 
 
 async def _follow(request: Request) -> Response:
-    """Follow a form that was sent: to its row as soon as that is more than queued."""
+    """Follow a form that was sent; go to its row once that is more than queued."""
     name, web = request.path_params["started"], web_context_of(request)
-    sent = _sent(request).get(name)
+    sent: Sent | None = request.app.state.sent.get(name)
     if sent is None:
         return Response(status_code=303, headers={"Location": "/generate"})
     job = web.queries.found_after(ADHOC, sent.after, sent.prompt)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from dataclasses import replace
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
@@ -13,21 +12,20 @@ from starlette.routing import Route
 from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.read import READERS
 from batchsora.manifest.rows.headers import SYNONYMS
+from batchsora.options import RunOptions
 from batchsora.presentation import messages
 from batchsora.presentation.cost import kind_text
 from batchsora.presentation.errors import message
 from batchsora.settings import SettingsError
+from batchsora.usecases.from_options import reading_of
 from batchsora.usecases.load import InvalidRowsError
 from batchsora.usecases.manifest_options import Source
 from batchsora.usecases.plan import price_source
-from batchsora.web.answers import done, moved, refused, web_context_of
-from batchsora.web.form_tokens import form_tokens_of
-from batchsora.web.pages import resume_batch
-from batchsora.web.picture_fields import picture_folders
+from batchsora.web.answers import done, moved, refused, render, web_context_of
 from batchsora.web.planning import (
     Chosen,
     Planned,
-    PlanOptions,
+    StartForm,
     beside,
     find_chosen,
     keep_manifest,
@@ -35,20 +33,17 @@ from batchsora.web.planning import (
     token_beside,
 )
 from batchsora.web.reading_fields import fields_of, unread_fields
-from batchsora.web.rendering import render
-from batchsora.web.starting import StartForm, hand_over, read_form, read_plan_options, started_run
+from batchsora.web.starting import hand_over, read_form, read_plan_options, started_run
 from batchsora.web.uploads import LARGEST_MANIFEST, Form, received
 from batchsora.web.web_context import WebContext
+from batchsora.web.written_fields import picture_folders
 from jobs.model.errors import EngineError
 from jobs.model.provider import ProviderError
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow
 
-CHUNK: Final = 200
-"""Problems that are shown at once; the next ones are asked for."""
-
-MOST_CAMPAIGNS: Final = 60
-"""Campaigns that can be given a cap in the form; others keep what the manifest says."""
+CHUNK: Final = 200  # problems that are shown at once; the next ones are asked for
+MOST_CAMPAIGNS: Final = 60  # campaigns with a field for a cap; others keep the manifest's
 
 
 async def _new(request: Request) -> Response:
@@ -94,11 +89,7 @@ async def _take(request: Request) -> Response:
 
 
 def _chosen(request: Request) -> Chosen:
-    """Find the manifest that an address names.
-
-    Raises:
-        HTTPException: 404, it is not there, or no longer.
-    """
+    """Return the manifest that an address names, or raise a 404."""
     found = find_chosen(web_context_of(request), request.path_params["token"])
     if found is None:
         raise HTTPException(404, "This manifest is no longer here: choose it again.")
@@ -106,7 +97,7 @@ def _chosen(request: Request) -> Chosen:
 
 
 async def _plan(request: Request) -> Response:
-    """Show a manifest: the page at once, its plan as soon as it is read."""
+    """Show a manifest: the page at once, its plan once it is read."""
     chosen, query = _chosen(request), request.query_params
     if not {"part", "figures"} & query.keys():
         return render(request, "manifest.html", chosen=chosen)
@@ -114,7 +105,7 @@ async def _plan(request: Request) -> Response:
 
 
 async def _plan_anew(request: Request) -> Response:
-    """Make the plan by what a person says now, of the batch or of how the file is read."""
+    """Plan again by what a form says about the batch or how the file is read."""
     chosen = _chosen(request)
     async with received(request, web_context_of(request).manifest_folder) as form:
         pass
@@ -122,31 +113,31 @@ async def _plan_anew(request: Request) -> Response:
 
 
 async def _planned(request: Request, chosen: Chosen, form: Form) -> Response:
-    planner, alone = planner_of(request), "figures" in request.query_params
-    plan_options = read_plan_options(form)[0]
     try:
-        plan_options = replace(
-            plan_options, said=await planner.spoken(chosen, form, plan_options.name)
-        )
-        planned = await planner.plan(chosen, plan_options)
+        start_form = await _understood(request, chosen, form)
+        planned = await planner_of(request).plan(chosen, start_form)
     except (ManifestError, EngineError, SettingsError) as error:
-        return await _refused(request, chosen, plan_options, form, error)
-    if alone:
+        return await _refused(request, chosen, form, error)
+    if "figures" in request.query_params:
         return render(request, "_plan_figures.html", alone=True, **_figures(planned))
-    return await _form(request, chosen, planned, form, plan_options)
+    return await _form(request, chosen, planned, form)
 
 
-async def _refused(
-    request: Request, chosen: Chosen, plan_options: PlanOptions, form: Form, error: Exception
-) -> Response:
-    """Show why there is no plan; with the fields that may help, in the place of all of it."""
+async def _understood(request: Request, chosen: Chosen, form: Form) -> StartForm:
+    """Read what a plan depends on from a form."""
+    options, _ = read_plan_options(form)
+    return StartForm(options, await planner_of(request).spoken(chosen, form, options.name))
+
+
+async def _refused(request: Request, chosen: Chosen, form: Form, error: Exception) -> Response:
+    """Show why there is no plan, with the fields that may help."""
     shown: dict[str, Any] = {"fields": None}
     if isinstance(error, ManifestError) and not isinstance(error, UnreadableError):
         problem = error.problem
         asked = () if problem.column is None else (problem.column,)
         told = [problem.problem, problem.remedy]
-        shown = await _fields(request, chosen, form, plan_options, asked=asked, told=told)
-    again = form_tokens_of(request).knows(form.text("token"))
+        shown = await _fields(request, chosen, form, asked=asked, told=told)
+    again = web_context_of(request).form_tokens.knows(form.text("token"))
     return render(
         request,
         "_plan_refused.html",
@@ -159,17 +150,16 @@ async def _refused(
     )
 
 
-async def _fields(
-    request: Request, chosen: Chosen, form: Form, plan_options: PlanOptions, **found: Any
-) -> dict[str, Any]:
-    """Return the fields by which a person says how a file is read."""
+async def _fields(request: Request, chosen: Chosen, form: Form, **found: Any) -> dict[str, Any]:
+    """Return the fields that say how a file is read."""
     try:
-        looked = await planner_of(request).looked(chosen, form, plan_options.name)
+        name = read_plan_options(form)[0].name
+        looked = await planner_of(request).looked(chosen, form, name)
         database = web_context_of(request).settings.database
         fields = await asyncio.to_thread(
             fields_of, looked, form, folders=lambda: picture_folders(database), **found
         )
-    except ManifestError:  # its text can't be read, or it is no table at all
+    except ManifestError:  # its text can't be read, or it is not a table
         fields = await asyncio.to_thread(unread_fields, chosen.path, form, found.get("told", ()))
     return {"fields": fields, "ours": tuple(SYNONYMS)}
 
@@ -214,18 +204,16 @@ async def _form(
     chosen: Chosen,
     planned: Planned,
     form: Form,
-    plan_options: PlanOptions,
     problems: dict[str, str] | None = None,
     notice: str = "",
 ) -> Response:
     """Show the plan with its form; with mistakes, the form alone."""
-    form_tokens, again = form_tokens_of(request), bool(problems or notice)
+    form_tokens, again = web_context_of(request).form_tokens, bool(problems or notice)
     plan = planned.plan
     fields = await _fields(
         request,
         chosen,
         form,
-        plan_options,
         taken={header: name for name, header in plan.mapped.ours},
         asked=planned.misspelt,
         told=[*plan.warnings, *{problem.remedy for problem in plan.problems}],
@@ -243,7 +231,7 @@ async def _form(
         token=token if form_tokens.knows(token) else form_tokens.token(),
         goes_on=web_context_of(request).goes_on(),
         campaigns=list(plan.campaigns)[:MOST_CAMPAIGNS],
-        usual_in_flight=PlanOptions().in_flight,
+        usual_in_flight=RunOptions().max_in_flight,
         **fields,
         chunk=CHUNK,
         after=0,
@@ -257,16 +245,12 @@ async def _form(
 async def _problems(request: Request) -> Response:
     """Show the next problems of the rows."""
     chosen, text = _chosen(request), request.query_params.get("after", "")
-    planner = planner_of(request)
     async with received(request, web_context_of(request).manifest_folder) as form:
         pass
     after = int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else 0  # noqa: PLR2004
     try:
-        plan_options = read_plan_options(form)[0]
-        plan_options = replace(
-            plan_options, said=await planner.spoken(chosen, form, plan_options.name)
-        )
-        found = await planner.problems(chosen, plan_options)
+        start_form = await _understood(request, chosen, form)
+        found = await planner_of(request).problems(chosen, start_form)
     except (ManifestError, EngineError) as error:
         return refused(error)
     return render(
@@ -281,25 +265,23 @@ async def _problems(request: Request) -> Response:
 
 
 async def _start(request: Request) -> Response:
-    """Start what a manifest asks for, at the price that its button said."""
-    web, form_tokens, chosen = (web_context_of(request), form_tokens_of(request), _chosen(request))
+    """Start a manifest, at the price on its button."""
+    web, chosen = web_context_of(request), _chosen(request)
+    form_tokens = web.form_tokens
     async with received(request, web.manifest_folder) as form:
         pass
     token = form.text("token")
     if (address := form_tokens.came(token)) is not None:
         return done("Already started.", go=address)
-    plan_options, _ = read_plan_options(form)
     try:
-        plan_options = replace(
-            plan_options, said=await planner_of(request).spoken(chosen, form, plan_options.name)
-        )
-        planned = await planner_of(request).plan(chosen, plan_options)
+        start_form = await _understood(request, chosen, form)
+        planned = await planner_of(request).plan(chosen, start_form)
     except (ManifestError, EngineError) as error:
         return refused(error)
     runs = web.goes_on()
-    read = read_form(form, planned, plan_options.said, runs=runs)
-    if read.problems:
-        return await _form(request, chosen, planned, form, plan_options, read.problems)
+    start_form, problems = read_form(form, planned, start_form.said, runs=runs)
+    if problems:
+        return await _form(request, chosen, planned, form, problems)
     notice, agreed = "", form.text("agreed")
     if agreed.rpartition("/")[2] != planned.sha256:
         notice = f"The file has changed since: {_button(planned)}. Press again to confirm."
@@ -308,15 +290,15 @@ async def _start(request: Request) -> Response:
     elif not form_tokens.knows(token):
         notice = "The server was restarted: check the form, and send it again."
     if notice:
-        return await _form(request, chosen, planned, form, plan_options, notice=notice)
+        return await _form(request, chosen, planned, form, notice=notice)
     if runs:
-        return await _hand_over(web, chosen, planned, read.start_form)
+        return await _hand_over(web, chosen, planned, start_form)
     # a second click may have come while the plan was made; from here on nothing is awaited
     if (address := form_tokens.came(token)) is None:
-        name = read.start_form.options.name or planned.plan.batch
+        name = start_form.options.name or planned.plan.batch
         address = f"/manifests/{chosen.token}/started/"
         address += started_run(
-            web, read.start_form.command(chosen.path, planned.sha256, web.download), name
+            web, start_form.command(chosen.path, planned.sha256, web.download), name
         )
         form_tokens.used(token, address)
     return done(f"Started: {_button(planned).partition(': ')[2]}.", go=address)
@@ -325,7 +307,7 @@ async def _start(request: Request) -> Response:
 async def _hand_over(
     web: WebContext, chosen: Chosen, planned: Planned, start_form: StartForm
 ) -> Response:
-    source = Source(chosen.path, start_form.said.reading(), sha256=planned.sha256)
+    source = Source(chosen.path, reading_of(start_form.said), sha256=planned.sha256)
     try:
         batch, lines = await asyncio.to_thread(hand_over, web, source, start_form)
     except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:
@@ -334,7 +316,7 @@ async def _hand_over(
 
 
 async def _started(request: Request) -> Response:
-    """Wait until a process has loaded its batch; then that has a page of its own."""
+    """Wait until a process has loaded its batch, then go to the batch's page."""
     web, chosen = web_context_of(request), _chosen(request)
     started = web.launcher.find(request.path_params["started"])
     batch = _loaded(web.queries, chosen, None if started is None else started.about)
@@ -351,7 +333,7 @@ async def _started(request: Request) -> Response:
 
 
 def _loaded(seen: QueryStore, chosen: Chosen, name: str | None) -> BatchRow | None:
-    """Find the batch that a manifest was loaded as, in whichever sheet."""
+    """Return the batch that a manifest was loaded as, from any sheet."""
     source = str(chosen.path.resolve())
     found = None if name is None else seen.find_batch(name, source)
     if found is None or found.removed_at is not None:
@@ -368,5 +350,4 @@ routes = [
     Route("/manifests/{token:str}/problems", _problems, methods=["GET", "POST"]),
     Route("/manifests/{token:str}/start", _start, methods=["POST"]),
     Route("/manifests/{token:str}/started/{started:str}", _started),
-    *resume_batch.routes,
 ]

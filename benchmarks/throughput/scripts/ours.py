@@ -13,10 +13,10 @@ from batchsora.providers.registry import kind_of
 from batchsora.usecases.run import run_batches
 from jobs.database import schema
 from jobs.model.provider import GenerationRequest
-from jobs.model.spec import JobSpec
+from jobs.model.spec import JobSpec, spec_row
 from jobs.model.states import JobState
 from jobs.services.run_outcome import Reason
-from jobs.store import Store, batches, loading
+from jobs.store import Store, incoming, loading, views
 from jobs.store.prepared import driver
 
 
@@ -24,8 +24,10 @@ def loaded(store: Store, jobs: int) -> int:
     """Load rows; gives the batch."""
     now = datetime.now(UTC)
     specs = (JobSpec(f"r{i}", False, i, GenerationRequest(**body(i))) for i in range(jobs))
-    batch = store.write(lambda c: batches.open_batch(c, "b", "b", None, ["prompt"], now))
-    store.write(lambda c: loading.load(c, batch, specs, lambda r: kind_of(r).key, now))
+    batch = store.write(lambda c: views.open_batch(c, "b", "b", None, ["prompt"], now))
+    rows = (spec_row(spec, kind_of(spec.request).key) for spec in specs)
+    store.spool(lambda c: incoming.fill(c, rows))
+    store.write(lambda c: loading.merge(c, batch, now))
     return batch
 
 

@@ -15,7 +15,7 @@ from jobs.evidence.matching import Match, Use, WantedRow
 from jobs.model.provider import GenerationPhase
 from jobs.model.states import HeldBack
 from jobs.ports.adoption import Comparison, Found, ListShown, RowsSnapshot
-from jobs.ports.doubts import OwnerJob
+from jobs.ports.seen import GenerationOwner
 from jobs.ports.selection import Sought
 
 T = TypeVar("T")
@@ -265,7 +265,7 @@ def test_a_person_names_the_generation_of_a_row(steps: Steps) -> None:
     take = steps.store.adoption.take_over_by_word
     a, b, c = steps.number("a", "b", "c")
     assert take(a, steps.shown("gen-a", "any prompt"), steps.now, 0.0) is True
-    owner = OwnerJob("a", "night")
+    owner = GenerationOwner(steps.attempts("a")[-1].id, "a", "night")
     assert take(b, steps.shown("gen-a"), steps.now, 0.0) == owner
     steps.store.control.cancel([c], steps.now)
     assert take(c, steps.shown("gen-c"), steps.now, 0.0) is False

@@ -7,11 +7,11 @@ import pytest
 from support.engine import spec
 from support.steps import KIND, PRICE, Steps
 
-from jobs.model.again import Patience, WhyNot
 from jobs.model.errors import LoadError, NotAllowedError, NotFoundError
 from jobs.model.ledger import Refunds, Scope
 from jobs.model.money import Micros
 from jobs.model.provider import Accepted, InDoubt, Rejected
+from jobs.model.retry import Patience, WhyNot
 from jobs.model.states import Blocked, FailureKind, HeldBack
 from jobs.ports.control import Replaced, Terms, TermsKept
 from jobs.ports.selection import Sought, Verdict

@@ -8,10 +8,10 @@ import pytest
 from support.engine import spec
 from support.steps import KIND, PRICE, Steps
 
-from jobs.model.again import Patience
 from jobs.model.errors import LoadError
 from jobs.model.ledger import Refunds
 from jobs.model.provider import GenerationRequest
+from jobs.model.retry import Patience
 from jobs.model.spec import JobSpec, SpecRow, spec_row
 from jobs.model.states import FailureKind, HeldBack
 from jobs.ports.control import Terms

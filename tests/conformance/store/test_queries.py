@@ -11,7 +11,7 @@ from support.steps import PRICE, Steps
 from jobs.model.errors import NotFoundError
 from jobs.model.provider import GenerationPhase
 from jobs.model.states import FailureKind, HeldBack
-from jobs.ports.figures import Bucket, Page, Part
+from jobs.ports.seen import Bucket, Page, Part
 from jobs.ports.selection import NONE, Filter, Shelf, Sought, Verdict, Wanted
 from jobs.ports.updates import Failed
 

@@ -7,16 +7,15 @@ import pytest
 from support.engine import spec
 from support.steps import PRICE, Steps
 
-from jobs.model.again import Patience, WhyNot
 from jobs.model.ledger import Refunds
 from jobs.model.provider import Generation, GenerationPhase
+from jobs.model.retry import Patience, WhyNot
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.updates import (
     ANNOUNCED,
     Completed,
     Due,
     Failed,
-    GivenUp,
     Overdue,
     Places,
     Progress,
@@ -191,8 +190,9 @@ def test_a_failure_fails_its_job_or_queues_it_again(
 
 def test_an_overdue_generation_is_paid_for_and_still_looked_at(bought: Steps) -> None:
     """Its job fails, and is a video if the generation ends as one after all."""
-    why = GivenUp(FailureKind.OVERDUE, "an hour", bought.now + MINUTE, said_state="pondering")
-    bought.end("a", Overdue(attempt(bought, "a"), why))
+    number, at = attempt(bought, "a"), bought.now + MINUTE
+    why = Overdue(number, FailureKind.OVERDUE, "an hour", at, said_state="pondering")
+    bought.end("a", why)
     job = bought.job("a")
     assert (job.state, job.error_kind, job.attempt_state) == ("failed", "overdue", "accepted")
     assert (job.said_state, job.is_unended) == ("pondering", True)
@@ -207,7 +207,7 @@ def test_an_overdue_generation_is_paid_for_and_still_looked_at(bought: Steps) ->
     # seen otherwise, the job is told why; in the same way again, nothing changes
     other = replace(why, kind=FailureKind.NO_FILE, message="no file", said_state=None)
     for _ in range(2):
-        bought.end("a", Overdue(attempt(bought, "a"), other))
+        bought.end("a", other)
         assert bought.job("a").error == "no file"
     bought.end("a", Completed(attempt(bought, "a"), URL))
     job = bought.job("a")
@@ -218,8 +218,8 @@ def test_an_overdue_generation_is_paid_for_and_still_looked_at(bought: Steps) ->
 
 def test_an_overdue_generation_that_fails_is_not_bought_again(bought: Steps) -> None:
     """Although its failure would be: the job was given up for this run."""
-    why = GivenUp(FailureKind.OVERDUE, "an hour", bought.now)
-    bought.end("a", Overdue(attempt(bought, "a"), why))
+    number = attempt(bought, "a")
+    bought.end("a", Overdue(number, FailureKind.OVERDUE, "an hour", bought.now))
     bought.end("a", Failed(attempt(bought, "a"), FailureKind.SYSTEM, "broken", MINUTE))
     job = bought.job("a")
     assert (job.state, job.error_kind, job.error) == ("failed", "system", "broken")
@@ -243,11 +243,10 @@ def test_what_has_ended_meanwhile_does_not_move_again(bought: Steps) -> None:
     """Each second end is passed over: money, state and words stay as the first left them."""
     number = bought.end("a")
     before, kept = bought.job("a"), bought.attempts("a")
-    why = GivenUp(FailureKind.OVERDUE, "an hour", bought.now)
     for end in (
         Completed(number, "http://videos/other.mp4"),
         Failed(number, FailureKind.SYSTEM, "broken", MINUTE),
-        Overdue(number, why),
+        Overdue(number, FailureKind.OVERDUE, "an hour", bought.now),
         Completed(10**6, URL),
         Failed(10**6, FailureKind.SYSTEM, "broken", None),
     ):

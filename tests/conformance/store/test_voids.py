@@ -9,7 +9,7 @@ from support.steps import PRICE, Steps
 from jobs.evidence.account_list import Reading
 from jobs.evidence.suspects import WATCHED, Appeared, Settlement
 from jobs.model.provider import InDoubt
-from jobs.ports.doubts import OwnerJob
+from jobs.ports.seen import GenerationOwner
 
 MINUTE = timedelta(minutes=1)
 
@@ -121,7 +121,7 @@ def test_a_person_says_which_generation_it_is(lost: Steps) -> None:
     a, b = attempt(lost, "a"), attempt(lost, "b")
     doubts = lost.store.doubts
     assert doubts.adopt(a, "gen-x", lost.now) is True
-    owner = OwnerJob("a", "night")
+    owner = GenerationOwner(a, "a", "night")
     assert doubts.owner_of("gen-x") == owner
     assert doubts.adopt(b, "gen-x", lost.now) == owner
     assert doubts.adopt(a, "gen-y", lost.now) is False

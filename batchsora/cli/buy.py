@@ -1,16 +1,18 @@
-"""``batchsora plan``: what would run."""
+"""The commands that buy: ``plan``, ``run``, ``generate``, and ``wait``."""
 
 import shutil
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchsora.cli.common import Cli
-from batchsora.cli.flags import Grouped, options
-from batchsora.cli.global_options import global_options
+from batchsora.cli.configured import caps_said
+from batchsora.cli.flags import Grouped, global_options, options
+from batchsora.cli.picking import jobs_argument
 from batchsora.cli.text import Painted
 from batchsora.options import ReadingOptions, RunOptions
 
@@ -18,6 +20,40 @@ if TYPE_CHECKING:
     from batchsora.settings import Settings
     from batchsora.usecases.plan import Plan
     from jobs.ports.loading import StagedRow
+    from jobs.ports.seen import JobRow
+
+
+@click.command("run", cls=Grouped, short_help="Buy and download a manifest's videos, or resume.")
+@click.argument("manifest", required=False, type=click.Path(path_type=Path))
+@options(RunOptions, "run")
+@options(ReadingOptions, "run", into="reading")
+@global_options
+def run_command(
+    cli: Cli, /, manifest: Path | None, options: RunOptions, reading: ReadingOptions
+) -> int:
+    """Load MANIFEST if given, then submit, poll and download until nothing is left.
+
+    Run it again to resume. Budgets are kept with the batch; a flag replaces them.
+
+    \b
+    Examples:
+      batchsora run prompts.csv --budget 6.00
+      batchsora run prompts.csv --sandbox
+      batchsora run                      (resumes every unfinished batch)
+    """
+    from batchsora.usecases.from_options import source_of
+    from batchsora.usecases.start import StartRequest, start
+    from batchsora.usecases.user_interface import Context
+
+    if manifest is not None and options.batch is not None:
+        raise click.UsageError("use MANIFEST or --batch, not both")
+    settings = cli.settings(sandbox=options.sandbox)
+    request = StartRequest(
+        None if manifest is None else source_of(manifest, reading, options.manifest_sha256),
+        options,
+        caps_said(click.get_current_context(), options),
+    )
+    return int(start(request, Context(settings, cli.deps, cli)))
 
 
 @click.command("plan", cls=Grouped, short_help="Show what a manifest would buy, and what it costs.")
@@ -25,8 +61,7 @@ if TYPE_CHECKING:
 @options(RunOptions, "plan")
 @options(ReadingOptions, "plan", into="reading")
 @global_options
-@click.pass_obj
-def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOptions) -> int:
+def plan_command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOptions) -> int:
     """Show what MANIFEST would buy: rows, errors, cost, time, balance. Nothing is written or paid.
 
     Works without token, network and database. Ends with 2 when a row is invalid, or where
@@ -77,7 +112,7 @@ def command(cli: Cli, /, manifest: Path, options: RunOptions, reading: ReadingOp
 
 
 def _ask_balance(plan: "Plan", settings: "Settings") -> None:
-    """Add the balance, or a warning why it is not there."""
+    """Add the balance, or a warning why it is unknown."""
     from batchsora.composition.session import endpoint, read_balance
     from batchsora.settings import SettingsError
     from jobs.model.provider import ProviderError
@@ -90,10 +125,9 @@ def _ask_balance(plan: "Plan", settings: "Settings") -> None:
 
 
 def _lines(plan: "Plan") -> Iterator[str]:
-    """Lay a plan out for people."""
-    from batchsora.cli.table import Column, table
-    from batchsora.cli.text import clean, folded
+    from batchsora.cli.text import Column, folded, table
     from batchsora.presentation.cost import kind_text
+    from batchsora.presentation.terminal_text import clean
     from batchsora.usecases.plan import price_source
 
     wrong = len({problem.row for problem in plan.problems})
@@ -178,16 +212,17 @@ def _money(plan: "Plan") -> Iterator[str]:
     if plan.picked is not None:
         cost = plan.cost(plan.picked.open).text
         yield f"picked    {plan.picked.jobs} of them, for {cost}"
-    yield from _list(plan)
+    yield from _account_list(plan)
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"budget    {_usd(plan.cap, 'none')}{used}"
     yield f"balance   {_usd(plan.balance, 'unknown')}"
-    together = plan.options.max_in_flight
-    yield f"time      about {_time_text(plan.seconds)}, with {together} in flight"
+    hours, minutes = divmod(round(plan.seconds / 60), 60)
+    time = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    yield f"time      about {time}, with {plan.options.max_in_flight} in flight"
 
 
-def _list(plan: "Plan") -> Iterator[str]:
-    """Return what of the account's list a run looks at, and a plan does not."""
+def _account_list(plan: "Plan") -> Iterator[str]:
+    """Return what a run checks in the account's list, and a plan does not."""
     from jobs.model.states import HeldBack
 
     if plan.to_buy:
@@ -208,8 +243,7 @@ def _sample(job: "StagedRow") -> list[str]:
     return [job.key, f"{asked.duration} s", asked.orientation, image + cut]
 
 
-LONGEST_SHOWN = 160
-"""Characters of a prompt that a plan shows."""
+LONGEST_SHOWN = 160  # characters of a prompt that a plan shows
 
 
 def _usd(micros: int | None, otherwise: str = "-") -> str:
@@ -218,6 +252,99 @@ def _usd(micros: int | None, otherwise: str = "-") -> str:
     return otherwise if micros is None else f"${usd_text(micros)}"
 
 
-def _time_text(seconds: float) -> str:
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+@click.command(
+    "generate", cls=Grouped, short_help="Buy one video: submit, and wait for it with --wait."
+)
+@click.argument("prompt")
+@click.option("--image", help="Start image: a path, a URL or a data URI.")
+@click.option("--orientation", help="9:16 (portrait) or 16:9 (landscape).  [default: 9:16]")
+@click.option("--duration", help="Seconds: 10 or 15.  [default: 10]")
+@click.option("--campaign", help="Campaign whose budget it counts in.")
+@click.option(
+    "--callback-url", metavar="URL", help="URL that the API calls when the video has ended."
+)
+@click.option("--wait", is_flag=True, help="Wait for the video, with progress.")
+@click.option("--again", is_flag=True, help="Buy it even if the same video is under way.")
+@options(RunOptions, "generate")
+@global_options
+def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any) -> int:
+    """Buy one video of PROMPT. It becomes a row of the batch 'adhoc', as safe as any other.
+
+    If a run is active in another terminal, that run buys it; without --wait this command then ends
+    with 0 as soon as the run has taken it over. If that run takes no new jobs (it is starting, or
+    downloads its last files), this command waits for it: without --wait, for a minute. A video that
+    does not fit into a budget is not bought later either.
+
+    Without a budget (--budget is kept for later videos) it asks first; without a terminal it needs
+    --budget or --yes.
+
+    \b
+    Examples:
+      batchsora generate "a sunset over the sea" --wait --budget 5
+      batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
+    """
+    from batchsora.presentation.json_shapes import job_json
+    from batchsora.usecases.generate import OPTIONS, GenerateRequest, generate
+    from batchsora.usecases.user_interface import Context
+
+    request = GenerateRequest(
+        prompt=prompt,
+        options={name: flags[name] for name in OPTIONS if flags[name] is not None},
+        run=replace(options, no_download=options.download is None),
+        caps=caps_said(click.get_current_context(), options),
+        wait=flags["wait"] or options.download is not None,
+        again=flags["again"],
+    )
+    settings = cli.settings(sandbox=options.sandbox)
+    code, job = generate(request, Context(settings, cli.deps, cli))
+    cli.result(job_json(job), lambda: line(job))
+    return int(code)
+
+
+def line(job: "JobRow", *, batch: bool = False) -> str:
+    """Return how a job ended and what to type next, which names its batch too with ``batch``."""
+    from batchsora.presentation.job_history import next_step
+    from batchsora.presentation.json_shapes import near
+    from batchsora.presentation.terminal_text import state_text
+    from jobs.model.money import usd_text
+
+    said = f"{job.key}: {state_text(job.state)}"
+    if job.charged_micros:
+        said += f", ${usd_text(job.charged_micros)}"
+    if job.generation_id:
+        said += f", generation {job.generation_id}"
+    if job.error:
+        said += f" ({job.error_kind}: {job.error})"
+    if job.sha256 and job.file:
+        return f"{said}\n  {near(job.file)}"
+    if job.video_url:
+        said += f"\n  {job.video_url}"
+    step = next_step(job, batch=batch)
+    return said if step is None else f"{said}\n  {step}"
+
+
+@click.command("wait", short_help="Wait until jobs are finished; buy nothing.")
+@jobs_argument
+@options(RunOptions, "wait")
+@global_options
+def wait_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
+    """Wait for each JOB, or for all jobs that are under way. Nothing is bought.
+
+    \b
+    Examples:
+      batchsora wait
+      batchsora wait sunset-03 --download films
+    """
+    from batchsora.presentation.json_shapes import job_json
+    from batchsora.usecases.user_interface import Context
+    from batchsora.usecases.wait import wait
+
+    settings = cli.settings(sandbox=options.sandbox)
+    looking = replace(options, no_download=options.download is None)
+    # only with the name of a job is its batch known to be the only one
+    named = options.batch is not None or not job
+    code, found = wait(job, looking, Context(settings, cli.deps, cli))
+    cli.result(
+        [job_json(one) for one in found], lambda: "\n".join(line(one, batch=named) for one in found)
+    )
+    return int(code)
