@@ -200,21 +200,15 @@ class Manifest:
                             yield (item,)
                         else:
                             yield (spec_row(item, kind_of(item.request)),)
-            self._note(watch)
+            found = watch.warnings(str(self.path), self._table.headers, self._table.header_row)
+            # columns whose headers say it already are left out
+            said = self._meaning.suspicious
+            self.lookalikes[:] = [one for one in found if one.column not in said]
             self.notes[:0] = pictures.elsewhere
             if self._pictures_in is not None:
                 self.notes[:0] = self._pictures_in.notes
 
         return self._bounded(chain.from_iterable(lumps()))
-
-    def _note(self, watch: Lookalikes) -> None:
-        """Keep what was found about columns by their cells, unless their headers show it."""
-        said, table = self._meaning.suspicious, self._table
-        self.lookalikes[:] = [
-            found
-            for found in watch.warnings(str(self.path), table.headers, table.header_row)
-            if found.column not in said
-        ]
 
     def named_rows(self) -> Iterator[JobSpec]:
         """Read the row of each key, in the file's order, without looking at pictures.

@@ -123,7 +123,9 @@ def annotate(
         styles = None if styles_root is None else Styles(styles_root)
         root = part(package, name)
         links = Links(package, name, root)
-        edit = _Edit(root, styles, links, since_1904=_since_1904(part(package, book)))
+        settings = part(package, book).find(tag("workbookPr"))
+        said = "0" if settings is None else settings.get("date1904", "0")
+        edit = _Edit(root, styles, links, since_1904=said.lower() in ("1", "true"))
         written = edit.write(header_row, results, failed, columns)
         changed = {name: root} | links.changed()
         changed |= calculated_when_opened(package, book, root, sheet, written)
@@ -139,11 +141,6 @@ def annotate(
         if any(part_name.startswith("_xmlsignatures") for part_name in package.namelist()):
             notes.append("the workbook was signed; the copy's signature is no longer valid")
         return notes + edit.notes + links.notes
-
-
-def _since_1904(book: etree._Element) -> bool:
-    settings = book.find(tag("workbookPr"))
-    return settings is not None and settings.get("date1904", "0").lower() in ("1", "true")
 
 
 def _copy(

@@ -1,4 +1,4 @@
-"""Batches: which there are, and where each stands, from counts that are kept."""
+"""Batches: which there are, and how far each is, from counts that are kept."""
 
 from collections.abc import Collection
 from sqlite3 import Connection

@@ -69,10 +69,15 @@ ORDERS: Final[Mapping[str, str]] = {
 """What jobs can be sorted by; amounts and times from the highest on."""
 
 
-def _where(wanted: Wanted) -> Where:
-    """Return in SQL which jobs are meant."""
+def _where(connection: Connection, wanted: Wanted) -> Where:
+    """Return in SQL which jobs are meant.
+
+    Raises:
+        NotFoundError: there is no batch of that name.
+    """
     where = Where("batch.removed_at IS NULL")
     if wanted.batch is not None:
+        find_batches(connection, wanted.batch)
         where.add("batch.name = :batch", batch=wanted.batch)
     if wanted.states:
         where.one_of("job.state", wanted.states)
@@ -99,38 +104,14 @@ def narrow(where: Where, which: Wanted | Filter) -> None:
 def each_job(
     connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
 ) -> Iterator[JobRow]:
-    """Stream jobs with their last attempt and file.
-
-    Args:
-        connection: SQLite's own; what is not read yet holds its snapshot.
-        wanted: which.
-        order: one of :data:`ORDERS`.
-
-    Raises:
-        NotFoundError: there is no batch of that name.
-    """
-    if wanted.batch is not None:
-        find_batches(connection, wanted.batch)
-    where = _where(wanted)
+    """Stream jobs, in one of :data:`ORDERS`; what is not read yet holds its snapshot."""
+    where = _where(connection, wanted)
     yield from _JOB.each(connection, f"{_FROM} {where} ORDER BY {ORDERS[order]}", where.values)
 
 
-def list_jobs(
-    connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
-) -> list[JobRow]:
-    """List jobs as :func:`each_job`."""
-    return list(each_job(connection, wanted, order))
-
-
 def failures(connection: Connection, wanted: Wanted) -> list[FailureGroup]:
-    """Group failed jobs by kind and words, the most frequent first, each with the first's key.
-
-    Raises:
-        NotFoundError: there is no batch of that name.
-    """
-    if wanted.batch is not None:
-        find_batches(connection, wanted.batch)
-    where = _where(wanted)
+    """Group failed jobs by kind and words, the most frequent first, each with the first's key."""
+    where = _where(connection, wanted)
     where.add("job.state = 'failed'")
     rest = f"""
         FROM job JOIN batch ON batch.id = job.batch_id {where}

@@ -13,7 +13,7 @@ from ..model.errors import unusable
 from ..ports.seen import JobRow
 from ..ports.selection import EVERYTHING, Wanted
 from .batches import account, batch_status, find_batches, prices, statuses
-from .jobs import attempts_of, each_job, failures, find_job, list_jobs, numbered
+from .jobs import attempts_of, each_job, failures, find_job, numbered
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,11 +32,7 @@ def asks(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[
 
 
 class Lists:
-    """Answers the part of :class:`jobs.ports.queries.QueryStore` that plain SQL answers.
-
-    Args:
-        begin: opens a snapshot, and gives SQLite's own connection to ask on.
-    """
+    """Answers the part of :class:`jobs.ports.queries.QueryStore` that plain SQL answers."""
 
     def __init__(self, begin: Begin) -> None:
         self._begin = begin
@@ -52,11 +48,15 @@ class Lists:
     batches = asks(find_batches)
     status = asks(batch_status)
     statuses = asks(statuses)
-    jobs = asks(list_jobs)
     failures = asks(failures)
     job = asks(find_job)
     numbered = asks(numbered)
     attempts_of = asks(attempts_of)
+
+    def jobs(self, wanted: Wanted = EVERYTHING, order: str = "row") -> list[JobRow]:
+        """List jobs in an order."""
+        with self._begin() as connection:
+            return list(each_job(connection, wanted, order))
 
     def each_job(self, wanted: Wanted = EVERYTHING) -> Iterator[JobRow]:
         """Stream jobs in the order of their rows."""

@@ -33,9 +33,9 @@ class Select(Generic[T]):
     """A question whose rows become values of one kind.
 
     Args:
-        kind: a dataclass with slots, which nothing but its fields makes; each is a column.
-        table: that has the columns which ``others`` does not name.
-        others: what gives the other fields, in SQL.
+        kind: a dataclass with slots, without an initializer of its own; each field is a column.
+        table: has the columns that ``others`` does not name.
+        others: fields in SQL.
     """
 
     def __init__(self, kind: type[T], table: str, others: Mapping[str, str] | None = None) -> None:
@@ -46,13 +46,7 @@ class Select(Generic[T]):
         self.select = f"SELECT {', '.join(columns)}"
 
     def all(self, connection: Connection, rest: str, values: Mapping[str, Any]) -> list[T]:
-        """Read all rows.
-
-        Args:
-            connection: SQLite's own.
-            rest: of the statement, from FROM on.
-            values: its named parameters.
-        """
+        """Read all rows; ``rest`` is the statement from FROM on."""
         return self._made(connection.execute(f"{self.select} {rest}", values))
 
     def each(self, connection: Connection, rest: str, values: Mapping[str, Any]) -> Iterator[T]:
@@ -108,7 +102,7 @@ class Where:
         self._conditions.append(f"{column} IN ({', '.join(f':{name}' for name in names)})")
 
     def search(self, words: str, *columns: str) -> None:
-        """Add that each word stands in one of some columns, in any case."""
+        """Add that each word is in one of some columns, in any case."""
         for word in words.split():
             name = f"v{len(self.values)}"
             for sign in ("/", "%", "_"):

@@ -21,10 +21,9 @@ from ..model.ledger import ACCOUNT_KEY, Scope, day_key
 from ..model.money import usd_text
 from ..model.pricing import Known
 from ..ports.account import AccountStore, BalanceRead, Listed, Ownership
-from ..ports.seen import PriceRow
 from . import doubts, quiet, shown
 from .bound import Bound, commits, reads
-from .prepared import Prepared
+from .prepared import Prepared, columns_from
 from .records import AccountRow, AttemptRow
 from .rows import budgets_of, ensure_budget, load_budget
 
@@ -125,12 +124,10 @@ def balance_covers_holds(connection: Connection) -> bool:
     The minimum balance is left out: it is ours, and the provider knows nothing of it.
     """
     account = load_budget(connection, ACCOUNT_KEY)
-    if account.cap is None:
-        return False
-    return bool(account.cap + _FLOOR.scalar(connection) >= account.charged + account.held)
+    floor = read_account(connection).floor_micros
+    return account.cap is not None and account.cap + floor >= account.charged + account.held
 
 
-_FLOOR = Prepared(select(ACCOUNT.c.floor_micros))
 _NOW = bindparam("now", type_=ACCOUNT.c.balance_at.type)
 _KEEP_BALANCE = Prepared(
     update(ACCOUNT).values(balance_micros=bindparam("balance"), balance_at=_NOW)
@@ -154,7 +151,7 @@ def record_balance(connection: Connection, read: BalanceRead) -> bool:
     when the reading began, plus the reading, less the minimum balance.
     """
     balance, mark, now = read.balance, read.mark, read.at
-    floor = _FLOOR.scalar(connection)
+    floor = read_account(connection).floor_micros
     _KEEP_BALANCE.run(connection, balance=balance, now=now)
     _KEEP_FIRST_BALANCE.run(connection, balance=balance, now=now, mark=mark)
     set_cap(connection, ACCOUNT_KEY, mark + balance - floor)
@@ -167,28 +164,33 @@ def record_balance(connection: Connection, read: BalanceRead) -> bool:
     return charged == mark and not unsettled.open
 
 
-_LIST_LAG = Prepared(select(ACCOUNT.c.list_lag))
-
-
 def list_lag(connection: Connection) -> float | None:
     """Read how long the account's list took to show an acceptance at most, in seconds."""
-    lag: float | None = _LIST_LAG.scalar(connection)
-    return lag
+    return read_account(connection).list_lag
 
 
 def announce_prices(connection: Connection, announced: Mapping[str, int], now: datetime) -> None:
     """Keep announced prices, in micros by kind, if none was learned or set."""
+    rows = connection.execute(select(PRICE.c.kind, PRICE.c.source, PRICE.c.last_micros))
+    known = {kind: (source, last) for kind, source, last in rows}
     for kind, micros in announced.items():
-        row = price_of(connection, kind)
-        if row is None or (row.source == "configured" and row.last_micros != micros):
-            known = {"last_micros": micros, "highest_micros": micros, "seen_at": now}
-            _put_price(connection, kind, "configured", known)
+        source, last = known.get(kind, ("configured", None))
+        if source == "configured" and last != micros:
+            found = {"last_micros": micros, "highest_micros": micros, "seen_at": now}
+            _put_price(connection, kind, "configured", found)
 
 
-_PRICE = Prepared(select(PRICE).where(PRICE.c.kind == bindparam("kind")), PriceRow)
+_KNOWN = {
+    "last": PRICE.c.last_micros,
+    "highest": PRICE.c.highest_micros,
+    "odd": PRICE.c.odd_micros,
+}
+_PRICE = Prepared(
+    select(*columns_from(PRICE, Known, **_KNOWN)).where(PRICE.c.kind == bindparam("kind")), Known
+)
 
 
-def price_of(connection: Connection, kind: str) -> PriceRow | None:
+def price_of(connection: Connection, kind: str) -> Known | None:
     """Read what is known of a kind's price; None when nothing is."""
     return _PRICE.first(connection, kind=kind)
 
@@ -252,29 +254,25 @@ def reset_day(connection: Connection, now: datetime) -> list[str]:
     return gone
 
 
-def known_of(row: PriceRow) -> Known:
-    """Read a row of the price table."""
-    return Known(row.last_micros, row.highest_micros, row.seen_at, row.odd_micros, row.odd_at)
+def hold_of(known: Known | None, limit: int | None, ceiling: int) -> int | None:
+    """Return what to hold for one submission of a kind, in micros; None if it may not be bought.
 
-
-def hold_of(known: PriceRow | None, limit: int | None, ceiling: int) -> int | None:
-    """Return what to hold for one submission of a kind; None if it may not be bought.
-
-    Args:
-        limit: the batch's highest price for one video, in micros; None if there is none.
-        ceiling: micros to hold for a kind without a known price.
+    ``limit`` is the batch's highest price for one video, ``ceiling`` what a kind without a known
+    price holds.
     """
     if known is None:
         price = ceiling if limit is None else limit
         return None if limit == 0 else price
-    highest = known.highest_micros
-    return None if limit is not None and highest > limit else highest
+    return None if limit is not None and known.highest > limit else known.highest
 
 
 def learn_price(connection: Connection, attempt: AttemptRow, price: int, now: datetime) -> None:
     """Learn from the price in an answer, in micros, above 0."""
     kind = attempt.kind
-    known = _known_before(attempt)
+    last, highest, seen_at = attempt.last_micros, attempt.highest_micros, attempt.price_seen_at
+    known = None
+    if last is not None and highest is not None and seen_at is not None:
+        known = Known(last, highest, seen_at, attempt.odd_micros, attempt.odd_at)
     found = pricing.learn(known, price, now)
     if known is None and found is not None:
         connection.execute(PRICE.insert().values(kind=kind, source="learned", **_values(found)))
@@ -292,14 +290,6 @@ def learn_price(connection: Connection, attempt: AttemptRow, price: int, now: da
         values |= {"source": "learned", "seen_at": now}  # what was announced or set is confirmed
     if values:
         connection.execute(update(PRICE).where(PRICE.c.kind == kind).values(values))
-
-
-def _known_before(attempt: AttemptRow) -> Known | None:
-    """Return what is known of the price of an attempt's kind; None if nothing is."""
-    last, highest, seen_at = attempt.last_micros, attempt.highest_micros, attempt.price_seen_at
-    if last is None or highest is None or seen_at is None:
-        return None
-    return Known(last, highest, seen_at, attempt.odd_micros, attempt.odd_at)
 
 
 def _values(known: Known) -> dict[str, Any]:

@@ -8,26 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    bindparam,
-    func,
-    not_,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, or_, select, text
 
 from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.ledger import Budget, Scope, keys_of, without_room
+from ..model.pricing import Known
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
 from ..ports.purchases import Claim, Claimed, ClaimTerms
-from ..ports.seen import PriceRow
 from . import accounts, handing, holding, others
 from .latecomers import regain
 from .prepared import Prepared, columns_from, read
@@ -64,9 +54,9 @@ class HoldLedger:
         self._connection = connection
         self._budgets: dict[str, Budget] = {}
         self._held: Counter[str] = Counter()
-        self._prices: dict[str, PriceRow | None] = {}
+        self._prices: dict[str, Known | None] = {}
 
-    def price_of(self, kind: str) -> PriceRow | None:
+    def price_of(self, kind: str) -> Known | None:
         """Read what is known of a kind's price; None when nothing is."""
         if kind not in self._prices:
             self._prices[kind] = accounts.price_of(self._connection, kind)
@@ -312,7 +302,7 @@ class _Picker:
         if hold is None:
             self._close(None, kind, Blocked.PRICE)
             return None, False
-        if known is not None and not accounts.known_of(known).is_questioned:
+        if known is not None and not known.is_questioned:
             return hold, False
         if _ASKING.first(self._connection, kind=kind) is not None:
             self._close(None, kind, Blocked.LEARNING)

@@ -9,15 +9,7 @@ from sqlalchemy import Connection, select
 
 from ..database.tables import BATCH, JOB, QUEUED
 from ..model.errors import NoSuchCampaignError
-from ..model.ledger import (
-    ACCOUNT_KEY,
-    Refunds,
-    Scope,
-    batch_key,
-    campaign_key,
-    day_key,
-    keys_of,
-)
+from ..model.ledger import ACCOUNT_KEY, Scope, batch_key, campaign_key, day_key, keys_of
 from ..model.retry import Patience
 from ..model.states import FOUND, Blocked, HeldBack
 from ..ports.control import (
@@ -66,15 +58,11 @@ _LIKE: Final = Prepared(
 
 
 def in_the_way(connection: Connection, job_ids: Sequence[int], now: datetime, ceiling: int) -> Room:
-    """Find what batches, campaigns and the day have in the way of jobs, before anybody waits.
+    """Find what stops jobs in their batches, campaigns and the day, before anybody waits.
 
     The balance is left out: what is known of it is as old as the runner's last reading, and the
     runner may wait for money. So is what passes without action, and what jobs take from each other.
-
-    Args:
-        job_ids: of jobs; one that has left the queue has room.
-        now: decides which day's budget counts.
-        ceiling: micros to hold for a kind without a known price.
+    A job that has left the queue has room. ``ceiling`` is what a kind without a known price holds.
     """
     ledger, day = HoldLedger(connection), accounts.current_day(connection, now)
     found = _LIKE.all(connection, jobs=as_list(job_ids))
@@ -179,24 +167,16 @@ def keep_terms(connection: Connection, batch_id: int, said: Terms, now: datetime
         change(connection, BATCH, batch_id, max_price_micros=terms.max_price)
     if terms.floor is not None:
         accounts.keep(connection, floor_micros=terms.floor)
-    return TermsKept(replaced, passed_over, _refunds(connection, batch_id, terms))
-
-
-def _refunds(connection: Connection, batch_id: int, terms: Terms) -> Refunds | None:
-    if terms.refunds is None:
-        return None
-    before = steering.set_refunds(connection, batch_id, terms.refunds)
-    return None if before is terms.refunds else before
+    before = None
+    if terms.refunds is not None:
+        before = steering.set_refunds(connection, batch_id, terms.refunds)
+    return TermsKept(replaced, passed_over, None if before is terms.refunds else before)
 
 
 def _begin_with(
     connection: Connection, batch_id: int, terms: Terms, now: datetime
 ) -> tuple[Terms, Mapping[str, int]]:
-    """Apply initial values where nothing is set now and nothing is kept.
-
-    Returns:
-        The terms, and the kept values that differ from the initial ones.
-    """
+    """Apply initial values where nothing is set or kept; return the terms, and what differs."""
     passed_over: dict[str, int] = {}
     counts: dict[str, Any] = {}
     for name, micros in terms.begin.items():
@@ -209,14 +189,15 @@ def _begin_with(
 
 
 def _kept(connection: Connection, batch_id: int, name: str, now: datetime) -> int | None:
-    """Read a cap as an earlier run left it."""
     match name:
         case "batch":
             return accounts.cap(connection, batch_key(batch_id))
         case "day":
             return accounts.cap(connection, day_key(accounts.current_day(connection, now)))
         case "max_price":
-            return steering.max_price(connection, batch_id)
+            price = select(BATCH.c.max_price_micros).where(BATCH.c.id == batch_id)
+            kept: int | None = connection.execute(price).scalar_one()
+            return kept
     return accounts.read_account(connection).floor_micros or None
 
 

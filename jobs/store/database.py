@@ -41,11 +41,7 @@ LARGEST_WAL: Final = 32 * 1024**2
 
 @lru_cache(maxsize=8)
 def _engine(path: Path, pragma: str) -> Engine:
-    """Make the engine of a file, pool-less: the store itself keeps its connections open.
-
-    It is kept for the next store of the same file, because the statements that were compiled once
-    are kept with it.
-    """
+    """Make the engine of a file, kept for its next store: compiled statements are kept with it."""
     return create_engine(
         "sqlite://",
         creator=lambda: _open(path, pragma),
@@ -74,7 +70,7 @@ class Store:
             COMMIT: tests check their invariants there.
 
     Raises:
-        DatabaseUnusableError: the file system does not let us.
+        DatabaseFaultError: the file system does not let us.
     """
 
     control: ControlStore
@@ -115,7 +111,8 @@ class Store:
         """Run work in a transaction of its own, durable on return.
 
         Raises:
-            DatabaseUnusableError: it can't be written, or lies on a network drive.
+            DatabaseFaultError: it can't be written (read-only, disk full, locked for long, on a
+                network drive); nothing was kept.
         """
         if not self._may_write:  # a reader, which only looks, is let in
             refuse_network_drive(self.path)
@@ -129,8 +126,15 @@ class Store:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with in_words(self.path, "read"), self._snapshot() as connection:
-            yield connection
+        with in_words(self.path, "read"):
+            driver(self._reader).execute("BEGIN")
+            try:
+                yield self._reader
+            finally:
+                # after an error SQLite may have ended it; after Ctrl-C the connection is gone
+                if not self._reader.invalidated and self._reader.connection.in_transaction:
+                    driver(self._reader).execute("COMMIT")
+                self._reader.rollback()  # SQLAlchemy's own idea of a transaction
 
     def change_mark(self) -> int:
         """Return a number that differs after any commit that changed something, by anybody."""
@@ -145,26 +149,12 @@ class Store:
         """Make the tables in no time, as the migrations would: in a file that is thrown away."""
         self.write(JOB.metadata.create_all)
 
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        driver(self._reader).execute("BEGIN")
-        try:
-            yield self._reader
-        finally:
-            # after an error SQLite may have ended it by itself; after Ctrl-C the connection is gone
-            if not self._reader.invalidated and self._reader.connection.in_transaction:
-                driver(self._reader).execute("COMMIT")
-            self._reader.rollback()  # SQLAlchemy's own idea of a transaction
-
     def change_of_file(self) -> Lost | None:
         """Return what became of the file since it was opened; None when it is still there."""
         return self._opened.change()
 
     def rescue(self, suffix: str) -> Path:
-        """Copy what was written into a file that is no longer there to a new one beside its name.
-
-        Args:
-            suffix: what to append to the name; an existing file is never overwritten.
+        """Copy what was written into a file that is gone to a new one: its name with a suffix.
 
         Raises:
             OSError, sqlite3.Error: it can't be written there.

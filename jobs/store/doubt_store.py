@@ -43,7 +43,7 @@ def _keep_lag(
 def _of_job(connection: Connection, job_id: int) -> JobsDoubt:
     last = views.attempts_of(connection, job_id)[-1]
     return JobsDoubt(
-        doubts.suspect_of_job(connection, job_id),
+        doubts.LAST_OF_JOB.one(connection, job=job_id),
         doubts.clock_offset(connection, last.id),
         last.doubt_clock,
         last.send_before,

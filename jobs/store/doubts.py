@@ -72,7 +72,7 @@ _BY_ID = text("+attempt.id")
 """An order that SQLite sorts: it would read the whole table in it rather than a small index."""
 
 _DOUBTS = Prepared(_suspect(null()).where(UNSETTLED).order_by(_BY_ID), SuspectAttempt)
-_OF_JOB = Prepared(
+LAST_OF_JOB = Prepared(
     _suspect(null())
     .where(ATTEMPT.c.job_id == bindparam("job"))
     .order_by(ATTEMPT.c.id.desc())
@@ -101,11 +101,6 @@ def suspects(connection: Connection, watched_since: datetime) -> list[SuspectAtt
 def waiting(connection: Connection) -> dict[int, bool]:
     """Map all attempts in doubt to whether their job is served."""
     return dict(_WAITING.all(connection))
-
-
-def suspect_of_job(connection: Connection, job_id: int) -> SuspectAttempt:
-    """Read the last attempt of a job."""
-    return _OF_JOB.one(connection, job=job_id)
 
 
 _TIMES = select(*columns_from(ATTEMPT, TimedAttempt))
@@ -205,10 +200,8 @@ _EXPECTED = Prepared(
 def expected(connection: Connection, oldest: int, since: datetime) -> list[Acceptance]:
     """List the generations of ours that a reading must show.
 
-    Args:
-        oldest: the first suspect's number: attempts more than :data:`NEIGHBOURS` before it are
-            left out.
-        since: what was sent before is left out.
+    What was sent before ``since`` is left out, and what is more than :data:`NEIGHBOURS` before the
+    oldest suspect.
     """
     return _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
 

@@ -78,13 +78,7 @@ def write(
     reason: str | None = None,
     message: str = "",
 ) -> None:
-    """Write an event, in the transaction of what happened.
-
-    Args:
-        batch_id: to which batch; None: to a run.
-        reason: why, as a value that programs compare.
-        message: why, for people.
-    """
+    """Write an event of a batch or of a run; ``reason`` is for programs, ``message`` for people."""
     _INSERT.insert(
         connection, at=at, kind=fact, batch=batch_id, reason=reason, message=message or None
     )
@@ -102,11 +96,7 @@ def batch_waits(
     blocked: Collection[Blocked],
     now: datetime,
 ) -> None:
-    """Write that a batch waits: once a run if for the same, except for a budget.
-
-    Args:
-        blocked: what stops its rest, where its own jobs run into that.
-    """
+    """Write that a batch waits, and what stops its rest: once a run, except for a budget."""
     fact = BatchFact.WAITING if CAPS.isdisjoint(blocked) else BatchFact.BUDGET_REACHED
     if fact is BatchFact.WAITING:
         number, _, before = _LAST_WAIT.first(connection, batch=batch_id) or (0, None, None)
@@ -114,11 +104,6 @@ def batch_waits(
             return  # a provider that is out of reach for an hour is one event, not 300
     reason = _JOIN.join(sorted(one.name for one in blocked)) or None
     write(connection, now, fact, batch_id=batch_id, reason=reason, message=waiting_for)
-
-
-def run_started(connection: Connection, now: datetime) -> None:
-    """Write down that a run serves batches from now on."""
-    write(connection, now, RunFact.STARTED)
 
 
 def run_ended(connection: Connection, now: datetime, reason: Reason | None, message: str) -> None:

@@ -79,14 +79,9 @@ _ASKED_BEFORE = Prepared(
 def as_it_failed(
     connection: Connection, job: LoadedJob, asked: AskedRow, now: datetime
 ) -> dict[str, Any] | None:
-    """Return how a row has failed again that asks for what its last attempt failed at.
+    """Return what columns of a queued or cancelled row become, as it asks for what failed last.
 
-    Args:
-        job: a row that waits in the queue, or was taken out of it.
-        now: when it failed, if that is not known.
-
-    Returns:
-        What its columns become beside its state, ``failed``; None if something else failed last.
+    None if it asks for something else. ``now`` is when it failed, if that is not known.
     """
     if job.attempt_id is None:
         return None
@@ -125,9 +120,7 @@ def follow_keys(connection: Connection, batch_id: int) -> dict[int, str]:
 
     So a row that was put in above them, an id column that came or went and a program that writes
     letters in another form buy nothing again. A row whose key is taken gets the one that is free.
-
-    Returns:
-        The keys that rows had, by their numbers, where these changed.
+    Return the keys that rows had, by their numbers, where these changed.
     """
     moved = [(job, asked_before(connection, job)) for job in _moved(connection, batch_id)]
     if not moved:
@@ -184,7 +177,6 @@ def _edited(
 
 
 def _requests(connection: Connection, job: MovedJob) -> tuple[str, ...]:
-    """Return what a row with a video asks for, as a failed one may call it."""
     return (asked_before(connection, job), job.manifest_fingerprint or job.asked.fingerprint)
 
 
@@ -243,9 +235,7 @@ class _Keys:
     def give(self, number: int, own: str, key: str, holder: int | None) -> None:
         """Give a row a key, and its own one to the row that has that key.
 
-        Args:
-            own: its key before this load.
-            holder: the row that had the other key before this load; None: no row had.
+        ``own`` is its key before this load, ``holder`` the row that had the other one then.
         """
         holder = self._holder.get(key, holder)
         if holder == number:

@@ -77,10 +77,8 @@ def offer(connection: Connection, job_ids: Collection[int], *, unasked: bool = F
     """Hand jobs over where the runner takes them up; False leaves them as they are.
 
     Those of a paused batch are handed over by its resume: no run waits for that until then. Those
-    that are held back are not: a load may have edited one since a person asked for it.
-
-    Args:
-        unasked: a single video was just typed: that is asking for it.
+    that are held back are not: a load may have edited one since a person asked for it. ``unasked``:
+    a single video was just typed, and that is asking for it.
     """
     served = is_served(connection)
     if served:

@@ -154,8 +154,21 @@ def _fails(
     said: str,
     now: datetime,
 ) -> bool:
-    """Fail the job if only it hears this; return whether it failed."""
-    times = 1 + _counted(connection, earlier, cause)
+    """Fail the job if only it hears this; return whether it failed.
+
+    Earlier attempts count if another row was accepted soon after them, and since another row last
+    heard the same and was accepted later: until then the reason concerned every row.
+    """
+    if len(earlier) < MOST - 1:
+        return False
+    job = earlier[0].job_id
+    passed = _PASSED.scalar(connection, job=job, first=earlier[-1].id, said=f"{cause}: %") or 0
+    taken = set()
+    for one in earlier:
+        after = _TAKEN_AFTER.first(connection, job=job, attempt=one.id)
+        if one.id > passed and after is not None and after.intent_at - one.intent_at <= SOON:
+            taken.add(after.id)
+    times = 1 + len(taken)
     if times < MOST:
         return False
     told = f"{said}; the same {times} times, and others were accepted between: no cost"
@@ -178,24 +191,6 @@ def _heard_before(
         if said.startswith(f"{cause}: "):
             found.append(one)
     return found
-
-
-def _counted(connection: Connection, earlier: Sequence[PastAttempt], cause: RefusalCause) -> int:
-    """Count the earlier attempts soon after which another row was accepted.
-
-    Only attempts since another row last heard the same and was accepted later count: until then
-    the reason concerned every row.
-    """
-    if len(earlier) < MOST - 1:
-        return 0
-    job = earlier[0].job_id
-    passed = _PASSED.scalar(connection, job=job, first=earlier[-1].id, said=f"{cause}: %") or 0
-    taken = set()
-    for one in earlier:
-        after = _TAKEN_AFTER.first(connection, job=job, attempt=one.id)
-        if one.id > passed and after is not None and after.intent_at - one.intent_at <= SOON:
-            taken.add(after.id)
-    return len(taken)
 
 
 def heard(connection: Connection, attempt_id: int, message: str) -> Heard:

@@ -133,11 +133,7 @@ _ASK_BY_NAME = Prepared(update(JOB).where(*_NAMED, _IS_ASKED_BY_NAME).values(**A
 
 
 def hold_back(connection: Connection, jobs: Mapping[int, str | None], reason: HeldBack) -> int:
-    """Hold queued jobs back, even those that were handed to a runner; return how many there were.
-
-    Args:
-        jobs: job numbers, each with the generation or job that is the reason, or None.
-    """
+    """Hold queued jobs back, even handed ones, each by its generation or job, or None."""
     # a finding covers whether the row was asked for: once it is cleared, a row that nobody asked
     # for must not be bought (test_what_was_found_does_not_ask_for_a_row)
     hold = _HOLD_FOUND if reason in FOUND else _HOLD_UNASKED
@@ -175,7 +171,7 @@ def count(connection: Connection, sought: Sought, reason: HeldBack) -> int:
 
 
 def look_again(connection: Connection, sought: Sought, reason: HeldBack) -> None:
-    """Let rows wait for a look again that were held back for a reason: it may be gone."""
+    """Let rows wait for another look that were held back for a reason: it may be gone."""
     connection.execute(
         _held(sought, reason).values(held_back=HeldBack.NOT_LOOKED, held_back_by=None)
     )
@@ -202,8 +198,7 @@ def ask_for(
 ) -> list[int]:
     """Let queued jobs be bought that were held back for any reason; return which these were.
 
-    Args:
-        now: what was found about them by then is overruled for good; None: until the next look.
+    What was found about them by ``now`` is overruled for good; None: until the next look.
     """
     jobs = as_list(job_ids)
     if now is not None:

@@ -136,7 +136,7 @@ def waiting(connection: Connection, batch_id: int) -> list[LoadedJob]:
 
 
 def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[LoadedJob]:
-    """List rows with a video that an earlier load parted with, and whose fingerprint is asked for.
+    """List rows with a video that left the manifest, and whose fingerprint is asked for now.
 
     A prompt that was given by hand counts too: its manifest's own may be spelled in another way.
     """
@@ -205,8 +205,7 @@ class FreshRows:
 class Moves:
     """What the edits of a load ask for, and whose edits are not followed.
 
-    Args:
-        keys: those that rows had before this load, by their numbers, where these changed.
+    ``keys`` are those that rows had before this load, by their numbers, where these changed.
     """
 
     def __init__(self, connection: Connection, keys: Mapping[int, str]) -> None:
@@ -226,12 +225,7 @@ class Moves:
         """Make sure that no row asks for the video of one whose own edit is not followed.
 
         Rows moved under their ids then: what they had would be bought again, and what is new never.
-
-        Args:
-            busy: keys of those whose edits are not followed because they are under way.
-
-        Raises:
-            MovedRowsError: one does.
+        ``busy`` has the keys of those whose edits are not followed because they are under way.
         """
         if not self._kept:
             return

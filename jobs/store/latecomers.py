@@ -9,17 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    exists,
-    func,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, text, update
 
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, BUDGET, JOB, LIVE
@@ -153,7 +143,8 @@ def reappear(
     # a later claim pass the cap (test_voids_that_move.py: the cap counts it)
     move_money(connection, row, held=0, charged=charge)
     if not adopted:
-        _note_twice(connection, row, charge)
+        _add_twice(connection, row.job_batch_id, charge)  # reported for the batch whose row it is
+        change(connection, JOB, row.job_id, charged_micros=JOB.c.charged_micros + charge)
         return Appeared.SURPLUS
     if edited and wanted.manifest_fingerprint is None:
         # so that the next load reports a paid row that was edited, and OnChange.REDO buys it
@@ -193,11 +184,6 @@ def _edited(connection: Connection, attempt: AttemptRow, wanted: AskedJob) -> bo
         return False
     asked: str | None = _ASKED.scalar(connection, attempt=attempt.id)
     return (asked or attempt.fingerprint) != asked_key(wanted.asked)
-
-
-def _note_twice(connection: Connection, attempt: AttemptRow, charge: int) -> None:
-    _add_twice(connection, attempt.job_batch_id, charge)  # reported for the batch whose row it is
-    change(connection, JOB, attempt.job_id, charged_micros=JOB.c.charged_micros + charge)
 
 
 def _add_twice(connection: Connection, batch_id: int, micros: int) -> None:

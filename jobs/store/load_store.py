@@ -80,12 +80,7 @@ def rows_sought(
     named: bool,
     pick: Callable[[Sequence[int]], Collection[int]] | None = None,
 ) -> Sought:
-    """Name the rows that a run may buy: what else is queued is neither looked for nor changed.
-
-    Args:
-        named: a person named the batches.
-        pick: chooses among the rows of a batch's manifest; None takes them all.
-    """
+    """Name the rows that a run may buy: what else is queued is neither looked for nor changed."""
     if pick is None:
         return Sought(batch_ids, named)
     picked = {number: pick(steering.rows_of(connection, number)) for number in batch_ids}
@@ -93,10 +88,7 @@ def rows_sought(
 
 
 class Loading(Bound):
-    """Brings rows in, and keeps which files are here.
-
-    What is staged and noted is in the store's own temporary tables.
-    """
+    """Brings rows in, by the store's own temporary tables, and keeps which files are here."""
 
     add = writes(_add)
     file_of = reads(files.file_of)

@@ -154,8 +154,9 @@ class _Loader:
         values |= {"in_manifest": True, "manifest_fingerprint": None}
         returned = job.state in (JobState.CANCELLED, JobState.QUEUED) and not job.in_manifest
         if values["fingerprint"] != (job.manifest_fingerprint or job.asked.fingerprint):
-            self._edit(job, values)
-        elif job.paid and self._is_bought(job):
+            followed = self._follow_edit(job, values)
+            self._moves.note(job, values, followed=followed)
+        elif job.paid and (job.state not in _UNBOUGHT or is_live(self._connection, job.id)):
             # where it stands and what it carries may change; what was bought may not
             follow = ("row", "cells", "in_manifest", "image")  # the same image in another place
             self._update(job, {name: values[name] for name in follow})
@@ -166,25 +167,17 @@ class _Loader:
             to, more = self._queued_or_failed(job, values) if returned else (None, {})
             self._update(job, values | more, to)
 
-    def _is_bought(self, job: LoadedJob) -> bool:
-        """Check whether a row has a video or may get one; else the next attempt follows all."""
-        return job.state not in _UNBOUGHT or is_live(self._connection, job.id)
-
     def _queued_or_failed(self, job: LoadedJob, values: dict[str, Any]) -> _Becomes:
         """Return what becomes of a row that is not bought: it is queued, or as it failed."""
         failed = as_it_failed(self._connection, job, asked_in(values), self._now)
         return (JobState.QUEUED, self._queued) if failed is None else (JobState.FAILED, failed)
 
-    def _edit(self, job: LoadedJob, values: dict[str, Any]) -> None:
-        before = len(self.report.busy) + len(self.report.edited)
-        self._follow_edit(job, values)
-        followed = len(self.report.busy) + len(self.report.edited) == before
-        self._moves.note(job, values, followed=followed)
-
-    def _follow_edit(self, job: LoadedJob, values: dict[str, Any]) -> None:
+    def _follow_edit(self, job: LoadedJob, values: dict[str, Any]) -> bool:
+        """Do what an edit asks for; return whether it is followed."""
         if job.state not in _RESTING or is_live(self._connection, job.id):
             self.report.busy.append(job.key)
-        elif job.state == JobState.FAILED and asks_for_the_same(
+            return False
+        if job.state == JobState.FAILED and asks_for_the_same(
             self._connection, job, asked_in(values)
         ):
             self._update(job, values)  # spelled otherwise: it would be the request that failed
@@ -203,13 +196,14 @@ class _Loader:
             self.report.redone.append(job.key)
         else:
             self.report.edited.append(job.key)
+            return False
+        return True
 
     def _edited_in_queue(self, job: LoadedJob, values: dict[str, Any]) -> _Becomes:
         """Return what becomes of a queued row that was edited: nothing of it is sent.
 
-        What was found about it or agreed to was about another request, but what a pick left out
-        stays left out. One whose edit is taken back has failed again; one that waits for a retry
-        waits.
+        What a pick left out stays left out. One whose edit is taken back has failed again; one that
+        waits for a retry waits.
         """
         if not job.retries and not asks_for_the_same(self._connection, job, asked_in(values)):
             failed = as_it_failed(self._connection, job, asked_in(values), self._now)

@@ -1,6 +1,6 @@
 """Results of looks at generations: progress, an end, or that we waited too long."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..model.provider import GenerationPhase
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
 from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers
-from .prepared import Prepared, as_list, columns_from, one_of
+from .prepared import Prepared, columns_from, one_of
 from .records import AttemptRow
 from .rows import (
     ACCEPTED,
@@ -58,7 +58,7 @@ _GIVEN_UP = Prepared(
 _NEXT_LOOK = Prepared(
     select(ATTEMPT.c.next_look_at).where(ACCEPTED).order_by(ATTEMPT.c.next_look_at).limit(1)
 )
-_PENDING = Prepared(
+PENDING = Prepared(
     select(*columns_from(ATTEMPT, UnendedAttempt, job_state=JOB.c.state, retries=JOB.c.retries))
     .join(JOB, JOB.c.id == ATTEMPT.c.job_id)
     .where(
@@ -76,7 +76,7 @@ _NEWEST = Prepared(
 _UNDER_WAY = Prepared(
     select(func.count()).select_from(ATTEMPT).where(UNSETTLED, text("attempt.state = 'open'"))
 )
-_POSTPONE = Prepared(
+POSTPONE = Prepared(
     update(ATTEMPT)
     .where(ATTEMPT.c.id == bindparam("attempt"), ACCEPTED)
     .values(next_look_at=bindparam("next_look"))
@@ -88,7 +88,7 @@ _UNANNOUNCED = (
 )
 _AWAITED = Prepared(select(ATTEMPT.c.id).where(*_UNANNOUNCED))
 _ANNOUNCE = Prepared(update(ATTEMPT).where(*_UNANNOUNCED).values(next_look_at=ANNOUNCED))
-_OVERDUE_DUE = Prepared(
+OVERDUE_DUE = Prepared(
     select(ATTEMPT.c.id)
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW, ATTEMPT.c.overdue_at.is_not(None))
     .limit(1)
@@ -131,19 +131,6 @@ def next_look(connection: Connection) -> datetime | None:
     return found
 
 
-def pending_ids(connection: Connection, generation_ids: Sequence[str]) -> dict[str, UnendedAttempt]:
-    """Map generation ids that are ours and unfinished to their attempts."""
-    rows = _PENDING.all(connection, generations=as_list(generation_ids))
-    return {row.generation_id: row for row in rows}
-
-
-def postpone(connection: Connection, next_looks: Mapping[int, datetime]) -> None:
-    """Set when generations are looked at again, by attempt."""
-    _POSTPONE.run_each(
-        connection, [{"attempt": number, "next_look": at} for number, at in next_looks.items()]
-    )
-
-
 def look_again_at_overdue(connection: Connection, now: datetime) -> int:
     """Make every overdue generation due now: it may have finished since the last run."""
     overdue = update(ATTEMPT).where(ACCEPTED, ATTEMPT.c.overdue_at.is_not(None))
@@ -157,11 +144,6 @@ def heed_clock(connection: Connection, now: datetime, farthest: timedelta) -> No
     connection.execute(looks.values(next_look_at=now))
     queued = update(JOB).where(text("job.state = 'queued'"), JOB.c.due_at > far)
     connection.execute(queued.values(due_at=now))
-
-
-def overdue_due(connection: Connection, now: datetime) -> bool:
-    """Check whether an overdue generation is to be looked at."""
-    return _OVERDUE_DUE.first(connection, now=now) is not None
 
 
 _PROGRESS = Prepared(
@@ -202,11 +184,7 @@ def complete(
     now: datetime,
     created_at: datetime | None = None,
 ) -> bool:
-    """Write down a finished video, even if its job or its attempt was given up.
-
-    Args:
-        created_at: the provider's own time of the generation, if it is to be kept.
-    """
+    """Write down a finished video, even if its job or its attempt was given up."""
     done: dict[str, Any] = {"ended_at": now, "percent": 100, "said_state": None}
     if created_at is not None:
         done["created_at"] = created_at
@@ -264,7 +242,6 @@ def fail(
 
 
 def _refund(connection: Connection, attempt: AttemptRow, kind: FailureKind) -> None:
-    """Count a failure's price as refunded, if the batch's refunds cover it."""
     refunds = select(BATCH.c.refunds).where(BATCH.c.id == attempt.batch_id)
     if Refunds(connection.execute(refunds).scalar_one()).covers(kind):
         price = attempt.price_micros or 0

@@ -1,9 +1,8 @@
 """Rows that wait because somebody else buys them, or another batch of this run does.
 
-Others are seen in the account's list (:mod:`jobs.evidence.elsewhere`). Another batch's equal rows
-are asked for in the claim itself, each purchase once however it is spelled
-(:func:`jobs.model.spec.asked_key`): what was bought before the run is found in our own past
-(:mod:`jobs.store.past`), before the first purchase.
+Others are seen in the account's list (:mod:`jobs.evidence.elsewhere`). What another batch bought
+since the run began is asked for in the claim itself, each purchase once however it is spelled; what
+was bought before is found in our own past (:mod:`jobs.store.past`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,10 +51,7 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> s
 
 
 def _is_a_doubts(connection: Connection, elsewhere: Elsewhere, prompt: str) -> bool:
-    """Check whether what the list shows of a prompt may be an unsettled attempt's of another.
-
-    Where the list cuts prompts, different ones look alike.
-    """
+    """Check whether what a list that cuts prompts shows may be of an unsettled attempt."""
     return elsewhere.echo.altered and elsewhere.echo.key(prompt) in _unsettled(
         connection, elsewhere
     )
@@ -74,11 +70,8 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
 
     Two copies of a database buy the same rows in the same order: neither sees a row of the other
     before it has bought that row itself. What has no known generation here but an unsettled attempt
-    may be ours.
-
-    Returns:
-        The generations that are the reason, one a batch; and what was dealt with by this: it is to
-        be forgotten (:meth:`Elsewhere.forget`).
+    may be ours. Return the generations that are the reason, one a batch, and what is dealt with by
+    this, to be forgotten (:meth:`Elsewhere.forget`).
     """
     if not elsewhere.suspicious:
         return [], {}
@@ -103,7 +96,7 @@ def hold_back_copied(connection: Connection, elsewhere: Elsewhere) -> tuple[list
 
 
 def _not_ours(connection: Connection, made: Sequence[str], request: str) -> str | None:
-    """Return the first generation that is no attempt's, and that no equal row waits for."""
+    """Return the first generation that no attempt of ours has, and no equal row waits for."""
     ours = doubts.known(connection, made)
     theirs = [one for one in made if one not in ours]
     if not theirs:
@@ -142,15 +135,11 @@ def bought_here(
     *,
     unsettled: bool,
 ) -> PastAttempt | None:
-    """Find what another batch has sent since the run began that a row asks for.
+    """Find what another batch has sent since the run began that a row is to wait for.
 
-    Args:
-        job: about to be bought; what its own batch has is no reason: equal rows are wanted.
-        looked_for: remembers up to where other batches were asked, and which rows wait for what.
-        unsettled: an attempt of its prompt is under way to the provider, or in doubt.
-
-    Returns:
-        What it is to wait for, as its generation or the answer is to come; None: it may be bought.
+    What its own batch has is no reason: equal rows are wanted. ``looked_for`` remembers up to where
+    other batches were asked, and which rows wait for what; ``unsettled``: an attempt of the row's
+    prompt is under way to the provider, or in doubt.
     """
     batch = job.batch_id
     since = looked_for.asked(batch, request)

@@ -45,10 +45,8 @@ def accept(
 
     An id that another attempt has already is an alarm, never a second acceptance: the attempt goes
     in doubt. A price that could not be read counts as the highest known, marked as estimated. An
-    answer that comes after its attempt went in doubt settles the doubt.
-
-    Returns:
-        False when it did not land: the attempt was settled already, or the id is another's.
+    answer that comes after its attempt went in doubt settles the doubt. Return False when it did
+    not land: the attempt was settled already, or the id is another's.
     """
     try:
         return _accepted(connection, attempt_id, "accept", generation_id, price, now, first_look)
@@ -277,10 +275,8 @@ def doubt_all_open(
     """Put every attempt in doubt that an ended runner left open; return how many there were.
 
     Only a runner that holds the lock may call this: an open attempt of a living runner is no crash.
-    If the answer was overdue already when the runner ended, it was the provider that hung.
-
-    Args:
-        living: the runner ends now; else its last purchases show when it ended.
+    If the answer was overdue already when the runner ended, it was the provider that hung. A living
+    one ends now; else its last purchases show when it ended.
     """
     left = _LEFT_OPEN.all(connection)
     signs = _LAST_SIGN.one(connection) if left else ()

@@ -28,12 +28,7 @@ _WANTED = (JOB.c.batch_id == bindparam("batch"), JOB.c.in_manifest)
 
 
 class _Queue:
-    """The questions about one kind of queue.
-
-    Args:
-        queued: what may be bought of a batch.
-        later: the same, found by the index of what is due later.
-    """
+    """What is asked about what may be bought of a batch, or later, by the index of that."""
 
     def __init__(self, queued: Select[Any], later: Select[Any]) -> None:
         self.any = Prepared(queued.limit(1))
@@ -62,7 +57,7 @@ _PARTS = Prepared(
 
 
 def parts(connection: Connection, job_ids: Collection[int]) -> dict[int, Part]:
-    """Count how some jobs stand, by batch."""
+    """Count some jobs by batch and state."""
     found: dict[int, Part] = {}
     for batch, state, held_back, jobs, unfiled in _PARTS.all(connection, jobs=as_list(job_ids)):
         part = found.setdefault(batch, Part())
@@ -84,12 +79,7 @@ def served_batches(connection: Connection) -> list[int]:
 def outstanding(
     connection: Connection, now: datetime, not_awaited: Collection[int] = ()
 ) -> Outstanding:
-    """See what is still to do.
-
-    Args:
-        now: what is due by then is ready.
-        not_awaited: batches that are not waited for while they are paused.
-    """
+    """See what is still to do; some batches are not waited for while they are paused."""
     sending = pending = in_doubt = 0
     queued: list[Outstanding] = []
     for batch in _ACTIVE.all(connection):
@@ -124,7 +114,6 @@ def _queued(
     not_awaited: Collection[int],
     queue: _Queue,
 ) -> Outstanding:
-    """See what is queued of a batch."""
     if batch.paused:
         awaited = batch.id not in not_awaited
         return Outstanding(

@@ -2,11 +2,9 @@
 
 A row that left its manifest or was edited, another file name, a copy, an export, a batch that was
 removed and loaded again: rows that ask for the same video are found by count, however it is
-spelled (:func:`jobs.model.spec.asked_key`). Equal rows of one manifest are wanted,
-and so is a single video whose words were typed again.
-
-It is searched before a run, and for rows that are queued during it (:func:`hold`). What batches
-of one run buy is searched in the claim (:mod:`jobs.store.others`).
+spelled. Equal rows of one manifest are wanted, and so is a single video whose words were typed
+again. It is searched before a run, and for rows that are queued during it; what batches of one run
+buy is searched in the claim (:mod:`jobs.store.others`).
 """
 
 from bisect import bisect_left
@@ -14,15 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import (
-    Connection,
-    and_,
-    bindparam,
-    exists,
-    not_,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, and_, exists, not_, or_, select
 
 from ..database.tables import ATTEMPT, BATCH, HELD_BACK, JOB, PAID, QUEUED
 from ..model.spec import asked_key
@@ -261,22 +251,14 @@ def _matched(rows: Iterable[AskedJob], elsewhere: Mapping[str, Unclaimed]) -> li
     return found
 
 
-_ASKS = Prepared(
-    select(JOB.c.id).where(
-        JOB.c.id == bindparam("job"), JOB.c.fingerprint == bindparam("fingerprint")
-    )
-)
-
-
 def share(connection: Connection, found: PaidBefore, now: datetime) -> bool:
     """Complete a queued row with a finished video of the same request, at no charge.
 
     Return False if it did not land, or there is no finished video to share.
     """
     paid = found.paid
-    if paid.video_url is None or not _ASKS.first(
-        connection, job=found.job_id, fingerprint=found.fingerprint
-    ):
+    asks = (JOB.c.id == found.job_id, JOB.c.fingerprint == found.fingerprint)
+    if paid.video_url is None or not connection.execute(select(JOB.c.id).where(*asks)).first():
         return False
     shared = {
         **CLEAN,

@@ -78,11 +78,7 @@ class Prepared(Generic[R]):
         return None if row is None else self._make(row)
 
     def one(self, connection: Connection, **values: Any) -> R:
-        """Return the only row.
-
-        Raises:
-            LookupError: there is none.
-        """
+        """Return the only row, or raise a LookupError."""
         row = self.first(connection, **values)
         if row is None:
             raise LookupError(f"no row: {self._sql}")

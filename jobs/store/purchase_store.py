@@ -173,7 +173,7 @@ class SqlitePurchases(Bound, PurchaseStore):
             claimed=claimed,
             left=outstanding.outstanding(connection, terms.now, terms.not_awaited),
             doubts=waiting,
-            overdue_looks=looks.overdue_due(connection, terms.now),
+            overdue_looks=looks.OVERDUE_DUE.first(connection, now=terms.now) is not None,
             balance=(
                 accounts.read_account(connection).balance_micros if claimed.lacks_money else None
             ),

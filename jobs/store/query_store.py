@@ -51,11 +51,7 @@ def _paid_twice(connection: Connection) -> list[PaidTwice]:
 
 
 class Queries(Lists):
-    """Answers on the connection that reads, or inside of a transaction.
-
-    Args:
-        begin: opens a snapshot, or gives the connection of one that is open.
-    """
+    """Answers on the connection that reads, or inside of a transaction."""
 
     def __init__(self, begin: Callable[[], AbstractContextManager[Connection]]) -> None:
         super().__init__(self._plain)

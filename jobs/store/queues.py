@@ -11,6 +11,7 @@ went before has been answered       and again (:mod:`jobs.store.haste`): what be
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, not_, or_, select, text
@@ -51,18 +52,8 @@ def _of_batch(*more: ColumnElement[bool]) -> Select[Any]:
     return _NEXT.where(BUYABLE, *_WANTED, _DUE, *more)
 
 
-def _of_handed(*more: ColumnElement[bool]) -> Select[Any]:
+def _of_handed(due: ColumnElement[bool], *more: ColumnElement[bool]) -> Select[Any]:
     """Ask for the jobs of a batch that were handed over, in order among the first of them."""
-    return _in_hand(_DUE, *more)
-
-
-def _of_handed_behind(*more: ColumnElement[bool]) -> Select[Any]:
-    """Ask for those of the handed ones that are behind the others, in the same order."""
-    due_at = func.coalesce(JOB.c.due_at, FRONT)  # by the index of what is handed, not of times
-    return _in_hand(due_at < FRONT, *more)
-
-
-def _in_hand(due: ColumnElement[bool], *more: ColumnElement[bool]) -> Select[Any]:
     first = select(JOB.c.id).where(handing.IN_HAND, *_WANTED, due, *more).limit(MOST_ORDERED)
     return _NEXT.where(JOB.c.id.in_(first))
 
@@ -87,8 +78,11 @@ class Queue:
 
 
 _BATCH_QUEUE = Queue(_of_batch)
-_HANDED_QUEUE = Queue(_of_handed)
-_HANDED_BEHIND_QUEUE = Queue(_of_handed_behind)
+_HANDED_QUEUE = Queue(partial(_of_handed, _DUE))
+_HANDED_BEHIND_QUEUE = Queue(
+    # by the index of what is handed, not of times
+    partial(_of_handed, func.coalesce(JOB.c.due_at, FRONT) < FRONT)
+)
 _PUT_BACK_QUEUE = Queue(_of_put_back)
 
 _IN_FRONT = Prepared(

@@ -32,7 +32,7 @@ from .records import (
     UnsettledAttempt,
     VoidOnWord,
 )
-from .rows import ACCEPTED, VOID
+from .rows import ACCEPTED, VOID, change
 from .shown import ACCOUNT_ROW, has_hidden, unsettled
 
 NEWEST: Final = 1000
@@ -132,9 +132,6 @@ _WORDS = Prepared(
     ),
     VoidOnWord,
 )
-_CONFIRM = Prepared(
-    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(void_on_word=False)
-)
 
 
 def keep(
@@ -180,7 +177,7 @@ def keep(
     if before is not None and settled and _is_plain(connection, account, before, now):
         for word in words:
             if ages[word.id] is not None and word.hold_micros > 2 * ROUNDING:
-                _CONFIRM.run(connection, attempt=word.id)
+                change(connection, ATTEMPT, word.id, void_on_word=False)
     agreed = agreed or Agreement()
     connection.execute(
         update(ACCOUNT).values(
@@ -210,15 +207,12 @@ def books_since(
     strangers: int,
     polled: bool,
 ) -> Books | None:
-    """Compare a reading of the balance with the last quiet one.
+    """Compare a reading of the balance with the last quiet one; None: there is none of use.
 
     Args:
         done: generations that the list, read after the balance, shows as completed.
         strangers: how many generations of others are known, which may be refunded.
         polled: whether unfinished generations are polled at the same time.
-
-    Returns:
-        None if there was no quiet reading yet, or a clock was wrong when it was taken.
     """
     account = ACCOUNT_ROW.one(connection)
     quiet = account.quiet

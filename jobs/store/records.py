@@ -1,11 +1,9 @@
 """The rows that the store reads, where no value of a port or of the engine is read directly.
 
 A field stands for a column, in the order of the statement, and is ``None`` only where its column
-may be ``NULL`` there. Both are checked: the names whenever a statement is first run
-(:class:`jobs.store.prepared.Prepared`, :func:`jobs.store.prepared.read`), the types in
+may be ``NULL`` there: names are checked when a statement is first run, types in
 ``tests/unit/test_store_rows.py``. Named tuples, because a claim makes thousands of them in a turn:
-they cost what the driver's own rows cost. What a job asks for is one field of them, a row itself
-(:class:`jobs.model.spec.AskedRow`).
+they cost what the driver's own rows cost. What a job asks for is a row itself (``asked``).
 """
 
 from dataclasses import dataclass
@@ -17,10 +15,9 @@ from ..model.spec import AskedRow
 
 @dataclass(frozen=True, slots=True)
 class QuietReading:
-    """The last reading of the balance while nothing was under way or in doubt.
+    """The last reading of the balance, in micros, while nothing was under way or in doubt.
 
     Attributes:
-        balance: in micros.
         charged: what had been charged in all by then, in micros.
         at: when, by our clock.
         theirs: when, by the provider's clock; None: unknown.
@@ -42,6 +39,7 @@ class AccountRow(NamedTuple):
     balance_micros: int | None
     first_balance_micros: int | None
     first_charged_micros: int | None
+    list_lag: float | None
     quiet_balance_micros: int | None
     quiet_charged_micros: int | None
     quiet_at: datetime | None
@@ -140,12 +138,7 @@ class PastAttempt(NamedTuple):
 
 
 class VoidAttempt(NamedTuple):
-    """What counts as never made, and the row that it is.
-
-    Attributes:
-        made_for: the request of the attempt; the row may ask for another by now.
-        sent_as: the fingerprint of the attempt: how it was spelled.
-    """
+    """What counts as never made, what it was made for and how that was spelled, and its row."""
 
     id: int
     job_id: int
@@ -187,11 +180,7 @@ class UnsettledAttempt(NamedTuple):
 
 
 class EstimatedAttempt(NamedTuple):
-    """A generation without a price in its answer.
-
-    Attributes:
-        last_micros: what its kind cost last; None: nobody knows.
-    """
+    """A generation without a price in its answer, and what its kind cost last; None: unknown."""
 
     price_micros: int
     hold_micros: int
@@ -233,11 +222,7 @@ class QueuedJob(NamedTuple):
 
 
 class AskedJob(NamedTuple):
-    """A job, what it asks for, and what was found and said about it.
-
-    Attributes:
-        manifest_fingerprint: what its manifest asks for, where that is something else.
-    """
+    """A job, what it asks for (and its manifest, if that differs), and what is known about it."""
 
     id: int
     batch_id: int
@@ -250,7 +235,7 @@ class AskedJob(NamedTuple):
 
 
 class JobTerms(NamedTuple):
-    """What decides whether queued jobs have room: there is one for all that are alike."""
+    """What decides whether queued jobs have room: one for all that are the same."""
 
     batch_id: int
     kind: str

@@ -90,7 +90,6 @@ def sent_later(same: str, states: Iterable[AttemptState]) -> Exists:
     Args:
         same: the column that says so: ``request_key`` is the request in any spelling,
             ``fingerprint`` is the very text that its idempotency key goes with.
-        states: of the later attempts that count.
     """
     return exists().where(
         _LATER.c.job_id == ATTEMPT.c.job_id,
@@ -101,10 +100,7 @@ def sent_later(same: str, states: Iterable[AttemptState]) -> Exists:
 
 
 def key_is_taken() -> Exists:
-    """Select the attempts whose idempotency key another attempt of their row was created with.
-
-    The provider answers such a key with what it made then, so it buys nothing.
-    """
+    """Select the attempts whose key made another attempt of their row: it buys nothing again."""
     return exists().where(
         _KNOWN.c.job_id == ATTEMPT.c.job_id,
         _KNOWN.c.idempotency_key == ATTEMPT.c.idempotency_key,
@@ -134,7 +130,6 @@ def change(connection: Connection, table: Table, number: int, **values: Any) -> 
 def _moving(
     moved: Table, allowed: tuple[str, ...], set_to: tuple[str, ...], added: tuple[str, ...]
 ) -> Statement:
-    """Make the guarded update that every transition is."""
     values: dict[str, Any] = {name: bindparam(f"to_{name}") for name in set_to}
     values |= {name: moved.c[name] + bindparam(f"more_{name}") for name in added}
     guard = text(f"{moved.name}.state IN {sql_list(allowed)}")
@@ -165,12 +160,7 @@ def move_job(
 ) -> bool:
     """Move a job along a legal transition; False when it was in none of its source states.
 
-    Args:
-        transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
-        add: by how much columns grow.
-
-    Raises:
-        ValueError: the transition leads to another state.
+    ``add`` is by how much columns grow. A transition that leads to another state is a ValueError.
     """
     _check(transition, to, target(transition))
     return _move(connection, JOB, job_id, sources(transition), {"state": to, **values}, add)
@@ -207,12 +197,7 @@ def moving_jobs(
 ) -> Update:
     """Make the guarded update that moves many jobs, or a prepared one, along a legal transition.
 
-    Args:
-        transition: one of :data:`jobs.model.states.JOB_TRANSITIONS`.
-        only: the one of its source states from which they are moved; None: each.
-
-    Raises:
-        ValueError: there is no such transition, or it does not start from that state.
+    ``only`` is the one of its source states from which they are moved; any other is a ValueError.
     """
     allowed = sources(transition)
     if only is not None:
@@ -243,15 +228,7 @@ def change_job(
     """Change a job's columns as a manifest asks, and move it where its state becomes another one.
 
     The guard: a runner may have moved the job since this transaction's snapshot only on a database
-    without SQLite's single writer.
-
-    Args:
-        job: its row, as it was read there.
-        values: what columns become.
-        to: its new state; None: it stays.
-
-    Raises:
-        KeyError: no manifest moves a job from its state to that one.
+    without SQLite's single writer. A move that no manifest makes is a KeyError.
     """
     this = JOB.c.id == job.id
     if to in (None, job.state):
@@ -263,15 +240,7 @@ def change_job(
 
 
 def new_attempt(transition: str, **values: Any) -> Insert:
-    """Make the insert of an attempt that comes to be by a transition of its job.
-
-    Args:
-        transition: one of :data:`jobs.model.states.ATTEMPT_BEGINNINGS`.
-        values: the other columns.
-
-    Raises:
-        ValueError: no attempt comes to be by it.
-    """
+    """Make the insert of an attempt that begins by a transition of its job, else a ValueError."""
     return insert(ATTEMPT).values(state=attempt_beginning(transition), **values)
 
 
@@ -384,10 +353,7 @@ def ensure_budget(connection: Connection, key: str, cap: int | None = None) -> N
 
 
 def budgets_of(scope: Scope) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """Select the budgets of a scope that has several.
-
-    By a range, not a prefix: what ``LIKE`` compares without case has no index.
-    """
+    """Select the budgets of a scope, by a range: what ``LIKE`` compares has no index."""
     return BUDGET.c.key >= f"{scope}:", BUDGET.c.key < f"{scope};"
 
 

@@ -13,11 +13,7 @@ from ..ports.purchases import Lost
 
 
 def refuse_second_name(database: Path) -> None:
-    """Check that a database has one name: two runs by two names would have a lock each.
-
-    Raises:
-        DatabaseUnusableError: it has a second name (a hard link).
-    """
+    """Refuse a second name (a hard link) of a database: two runs would have a lock each."""
     try:
         links = database.stat().st_nlink
     except OSError:
@@ -28,11 +24,7 @@ def refuse_second_name(database: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
-    """The file that a path led to when it was opened.
-
-    Attributes:
-        path: absolute, so that no change of the working folder matters.
-    """
+    """The file that a path (absolute, whatever the working folder becomes) led to when opened."""
 
     path: Path
     device: int
@@ -40,11 +32,7 @@ class OpenedFile:
 
     @classmethod
     def at(cls, path: Path) -> "OpenedFile":
-        """Remember which file a path leads to.
-
-        Raises:
-            OSError: there is none.
-        """
+        """Remember which file a path leads to."""
         found = path.stat()
         return cls(path.absolute(), found.st_dev, found.st_ino)
 

@@ -10,22 +10,15 @@ from ..evidence.books import ROUNDING
 from ..model.states import AttemptState
 from .prepared import Prepared, columns_from
 from .records import AccountRow, UnsettledAttempt
+from .rows import change
 
 ACCOUNT_ROW = Prepared(select(*columns_from(ACCOUNT, AccountRow)), AccountRow)
 _UNSETTLED = Prepared(
     select(*columns_from(ATTEMPT, UnsettledAttempt)).where(UNSETTLED), UnsettledAttempt
 )
-_SEE_CHARGED = Prepared(
-    update(ATTEMPT).where(ATTEMPT.c.id == bindparam("attempt")).values(seen_charged=True)
-)
 _CUT_OFF = Prepared(
     select(ATTEMPT.c.id).where(
         ATTEMPT.c.id == bindparam("attempt"), ATTEMPT.c.cut_off, ATTEMPT.c.seen_charged.is_(False)
-    )
-)
-_EXPLAIN = Prepared(
-    update(ACCOUNT).values(
-        cut_off_micros=func.max(ACCOUNT.c.cut_off_micros - bindparam("charge"), 0)
     )
 )
 
@@ -37,7 +30,6 @@ class Unsettled:
     Attributes:
         open: how many may be under way.
         under_way: what these may have cost already, in micros.
-        doubts: those in doubt.
     """
 
     open: int
@@ -71,9 +63,6 @@ def watch(connection: Connection, balance: int, charged: int) -> Unsettled:
     Args:
         balance: the reading, in micros.
         charged: in all, as of after the reading, in micros.
-
-    Returns:
-        What is under way or in doubt as of after the reading.
     """
     now = unsettled(connection)
     account = ACCOUNT_ROW.one(connection)
@@ -96,7 +85,7 @@ def _heed(
     beside = fell - known
     alone = len(unseen) == 1 and not now.under_way and not account.cut_off_micros
     if alone and beside > ROUNDING and abs(beside - unseen[0].hold_micros) <= ROUNDING:
-        _SEE_CHARGED.run(connection, attempt=unseen[0].id)
+        change(connection, ATTEMPT, unseen[0].id, seen_charged=True)
         beside = 0
     if fresh:
         # if the provider lost an answer too, it is unknown which of them was charged
@@ -114,17 +103,13 @@ def _heed(
 
 
 def explain(connection: Connection, attempt_id: int, charge: int) -> None:
-    """Note that the balance showed the charge of a submission that our own end cut off.
-
-    Args:
-        attempt_id: which was found just now.
-        charge: the booked amount, in micros.
-    """
+    """Note that the balance showed the charge of a submission that our own end cut off."""
     if _CUT_OFF.first(connection, attempt=attempt_id) is None:
         return
     if ACCOUNT_ROW.one(connection).cut_off_micros >= charge - ROUNDING:
-        _SEE_CHARGED.run(connection, attempt=attempt_id)
-    _EXPLAIN.run(connection, charge=charge)
+        change(connection, ATTEMPT, attempt_id, seen_charged=True)
+    left = func.max(ACCOUNT.c.cut_off_micros - charge, 0)
+    connection.execute(update(ACCOUNT).values(cut_off_micros=left))
 
 
 def has_hidden(account: AccountRow) -> bool:

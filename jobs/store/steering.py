@@ -18,14 +18,8 @@ from ..model.errors import BatchUnderWayError
 from ..model.ledger import Refunds
 from ..model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from ..model.spec import JobSpec, asked_row, fingerprint, request_of
-from ..model.states import (
-    LIVE_ATTEMPTS,
-    AttemptState,
-    Blocked,
-    FailureKind,
-    HeldBack,
-    JobState,
-)
+from ..model.states import LIVE_ATTEMPTS, AttemptState, Blocked, FailureKind, HeldBack, JobState
+from ..ports.events import RunFact
 from . import events, handing, holding, voids
 from .prepared import Prepared, as_list, columns_from, one_of, read
 from .records import AskedJob
@@ -44,7 +38,7 @@ from .rows import (
 
 def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> None:
     """Let the runner serve these batches: its own, when it begins."""
-    events.run_started(connection, now)
+    events.write(connection, now, RunFact.STARTED)
     connection.execute(
         update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
     )
@@ -65,9 +59,7 @@ def set_waiting(
 ) -> None:
     """Write down what batches wait for; an active one that is not named waits for nothing.
 
-    Args:
-        waits: what for, as people read it.
-        blocked: what stops the rest of a batch, where its own jobs run into that.
+    ``blocked`` is what stops the rest of a batch, where its own jobs run into that.
     """
     concerned = or_(BATCH.c.active, BATCH.c.id.in_(waits))
     rows = select(BATCH.c.id, BATCH.c.waiting_for).where(concerned)
@@ -87,14 +79,6 @@ def _cause(waiting_for: str | None) -> str | None:
     """Return the cause without amounts and times; None if it is only a short wait for an answer."""
     cause = (waiting_for or "").partition(" (")[0].partition(" until ")[0]
     return None if not cause or _PASSING.issuperset(cause.split(", ")) else cause
-
-
-def max_price(connection: Connection, batch_id: int) -> int | None:
-    """Read the highest price that a batch may pay for one video."""
-    kept: int | None = connection.execute(
-        select(BATCH.c.max_price_micros).where(BATCH.c.id == batch_id)
-    ).scalar_one()
-    return kept
 
 
 def set_refunds(connection: Connection, batch_id: int, refunds: Refunds) -> Refunds:
@@ -176,8 +160,7 @@ def retry(
 def redo(connection: Connection, job_ids: Sequence[int], now: datetime | None = None) -> list[int]:
     """Queue completed jobs for another attempt, and return those that were completed.
 
-    Args:
-        now: what they have by then is no reason to hold them back; None: it is.
+    What they have by ``now`` is no reason to hold them back; None: it is.
     """
     moved = _queue(connection, job_ids, "redo", JobState.COMPLETED)
     if now is not None and moved:

@@ -12,10 +12,10 @@ from sqlalchemy import Connection, and_, bindparam, case, func, or_, select, upd
 from ..database.tables import ATTEMPT, JOB
 from ..model.states import UNENDED, AttemptState, JobState
 from ..model.text import folded_id
-from ..ports.updates import Completed, Failed, Overdue, U, UnendedAttempt, Updates, UpdateStore
+from ..ports.updates import Completed, Failed, Overdue, U, UnendedAttempt, UpdateStore
 from . import doubts, looks
 from .bound import Bound, commits, reads
-from .prepared import Prepared
+from .prepared import Prepared, as_list
 from .rows import attempt_row, change, failure, move_job, owner_of
 
 _OF_BATCH = Prepared(
@@ -90,12 +90,8 @@ def _record(
     now: datetime,
     decide: Callable[[Mapping[str, UnendedAttempt]], U],
 ) -> U:
-    updates = decide(looks.pending_ids(connection, generation_ids))
-    _write(connection, updates, now)
-    return updates
-
-
-def _write(connection: Connection, updates: Updates, now: datetime) -> None:
+    pending = looks.PENDING.all(connection, generations=as_list(generation_ids))
+    updates = decide({row.generation_id: row for row in pending})
     for end in updates.ends:
         number = end.attempt_id
         if isinstance(end, Completed):
@@ -106,7 +102,9 @@ def _write(connection: Connection, updates: Updates, now: datetime) -> None:
             overdue(connection, number, end, now)
     looks.progress(connection, updates.progress)
     doubts.note_created(connection, updates.created)
-    looks.postpone(connection, updates.postponed)
+    postponed = updates.postponed.items()
+    looks.POSTPONE.run_each(connection, [{"attempt": n, "next_look": at} for n, at in postponed])
+    return updates
 
 
 class SqliteUpdates(Bound, UpdateStore):

@@ -54,7 +54,7 @@ def campaigns(connection: Connection, batch_id: int) -> list[str]:
 
 
 def attempt_of_generation(connection: Connection, generation_id: str) -> GenerationOwner | None:
-    """Find the attempt that has a generation; None when it is no attempt's."""
+    """Find the attempt that has a generation, or None."""
     folded = folded_id(generation_id)
     owner = (
         select(ATTEMPT.c.id, JOB.c.key, BATCH.c.name.label("batch"))
@@ -154,18 +154,10 @@ def open_batch(
     now: datetime,
     reading: Mapping[str, Any] | None = None,
 ) -> int:
-    """Find or make the batch of a manifest, and keep its columns.
-
-    Args:
-        name: as the person gave it; None leaves the choice to path and default.
-        default_name: the manifest's own name, or its stem.
-        source: names the manifest, such as its absolute path; None for a batch that has none.
-        columns: the manifest's own columns, for the export.
-        now: when a new batch begins.
-        reading: where the manifest is and how it was read, for whoever writes results into it.
+    """Find or make the batch of a manifest (:class:`jobs.ports.loading.LoadOrder`).
 
     Raises:
-        LoadError: another file is loaded under the default name.
+        NamesakeError: another file is loaded under the default name.
     """
     batch = batch_of(connection, name, default_name, source)
     if batch is not None:

@@ -28,23 +28,9 @@ class _Piece(NamedTuple):
     then: Callable[[Any], None] | None
     future: asyncio.Future[Any]
 
-    def told(self, result: Any) -> Exception | None:
-        """Call ``then`` with the result; return its error, for the task that waits."""
-        try:
-            if self.then is not None:
-                self.then(result)
-        except Exception as error:  # noqa: BLE001 - the others must be woken all the same
-            return error
-        return None
-
 
 class Writer:
-    """Runs work on the one writing connection.
-
-    Args:
-        connection: used for writing by this object alone.
-        observer: called in every transaction before its COMMIT.
-    """
+    """Runs work on the one writing connection; ``observer`` is called before each COMMIT."""
 
     def __init__(
         self, connection: Connection, path: Path, observer: Callable[[Connection], None] | None
@@ -55,12 +41,7 @@ class Writer:
         self._queue: list[_Piece] = []
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Run one piece of work now, in a transaction of its own.
-
-        Raises:
-            DatabaseUnusableError: the file can't be written: read-only, disk full, locked for long;
-                nothing of this work was kept.
-        """
+        """Run one piece of work now, in a transaction of its own."""
         return self._within("BEGIN IMMEDIATE", work, self._observer)
 
     def rehearse(self, work: Callable[[Connection], T]) -> T:
@@ -122,8 +103,12 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - it reaches everyone who waits
             self._rollback()
             outcomes = [(piece, None, self._plain(error)) for piece in queue]
-        for piece, result, failure in outcomes:
-            trouble = piece.told(result) if failure is None else failure
+        for piece, result, trouble in outcomes:
+            if trouble is None and piece.then is not None:
+                try:
+                    piece.then(result)
+                except Exception as error:  # noqa: BLE001 - the others must be woken all the same
+                    trouble = error  # noqa: PLW2901 - for the task that waits
             if piece.future.done():  # its task was cancelled; the work is kept anyway
                 continue
             if trouble is None:

@@ -176,7 +176,7 @@ def test_what_is_taken_back_is_not_told(engine: Engine) -> None:
     before = engine.store.events.newest()
 
     def work(connection: object) -> None:
-        events.run_started(connection, engine.clock.now())  # type: ignore[arg-type]
+        events.write(connection, engine.clock.now(), RunFact.STARTED)  # type: ignore[arg-type]
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):

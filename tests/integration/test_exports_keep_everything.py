@@ -217,7 +217,7 @@ def work_in(path: Path, data: st.DataObject) -> None:
     book.save(path)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(make=books(), data=st.data())
 def test_a_workbook_keeps_what_is_a_person_s(
     tmp_path_factory: pytest.TempPathFactory,
@@ -294,7 +294,7 @@ def texts(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]], str]:
     return separator, rows, draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(made=texts())
 def test_a_text_table_keeps_what_is_a_person_s(
     tmp_path_factory: pytest.TempPathFactory,

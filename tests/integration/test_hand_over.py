@@ -23,10 +23,12 @@ from batchsora.sandbox.world import Reply, World
 from batchsora.usecases import generate as generating
 from jobs.database import schema
 from jobs.database.lock import runner_lock
+from jobs.database.tables import BATCH
 from jobs.model.clock import SystemClock
 from jobs.model.ledger import batch_key
 from jobs.services.runner import Owner
 from jobs.store import accounts, handing, steering
+from jobs.store.rows import change
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
 REFUSED = "violates our content policy"
@@ -299,7 +301,7 @@ def cap(micros: int | None = 120_000) -> None:
 
 def max_price(micros: int | None = 10_000) -> None:
     """Set the highest price of the trial."""
-    of_the_trial(lambda c: steering.set_max_price(c, 1, micros))
+    of_the_trial(lambda c: change(c, BATCH, 1, max_price_micros=micros))
 
 
 @pytest.mark.usefixtures("tried")

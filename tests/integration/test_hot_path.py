@@ -100,7 +100,7 @@ def test_what_was_put_back_is_found_without_reading_its_batch(engine: Traced) ->
     before = {s for s in engine.statements if "+state = 'rejected'" in s}
     taken = {s for s in engine.statements if "+generation_id IS NOT NULL" in s}
     front = {s for s in engine.statements if "state = 'submitting'" in s and "due_at >= '2000" in s}
-    forward = {s for s in engine.statements if "due_at < '2000" in s and s.startswith("UPDATE")}
+    forward = {s for s in behind if "due_at > '1970" in s}
     with closing(sqlite3.connect(engine.path)) as raw:
         for statements, step in [
             (behind, "SEARCH job USING INDEX ix_job_later (batch_id=? AND due_at>? AND due_at<?)"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchsora.manifest.formats import tree
@@ -293,6 +293,7 @@ def test_a_file_too_large_is_refused(tmp_path: Path) -> None:
         open_manifest(path)
 
 
+@settings(max_examples=25)  # each is read in processes apart; make fuzz goes further
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_text_crashes_the_reader(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever a file holds, it is read or refused."""

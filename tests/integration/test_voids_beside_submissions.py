@@ -200,7 +200,7 @@ def test_a_single_video_is_looked_for_as_a_void_alone(engine: Engine, *, shown: 
     provider.make(GenerationRequest(prompt="x", orientation="9:16", duration=10))
     engine.clock.start += timedelta(hours=30)
     now = engine.clock.now
-    engine.load([spec(f"o{i}", row=i) for i in range(400)])
+    engine.load([spec(f"o{i}", row=i) for i in range(40)])
 
     def add(connection: Any) -> int:
         batch = views.open_batch(connection, None, "single", None, ["id", "prompt"], now())

@@ -441,7 +441,7 @@ def manifests(draw: st.DrawFn) -> tuple[str, list[int]]:
     return text, [count for _, count in jobs]
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)  # each is read in processes apart; make fuzz goes further
 @given(manifest=manifests(), data=st.data())
 def test_any_manifest_with_any_results(
     tmp_path_factory: pytest.TempPathFactory, manifest: tuple[str, list[int]], data: st.DataObject

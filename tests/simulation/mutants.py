@@ -196,7 +196,7 @@ def a_list_believed_unseen() -> Iterator[None]:
 @contextmanager
 def own_past_not_looked_at() -> Iterator[None]:
     """What other batches of the database paid for is bought again."""
-    with patch.object(past, "paid_elsewhere", lambda *_, **__: {}):
+    with patch.object(past, "_paid_elsewhere", lambda *_, **__: {}):
         yield
 
 

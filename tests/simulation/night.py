@@ -42,6 +42,7 @@ from jobs.services.runner import Owner, Runner
 from jobs.store import (
     Store,
     accounts,
+    doubts,
     handing,
     holding,
     past,
@@ -371,7 +372,7 @@ class Night:
     def _keep_a_copy(self) -> bool:
         """Keep one that can tell; returns whether it is kept."""
         with Store(self.path) as store:
-            unsettled = store.read(accounts.has_unsettled)
+            unsettled = store.read(doubts.count)
             knows = store.read(accounts.known_generations)
         if unsettled or (not knows and self.odd_list.startswith(TELLS_LITTLE)):
             return False  # which of equal rows an unconfirmed one was, an older copy can't know

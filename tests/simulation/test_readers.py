@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 FORMATS = 15
-FILES = FORMATS * 12
+FILES = FORMATS * 6
 """Each format as often."""
 
 
@@ -30,7 +30,7 @@ def test_no_reader_breaks(tmp_path: Path, project: Path, seed: int) -> None:
     assert last == f"seed {seed}: {FILES} files"
     found = [json.loads(line) for line in lines]
     assert len(found) == FORMATS
-    assert sum(line.get("read", 0) for line in found) > 20
-    assert sum(line.get("refused", 0) for line in found) > 20
+    assert sum(line.get("read", 0) for line in found) > 10
+    assert sum(line.get("refused", 0) for line in found) > 10
     assert all(line["most_mb"] < 300 for line in found)
     assert all(line["longest"] < 10 for line in found)

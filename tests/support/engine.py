@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from jobs.database.tables import ATTEMPT, BUDGET, JOB
+from jobs.database.tables import ATTEMPT, BATCH, BUDGET, JOB
 from jobs.model.ledger import batch_key, campaign_key
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec
@@ -15,7 +15,8 @@ from jobs.ports.seen import BatchStatus
 from jobs.runtime.run_context import nothing
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Owner, Runner
-from jobs.store import Store, accounts, steering, views
+from jobs.store import Store, accounts, views
+from jobs.store.rows import change
 from support.blank import blank, let_agree
 from support.loads import load
 from support.loop import VirtualClock, run_virtual
@@ -94,7 +95,7 @@ class Engine:
 
     def max_price(self, micros: int, batch_id: int = 1) -> None:
         """Set the highest price that a batch may pay."""
-        self.store.write(lambda c: steering.set_max_price(c, batch_id, micros))
+        self.store.write(lambda c: change(c, BATCH, batch_id, max_price_micros=micros))
 
     def run(
         self,

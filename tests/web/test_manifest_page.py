@@ -513,7 +513,8 @@ def test_what_is_handed_over_keeps_the_terms_of_the_configuration(
     assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
     batch = batch_named(site, "m")
     assert batch.money.cap == 3_000_000
-    assert site.read(lambda c: steering.max_price(c, batch.id)) == 100_000
+    (row,) = site.read(lambda c: views.find_batches(c, "m"))
+    assert row.max_price_micros == 100_000
     day = day_key(site.read(lambda c: accounts.current_day(c, datetime.now(UTC))))
     assert site.read(lambda c: accounts.cap(c, day)) == 9_000_000
 

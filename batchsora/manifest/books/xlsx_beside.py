@@ -55,7 +55,11 @@ def read_beside(package: ZipFile, sheet: str, *, measured: bool) -> Beside:
         over_rows(package, sheet, pictures, root)
         if measured
         else [one.picture for one in pictures],
-        sum(loose_pictures(package, name) for name in drawings),
+        sum(
+            len(list(anchor.iter("{*}blip")))
+            for name in drawings
+            for anchor in part(package, name).iterchildren("{*}absoluteAnchor")
+        ),
     )
 
 
@@ -159,12 +163,6 @@ def drawn(package: ZipFile, drawing: str) -> Iterator[Drawn]:
                 row + 1, column, name or None, (), _seen(blip), None if name else address
             )
             yield Drawn(found, start, height, last + 1, end)
-
-
-def loose_pictures(package: ZipFile, drawing: str) -> int:
-    """Return how many pictures of a drawing have no place among the cells."""
-    anchors = part(package, drawing).iterchildren("{*}absoluteAnchor")
-    return sum(1 for anchor in anchors for _ in anchor.iter("{*}blip"))
 
 
 def over_rows(

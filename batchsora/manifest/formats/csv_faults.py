@@ -52,20 +52,17 @@ _BEFORE_A_QUOTE: Final = frozenset("([{<-/=:\u2013\u2014\u00a1\u00bf") | _CLOSER
 """Signs that may come before a mark that opens; white space may, too."""
 
 
-def may_have_marks(text: str) -> bool:
-    """Return whether some mark in a row may open a quote; called for every row."""
-    if "`" in text or ("'" in text and _BEFORE_A_WORD.search(text) is not None):
-        return True
-    return not text.isascii() and any(mark in text for mark in _OTHERS)
+def cut_at_other(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
+    """Return the place of a cell that is cut in quotes of another kind: ``1,„Rot, alt“``.
 
-
-def cut_inside(cells: Sequence[str], whole: Sequence[bool]) -> int | None:
-    """Return the place of a cell with an open quote of these kinds that a later cell closes.
-
-    A mark alone is not a quote, like an apostrophe. Double quotes enclose the cells that are
-    ``whole``: no separator cuts them. The time is linear in the row's length: a search for the
-    closing mark ends at the next cell that opens a quote of its own.
+    A mark alone is not a quote, like an apostrophe. No separator cuts cells in double quotes. The
+    time is linear in the row's length: a search for the closing mark ends at the next cell that
+    opens a quote of its own.
     """
+    marked = "`" in text or ("'" in text and _BEFORE_A_WORD.search(text) is not None)
+    if not marked and (text.isascii() or not any(mark in text for mark in _OTHERS)):
+        return None
+    whole = enclosed(cells, text, spaced=spaced)
     for place, cell in enumerate(cells[:-1]):
         opened = "" if whole[place] else _left_open(cell)
         for later in range(place + 1, len(cells) if opened else 0):
@@ -161,13 +158,6 @@ def cut_at(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
         if place < last and _is_left_open(cell):
             return place
     return None
-
-
-def cut_at_other(cells: Sequence[str], text: str, *, spaced: bool) -> int | None:
-    """Return the place of a cell that is cut in quotes of another kind: ``1,„Rot, alt“``."""
-    if not may_have_marks(text):
-        return None
-    return cut_inside(cells, enclosed(cells, text, spaced=spaced))
 
 
 def enclosed(cells: Sequence[str], text: str, *, spaced: bool) -> list[bool]:

@@ -35,7 +35,18 @@ def check_written(
             if copied.dialect != texts.as_several().dialect:
                 raise _differs(texts.header_row)
             table, copy = texts, copied
-        _check_same(table, copy, headers, there, merges=sheet)
+        missing = [headers[name] for name in headers if name not in there]
+        first = len(copy.headers) - len(missing)
+        ours = {*there.values(), *range(first, len(copy.headers))}
+        if copy.header_row != table.header_row or copy.headers[first:] != tuple(missing):
+            raise _differs(table.header_row)
+        if _others(copy.headers, ours) != _others(table.headers, ours):
+            raise _differs(table.header_row)
+        for old, new in zip_longest(table.rows(), copy.rows()):
+            if sheet and isinstance(old, RawRow) and isinstance(new, RawRow):
+                new = _without_spread(old, new, range(len(table.headers), first))  # noqa: PLW2901
+            if old is None or new is None or not _is_same(old, new, ours):
+                raise _differs((old or new).row)
     except ManifestError as error:
         if error.problem.file != str(draft):
             raise
@@ -43,28 +54,6 @@ def check_written(
             f"the results can't be written into the manifest: with them {error.problem.problem}. "
             "Export to another file with -o"
         ) from error
-
-
-def _check_same(
-    table: RawTable,
-    copy: RawTable,
-    headers: Mapping[str, str],
-    there: Mapping[str, int],
-    *,
-    merges: bool,
-) -> None:
-    missing = [headers[name] for name in headers if name not in there]
-    first = len(copy.headers) - len(missing)
-    ours = {*there.values(), *range(first, len(copy.headers))}
-    if copy.header_row != table.header_row or copy.headers[first:] != tuple(missing):
-        raise _differs(table.header_row)
-    if _others(copy.headers, ours) != _others(table.headers, ours):
-        raise _differs(table.header_row)
-    for old, new in zip_longest(table.rows(), copy.rows()):
-        if merges and isinstance(old, RawRow) and isinstance(new, RawRow):
-            new = _without_spread(old, new, range(len(table.headers), first))  # noqa: PLW2901
-        if old is None or new is None or not _is_same(old, new, ours):
-            raise _differs((old or new).row)
 
 
 def _without_spread(old: RawRow, new: RawRow, between: range) -> RawRow:
