@@ -1,8 +1,8 @@
 """batchsora: a spreadsheet of prompts becomes finished videos, within a budget, exactly once.
 
-Importing this package costs next to nothing; its public names load what they need when they are
-first asked for. It refuses to be imported when the name ``jobs`` leads anywhere but to the engine
-beside it: a ``jobs.py`` in the working folder would be picked up under ``python -m batchsora``.
+Importing this package costs next to nothing; its public names are loaded at first use. It refuses
+to be imported if the name ``jobs`` leads anywhere but to the engine beside it: a ``jobs.py`` in the
+working folder would be picked up under ``python -m batchsora``.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchsora._version import __version__
 
 if TYPE_CHECKING:
-    from batchsora.batch import Batch
+    from batchsora.batch import Batch, JobResult, RunReport
     from batchsora.providers.runblob.blocking import SyncRunBlobClient
     from batchsora.providers.runblob.client import RunBlobClient
     from batchsora.providers.runblob.errors import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         WrongAddressError,
     )
     from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo
-    from batchsora.results import JobResult, RunReport
 
 __all__ = [
     "BadTokenError",
@@ -62,8 +61,8 @@ __all__ = [
 
 _HOMES = {
     "Batch": "batchsora.batch",
-    "JobResult": "batchsora.results",
-    "RunReport": "batchsora.results",
+    "JobResult": "batchsora.batch",
+    "RunReport": "batchsora.batch",
     "RunBlobClient": "batchsora.providers.runblob.client",
     "SyncRunBlobClient": "batchsora.providers.runblob.blocking",
     "GenerationCreated": "batchsora.providers.runblob.models",
@@ -82,11 +81,7 @@ def __dir__() -> list[str]:
 
 
 def _refuse_another_engine() -> None:
-    """Make sure that ``jobs`` is the engine which was installed together with this package.
-
-    Raises:
-        ImportError: it is not; the text names what was found and the remedy.
-    """
+    """Raise an ImportError unless ``jobs`` is the engine installed with this package."""
     sibling = os.path.join(os.path.dirname(os.path.dirname(__file__)), "jobs")  # noqa: PTH118, PTH120 - pathlib is slower to import than all the rest here
     try:
         spec = importlib.util.find_spec("jobs")

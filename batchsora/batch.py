@@ -1,43 +1,117 @@
 """Batches for programs: what the command line does with a manifest, from a script or a notebook.
 
-Engine, promises and database are the command line's own: a batch that a script began goes on with
-``batchsora run``, and the other way round.
+Engine, promises and database are the command line's own: ``batchsora run`` continues a batch that a
+script began, and the other way round.
 """
 
 import asyncio
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Unpack
 
 from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.known_database import owner_of
-from batchsora.composition.session import Observer, RunDependencies, StopSignal
+from batchsora.composition.ownership import owner_of
+from batchsora.composition.session import RunDependencies, StopSignal
 from batchsora.keywords import run_options
 from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
-from batchsora.presentation.json_shapes import batch_json
-from batchsora.results import JobResult, RunReport, job_result
+from batchsora.presentation.json_shapes import batch_json, job_json
 from batchsora.settings import read_settings
-from batchsora.usecases.from_options import caps_of, load_options, source_of
+from batchsora.usecases.from_options import load_options, source_of, terms_of
 from batchsora.usecases.kept_reading import as_before, words_used
 from batchsora.usecases.load import is_capped, load_manifest
 from batchsora.usecases.manifest_options import Source, fitted_folder
 from batchsora.usecases.plan import make_plan, plan_json
 from batchsora.usecases.start import StartRequest, start
+from batchsora.usecases.user_interface import Context
 from jobs.database import schema
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import HeldBack
 from jobs.ports.loading import LoadReport
-from jobs.ports.seen import BatchStatus
+from jobs.ports.seen import BatchStatus, JobRow
 from jobs.ports.selection import Wanted
 
 USUAL: Final = RunOptions()
 POLL = 0.2
 """Seconds between two looks whether a run in another thread is over, so that Ctrl-C is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run ended.
+
+    Attributes:
+        exit: the command line's exit code: 0 all done, 3 some failed, 4 stopped by money, 7 in
+            doubt, 130 interrupted (docs/design.md).
+        status: of the batch, as in ``status --json``.
+        notes: what a person would have been told.
+    """
+
+    exit: int
+    status: dict[str, Any]
+    notes: tuple[str, ...]
+
+    @property
+    def done(self) -> bool:
+        """Check that every row has its video."""
+        return self.exit == Exit.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """One wanted video, and what became of it.
+
+    Attributes:
+        status: ``queued submitting in_doubt pending processing completed failed cancelled``.
+        price: in USD, what its attempts were charged.
+        file: the downloaded video.
+        error_kind: ``validation image content system timeout overdue unknown no-file``, if it
+            failed.
+        cells: the manifest's row as written.
+    """
+
+    key: str
+    row: int
+    status: str
+    prompt: str
+    generation_id: str | None
+    price: Decimal
+    video_url: str | None
+    file: Path | None
+    error_kind: str | None
+    error: str | None
+    attempts: int
+    cells: dict[str, str]
+    _json: dict[str, Any] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return one flat record: the manifest's own columns, then those of ``jobs --json``."""
+        return {**self.cells, **self._json}
+
+
+def job_result(job: JobRow) -> JobResult:
+    """Make a result of a job with its last attempt and file."""
+    return JobResult(
+        key=job.key,
+        row=job.row,
+        status=job.state,
+        prompt=job.prompt,
+        generation_id=job.generation_id,
+        price=Decimal(job.charged_micros) / 1_000_000,
+        video_url=job.video_url,
+        file=Path(job.file) if job.file and job.sha256 else None,
+        error_kind=job.error_kind,
+        error=job.error,
+        attempts=job.attempts,
+        cells=dict(job.cells),
+        _json=job_json(job),
+    )
 
 
 class Batch:
@@ -51,12 +125,12 @@ class Batch:
         token: of the account; else as the command line finds it.
         sandbox: rehearse on this machine, without money.
         sheet: of a workbook; the first one by default.
-        include_hidden: read the rows of a sheet that are hidden, too.
-        ignore_pictures: buy rows over whose cells pictures lie as if there were none.
+        include_hidden: also read the hidden rows of a sheet.
+        ignore_pictures: ignore pictures placed over the cells of a row.
         embedded_images: use the pictures over or in a row's cells as its image.
-        columns: what headers mean, as ``{"What you see": "prompt"}``.
-        defaults: what empty cells say, as ``{"duration": "15"}``.
-        delimiter: between the cells of a text table, where it is not told.
+        columns: meaning of headers, as ``{"What you see": "prompt"}``.
+        defaults: values for empty cells, as ``{"duration": "15"}``.
+        delimiter: of a text table, if it can't be detected.
         encoding: of a text table that is not UTF-8.
         allow_outside: accept images outside the manifest's folder.
         fit_images: convert and shrink pictures that would be refused.
@@ -123,22 +197,18 @@ class Batch:
             ManifestError: the manifest can't be read.
             ValueError: there is no manifest.
         """
-        if self._source is None:
-            raise ValueError("this batch was opened by name and has no manifest")
         options = RunOptions(name=self._name, max_in_flight=max_in_flight, rate=rate)
-        source = as_before(self._source, self._settings.database, self._name)
-        with source.looked_at(self._settings.database) as manifest:
+        source, database = self._reading(), self._settings.database
+        there = schema.version(database) is not None
+        with (
+            source.looked_at(database) as manifest,
+            existing_store(database) if there else nullcontext() as store,
+        ):
             said_before = list(words_used(source, manifest))
-            return self._plan(manifest, options) | {"said_before": said_before}
-
-    def _plan(self, manifest: Manifest, options: RunOptions) -> dict[str, Any]:
-        if schema.version(self._settings.database) is None:
-            return plan_json(make_plan(manifest, options, None))
-        with existing_store(self._settings.database) as store:
-            return plan_json(make_plan(manifest, options, store))
+            return plan_json(make_plan(manifest, options, store)) | {"said_before": said_before}
 
     def load(self, **options: Unpack[RunKeywords]) -> LoadReport:
-        """Load the manifest and keep its caps; ``run`` does so by itself.
+        """Load the manifest and keep its caps; ``run`` does so itself.
 
         Raises:
             ManifestError, InvalidRowsError: rows are wrong; nothing was loaded.
@@ -149,7 +219,7 @@ class Batch:
         with working_store(
             self._settings.database, deps.clock, lambda: owner_of(self._settings)
         ) as store:
-            loading, caps = load_options(said, quiet=True), caps_of(said)
+            loading, caps = load_options(said, quiet=True), terms_of(said)
             if is_capped(store, manifest, said.name, caps):
                 loading = replace(loading, held_back=HeldBack.NOT_LOOKED)
             return load_manifest(store, manifest, loading, caps, deps.clock.now())[0]
@@ -161,13 +231,13 @@ class Batch:
     ) -> RunReport:
         """Load, submit, poll and download until nothing is left, or something is in the way.
 
-        It works in a thread of its own, so that it may be called where an event loop runs. Ctrl-C
-        lets what is under way finish first; a second one stops at once. Both raise
-        ``KeyboardInterrupt`` when everything is written down, and the next run goes on.
+        It works in its own thread, so it may be called where an event loop runs. Ctrl-C lets what
+        is under way finish first; a second one stops at once. Both raise ``KeyboardInterrupt`` when
+        everything is written, and the next run continues.
 
         Args:
-            observer: told where the batch stands, as in ``status --json``, whenever that has
-                changed; called in the run's thread.
+            observer: called with the batch, as in ``status --json``, whenever it has changed, in
+                the run's thread.
             **options: as of ``batchsora run``; without ``budget``, kept or given, nothing is bought
                 unless ``yes=True``.
 
@@ -175,18 +245,17 @@ class Batch:
             NotAllowedError: there is no cap, and no ``yes``: nothing was bought.
             ManifestError, InvalidRowsError, SettingsError, EngineError, ProviderError: the same.
         """
-        work = _Work(self, observer, options)
-        work.start()
+        switch, work = self._begun(observer, options)
         interrupted = False
-        while work.is_alive():
+        while not work.done():
             try:
-                work.join(POLL)
+                futures.wait([work], POLL)
             except KeyboardInterrupt:
                 interrupted = True
-                work.switch()
+                switch()
         if interrupted:
             raise KeyboardInterrupt
-        return work.report()
+        return work.result()
 
     async def run_async(
         self,
@@ -194,21 +263,20 @@ class Batch:
         **options: Unpack[RunKeywords],
     ) -> RunReport:
         """Run as :meth:`run` does, beside the caller's event loop; cancelling it stops the run."""
-        work = _Work(self, observer, options)
-        work.start()
+        switch, work = self._begun(observer, options)
         cancelled: asyncio.CancelledError | None = None
-        while work.is_alive():
+        while not work.done():
             try:
                 await asyncio.sleep(POLL)
             except asyncio.CancelledError as error:
                 cancelled = error
-                work.switch()
+                switch()
         if cancelled is not None:
             raise cancelled
-        return work.report()
+        return work.result()
 
     def status(self) -> dict[str, Any]:
-        """Return where the batch stands, as one entry of ``batches`` in ``status --json``.
+        """Return the batch, as one entry of ``batches`` in ``status --json``.
 
         Raises:
             NotFoundError: it was not loaded yet.
@@ -217,7 +285,7 @@ class Batch:
             return batch_json(seen.status(seen.batches(self.name)[0]), None)
 
     def results(self, *states: str) -> Iterator[JobResult]:
-        """Stream the rows and what became of them, in the manifest's order.
+        """Return the rows and what became of them, in the manifest's order.
 
         Args:
             *states: only rows in these states, if any are given.
@@ -234,69 +302,49 @@ class Batch:
         """Name the batch."""
         return self._name or self._opened().name
 
-    def _opened(self) -> Manifest:
+    def _reading(self) -> Source:
+        """Return the manifest with its saved options."""
         if self._source is None:
             raise ValueError("this batch was opened by name and has no manifest")
-        source = as_before(self._source, self._settings.database, self._name)
-        return source.opened(fitted_folder(self._settings.database))
+        return as_before(self._source, self._settings.database, self._name)
+
+    def _opened(self) -> Manifest:
+        return self._reading().opened(fitted_folder(self._settings.database))
 
     def _options(self, said: RunKeywords) -> RunOptions:
         batch = None if self._source is not None else self._name
         return run_options(said, name=self._name, batch=batch, sandbox=self._settings.sandbox)
 
-    def _run(self, said: RunKeywords, deps: RunDependencies) -> RunReport:
+    def _begun(
+        self, observer: Callable[[dict[str, Any]], None] | None, said: RunKeywords
+    ) -> tuple[StopSignal, "futures.Future[RunReport]"]:
+        """Start a run in its own thread, with its own event loop."""
+        switch = StopSignal()
+        pool = futures.ThreadPoolExecutor(1, f"run of {self!r}")
+        work = pool.submit(self._run, observer, said, switch)
+        pool.shutdown(wait=False)
+        return switch, work
+
+    def _run(
+        self,
+        observer: Callable[[dict[str, Any]], None] | None,
+        said: RunKeywords,
+        switch: StopSignal,
+    ) -> RunReport:
+        def tell(found: Sequence[BatchStatus]) -> None:
+            for status in found:
+                if observer is not None and status.name == name:
+                    observer(batch_json(status, None))
+
+        name = None if observer is None else self.name
+        told = None if observer is None else tell
         notes, options = _Notes(), self._options(said)
-        request = StartRequest(self._source, options, caps_of(options))
-        code = start(request, self._settings, deps, notes)
+        request = StartRequest(self._source, options, terms_of(options))
+        deps = RunDependencies(quiet=True, switch=switch, observer=told)
+        code = start(request, Context(self._settings, deps, notes))
         if code is Exit.USAGE and not notes.ended:
             raise NotAllowedError(notes.said[-1])
         return RunReport(int(code), self.status(), tuple(notes.said))
-
-
-class _Work(threading.Thread):
-    """A run in its own thread, with its own event loop."""
-
-    def __init__(
-        self, batch: Batch, observer: Callable[[dict[str, Any]], None] | None, options: RunKeywords
-    ) -> None:
-        super().__init__(name=f"run of {batch!r}")
-        self.switch = StopSignal()
-        self._batch = batch
-        self._observer = observer
-        self._options = options
-        self._report: RunReport | None = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        deps = replace(
-            RunDependencies(),
-            quiet=True,
-            switch=self.switch,
-            observer=_told(self._batch, self._observer),
-        )
-        try:
-            self._report = self._batch._run(self._options, deps)  # noqa: SLF001 - its other half
-        except BaseException as error:  # noqa: BLE001 - raised again, in the caller's thread
-            self._error = error
-
-    def report(self) -> RunReport:
-        """Return what came of it, or raise what went wrong."""
-        if self._report is None:
-            raise self._error or RuntimeError("the run ended without a result")
-        return self._report
-
-
-def _told(batch: Batch, observer: Callable[[dict[str, Any]], None] | None) -> Observer | None:
-    if observer is None:
-        return None
-    name = batch.name
-
-    def tell(found: Any) -> None:
-        for status in found:
-            if isinstance(status, BatchStatus) and status.name == name:
-                observer(batch_json(status, None))
-
-    return tell
 
 
 class _Notes:

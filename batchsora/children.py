@@ -48,7 +48,7 @@ _LIBRARIES: Final = re.compile(r"HOME|LANG|LC_ALL|LC_CTYPE|LD_LIBRARY_PATH|PYTHO
 
 
 def environment(ours: Mapping[str, str]) -> dict[str, str]:
-    """Choose what a command of ours gets of an environment."""
+    """Return what a command of ours gets of an environment."""
     return _chosen(ours, _NEEDED, _OURS)
 
 
@@ -66,12 +66,9 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
     """Start ``batchsora`` as a process that outlives this one.
 
     Args:
-        arguments: all of them; nobody sees them but the process.
-        command: its name, for whoever looks at the list of processes.
+        arguments: all of them; only the process sees them.
+        command: its name, for the list of processes.
         said: where both streams go.
-
-    Raises:
-        OSError: no process can be started.
     """
     with tempfile.TemporaryFile() as handed:
         # a file, not a pipe: a long prompt would wait in it for the other end to start
@@ -83,19 +80,15 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
             stdout=said,
             stderr=said,
             env=environment(os.environ),
-            start_new_session=True,  # a Ctrl-C for the page is none for the run
+            start_new_session=True,  # a Ctrl-C for the page does not stop the run
         )
 
 
 def apart(code: str, files: Collection[int] = ()) -> Process:
-    """Start Python for a library that reads what strangers sent; its input and output are pipes.
+    """Start Python for a library that reads foreign files; its input and output are pipes.
 
     Args:
-        code: what it runs.
         files: numbers of open files that it gets under the same numbers.
-
-    Raises:
-        OSError: no process can be started.
     """
     return subprocess.Popen(  # noqa: S603 - our own program, no shell
         [sys.executable, "-P", "-c", code],
@@ -112,11 +105,7 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
 
 
 def handed_arguments(words: Sequence[str]) -> list[str] | None:
-    """Take the arguments that :func:`start` handed over; None where a person typed them.
-
-    Raises:
-        ValueError: what is there are none.
-    """
+    """Return the arguments that :func:`start` handed over; None if a person typed them."""
     if words[:1] != [HANDED]:
         return None
     content = sys.stdin.buffer.read(LARGEST + 1)
@@ -134,10 +123,9 @@ _OPENER: Final = "import sys, webbrowser; webbrowser.open(sys.stdin.read())"
 
 
 def open_browser(address: str) -> None:
-    """Show an address in a browser, which gets neither token nor password; without waiting.
+    """Open a browser, which gets neither token nor password, without waiting.
 
-    Args:
-        address: must be no secret: a browser is started with it as an argument, which all can see.
+    Everyone can see the arguments of a process, so the address must not be a secret.
     """
     words = {
         "args": [sys.executable, "-P", "-c", _OPENER],
@@ -152,5 +140,5 @@ def open_browser(address: str) -> None:
 
 
 def named(path: Path | None, option: str) -> list[str]:
-    """Write an option with a path that leads to the same file from anywhere; nothing for None."""
+    """Write an option with an absolute path; nothing for None."""
     return [] if path is None else [option, str(path.absolute())]

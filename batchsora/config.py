@@ -1,7 +1,7 @@
 """The configuration file ``batchsora.toml``: hostile until it is read, and never a place of tokens.
 
-A key at the top counts for the commands that it is meant for (:data:`KEYS`), in a table named as a
-command for that one. Types are checked here, values by the options themselves.
+A key at the top applies to the commands that it is meant for (:data:`KEYS`), in a table named as a
+command to that one. Types are checked here, values by the options themselves.
 """
 
 import os
@@ -29,13 +29,13 @@ MOST: Final = 10**15
 
 
 def keys_of(*models: type[Any]) -> dict[str, Option]:
-    """Return the options of models that may stand in the file, by their keys."""
+    """Return the options of models that may be in the file, by their keys."""
     known = [option for model in models for option in options_of(model).values()]
     return {option.flag: option for option in known if option.found is not None}
 
 
 KEYS: Final[Mapping[str, Option]] = keys_of(GlobalOptions, RunOptions)
-"""What may stand in the file: what is worth keeping, and never a consent given in passing."""
+"""Keys of the file: what is worth keeping, and never a consent."""
 
 _SECRET: Final = ("token", "key", "secret", "password", "bearer", "authorization")
 
@@ -45,10 +45,9 @@ class Configuration:
     """A configuration file, understood.
 
     Attributes:
-        path: where it is.
-        named: a person named it; otherwise it lay in the working folder.
-        shared: what stands at the top.
-        tables: what stands in a command's table.
+        named: a person named it; otherwise it was found in the working folder.
+        shared: keys at the top.
+        tables: keys in a command's table.
     """
 
     path: Path
@@ -57,7 +56,7 @@ class Configuration:
     tables: Mapping[str, Mapping[str, Any]]
 
     def values(self, command: str) -> dict[str, Any]:
-        """Return what counts for a command, by key."""
+        """Return what applies to a command, by key."""
         shared = {
             key: value
             for key, value in self.shared.items()
@@ -72,12 +71,11 @@ class Configuration:
         return SettingsError(f"{self.path}: {table}{key} = {found}: {problem}")
 
     def check_found(self, command: str, key: str, *, agreed: bool = False) -> None:
-        """Make sure that a person stands behind what counts of this file, where that matters.
+        """Check that a person confirmed a value of this file, where that matters.
 
         Args:
-            command: for which it counts.
-            key: what counts: neither flag nor environment say otherwise.
-            agreed: the person has agreed to spend, or no money can be.
+            key: set by neither flag nor environment.
+            agreed: the person has agreed to spend, or no money can be spent.
 
         Raises:
             SettingsError: nobody named this file, and the key could be used against its reader.
@@ -98,7 +96,7 @@ class Configuration:
         )
 
     def _inside(self, value: str) -> bool:
-        """Check whether a path stays, by no link either, in the folder of this file."""
+        """Check whether a path stays in the folder of this file, through links too."""
         try:
             return "://" not in value and Path(value).resolve().is_relative_to(
                 self.path.absolute().parent.resolve()
@@ -108,10 +106,10 @@ class Configuration:
 
 
 def find_configuration(named: str | None, commands: Collection[str]) -> Configuration | None:
-    """Read the configuration that a person named, or the one in the working folder; None if none.
+    """Read the named configuration, or the one in the working folder; None if there is none.
 
     Args:
-        named: by ``--config`` or ``BATCHSORA_CONFIG``; ``/dev/null`` means none at all.
+        named: by ``--config`` or ``BATCHSORA_CONFIG``; ``/dev/null``: none at all.
         commands: the names that a table may have.
 
     Raises:
@@ -182,7 +180,7 @@ def _parsed(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def _checked(path: Path, where: str, key: str, value: Any) -> Any:
-    """Make sure that a key is known, and its value of the right type."""
+    """Check that a key is known, and its value of the right type."""
     known = KEYS.get(key)
     if known is None:
         if _looks_secret(key):
@@ -223,7 +221,7 @@ def _unknown(path: Path, where: str, name: str, what: str, known: Collection[str
 
 
 def _shown(value: Any) -> str:
-    """Show a value as it may stand in the file."""
+    """Show a value as it may be in the file."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict | list):

@@ -1,8 +1,8 @@
-"""Fetching the files of completed jobs, in parallel, while a run goes on or afterwards.
+"""Download the files of completed jobs, in parallel, during a run or afterwards.
 
 A download that fails never makes a job failed and never buys it again: the file stays wanted. It is
-tried again by itself, a few times soon and then slowly for as long as the run goes, once more at
-its end, and by every later run or ``batchsora download``.
+tried again automatically, a few times soon and then slowly during the run, once more at its end,
+and by every later run or ``batchsora download``.
 """
 
 import asyncio
@@ -31,10 +31,7 @@ RENEWAL_PAGES: Final = 3
 
 
 async def fresh_address(provider: Provider, generation_id: str) -> str | None:
-    """Ask where a file is now: its generation, or else the list, where one does not answer.
-
-    Returns:
-        None when the API names no address.
+    """Get a fresh address of a file, from its generation or the list; None if there is none.
 
     Raises:
         ProviderError: the generation can't be read, and the list does not have it.
@@ -52,7 +49,7 @@ async def fresh_address(provider: Provider, generation_id: str) -> str | None:
 
 
 async def _listed(provider: Provider, generation_id: str) -> str | None:
-    """Look for an address in the newest pages of the list; None when it is not there."""
+    """Look for an address in the newest pages of the list; None if it is not there."""
     offset = 0
     for _ in range(RENEWAL_PAGES):
         try:
@@ -92,14 +89,13 @@ class DownloadPolicy:
     """How files are fetched.
 
     Attributes:
-        folder: below which each batch has a folder of its own, unless ``flat``.
+        folder: has a folder for each batch, unless ``flat``.
         parallel: downloads at the same time.
-        tries: of one file soon after each other; more follow slowly while a run goes on.
-        allow_private: take files from loopback and private addresses, as the sandbox's are.
-        flat: put the files into the folder itself.
-        rate: bytes per second, for all downloads together; 0 is no limit.
-        own: the database is known to be one's own, so that a file at the path that it names is what
-            a crash left there; else no file that is there is written over.
+        tries: of one file soon after each other; more follow slowly while a run lasts.
+        allow_private: accept files from loopback and private addresses, as the sandbox's are.
+        rate: bytes per second, for all downloads together; 0: no limit.
+        own: the database is known to be one's own, so a file at the path in it was left there by a
+            crash; else no existing file is overwritten.
     """
 
     folder: Path
@@ -111,56 +107,45 @@ class DownloadPolicy:
     own: bool = True
 
 
+@dataclass(eq=False)
 class Downloader:
     """Fetches wanted files until told that no more will come.
 
-    Args:
-        files: of the job table.
-        provider: asked for a fresh address when one does not lead to the file.
+    Attributes:
+        provider: asked for a fresh address if one does not lead to the file.
         http: a client without the token: that goes to the API's origin alone.
-        policy: how.
-        clock: time.
-        chance: randomness, for jitter.
         checkpoint: called at ``file-fetched`` and ``file-written``.
     """
 
-    def __init__(
-        self,
-        files: LoadStore,
-        provider: Provider,
-        http: httpx.AsyncClient,
-        policy: DownloadPolicy,
-        clock: Clock,
-        chance: random.Random,
-        checkpoint: Callable[[str], None],
-    ) -> None:
-        self._files = files
-        self._provider = provider
-        self._http = http
-        self._policy = policy
-        self._clock = clock
-        self._chance = chance
-        self._checkpoint = checkpoint
+    files: LoadStore
+    provider: Provider
+    http: httpx.AsyncClient
+    policy: DownloadPolicy
+    clock: Clock
+    chance: random.Random
+    checkpoint: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        self.report = DownloadReport()
         self._tries: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
         self._renewed: dict[int, str] = {}
         self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._bell = ProviderHealth(clock, chance)
-        self._pace = Pace(policy.rate, clock) if policy.rate else None
+        self._bell = ProviderHealth(self.clock, self.chance)
+        self._pace = Pace(self.policy.rate, self.clock) if self.policy.rate else None
         self._after: Place = (0, 0)
         self._left = False
         self._last = False
-        self.report = DownloadReport()
 
     def finish(self) -> None:
-        """Let :meth:`run` end once the files wanted by then are fetched or given up for good.
+        """Let :meth:`run` end once the files wanted by then are fetched or have finally failed.
 
-        Those that were given up get one last try.
+        Those that had failed get one last try.
         """
         self._last = True
         for attempt_id, tries in self._tries.items():
-            if tries >= self._policy.tries:
-                self._tries[attempt_id] = self._policy.tries - 1
+            if tries >= self.policy.tries:
+                self._tries[attempt_id] = self.policy.tries - 1
                 self._not_before.pop(attempt_id, None)
         self._begin_pass()  # the one under way may have passed by what was completed since
         self._bell.wake()
@@ -171,7 +156,7 @@ class Downloader:
         """Fetch until told to finish and every file is here or has failed too often.
 
         Args:
-            batch_ids: whose files; asked again and again, for a run may be given more to serve.
+            batch_ids: whose files; called again and again, for a run may get more to serve.
             keys: only jobs of these keys, if any are given.
         """
         try:
@@ -188,19 +173,15 @@ class Downloader:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     def _start(self, batch_ids: Sequence[int], keys: Sequence[str]) -> bool:
-        """Start what may start, going on where the last look ended.
-
-        Returns:
-            False when all wanted files were passed by, and none of them is still to be tried.
-        """
-        now = self._clock.monotonic()
+        """Start what may start from where the last look ended; return whether any is left."""
+        now = self.clock.monotonic()
         for _ in range(PAGES):
-            wanted = self._files.wanted_files(batch_ids, PAGE, after=self._after, keys=keys)
+            wanted = self.files.wanted_files(batch_ids, PAGE, after=self._after, keys=keys)
             for item in wanted:
-                if len(self._under_way) >= self._policy.parallel:
+                if len(self._under_way) >= self.policy.parallel:
                     return True
                 self._after = item.place
-                if self._last and self._tries.get(item.attempt_id, 0) >= self._policy.tries:
+                if self._last and self._tries.get(item.attempt_id, 0) >= self.policy.tries:
                     continue
                 self._left = True
                 due = self._not_before.get(item.attempt_id, 0.0) <= now
@@ -212,7 +193,7 @@ class Downloader:
         return True
 
     def _begin_pass(self) -> bool:
-        """Start over with the first wanted file; says whether any was still to be tried."""
+        """Start over with the first wanted file; return whether any was still to be tried."""
         left = self._left
         self._after, self._left = (0, 0), False
         return left
@@ -227,13 +208,13 @@ class Downloader:
         target = self._target(item)
         try:
             self._refuse_links(target.parent)
-            await self._files.plan_file(item, str(target))
+            await self.files.plan_file(item, str(target))
             fetched = await self._get(item, target)
-            self._checkpoint("file-fetched")
-            await self._files.record_file(
-                item, str(fetched.path), fetched.size, fetched.sha256, self._clock.now()
+            self.checkpoint("file-fetched")
+            await self.files.record_file(
+                item, str(fetched.path), fetched.size, fetched.sha256, self.clock.now()
             )
-            self._checkpoint("file-written")
+            self.checkpoint("file-written")
             self.report.fetched += 1
             self.report.failed.pop(item.key, None)
             for kept in (self._tries, self._not_before, self._renewed):
@@ -257,13 +238,9 @@ class Downloader:
         return await self._fetched(url, target)
 
     async def _fresh(self, item: WantedFile, old: str, error: FetchError) -> str:
-        """Ask for another address than the old one.
-
-        Raises:
-            FetchError: there is none; what the old one answered is part of it.
-        """
+        """Get another address than the old one; raise a FetchError if there is none."""
         try:
-            fresh = await fresh_address(self._provider, item.generation_id)
+            fresh = await fresh_address(self.provider, item.generation_id)
         except ProviderError as problem:
             raise FetchError(f"{error}; asking the API for a new one failed: {problem}") from error
         if fresh is None:
@@ -273,41 +250,37 @@ class Downloader:
         return fresh
 
     async def _fetched(self, url: str, target: Path) -> Fetched:
-        private = self._policy.allow_private
-        return await fetch_video(self._http, url, target, allow_private=private, pace=self._pace)
+        private = self.policy.allow_private
+        return await fetch_video(self.http, url, target, allow_private=private, pace=self._pace)
 
     async def _failed(self, item: WantedFile, message: str) -> None:
         tries = self._tries.get(item.attempt_id, 0)
         self._tries[item.attempt_id] = tries + 1
-        self._not_before[item.attempt_id] = self._clock.monotonic() + self._delay(tries)
+        self._not_before[item.attempt_id] = self.clock.monotonic() + self._delay(tries)
         self.report.failed[item.key] = message
         log.info("the file of %r could not be downloaded: %s", item.key, message)
-        await self._files.record_file_error(item, message)
+        await self.files.record_file_error(item, message)
 
     def _delay(self, tries: int) -> float:
-        """Draw the seconds before the next try of a file that failed once more."""
-        slow = tries + 1 - self._policy.tries
+        """Return the random seconds before the next try of a file that failed once more."""
+        slow = tries + 1 - self.policy.tries
         if slow < 0:
-            return full_jitter(*SOON, tries, self._chance)
+            return full_jitter(*SOON, tries, self.chance)
         shortest, longest = SLOW
-        return shortest + full_jitter(shortest, longest - shortest, slow, self._chance)
+        return shortest + full_jitter(shortest, longest - shortest, slow, self.chance)
 
     def _refuse_links(self, folder: Path) -> None:
-        """Check where a file would go: a link may have come with a folder that somebody sent.
-
-        Raises:
-            OSError: the folder is a link, or all of them are in one that another user made.
-        """
-        refuse_foreign_link(self._policy.folder)
-        if not self._policy.flat:
+        """Raise an OSError if the folder is a link, or in a folder that another user made."""
+        refuse_foreign_link(self.policy.folder)
+        if not self.policy.flat:
             refuse_link(folder, "move it away, or name another folder with --download FOLDER")
 
     def _target(self, item: WantedFile) -> Path:
-        """Choose where the file goes: named by its row, never over somebody else's file."""
-        folder = self._policy.folder.absolute()
-        if not self._policy.flat:
+        """Choose the file: named by its row, never somebody else's file."""
+        folder = self.policy.folder.absolute()
+        if not self.policy.flat:
             folder /= safe_name(item.batch)
         plain = folder / f"{safe_name(item.key)}.mp4"
-        if (self._policy.own and item.path == str(plain)) or not plain.exists():
+        if (self.policy.own and item.path == str(plain)) or not plain.exists():
             return plain
         return folder / f"{safe_name(item.key)}.{item.attempt_id}.mp4"

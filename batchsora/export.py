@@ -1,4 +1,4 @@
-"""The results beside the rows they came from: the manifest's own columns, then ours."""
+"""The results beside their rows: the manifest's own columns, then ours."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,12 +31,7 @@ WORKBOOK: Final = ".xlsx"
 
 @dataclass(slots=True)
 class Table:
-    """What was written.
-
-    Attributes:
-        rows: how many, over all batches.
-        cut: whether a text was longer than a workbook's cell can be.
-    """
+    """What was written; ``cut``: a text was longer than a workbook's cell can be."""
 
     rows: int = 0
     cut: bool = False
@@ -48,15 +43,14 @@ def export_batches(
     """Write the jobs of one batch, or of all, as a table; a workbook has a sheet for each batch.
 
     Args:
-        store: the job table.
-        target: by whose suffix the format is chosen.
-        batch: its name; None means every batch, of which another format than a workbook takes one.
+        target: its suffix decides the format.
+        batch: its name; None: all batches, but only a workbook takes more than one.
         states: only jobs in these states, if any are given.
 
     Raises:
         NotFoundError: there is no such batch.
-        batchsora.tables.TableError: the format is none of ours, the file can't be written, or there
-            are several batches.
+        batchsora.tables.TableError: the format is not supported, the file can't be written, or
+            there are several batches.
     """
     done = Table()
     suffix = target.suffix.lower()
@@ -134,22 +128,13 @@ def _empty() -> Sheet:
 
 
 def beside(target: Path, batch: str | None = None) -> Path:
-    """Name the table beside a workbook that has what is longer than a cell can be.
-
-    Args:
-        target: the workbook.
-        batch: of several, whose table it is.
-    """
+    """Return the table beside a workbook for texts that are too long for a cell."""
     named = "results" if batch is None else f"{safe_name(batch)}.results"
     return target.with_name(f"{target.stem}.{named}.csv")
 
 
 def workbook_cells(row: Mapping[str, object]) -> dict[str, object]:
-    """Return a row of results as a workbook takes it: amounts, times and links.
-
-    Args:
-        row: from :func:`results_of`.
-    """
+    """Return a row of :func:`results_of` as a workbook takes it: amounts, times and links."""
     cells = dict(row)
     for column in RESULT_COLUMNS:
         if column.kind is not CellKind.TEXT:
@@ -166,12 +151,7 @@ _AS_CELL: Final[Mapping[CellKind, Callable[[str], object]]] = {
 
 
 def results_of(job: JobRow, folder: Path) -> dict[str, object]:
-    """Return what became of a job, by the names of :data:`RESULT_COLUMNS`.
-
-    Args:
-        job: whose results.
-        folder: to which the path of the file is relative.
-    """
+    """Return a job's :data:`RESULT_COLUMNS` by name; the file's path relative to a folder."""
     results = {column.name: _plain(column.of(job)) for column in RESULT_COLUMNS}
     if results["file"]:
         results["file"] = relpath(str(results["file"]), folder)
@@ -179,7 +159,7 @@ def results_of(job: JobRow, folder: Path) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    """Return a value as a table takes it: nothing is an empty text, a time is its text."""
+    """Return a value as a table takes it: None is an empty text, a time is its text."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds").replace("+00:00", "Z")
     return "" if value is None else value

@@ -1,7 +1,7 @@
 """The system's keyring: one token for each API, through the library ``keyring``.
 
-The library is an extra and slow to import, so that nothing here is touched while the token comes
-from somewhere else.
+The library is an extra and slow to import, so it is not touched while the token comes from
+somewhere else.
 """
 
 import logging
@@ -18,34 +18,28 @@ class KeychainError(Exception):
 
 
 def read(origin: str) -> str | None:
-    """Return the token that is kept for an API; None when there is none, or no keyring.
+    """Return the token of an API; None if there is none, or no keyring.
 
-    A keyring that is locked or broken is as good as none, with a warning: the token may still come
-    from elsewhere.
+    A locked or broken keyring counts as none, with a warning: the token may still come from
+    elsewhere.
     """
     try:
-        import keyring  # noqa: PLC0415 - 50 ms that only those pay who keep their token there
-        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
+        import keyring.errors  # noqa: PLC0415 - 50 ms that only those pay who keep their token there
     except ImportError:
         return None
     try:
         return keyring.get_password(SERVICE, origin)
-    except NoKeyringError:
+    except keyring.errors.NoKeyringError:
         return None
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         log.warning("the system keyring can't be read (%s)", str(error) or type(error).__name__)
         return None
 
 
 def keep(origin: str, token: str) -> str:
-    """Keep a token for an API; gives the keyring's name.
-
-    Raises:
-        KeychainError: there is no keyring, or it does not keep anything.
-    """
+    """Store a token for an API; return the keyring's name, or raise a KeychainError."""
     try:
-        import keyring  # noqa: PLC0415 - an extra
-        from keyring.errors import KeyringError, NoKeyringError  # noqa: PLC0415 - the same
+        import keyring.errors  # noqa: PLC0415 - an extra
     except ImportError:
         raise KeychainError(
             "the library 'keyring' is not installed; \"pip install 'batchsora[keyring]'\" does that"
@@ -53,9 +47,9 @@ def keep(origin: str, token: str) -> str:
     try:
         keyring.set_password(SERVICE, origin, token)
         kept = keyring.get_password(SERVICE, origin) == token
-    except NoKeyringError:
+    except keyring.errors.NoKeyringError:
         raise KeychainError("this system has no keyring (or it is locked)") from None
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         # its cause may know the token
         raise KeychainError(str(error) or type(error).__name__) from None
     if not kept:
@@ -64,18 +58,13 @@ def keep(origin: str, token: str) -> str:
 
 
 def forget(origin: str) -> bool:
-    """Remove the token of an API; False when there was none.
-
-    Raises:
-        KeychainError: the keyring did not let it go.
-    """
+    """Remove an API's token, False if there is none; raise a KeychainError if it fails."""
     if read(origin) is None:
         return False
-    import keyring  # noqa: PLC0415 - an extra
-    from keyring.errors import KeyringError  # noqa: PLC0415 - the same
+    import keyring.errors  # noqa: PLC0415 - an extra
 
     try:
         keyring.delete_password(SERVICE, origin)
-    except (KeyringError, OSError) as error:
+    except (keyring.errors.KeyringError, OSError) as error:
         raise KeychainError(str(error) or type(error).__name__) from error
     return True

@@ -1,4 +1,4 @@
-"""The options of a run that a Python program sets: checked as strictly as those of a command."""
+"""The options of a run from a Python program: checked as strictly as those of a command."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -15,16 +15,15 @@ M = TypeVar("M", bound=RunOptions)
 
 
 def run_options(said: Mapping[str, Any], model: type[M] = RunOptions, **more: Any) -> M:  # type: ignore[assignment]
-    """Return the options of a run as a program says them: a misspelled budget would limit nothing.
+    """Return the options of a run from keywords: a misspelled budget would limit nothing.
 
     Args:
-        said: by name; None is the default, and of ``download`` that no files are wanted.
-        model: whose options they are.
-        **more: options that are no keywords.
+        said: by name; None is the default, and for ``download`` no files.
+        **more: options that are not keywords.
 
     Raises:
         TypeError: one is unknown, or of the wrong type.
-        ValueError: one is beyond its range, or two can't be set at the same time.
+        ValueError: one is out of range, or two exclude each other.
     """
     known = {name: one for name, one in options_of(model).items() if one.keyword}
     values: dict[str, Any] = {}
@@ -70,7 +69,7 @@ def _check_number(option: Option, value: Any) -> None:
     kinds = int if option.kind is Kind.WHOLE else int | float
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise TypeError(f"{name} must be {option.kind}, not {value!r}")
-    # written so that no comparison with a number that is none passes
+    # written so that NaN fails
     above = least is None or value >= least
     if not (above and (most is None or value <= most)):
         limits = "" if least is None else f" from {least:g}"

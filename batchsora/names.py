@@ -1,4 +1,4 @@
-"""File names from the keys of rows: safe on every file system, and different for different keys."""
+"""File names from the keys of rows: safe on every file system, different for different keys."""
 
 import hashlib
 import re
@@ -20,9 +20,9 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def safe_name(key: str) -> str:
     """Make a file name's stem from a key.
 
-    A key that is a safe name already, and equals no other one on a file system that ignores case or
-    the form of Unicode, is its own name. Every other name ends with a short hash of its key. Pure:
-    the same key has the same name in every run.
+    A key that is already a safe name, and equals no other one on a file system that ignores case or
+    the form of Unicode, is its own name. Every other name ends with a short hash of its key. The
+    same key always has the same name.
     """
     plain = _sanitized(key)
     if plain == key and _alone(key):
@@ -50,7 +50,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _alone(key: str) -> bool:
-    """Return whether no other key that is alone can stand for the same file."""
+    """Check that no other key that is alone can mean the same file."""
     upper = unicodedata.normalize("NFKC", key.upper())
     folded = unicodedata.normalize("NFKC", upper.casefold())
     return folded == key and not _HASHED.fullmatch(key)

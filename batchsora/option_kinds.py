@@ -1,4 +1,4 @@
-"""What is said of an option, whichever it is; :mod:`batchsora.options` has all of them."""
+"""The description of an option; :mod:`batchsora.options` has all of them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
@@ -48,7 +48,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A flag that stands for one value of an option with several."""
+    """A flag for one value of an option with several."""
 
     flag: str
     value: str
@@ -56,7 +56,7 @@ class Switch:
 
     @property
     def dest(self) -> str:
-        """Return the name under which click keeps the flag."""
+        """Return click's name of the flag."""
         return self.flag.replace("-", "_")
 
 
@@ -65,33 +65,25 @@ class Option:
     """An option, wherever it is set.
 
     Attributes:
-        kind: what it takes.
-        help: one line for ``--help`` and the configuration's template.
         group: heading of ``--help``.
         name: of its field, which is also the Python keyword.
         default: of its field.
         flag: as typed, without dashes; ``""``: there is no flag of this name.
-        dest: name under which click keeps the value; an environment variable of this name counts.
-        unit: of the value; shown in ``--help``.
+        dest: click's name of the value; an environment variable of this name counts.
+        unit: shown in ``--help``.
         metavar: shown instead of the unit.
-        least: smallest number; None: no limit.
-        most: largest number; None: no limit.
-        shown_default: shown as the default where the field's is None.
-        choices: the only texts that it takes.
-        switches: flags that each stand for one value, instead of a flag of its own.
-        negatable: there is ``--no-…`` too, and None means that nobody said either.
+        shown_default: shown as the default if the field's is None.
+        switches: flags for one value each, instead of a flag of its own.
+        negatable: there is ``--no-…`` too, and None means that neither was given.
         path: what a path must lead to.
-        short: one letter that stands for the flag.
-        variable: of the environment, alike for all commands; else ``BATCHSORA_``, the command and
-            the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli`).
-        completes: what the shell completes.
+        variable: of the environment, the same for all commands; else ``BATCHSORA_``, the command
+            and the flag, as in ``BATCHSORA_RUN_BUDGET`` (:mod:`batchsora.cli`).
         check: returns a text as it is used.
-        not_with: another option that can't be set at the same time.
+        not_with: another option that excludes this one.
         found: what its configuration key may do in a file that nobody named; None: no such key.
         shared: commands for which the key counts at the top of the file; None: all.
         example: value for the configuration's template, as TOML; ``""``: the default.
-        keyword: whether a Python program may set it.
-        hidden: from ``--help``.
+        keyword: a Python program may set it.
         on: further commands that take it, and what is different there.
     """
 
@@ -124,13 +116,13 @@ class Option:
     on: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, command: str) -> "Option | None":
-        """Return it as a command takes it; None where it does not. ``""`` is every command."""
+        """Return it as a command takes it; None if it does not. ``""`` is every command."""
         if command in self.on:
             return replace(self, **self.on[command])
         return self if command in ("", "run") else None
 
     def words(self, value: Any) -> list[str]:
-        """Write a value as it is typed on the command line."""
+        """Return a value as words of a command line."""
         if self.switches:
             return [f"--{one.flag}" for one in self.switches if one.value == value]
         if self.kind is Kind.FLAG:
@@ -161,7 +153,7 @@ def _named(one: "Field[Any]") -> Option:
 
 
 def words_of(options: Any, *, besides: Collection[str] = ()) -> list[str]:
-    """Write options as a command line: those that are not at their defaults, and some besides."""
+    """Return options as a command line: those that are not at their defaults, and ``besides``."""
     return [
         word
         for name, known in options_of(type(options)).items()
@@ -171,11 +163,7 @@ def words_of(options: Any, *, besides: Collection[str] = ()) -> list[str]:
 
 
 def time_zone(name: str) -> str:
-    """Check the name of a time zone.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
+    """Check the name of a time zone; raise a ValueError if it is unknown."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415 - most never say one
 
     try:
@@ -189,11 +177,7 @@ _DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", 
 
 
 def delimiter(text: str) -> str:
-    """Return the one character that a text stands for.
-
-    Raises:
-        ValueError: it stands for none.
-    """
+    """Return the one character that a text means; raise a ValueError if it means none."""
     found = _DELIMITERS.get(text.lower(), text)
     if len(found) != 1 or found in '"\r\n\0':
         raise ValueError("use one character, or tab, comma, semicolon or pipe")
@@ -201,11 +185,7 @@ def delimiter(text: str) -> str:
 
 
 def encoding(name: str) -> str:
-    """Check the name of an encoding.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
+    """Check the name of an encoding; raise a ValueError if it is unknown."""
     try:
         "".encode(name or "utf-8")
     except (LookupError, ValueError):

@@ -2,8 +2,7 @@
 
 Flags (:mod:`batchsora.cli.flags`), environment variables, keys of the configuration file
 (:mod:`batchsora.config`), Python keywords (:mod:`batchsora.keywords`) and fields of the page are
-made from these fields. A new option is a field here, and the code that uses it. ``--help`` and
-completion read this module, so it imports nothing heavy.
+made from these fields. ``--help`` and completion read this module, so it imports nothing heavy.
 """
 
 from collections.abc import Mapping
@@ -69,7 +68,7 @@ class GlobalOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """How a manifest is read, where its file does not tell by itself."""
+    """How to read a manifest, if its file does not say so itself."""
 
     sheet: str | None = option(
         Kind.TEXT, "Sheet of a workbook (default: the first).", metavar="NAME", **_SPOKEN)
@@ -106,9 +105,9 @@ class ReadingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What a person may say about a run, in the order in which the keys are listed.
+    """The options of a run, in the order in which the keys are listed.
 
-    Amounts are in USD, durations in seconds; None means that nobody said anything.
+    Amounts are in USD, durations in seconds; None: not given.
     """
 
     name: str | None = option(
@@ -228,7 +227,7 @@ class RunOptions:
 
     @property
     def folder(self) -> Path | None:
-        """Return where the files go; None where none are downloaded."""
+        """Return the folder for files; None: no downloads."""
         usual = Path("sandbox-videos") if self.sandbox else _VIDEOS
         return None if self.no_download else self.download or usual
 

@@ -1,4 +1,4 @@
-"""A look into a database that nobody notices: nothing is written, nothing is left beside it.
+"""Look into a database without writing anything or leaving anything beside it.
 
 Plain ``sqlite3``: completion must answer while a person types, and ``doctor`` must not change what
 it examines. Opened read-only as usual, a database in WAL mode leaves ``-wal`` and ``-shm`` behind.
@@ -17,16 +17,11 @@ T = TypeVar("T")
 
 
 def peek(database: Path, look: Callable[[sqlite3.Connection], T], patience: float = 1.0) -> T:
-    """Look at a database.
-
-    Args:
-        database: the SQLite file; it must exist.
-        look: reads; may be called twice.
-        patience: seconds to wait where somebody has it locked.
+    """Look into a database; ``look`` may be called twice.
 
     Raises:
-        sqlite3.Error: it can't be read, or is none.
-        jobs.model.errors.DatabaseUnusableError: what SQLite keeps beside it is another account's.
+        sqlite3.Error: it can't be read, or is not a database.
+        jobs.model.errors.DatabaseUnusableError: SQLite's files beside it are another account's.
     """
     refuse_planted_files(database)
     log = database.resolve()

@@ -1,9 +1,9 @@
-"""Kinds of pictures, told by their first bytes whatever a name says: once, for everyone."""
+"""Kinds of pictures, by their first bytes, whatever their name."""
 
 from typing import Final, NamedTuple
 
 HEAD: Final = 16
-"""Bytes of a file that tell its kind."""
+"""Bytes at the beginning of a file that show its kind."""
 
 OTHER_SUFFIX: Final = ".bin"
 
@@ -12,11 +12,11 @@ class PictureKind(NamedTuple):
     """A kind of picture.
 
     Attributes:
-        name: as Pillow calls it, for what can be converted.
+        name: Pillow's.
         called: with its article, in messages.
-        suffix: of a file that holds one.
-        media: its media type where the provider takes it; None where it does not.
-        converted: whether ``--fit-images`` can make a JPEG or PNG of it.
+        suffix: of a file.
+        media: its media type if the provider takes it; else None.
+        converted: ``--fit-images`` can make a JPEG or PNG of it.
     """
 
     name: str
@@ -60,7 +60,7 @@ SUFFIXES: Final = tuple(dict.fromkeys(kind.suffix for kind in (*TAKEN, GIF, BMP,
 
 
 def kind_of(head: bytes) -> PictureKind | None:
-    """Return a picture's kind by its first :data:`HEAD` bytes; None: it is not picture we know."""
+    """Return a picture's kind by its first :data:`HEAD` bytes; None if it is unknown."""
     found = next((kind for start, kind in _BY_START if head.startswith(start)), None)
     if found is None and head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WEBP

@@ -1,4 +1,4 @@
-"""The columns of results: what an export writes beside each row, each column said once.
+"""The columns of results: what an export writes beside each row.
 
 To add one: a line in :data:`RESULT_COLUMNS`, and a word about it in docs/manifests.md. Exports in
 every format, ``jobs --json``, the recognition of an earlier export and its test follow.
@@ -33,11 +33,10 @@ class ResultColumn:
 
     Attributes:
         name: its header, and its key in ``jobs --json``.
-        of: what became of a job; None where nothing did.
-        says: a pattern of what we write there for one video; other cells are a person's own.
-        kind: how a workbook takes it.
+        of: the value of a job; None if it has none.
+        says: a pattern of what we write for one video; other cells are a person's own.
         width: of a workbook's column, in characters.
-        unique: nobody else calls a column so.
+        unique: nobody else uses this name.
     """
 
     name: str
@@ -97,14 +96,7 @@ _OURS: Final = "batchsora_"
 
 
 def result_headers(own: Collection[str]) -> dict[str, str]:
-    """Name the columns of the results so that none has the name of a person's own column.
-
-    Args:
-        own: the headers of the other columns.
-
-    Returns:
-        A header for each of :data:`RESULT_NAMES`, in their order.
-    """
+    """Return a header for each of :data:`RESULT_NAMES`, in order, that is not in ``own``."""
     taken = {header.strip().casefold() for header in own}
     headers = {}
     for name in RESULT_NAMES:
@@ -116,7 +108,7 @@ def result_headers(own: Collection[str]) -> dict[str, str]:
 
 
 def result_column(header: str) -> str | None:
-    """Return the result that a column of this header may hold, if it is one that we give."""
+    """Return the result that a column of this header may hold; None if it is not one of ours."""
     name = header.strip()
     while name.startswith(_OURS):
         name = name.removeprefix(_OURS)

@@ -1,4 +1,4 @@
-"""What a run and its downloads came to, as values."""
+"""The result of a run and its downloads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ class RunResult:
     """How a run went.
 
     Attributes:
-        batches: those that it began with, and those of jobs that were handed to it.
-        judged: the same as far as the run answers for them: of the latter the handed jobs alone.
+        batches: those of the run, and those of jobs that were handed to it.
+        judged: the same, but of the latter only the handed jobs.
         guests: numbers of the latter.
         surplus: generations that turned up after their replacement had been paid for.
         reappeared: generations that turned up late, and are their rows' videos.
-        odd_prices: kinds of which a price was charged that is not believed yet.
+        odd_prices: kinds with a charged price that is not trusted yet.
     """
 
     ending: Ending

@@ -1,4 +1,4 @@
-"""Settings: read once at the edge, frozen, and passed down; and where the token is found."""
+"""Settings, read once and passed down; and where the token is found."""
 
 import ipaddress
 import logging
@@ -30,13 +30,12 @@ class Settings:
     Attributes:
         database: the SQLite file.
         base_url: the API's address, without a trailing slash.
-        token_file: where the token is when the environment has none.
-        sandbox: rehearse on a local sandbox instead of the API.
+        token_file: with the token, if the environment has none.
         json: one JSON document on stdout.
         configuration: the configuration file that a person named, if any.
-        token: as a program gave it; None looks for one.
-        found_address: the address stands in a configuration that merely lay in the working folder.
-            It may be anybody's, so that only a token kept for that very API goes there.
+        token: from a program; None: look for one.
+        found_address: the address is from a configuration that was only found in the working
+            folder. It may be anybody's, so only a token kept for that very API goes there.
     """
 
     database: Path
@@ -50,12 +49,12 @@ class Settings:
 
     @property
     def origin(self) -> str:
-        """Name the API by scheme, host and port: whom a token is for."""
+        """Return the scheme, host and port of the API: a token is for these."""
         return origin_of(self.base_url)
 
     @property
     def strange(self) -> bool:
-        """Return whether nobody here named this address as the one to send a token to."""
+        """Check whether nobody here named this address as one to send a token to."""
         return self.found_address and self.origin != origin_of(DEFAULT_BASE_URL)
 
 
@@ -78,11 +77,7 @@ def read_settings(
     configuration: Path | None = None,
     token: str | None = None,
 ) -> Settings:
-    """Check what flags, environment and configuration say.
-
-    Raises:
-        SettingsError: an address or database that can't be used.
-    """
+    """Check what flags, environment and configuration say; raise a SettingsError if not usable."""
     path = _database_path(database or DEFAULT_DATABASE)
     if sandbox:
         # a rehearsal always has a database of its own
@@ -127,7 +122,7 @@ def _api_address(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Check whether a host, as an address names it, is this machine and no other."""
+    """Check whether a host, as an address names it, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -144,25 +139,18 @@ def is_here(address: str) -> bool:
 
 
 def origin_of(base_url: str) -> str:
-    """Name an address by scheme, host and port."""
+    """Return the scheme, host and port of an address."""
     parts = urlsplit(base_url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def read_token(settings: Settings, environment: Mapping[str, str]) -> str | None:
-    """Find the API's token as :func:`find_token` does; None when nowhere."""
-    found = find_token(settings, environment)
-    return None if found is None else found.value
 
 
 def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | None:
     """Find the API's token: in ``RUNBLOB_API_KEY``, else ``--token-file``, else the keyring.
 
-    A file that others on this machine can read is used all the same, with a warning.
+    A file that others can read is used anyway, with a warning.
 
     Raises:
-        SettingsError: the file can't be read, or what is there can't be a token. The text never
-            shows it.
+        SettingsError: it can't be read, or its content is not a valid token; never shows it.
     """
     if settings.token is not None:
         return Token(checked_token(settings.token, "the given token"), "the program")
@@ -177,11 +165,7 @@ def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | No
 
 
 def read_token_file(path: Path) -> str:
-    """Read a token from a file; empty when that is.
-
-    Raises:
-        SettingsError: it can't be read, or what is there can't be a token.
-    """
+    """Read a token from a file, empty if it is; raise a SettingsError if not valid."""
     try:
         with path.open("rb") as file:
             _warn_of_others(str(path), os.fstat(file.fileno()).st_mode)
@@ -195,11 +179,7 @@ def read_token_file(path: Path) -> str:
 
 
 def token_of(content: bytes, where: str) -> str:
-    """Read a token from bytes; empty when they are.
-
-    Raises:
-        SettingsError: they can't be a token; the text never shows them.
-    """
+    """Read a token from bytes, empty if they are; raise a SettingsError that never shows it."""
     try:
         found = content.decode("ascii").strip()
     except UnicodeDecodeError:
@@ -208,11 +188,7 @@ def token_of(content: bytes, where: str) -> str:
 
 
 def checked_token(found: str, where: str) -> str:
-    """Make sure that a text can be a token, and that no header can be broken with it.
-
-    Raises:
-        SettingsError: it can't; the text never shows it.
-    """
+    """Check that a text can be a token in a header; raise a SettingsError that never shows it."""
     if len(found) > LONGEST_TOKEN or not found.isascii() or any(c.isspace() for c in found):
         raise SettingsError(f"not a valid token in {where}: too long, or with spaces inside")
     if not found.isprintable():
@@ -221,7 +197,7 @@ def checked_token(found: str, where: str) -> str:
 
 
 def _warn_of_others(where: str, mode: int) -> None:
-    """Warn of a token that lies open; a pipe is as private as its process."""
+    """Warn if others can read the token file; a pipe is as private as its process."""
     if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         log.warning(
             "the token file %s can be read by other users of this machine; fix it with 'chmod 600'",

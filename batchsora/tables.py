@@ -1,10 +1,10 @@
-"""Writing an export as a file: how values look, and that it is whole.
+"""Write an export as a file: how values look, and that it is whole.
 
-A table is written beside its target and renamed over it, so that nobody ever sees half of one.
+A table is written beside its target and renamed over it, so nobody ever sees half of one.
 
 CSV is UTF-8 with a byte order mark (without it Excel takes UTF-8 for something else; the manifest
 reader takes both) and CRLF line ends (RFC 4180). What a spreadsheet would take for a formula gets a
-``'`` in front, and :func:`restored` takes exactly that one away again on loading.
+``'`` in front; :func:`restored` removes exactly that one on loading.
 """
 
 import csv
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -57,8 +58,7 @@ def neutralised(text: str, *, first: bool = False) -> str:
     ``restored(neutralised(text)) == text`` for every text.
 
     Args:
-        text: of a cell.
-        first: it is the first of its row. Plain numbers stay as they are in other cells; there
+        first: it is the first cell of its row. Plain numbers are unchanged in other cells; there
             somebody who separates by ``;`` sees a number and all that follows it as one cell.
     """
     if not first and _PLAIN_NUMBER.fullmatch(text):
@@ -67,31 +67,31 @@ def neutralised(text: str, *, first: bool = False) -> str:
 
 
 def restored(text: str) -> str:
-    """Take away the marks that :func:`neutralised` set."""
+    """Remove the marks of :func:`neutralised`."""
     return _MARKED.sub(lambda found: found[found.lastindex or 0], text)
 
 
 def restored_at_first(text: str) -> str:
-    """Take away the mark at the beginning alone: elsewhere a person's own apostrophe stays."""
+    """Remove the mark at the beginning alone: elsewhere a person's own apostrophe stays."""
     return text[1:] if _MARKED_AT_FIRST.match(text) else text
 
 
 def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Write rows as a file in the format of its suffix: CSV, TSV, JSON lines or JSON.
 
-    The target appears complete or not at all; one that was there is replaced. Values: text as it
-    is, None as nothing (``null``), ``Decimal`` in plain notation (in JSON a string), aware times in
-    UTC as ISO 8601, whatever else as its JSON.
+    The target appears complete or not at all; an existing one is replaced. Values: text as it is,
+    None as nothing (``null``), ``Decimal`` in plain notation (in JSON a string), aware times in UTC
+    as ISO 8601, anything else as its JSON.
 
     Args:
-        target: the file; its folder exists.
-        columns: the headers, in order, each once.
+        target: its folder exists.
+        columns: the unique headers, in order.
         rows: by header; what a row lacks is None. Streamed, never held.
 
     Raises:
         TableError: another suffix, a folder in the way, or no such folder; no row was read yet.
-        ValueError: a header twice, or a row with a column that is not among the headers.
-        OSError: the disk is full, or the folder not writable; the target is untouched.
+        ValueError: a duplicate header, or a row with an unknown column.
+        OSError: the disk is full, or the folder not writable; the target is unchanged.
     """
     check_target(target)
     if len(set(columns)) != len(columns):
@@ -101,15 +101,7 @@ def write_table(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str
 
 
 def check_target(target: Path, *suffixes: str) -> None:
-    """Make sure that a file can be written.
-
-    Args:
-        target: the file.
-        suffixes: those that are written elsewhere.
-
-    Raises:
-        TableError: it can't; the text says why, and what can.
-    """
+    """Raise a TableError if a file can't be written; ``suffixes`` are those of other writers."""
     if target.suffix.lower() not in (*_WRITERS, *suffixes):
         raise TableError(
             f"{target}: a table can't be written as {target.suffix or 'a file without suffix'!r}. "
@@ -119,11 +111,7 @@ def check_target(target: Path, *suffixes: str) -> None:
 
 
 def check_place(target: Path) -> None:
-    """Make sure that there can be a file, whatever its kind.
-
-    Raises:
-        TableError: there can't; the text says why.
-    """
+    """Raise a TableError if no file of any kind can be written there."""
     try:
         if target.is_dir():
             raise TableError(f"{target}: this is a folder. Name a file.")
@@ -138,7 +126,7 @@ def check_place(target: Path) -> None:
 
 
 def unwritable(target: Path, error: OSError) -> TableError:
-    """Make the error of a file that the system does not let us write."""
+    """Make the error of a file that can't be written."""
     remedy = {
         errno.EACCES: "Name a file in a folder that you may write to.",
         errno.EPERM: "Name a file in a folder that you may write to.",
@@ -190,13 +178,9 @@ def _write_json(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str
     file.write("[]\n" if separator == "[" else "\n]\n")
 
 
-def _write_tsv(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    _write_csv(file, columns, rows, "\t")
-
-
 _WRITERS: Final[Mapping[str, _Writer]] = {
     ".csv": _write_csv,
-    ".tsv": _write_tsv,
+    ".tsv": partial(_write_csv, delimiter="\t"),
     ".jsonl": _write_jsonl,
     ".json": _write_json,
 }
@@ -222,7 +206,7 @@ def _json(value: object) -> str:
 
 
 def _json_value(value: object) -> str:
-    """Write what JSON has no type for as text."""
+    """Write as text what JSON has no type for."""
     match value:
         case Decimal():
             return f"{value:f}"
@@ -239,16 +223,15 @@ def _json_value(value: object) -> str:
 
 @contextmanager
 def replacing(target: Path, encoding: str | None = None) -> Iterator[Any]:
-    """Open a new file that takes the target's place when, and only when, it is complete on disk.
+    """Open a new file that replaces the target when, and only when, it is complete on disk.
 
     Args:
-        target: the file; what is there stays until then.
-        encoding: of a text, in which line ends are not translated and what it has no sign for is
-            ``?``; None opens it for bytes.
+        encoding: of a text, without translation of line ends and with ``?`` for what it can't
+            encode; None: bytes.
 
     Raises:
         TableError: it is a link, which may have come with a folder that somebody sent; there is no
-            room; or the system does not let us write there.
+            space; or the system does not allow it.
     """
     check_place(target)
     draft: Path | None = None

@@ -21,7 +21,7 @@ from rig import CLIENT_CORE, SERVER_CORE, environment, options, pinned
 
 from batchsora.fetch import fetch_video
 from batchsora.fetch.pace import Pace
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 from jobs.model.clock import SystemClock
 
 SIZE = 8 * 1024**2
@@ -79,7 +79,7 @@ async def contend(way: str, url: str, folder: Path, count: int) -> None:
     pace = Pace(LIMIT, SystemClock()) if way == "limited" else None
     fetch = bare if way == "bare" else with_batchsora(pace)
     turns = asyncio.Semaphore(AT_ONCE)
-    async with httpx.AsyncClient(transport=new_transport(), timeout=60) as http:
+    async with httpx.AsyncClient(transport=Transport(), timeout=60) as http:
 
         async def one(number: int) -> None:
             async with turns:

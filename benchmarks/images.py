@@ -22,7 +22,7 @@ from rig import CLIENT_CORE, SERVER_CORE, environment, options, pinned
 
 from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.client import RunBlobClient
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 from jobs.model.provider import Accepted, GenerationRequest, ImageRef
 
 SIZE = 8 * 1024**2
@@ -75,7 +75,7 @@ async def with_batchsora(url: str, send_all: Callable[[Send], Awaitable[None]]) 
 
 async def naively(url: str, send_all: Callable[[Send], Awaitable[None]]) -> None:
     """Send over the same transport, as a first script does."""
-    async with httpx.AsyncClient(transport=new_transport(), timeout=60) as http:
+    async with httpx.AsyncClient(transport=Transport(), timeout=60) as http:
 
         async def send(path: Path) -> None:
             document = {"prompt": "a kite", "image_base64": data_uri(path)}

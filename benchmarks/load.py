@@ -32,13 +32,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from jobs import schema
 schema.upgrade(Path(sys.argv[2]))
-from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.load import LoadOptions, load_manifest
+from jobs.ports.control import Terms
 from batchsora.manifest.read import open_manifest
 from jobs.store import Store
 with Store(Path(sys.argv[2])) as store:
     manifest = open_manifest(Path(sys.argv[1]))
     options = LoadOptions(quiet=True, held_back=None)
-    load_manifest(store, manifest, options, Caps(), datetime.now(UTC))
+    load_manifest(store, manifest, options, Terms(), datetime.now(UTC))
 """
 OBJECTS = """
 import csv, sys

@@ -43,6 +43,7 @@ def run_command(
     """
     from batchsora.usecases.from_options import source_of
     from batchsora.usecases.start import StartRequest, start
+    from batchsora.usecases.user_interface import Context
 
     if manifest is not None and options.batch is not None:
         raise click.UsageError("use MANIFEST or --batch, not both")
@@ -52,7 +53,7 @@ def run_command(
         options,
         caps_said(click.get_current_context(), options),
     )
-    return int(start(request, settings, cli.deps, cli))
+    return int(start(request, Context(settings, cli.deps, cli)))
 
 
 @click.command("plan", cls=Grouped, short_help="Show what a manifest would buy, and what it costs.")
@@ -284,6 +285,7 @@ def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any
     """
     from batchsora.presentation.json_shapes import job_json
     from batchsora.usecases.generate import OPTIONS, GenerateRequest, generate
+    from batchsora.usecases.user_interface import Context
 
     request = GenerateRequest(
         prompt=prompt,
@@ -293,7 +295,8 @@ def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any
         wait=flags["wait"] or options.download is not None,
         again=flags["again"],
     )
-    code, job = generate(request, cli.settings(sandbox=options.sandbox), cli.deps, cli)
+    settings = cli.settings(sandbox=options.sandbox)
+    code, job = generate(request, Context(settings, cli.deps, cli))
     cli.result(job_json(job), lambda: line(job))
     return int(code)
 
@@ -333,13 +336,14 @@ def wait_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
       batchsora wait sunset-03 --download films
     """
     from batchsora.presentation.json_shapes import job_json
+    from batchsora.usecases.user_interface import Context
     from batchsora.usecases.wait import wait
 
     settings = cli.settings(sandbox=options.sandbox)
     looking = replace(options, no_download=options.download is None)
     # only with the name of a job is its batch known to be the only one
     named = options.batch is not None or not job
-    code, found = wait(job, looking, settings, cli.deps, cli)
+    code, found = wait(job, looking, Context(settings, cli.deps, cli))
     cli.result(
         [job_json(one) for one in found], lambda: "\n".join(line(one, batch=named) for one in found)
     )

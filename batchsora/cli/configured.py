@@ -10,7 +10,7 @@ from batchsora.options import GlobalOptions, RunOptions
 
 if TYPE_CHECKING:
     from batchsora.config import Configuration
-    from batchsora.usecases.load import Caps
+    from jobs.ports.control import Terms
 
 
 def option_of(command: click.Command, key: str) -> click.Parameter | None:
@@ -69,14 +69,14 @@ GLOBAL_KEYS: Final = {
 """Keys of the options that all commands share, and may stand before the command's name."""
 
 
-def caps_said(context: click.Context, options: RunOptions) -> "Caps":
+def caps_said(context: click.Context, options: RunOptions) -> "Terms":
     """Return a command's caps by where they come from.
 
     A flag applies at once; the configuration's value only where no cap is kept yet.
     """
-    from batchsora.usecases.from_options import caps_of
+    from batchsora.usecases.from_options import terms_of
 
     file = ParameterSource.DEFAULT_MAP
-    return caps_of(
+    return terms_of(
         options, [name for name in context.params if context.get_parameter_source(name) is file]
     )

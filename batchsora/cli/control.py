@@ -64,8 +64,7 @@ def retry_command(
       batchsora retry sunset-03 --prompt "A sunset over calm water"
       batchsora retry sunset-03 --abandon --dry-run
     """
-    from batchsora.usecases.abandon import patience
-    from batchsora.usecases.retry_cancel_remove import retry
+    from batchsora.usecases.retry_cancel_abandon import patience, retry
     from jobs.ports.selection import Wanted
 
     settings = cli.settings()
@@ -112,7 +111,7 @@ def abandon_command(
       batchsora abandon sunset-03 --dry-run
       batchsora abandon sunset-03 sunset-07 --yes
     """
-    from batchsora.usecases.abandon import abandon
+    from batchsora.usecases.retry_cancel_abandon import abandon
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, keys=job)
@@ -150,7 +149,7 @@ def cancel_command(
     """
     if not (job or batch or campaigns or search.split() or everything):
         raise click.UsageError("choose jobs by JOB, --batch, --campaign, --search or --all")
-    from batchsora.usecases.retry_cancel_remove import cancel
+    from batchsora.usecases.retry_cancel_abandon import cancel
     from jobs.ports.selection import Wanted
 
     wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)
@@ -168,7 +167,7 @@ def pause_command(cli: Cli, /, batch: str) -> int:
     Example:
       batchsora pause night
     """
-    from batchsora.usecases.pause import pause
+    from batchsora.usecases.pause_resume_remove import pause
 
     with cli.store() as store:
         pause(batch, store, cli)
@@ -187,7 +186,7 @@ def resume_command(cli: Cli, /, batch: str) -> int:
     Example:
       batchsora resume night
     """
-    from batchsora.usecases.pause import resume
+    from batchsora.usecases.pause_resume_remove import resume
 
     with cli.store() as store:
         resume(batch, cli.settings(), store, cli, cli.deps.clock)
@@ -208,7 +207,7 @@ def rm_command(cli: Cli, /, batch: str, *, yes: bool) -> int:
     Example:
       batchsora rm last-week
     """
-    from batchsora.usecases.retry_cancel_remove import remove
+    from batchsora.usecases.pause_resume_remove import remove
 
     with cli.store() as store:
         return int(remove(batch, store, cli.deps.clock, cli, consent=yes))
@@ -251,7 +250,7 @@ def resolve_command(
       batchsora resolve sunset-03 --generation 0b6c1f0e-5d0f-4c56-9f6e-2f4f5b1f3a11
       batchsora resolve sunset-03 --never-made
     """
-    from batchsora.usecases.resolve import resolve
+    from batchsora.usecases.reconcile import resolve
 
     if (generation is None) == (not never_made):
         raise click.UsageError("use either --generation ID or --never-made")
@@ -287,13 +286,11 @@ def reconcile_command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt:
       batchsora reconcile --no-wait --json
     """
     from batchsora.composition.exit_codes import Exit
-    from batchsora.usecases.reconcile import ReconcileRequest, reconcile
+    from batchsora.usecases.reconcile import reconcile
+    from batchsora.usecases.user_interface import Context
 
-    grace = options.grace
-    request = ReconcileRequest(
-        grace=grace, poll_interval=min(5.0, grace), wait=not no_wait, adopt=adopt
-    )
-    left = reconcile(request, cli.settings(), cli.deps, cli)
+    context = Context(cli.settings(), cli.deps, cli)
+    left = reconcile(context, grace=options.grace, wait=not no_wait, adopt=adopt)
     return int(Exit.IN_DOUBT if left else Exit.DONE)
 
 

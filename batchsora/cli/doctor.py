@@ -71,7 +71,7 @@ def doctor_command(cli: Cli, /, manifest: Path | None, *, reset_day: bool) -> in
 def _reset_day(cli: Cli) -> None:
     """Move spending that is dated in the future to today."""
     from batchsora.composition.databases import working_store
-    from batchsora.composition.known_database import owner_of
+    from batchsora.composition.ownership import owner_of
 
     settings = cli.settings()
     with working_store(settings.database, cli.deps.clock, lambda: owner_of(settings)) as store:

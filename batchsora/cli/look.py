@@ -222,7 +222,7 @@ def export_command(
         raise click.UsageError("use either -o FILE or --in-place")
     if in_place and states:
         raise click.UsageError("--status needs a new table: name it with -o")
-    from batchsora.composition.known_database import names_own_files, owner_of
+    from batchsora.composition.ownership import names_own_files, owner_of
 
     settings = cli.settings()
     with cli.store() as store:
@@ -261,8 +261,8 @@ def download_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> 
       batchsora download sunset-03 --download films
     """
     from batchsora.composition.session import endpoint
-    from batchsora.usecases.fetch_files import fetch_files
     from batchsora.usecases.from_options import download_policy
+    from batchsora.usecases.run import fetch_files
 
     settings = cli.settings()
     with endpoint(settings) as place, cli.store() as store:

@@ -14,7 +14,7 @@ from batchsora.cli.text import Painted
 from batchsora.options import RunOptions
 
 if TYPE_CHECKING:
-    from batchsora.usecases.load import Caps
+    from jobs.ports.control import Terms
 
 
 @click.command("init", short_help="Write a commented configuration and a first manifest.")
@@ -265,7 +265,7 @@ def web_command(
     return 0
 
 
-def _standing(cli: Cli) -> "Caps":
+def _standing(cli: Cli) -> "Terms":
     """Read the caps that 'run' would take from environment and configuration."""
     from batchsora.cli import buy
     from batchsora.cli.configured import caps_said, check_found

@@ -1,7 +1,7 @@
-"""Where the provider announces ends: an address that nobody guesses, kept beside the database.
+"""Where the provider announces ends: an address that nobody can guess, kept beside the database.
 
-The page takes callbacks below ``/hooks/``; a run names the same address to the provider. Both know
-it from one file, so that neither needs the other.
+The page takes callbacks below ``/hooks/``; a run names the same address to the provider. Both read
+it from one file, so neither needs the other.
 """
 
 import os
@@ -26,11 +26,7 @@ _ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
 
 
 def callback_path(database: Path) -> str:
-    """Return the path for callbacks of a database; its secret is made when it is first asked for.
-
-    Raises:
-        SettingsError: the file of the secret can't be read or made.
-    """
+    """Return the path for callbacks of a database; its secret is made at first use."""
     path = side_folder(database) / FILE
     try:
         made_side_folder(database)
@@ -61,11 +57,10 @@ def callback_url(base: str, settings: Settings) -> str:
     """Return the address that a run names to the provider.
 
     Args:
-        base: under which the page is reached from outside, as ``https://videos.example``.
-        settings: of the run: whose database's secret follows, and who is to call.
+        base: the page's address from outside, as ``https://videos.example``.
 
     Raises:
-        SettingsError: the base is no HTTPS address, or the secret can't be had.
+        SettingsError: the base is not an HTTPS address, or the secret can't be read.
     """
     if not _is_base(base, here=api_is_here(settings)):
         raise SettingsError(
@@ -77,17 +72,17 @@ def callback_url(base: str, settings: Settings) -> str:
 
 
 def api_is_here(settings: Settings) -> bool:
-    """Return whether the API is on this machine, as a sandbox is."""
+    """Check whether the API is on this machine, as a sandbox is."""
     return settings.sandbox or is_here(settings.base_url)
 
 
 def webhook_secret() -> str | None:
-    """Return what callbacks are signed with; None where nothing is set."""
+    """Return the secret that signs callbacks; None if there is none."""
     return os.environ.get(WEBHOOK_SECRET) or None
 
 
 def _is_base(base: str, *, here: bool) -> bool:
-    """Return whether an address can be called by the provider; ``here``: it is on this machine."""
+    """Check whether the provider can call an address; ``here``: it is on this machine."""
     try:
         parts = urlsplit(base)
         host, _ = parts.hostname, parts.port

@@ -1,4 +1,4 @@
-"""Opening databases: for a runner under its lock, or as they are for everyone else."""
+"""Open databases: for a runner under its lock, or as they are for everyone else."""
 
 import os
 import sys
@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
-from batchsora.composition.sealing import own_sealer
+from batchsora.composition.ownership import SANDBOX_ORIGIN, own_sealer
 from batchsora.presentation.errors import upgrading
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import SettingsError
@@ -27,16 +26,12 @@ FOLDER: Final = ".batchsora"
 
 
 def side_folder(database: Path) -> Path:
-    """Name the folder for what the page keeps; whoever writes there makes it first."""
+    """Return the folder for what the page keeps; whoever writes there makes it first."""
     return database.absolute().parent / FOLDER
 
 
 def unlinked_side_folder(database: Path) -> Path:
-    """Return the folder for what the page keeps, whether it is there or not.
-
-    Raises:
-        SettingsError: it is a link, or somebody else's.
-    """
+    """Return the page's folder, existing or not; raise a SettingsError if it is foreign."""
     folder = side_folder(database)
     try:
         refuse_link(folder, "move it away")
@@ -49,11 +44,7 @@ def unlinked_side_folder(database: Path) -> Path:
 
 
 def made_side_folder(database: Path, *inside: str) -> Path:
-    """Return the folder for what the page keeps, or one in it; made for its owner alone.
-
-    Raises:
-        SettingsError: it is a link, can't be made, or is somebody else's.
-    """
+    """Make the page's folder, or one in it; raise a SettingsError if it fails."""
     folder = side_folder(database)
     try:
         return made_folder(folder, *inside)
@@ -75,15 +66,13 @@ def working_store(
     """Hold the runner's lock, bring the database up to date, and open it for writing.
 
     Args:
-        database: the SQLite file.
-        clock: time.
-        owner: whose a new one is; asked for where its seal can't be known again.
+        owner: of a new one; called if its seal can't be kept.
         patience: seconds to wait for another runner.
-        brief: it is for some jobs alone (:class:`jobs.database.lock.RunnerInfo`).
+        brief: for some jobs alone (:class:`jobs.database.lock.RunnerInfo`).
 
     Raises:
         jobs.model.errors.EngineError: see :mod:`jobs.database.lock` and
-        :mod:`jobs.database.schema`.
+            :mod:`jobs.database.schema`.
     """
     folder = database.absolute().parent
     if not folder.is_dir():
@@ -92,7 +81,11 @@ def working_store(
     refuse_second_name(database)
     with runner_lock(database, clock.now(), patience, brief=brief):
         new = schema.version(database) is None
-        schema.upgrade(database, lambda at_work: _tell(upgrading(at_work)), _new_seal)
+        schema.upgrade(
+            database,
+            lambda at_work: _tell(upgrading(at_work)),
+            lambda: own_sealer(os.environ).sealed(None),
+        )
         with Store(database) as store:
             store.refuse_wrong_fields()
             if new:
@@ -103,17 +96,8 @@ def working_store(
             yield store
 
 
-def _new_seal() -> str:
-    """Seal a database that is made just now."""
-    return own_sealer(os.environ).sealed(None)
-
-
 def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
-    """Bind a new database to its token, where its seal is lost with this process.
-
-    So the next command knows it, though this one may never reach the API (a container whose home
-    can't be written).
-    """
+    """Bind a new database to its token if its seal can't be kept, so that the next run knows it."""
     sealer = own_sealer(os.environ)
     if sealer.problem is None:
         return
@@ -131,18 +115,14 @@ def _know_again(store: Store, owner: Callable[[], Owner]) -> None:
 
 
 def _tell(text: str) -> None:
-    """Tell whoever started this what it is at: beside what a command gives."""
+    """Write a line to stderr."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def scratch_store(store: Store | None) -> Iterator[Store]:
-    """Open a copy of a database, or a new one, to try there what a run would do; it is forgotten.
-
-    Raises:
-        jobs.model.errors.DatabaseUnusableError: there is no room for it.
-    """
+    """Open a temporary copy of a database, or a new one, to try what a run would do."""
     with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
         copy = Path(folder) / "copy.db"
         if store is not None:
@@ -155,11 +135,7 @@ def scratch_store(store: Store | None) -> Iterator[Store]:
 
 @contextmanager
 def existing_store(database: Path) -> Iterator[Store]:
-    """Open a database that is there and of this version, without the runner's lock.
-
-    Raises:
-        jobs.model.errors.EngineError: there is none, or it is of another version.
-    """
+    """Open an existing database; raise an EngineError if it is of another version."""
     schema.check_version(database)
     with Store(database) as store:
         store.refuse_wrong_fields()

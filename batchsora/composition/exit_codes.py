@@ -18,7 +18,7 @@ from jobs.services.run_outcome import Ending
 
 
 class Exit(IntEnum):
-    """What the process says when it ends."""
+    """The exit code of the process."""
 
     DONE = 0
     BUG = 1
@@ -53,7 +53,7 @@ _WHATEVER_ELSE = {
 
 
 def exit_of_error(error: EngineError) -> Exit:
-    """Return which exit an engine's error means."""
+    """Return the exit code of an engine's error."""
     database = (
         DatabaseLockedError,
         DatabaseOwnerError,
@@ -71,15 +71,13 @@ def exit_of_run(
     surplus: int = 0,
     guests: Collection[int] = (),
 ) -> Exit:
-    """Return which exit a run means; where several hold, 5, 130, 6, 7, 4 and 3 in this order.
+    """Return the exit code of a run; if several apply, 5, 130, 6, 7, 4 and 3 in this order.
 
     Args:
-        ending: why the engine stopped.
-        batches: as they stand afterwards; of the guests those jobs alone that were handed over.
-        files_wanted: False with ``--no-download``.
+        batches: as they are afterwards; of the guests only the jobs that were handed over.
         surplus: generations that turned up after their replacement had been paid for.
-        guests: numbers of batches that the run was not started for. Whoever handed jobs of them
-            over was told of their caps, and a run has not failed because of these.
+        guests: numbers of batches that the run was not started for. Whoever handed their jobs over
+            was told of their caps, and a run has not failed because of these.
     """
     seen = list(batches)
     if ending.reason in _WHATEVER_ELSE:
@@ -95,14 +93,14 @@ def exit_of_run(
 
 
 def _stopped(ending: Ending, guests: Collection[int]) -> bool:
-    """Check whether something stood in the way that was not only other batches' own."""
+    """Check for an obstacle that was not only other batches' own."""
     if ending.reason is not Reason.BLOCKED or not ending.blocked:
         return ending.reason in STOPPED
     return any(batch not in guests or why - ITS_OWN for batch, why in ending.blocked.items())
 
 
 def exit_of_jobs(ending: Ending, jobs: Iterable[JobRow], *, files_wanted: bool) -> Exit:
-    """Return which exit it means how some jobs stand, in the same order as for a run."""
+    """Return the exit code for some jobs, in the same order as for a run."""
     seen = list(jobs)
     states = {job.state for job in seen}
     if ending.reason in _WHATEVER_ELSE:
@@ -120,7 +118,7 @@ def exit_of_jobs(ending: Ending, jobs: Iterable[JobRow], *, files_wanted: bool) 
 
 
 def exit_of_read(error: Exception) -> Exit:
-    """Return which exit a failed read of the API means, outside of a run."""
+    """Return the exit code of a failed read of the API, outside a run."""
     if isinstance(error, TokenRefusedError | BadTokenError):
         return Exit.TOKEN
     passing = isinstance(error, RunBlobError) and error.retryable

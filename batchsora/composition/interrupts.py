@@ -1,42 +1,29 @@
-"""Ctrl-C where it must not hit in the middle: it is heeded between two steps."""
+"""Ctrl-C between two steps, where it must not interrupt one."""
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 class Interrupts:
-    """Whether a person wants to stop."""
+    """Whether a person pressed Ctrl-C."""
 
     def __init__(self) -> None:
         self.asked = False
 
-    def between(self, items: Iterable[T]) -> Iterator[T]:
-        """Return items, and stop before the next one when asked to.
-
-        Raises:
-            KeyboardInterrupt: a person pressed Ctrl-C.
-        """
-        for item in items:
-            self.heed()
-            yield item
-        self.heed()
-
     def heed(self) -> None:
-        """Stop now when asked to."""
+        """Stop now after Ctrl-C."""
         if self.asked:
             raise KeyboardInterrupt
 
 
 @contextmanager
 def heeded_between_steps() -> Iterator[Interrupts]:
-    """Keep Ctrl-C from hitting at any instruction: Python drops one that meets a finaliser.
+    """Delay Ctrl-C: Python drops one that arrives in a finaliser.
 
-    Outside of the main thread, where Ctrl-C does not arrive, nothing is changed.
+    Outside the main thread, where Ctrl-C does not arrive, nothing is changed.
     """
     interrupts = Interrupts()
     if threading.current_thread() is not threading.main_thread():

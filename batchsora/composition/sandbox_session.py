@@ -1,11 +1,11 @@
-"""The sandbox: beside a rehearsal, which ends with it, or by itself until stopped."""
+"""The sandbox: for one command, or by itself until stopped."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from batchsora.composition.callbacks import webhook_secret
-from batchsora.composition.endpoints import SANDBOX_ORIGIN, Endpoint
+from batchsora.composition.ownership import SANDBOX_ORIGIN, Endpoint
 from batchsora.sandbox.account import JournalError
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer, serve
@@ -21,7 +21,7 @@ SANDBOX_TOKEN = "sandbox"  # noqa: S105 - opens nothing but the rehearsal on thi
 
 @contextmanager
 def sandbox(database: Path) -> Iterator[Endpoint]:
-    """Serve a sandbox that remembers in a journal beside the database."""
+    """Serve a sandbox with a journal beside the database."""
     journal = database.with_name(f"{database.name}.world")
     world = World(time_scale=SANDBOX_TIME_SCALE)
     try:
@@ -41,13 +41,7 @@ def serve_sandbox(
     journal: Path | None,
     say: Callable[[str], None],
 ) -> None:
-    """Serve the sandbox on loopback until stopped.
-
-    Callbacks are signed with ``BATCHSORA_WEBHOOK_SECRET``, where that is set.
-
-    Raises:
-        SettingsError: the balance, the faults or the journal can't be read.
-    """
+    """Serve the sandbox on loopback until stopped; raise a SettingsError if it can't start."""
     try:
         world = World(seed=seed, time_scale=time_scale, balance=to_micros(balance))
         wrong = Faults.parse(faults)

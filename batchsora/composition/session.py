@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.ownership import Endpoint
 from batchsora.providers.registry import open_provider
 from batchsora.settings import (
     TOKEN_VARIABLE,
     Settings,
     SettingsError,
+    find_token,
     is_here,
     origin_of,
-    read_token,
 )
 from jobs.model.clock import Clock, SystemClock
 from jobs.model.money import Micros
@@ -29,11 +29,9 @@ from jobs.runtime.run_context import nothing
 
 log = logging.getLogger(__name__)
 
-Observer = Callable[[Sequence[BatchStatus]], None]
-
 
 class StopSignal:
-    """Stops a run from another thread, as Ctrl-C does in a terminal: first gently, then at once."""
+    """Stops a run from another thread, like Ctrl-C in a terminal: first gently, then at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +39,7 @@ class StopSignal:
         self._times = 0
 
     def __call__(self) -> None:
-        """Stop; before the run has begun as well."""
+        """Stop, also before the run has begun."""
         with self._lock:
             self._times += 1
             if self._pull is not None:
@@ -58,41 +56,37 @@ class StopSignal:
 
 @dataclass(frozen=True, slots=True)
 class RunDependencies:
-    """What tests put in place of time, chance and nothing.
+    """Time, chance and what tests and programs observe.
 
     Attributes:
         checkpoint: called at every named point where a crash must lose nothing.
         quiet: show no progress.
-        observer: told where the batches of a run stand, whenever that has changed.
-        switch: stops a run that is in no terminal.
+        observer: called with the batches of a run whenever they have changed.
+        switch: stops a run that is not in a terminal.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     chance: random.Random = field(default_factory=random.SystemRandom)
     checkpoint: Callable[[str], None] = nothing
     quiet: bool = False
-    observer: Observer | None = None
+    observer: Callable[[Sequence[BatchStatus]], None] | None = None
     switch: StopSignal = field(default_factory=StopSignal)
 
 
 def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
-    """Find where to buy: the API, or a sandbox that lives as long as the context.
-
-    Raises:
-        SettingsError: there is no token.
-    """
+    """Return the API or a temporary sandbox; raise a SettingsError if there is no token."""
     if settings.sandbox:
         from batchsora.composition.sandbox_session import sandbox  # noqa: PLC0415 - 60 ms for rehearsals alone
 
         return sandbox(settings.database)
-    token = read_token(settings, os.environ)
+    token = find_token(settings, os.environ)
     if token is None:
         raise SettingsError(no_token(settings))
-    return nullcontext(api_endpoint(settings.base_url, token))
+    return nullcontext(api_endpoint(settings.base_url, token.value))
 
 
 def no_token(settings: Settings) -> str:
-    """Say that there is no token, and what to do."""
+    """Return the message about a missing token."""
     if settings.strange:
         return (
             f"no token for {settings.origin}: this address comes from a batchsora.toml that was "
@@ -108,10 +102,10 @@ def no_token(settings: Settings) -> str:
 
 
 def api_endpoint(base_url: str, token: str) -> Endpoint:
-    """Describe an API; files of a local one may come from this machine.
+    """Return the endpoint of an API; files of a local one may come from this machine.
 
-    A token that would travel unencrypted beyond this machine is warned of, and not kept back: who
-    named such an address may have a tunnel there (docs/decisions/0021).
+    A token that would travel unencrypted beyond this machine causes a warning, and is not kept
+    back: there may be a tunnel (docs/decisions/0021).
     """
     if urlsplit(base_url).scheme != "https" and not is_here(base_url):
         log.warning(
@@ -130,11 +124,7 @@ TIMEOUT = 30.0
 def ask(
     place: Endpoint, question: Callable[[Provider], Awaitable[T]], timeout: float = TIMEOUT
 ) -> T:
-    """Open a client, ask, close it.
-
-    Raises:
-        jobs.model.provider.ProviderError: the API did not answer, or refused.
-    """
+    """Open a client, ask, close it; raise a ProviderError if the API does not answer."""
 
     async def main() -> T:
         async with open_provider(place.token, place.base_url, timeout) as provider:

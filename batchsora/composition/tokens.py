@@ -1,4 +1,4 @@
-"""Keeping the token: in the system's keyring, or in a file that its owner alone can read."""
+"""Keep the token: in the system's keyring, or in a file that only its owner can read."""
 
 import os
 from pathlib import Path
@@ -12,31 +12,18 @@ from jobs.model.money import Micros
 
 
 def check_address(settings: Settings) -> None:
-    """Make sure that a person named the address, before they are asked for a token.
-
-    Raises:
-        SettingsError: it stands in a file that merely lay in the working folder.
-    """
+    """Raise a SettingsError if nobody named the address, before asking for a token."""
     if settings.strange:
         raise SettingsError(no_token(settings))
 
 
 def check(settings: Settings, token: str) -> Micros:
-    """Ask the API whether it accepts a token; gives the account's balance.
-
-    Raises:
-        jobs.model.provider.TokenRefusedError: it does not.
-        jobs.model.provider.ProviderError: it did not answer.
-    """
+    """Ask the API whether it accepts a token; return the account's balance."""
     return read_balance(api_endpoint(settings.base_url, token))
 
 
 def keep(settings: Settings, token: str) -> str:
-    """Keep a token where commands will look for it; gives that place.
-
-    Raises:
-        SettingsError: it can't be kept there.
-    """
+    """Keep a token where commands look for it; return the place, or raise a SettingsError."""
     if settings.token_file is not None:
         _write(settings.token_file, token)
         return str(settings.token_file)
@@ -50,11 +37,7 @@ def keep(settings: Settings, token: str) -> str:
 
 
 def forget(settings: Settings) -> str | None:
-    """Remove the token from where :func:`keep` puts it; None when there was none.
-
-    Raises:
-        SettingsError: it can't be removed, or what is there is none.
-    """
+    """Remove the token; None if there was none. Raise a SettingsError if it can't be removed."""
     if settings.token_file is not None:
         return str(settings.token_file) if _remove(settings.token_file) else None
     try:
@@ -92,7 +75,7 @@ def _remove(path: Path) -> bool:
 
 
 def _must_be_a_token(path: Path) -> None:
-    """Look before a file is replaced or removed: a misspelt name must not cost anything else."""
+    """Check a file before it is replaced or removed: its name may be misspelt."""
     remedy = "it was not changed. Choose another --token-file"
     if not path.is_file():
         raise SettingsError(f"{path} is not a regular file; {remedy}")

@@ -1,8 +1,8 @@
-"""Which addresses a file may be fetched from, and that a connection goes to one of these.
+"""Which addresses a file may be fetched from, and connections to these alone.
 
 A name that is looked up twice may lead to a public address when it is checked, and into the private
-network when it is connected to. So the addresses that were checked travel with the request, as
-its extension :data:`ADDRESSES`, and :class:`CheckedResolver` gives the connection no others.
+network when it is connected to. So the checked addresses travel with the request, as its extension
+:data:`ADDRESSES`, and :class:`CheckedResolver` gives the connection no others.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ async def system_addresses(host: str) -> Sequence[str]:
 
 
 async def public_addresses(url: httpx.URL, resolve: Resolve) -> Sequence[str] | None:
-    """Find a URL's addresses; None when one of them is not public."""
+    """Find a URL's addresses; None if one of them is not public."""
     try:
         found: Sequence[str] = [str(ipaddress.ip_address(url.host))]
     except ValueError:
@@ -50,7 +50,7 @@ async def public_addresses(url: httpx.URL, resolve: Resolve) -> Sequence[str] | 
 
 
 def public(address: str) -> bool:
-    """Return whether an address is one of the Internet's, in whichever form it is written."""
+    """Check whether an address is public, however it is written."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv4Address):
         return found.is_global and not found.is_multicast
@@ -64,7 +64,7 @@ def public(address: str) -> bool:
 
 @contextmanager
 def only(addresses: Sequence[str] | None) -> Iterator[None]:
-    """Let names lead to these addresses alone; None leaves them to be looked up."""
+    """Resolve names to these addresses alone; None looks them up."""
     token = _checked.set(addresses)
     try:
         yield
@@ -73,11 +73,7 @@ def only(addresses: Sequence[str] | None) -> Iterator[None]:
 
 
 class CheckedResolver(AbstractResolver):
-    """A resolver that does not look up what was looked up and checked already.
-
-    Args:
-        inner: asked for the names of all other requests.
-    """
+    """A resolver that does not look up again what was already checked."""
 
     def __init__(self, inner: AbstractResolver) -> None:
         self._inner = inner
@@ -85,11 +81,7 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the checked addresses, or look the name up.
-
-        Raises:
-            OSError: the name has no address.
-        """
+        """Return the checked addresses, or look the name up."""
         addresses = _checked.get()
         if addresses is None:
             return await self._inner.resolve(host, port, family)
@@ -108,5 +100,5 @@ class CheckedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Close what looks up."""
+        """Close the inner resolver."""
         await self._inner.close()

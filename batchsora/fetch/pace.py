@@ -19,13 +19,10 @@ _SHORTEST: Final = 0.005
 
 
 def rate_of(text: str | float) -> int:
-    """Read a rate such as ``2M``, ``500K`` or ``1500000``; K, M and G are powers of 1024.
-
-    Returns:
-        Bytes a second; 0 is no limit.
+    """Read a rate such as ``2M`` (K, M, G: powers of 1024) in bytes per second; 0: no limit.
 
     Raises:
-        ValueError: it is none, or less than a kilobyte.
+        ValueError: not a rate, or less than a kilobyte.
     """
     match = _RATE.fullmatch(str(text).strip())
     if match is None:
@@ -37,12 +34,7 @@ def rate_of(text: str | float) -> int:
 
 
 class Pace:
-    """A token bucket that all downloads share: whoever takes bytes waits until they are paid for.
-
-    Args:
-        rate: bytes per second, more than 0.
-        clock: time.
-    """
+    """A token bucket for all downloads; ``rate`` is in bytes per second, more than 0."""
 
     def __init__(self, rate: int, clock: Clock) -> None:
         self._rate = rate
@@ -50,7 +42,7 @@ class Pace:
         self._paid_at = clock.monotonic()
 
     def charge(self, count: int) -> float:
-        """Take so many bytes; returns the seconds until they are paid for, to be waited."""
+        """Take so many bytes; return the seconds to wait until they are paid for."""
         now = self._clock.monotonic()
         self._paid_at = max(self._paid_at, now - _CREDIT) + count / self._rate
         seconds = self._paid_at - now

@@ -1,13 +1,14 @@
-"""A file on its way: its bytes, their hash, and the note that lets it be resumed.
+"""A file on its way: its bytes, their hash, and the note to resume it.
 
-The bytes go into ``NAME.part``. Beside it ``NAME.part.json`` marks how many of them there are,
-their hash, and which version of the file they belong to; a part without a fitting mark is begun
-again. So neither a crash nor another video under the same name leaves a mixture.
+The bytes go into ``NAME.part``. Beside it ``NAME.part.json`` has two marks: a number of bytes,
+their hash, and the version of the file. A part without a matching mark starts over, so neither a
+crash nor another video under the same name leaves a mixture.
 
-There are two marks: of the bytes that were forced to disk, which a power cut leaves, and of all of
-them, which a killed process leaves. The note is written over itself: torn, it vouches for nothing.
+One mark is of the bytes that were forced to disk, for a power cut; the other of all of them, for a
+killed process. The note is written over itself: a torn one proves nothing.
 """
 
+import asyncio
 import fcntl
 import hashlib
 import json
@@ -16,12 +17,12 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from jobs.model.files import read_small
 
 BOX_HEAD: Final = 16
-"""Bytes that tell a box's name and length in either form."""
+"""Bytes with a box's name and length, in either form."""
 
 _SHORT: Final = 64 * 1024
 _LONG: Final = 2 * 1024**3
@@ -43,12 +44,21 @@ _MOST_BOXES: Final = 100_000
 """So many are walked through; a video in fragments of a second has two for each."""
 
 
-def box(head: bytes) -> tuple[bytes, int] | None:
-    """Read a box's name and length from its first 16 bytes, or its only 8.
+T = TypeVar("T")
 
-    Returns:
-        The length is 0 when the box reaches to the end of the file. None when this is not a box.
-    """
+
+async def beside(work: Callable[[], T]) -> T:
+    """Work in a thread; a cancellation waits for its end, so that nothing is written behind us."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def box(head: bytes) -> tuple[bytes, int] | None:
+    """Read a box's name and length (0: to the end) from its first 16 or only 8 bytes; else None."""
     length, name, least = int.from_bytes(head[:4]), head[4:8], 8
     if length == 1:
         length, least = int.from_bytes(head[8:BOX_HEAD]), BOX_HEAD
@@ -75,14 +85,13 @@ def first_box_fits(head: bytes, size: int) -> bool:
 
 
 def whole_video(read: Callable[[int, int], bytes], size: int) -> bool:
-    """Check whether boxes fill a file exactly, among them those that a video can't do without.
+    """Check whether boxes fill a file exactly, among them those that a video needs.
 
-    This is what shows the end of a file whose length nobody told. A last box without a length could
-    end anywhere, and proves nothing.
+    This shows the end of a file of unknown length. A last box without a length could end anywhere,
+    and proves nothing.
 
     Args:
         read: from a count and an offset to the file's bytes there.
-        size: of the file in bytes.
     """
     names: set[bytes] = set()
     start = 0
@@ -111,11 +120,11 @@ Mark = tuple[int, str]
 
 
 class FetchError(Exception):
-    """A file could not be fetched; what has come so far is kept for the next try.
+    """A file could not be fetched; what arrived is kept for the next try.
 
     Attributes:
-        expired: the address answered something that is not the file, so ask for a fresh one at
-            once. False: the file may still come from there; ask when it fails again.
+        expired: the address answered something else, so get a fresh one now. False: the file may
+            still come from there; get one when it fails again.
     """
 
     def __init__(self, message: str, *, expired: bool = False) -> None:
@@ -125,12 +134,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A whole file.
-
-    Attributes:
-        size: in bytes.
-        sha256: of its content, in hexadecimal.
-    """
+    """A whole file; ``size`` in bytes, ``sha256`` in hexadecimal."""
 
     path: Path
     size: int
@@ -138,7 +142,7 @@ class Fetched:
 
 
 class Part:
-    """A file on its way: its bytes, their hash, and the note that lets it be resumed."""
+    """A file on its way."""
 
     def __init__(self, target: Path, handle: int) -> None:
         self._target = target
@@ -156,12 +160,7 @@ class Part:
 
     @classmethod
     def opened(cls, target: Path) -> Self:
-        """Open the part of a file, empty until :meth:`resume` says more.
-
-        Raises:
-            FetchError: another process is fetching it.
-            OSError: it can't be written.
-        """
+        """Open the part of a file, empty until resumed; raise a FetchError if it is in use."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         path = _beside(target, ".part")
         handle = os.open(path, flags, 0o666)
@@ -194,7 +193,7 @@ class Part:
             os.close(self._handle)
 
     def resume(self) -> None:
-        """Resume from what a mark vouches for."""
+        """Resume from what a mark proves."""
         try:
             note: Any = json.loads(read_small(self._note, LARGEST_NOTE))
             version = note["version"]
@@ -220,15 +219,7 @@ class Part:
         return None
 
     def add(self, block: bytes, *, mark: bool = True) -> None:
-        """Append bytes.
-
-        Args:
-            block: the bytes.
-            mark: False leaves it to the end of this part's context to mark them.
-
-        Raises:
-            FetchError: the first ones are not those of an MP4.
-        """
+        """Append bytes, marked now or at the end; raise a FetchError if they don't begin an MP4."""
         head = (self._head() + block)[:BOX_HEAD]
         if len(head) == BOX_HEAD and not begins_video(head):
             self.forget()
@@ -242,12 +233,12 @@ class Part:
             self._write_note(force=self.size - self._forced[0] >= FORCE_EVERY)
 
     def begins_video(self) -> bool:
-        """Check whether what is here is long enough for a video, and for its first box."""
+        """Check whether the part is long enough for a video, and for its first box."""
         head = self._head()
         return len(head) == BOX_HEAD and first_box_fits(head, self.size)
 
     def whole_video(self) -> bool:
-        """Check whether what is here ends where a video may end."""
+        """Check whether the part ends where a video may end."""
         return whole_video(lambda count, at: os.pread(self._handle, count, at), self.size)
 
     def _head(self) -> bytes:
@@ -269,7 +260,7 @@ class Part:
         self.version = ""
 
     def finish(self) -> Fetched:
-        """Make the part the file, for good."""
+        """Rename the part to the file, for good."""
         os.fsync(self._handle)
         self._path.replace(self._target)
         self._finished = True

@@ -1,8 +1,8 @@
-"""Fetching one video into a file: resumed where it broke off, renamed only when it is whole.
+"""Fetch one video into a file: resumed where it broke off, renamed only when it is whole.
 
-The server's word is not taken for anything: its length, range, version, redirects and pace are
-checked, and the content must begin as an MP4, whatever type it is said to have. Where nobody tells
-how long the file is, the file itself must show that it is whole.
+The server is not trusted: its length, range, version, redirects and pace are checked, and the
+content must begin as an MP4, whatever its type. If the length is unknown, the file itself must show
+that it is whole.
 """
 
 import asyncio
@@ -19,18 +19,17 @@ import httpx
 
 from batchsora._version import __version__
 from batchsora.fetch.addresses import ADDRESSES, Resolve, public_addresses, system_addresses
-from batchsora.fetch.beside import beside
 from batchsora.fetch.pace import Pace
-from batchsora.fetch.part import BLOCK, Fetched, FetchError, Part
+from batchsora.fetch.part import BLOCK, Fetched, FetchError, Part, beside
 
 LARGEST_FILE: Final = 2 * 1024**3
 MOST_REDIRECTS: Final = 5
 LONGEST: Final = 1800.0
-"""Seconds for one try: a trickle must not keep a run alive. The next try goes on from its end."""
+"""Seconds for one try: a trickle must not keep a run alive. The next try resumes it."""
 
 _PASSING: Final = (408, 425, 429)
 _SERVER_ERRORS: Final = 500
-"""These, and all from this one on, may pass by themselves: no other address is needed at once."""
+"""These, and higher ones, may pass by themselves: no other address is needed at once."""
 
 _GZIP: Final = 31
 """zlib's word for a gzip'd stream: its largest window, and 16."""
@@ -46,13 +45,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What an answer's head says of its body.
-
-    Attributes:
-        reach: bytes of the file that are here after it; None when nobody says.
-        last: its end, once it has come in order, is known to be the file's.
-        packed: sent gzip'd.
-    """
+    """What an answer's head says: bytes after it (None: unknown), whether that is all, gzip."""
 
     reach: int | None
     last: bool
@@ -74,16 +67,14 @@ async def fetch_video(
     """Fetch an MP4 to a file, whole or not at all.
 
     Args:
-        http: a client without the API's token, which does not follow redirects, and connects to
-            the addresses that a request's extension names (batchsora.fetch.addresses).
-        url: of the video.
-        target: where it goes; what is there is replaced, so the caller chooses a name of its own.
+        http: a client without the API's token, which does not follow redirects, and connects to the
+            addresses of a request's extension (:mod:`batchsora.fetch.addresses`).
+        target: replaced if it is there.
         largest: bytes that are accepted at most.
-        longest: seconds that this try may take, beside those that ``pace`` takes.
-        allow_private: take it from loopback and private addresses as well.
-        progress: told the number of bytes that are here, now and then.
-        pace: shared by all downloads that stay within a rate together; None is no limit.
-        resolve: names to addresses.
+        longest: seconds for this try, without the waits of ``pace``.
+        allow_private: also accept loopback and private addresses.
+        progress: called now and then with the number of bytes that are here.
+        pace: shared by all downloads; None: no limit.
 
     Raises:
         FetchError: it could not be fetched.
@@ -119,11 +110,7 @@ async def fetch_video(
 async def _answer(
     http: httpx.AsyncClient, url: str, part: Part, resolve: Resolve, *, allow_private: bool
 ) -> AsyncIterator[httpx.Response]:
-    """Ask for the file, or for what is missing of it; follow redirects.
-
-    Raises:
-        FetchError: there is no answer that has the file.
-    """
+    """Request the file, or what is missing of it; follow redirects."""
     redirects = 0
     address = _address(url)
     protected = address.scheme == "https"
@@ -131,7 +118,15 @@ async def _answer(
         headers = dict(_HEADERS)
         if part.size:
             headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
-        extensions = {} if allow_private else {ADDRESSES: await _checked(address, resolve)}
+        extensions: dict[str, Sequence[str]] = {}
+        if not allow_private:
+            found = await public_addresses(address, resolve)
+            if found is None:
+                raise FetchError(
+                    f"the file's address leads into a private network ({address.host})",
+                    expired=True,
+                )
+            extensions[ADDRESSES] = found
         if protected and address.scheme != "https":
             raise FetchError("the address of the file redirects from https to http", expired=True)
         try:
@@ -159,11 +154,11 @@ async def _answer(
 
 
 def _address(url: str) -> httpx.URL:
-    """Read an address, and refuse what is none of the web's."""
+    """Read an address, and refuse other schemes than the web's."""
     try:
         found = httpx.URL(url)
         host = found.host
-    except (httpx.InvalidURL, ValueError) as error:  # ValueError: a name that is no name
+    except (httpx.InvalidURL, ValueError) as error:  # ValueError: not a valid name
         raise FetchError("the address of the file can't be read", expired=True) from error
     if found.scheme not in ("http", "https") or not host:
         raise FetchError(
@@ -173,7 +168,7 @@ def _address(url: str) -> httpx.URL:
 
 
 def _redirected(before: httpx.URL, location: str) -> httpx.URL:
-    """Read where a redirect leads."""
+    """Return the target of a redirect."""
     try:
         return _address(urljoin(str(before), location))
     except ValueError as error:
@@ -182,22 +177,8 @@ def _redirected(before: httpx.URL, location: str) -> httpx.URL:
         ) from error
 
 
-async def _checked(address: httpx.URL, resolve: Resolve) -> Sequence[str]:
-    """Find the addresses that a connection may go to."""
-    found = await public_addresses(address, resolve)
-    if found is None:
-        raise FetchError(
-            f"the file's address leads into a private network ({address.host})", expired=True
-        )
-    return found
-
-
 def _begin(part: Part, response: httpx.Response) -> _Body:
-    """Line the part up with the answer.
-
-    Raises:
-        FetchError: the answer can't be unpacked, or joined to what is here.
-    """
+    """Line the part up with the answer; raise a FetchError if they can't be joined."""
     headers = response.headers
     encoding = headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip"):
@@ -208,7 +189,7 @@ def _begin(part: Part, response: httpx.Response) -> _Body:
     # a part of what is packed can't be resumed: ranges would count the packed bytes
     part.restart("" if packed else _version(headers))
     if packed:
-        return _Body(None, last=True, packed=True)  # its own last bytes tell length and checksum
+        return _Body(None, last=True, packed=True)  # its last bytes have length and checksum
     length = headers.get("content-length", "")
     if re.fullmatch(r"\d{1,18}", length):
         return _Body(int(length), last=True)
@@ -216,11 +197,7 @@ def _begin(part: Part, response: httpx.Response) -> _Body:
 
 
 def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
-    """Join a part of the file to what is here, or begin with it.
-
-    Raises:
-        FetchError: it is not what follows, or of another version.
-    """
+    """Append a range of the file, or begin with it; raise a FetchError if it does not follow."""
     version = _version(headers)
     match = _CONTENT_RANGE.fullmatch(headers.get("content-range", "").strip())
     start, end = (int(match[1]), int(match[2])) if match else (-1, -1)
@@ -236,7 +213,7 @@ def _joined(part: Part, headers: httpx.Headers, *, packed: bool) -> _Body:
 
 
 def _version(headers: httpx.Headers) -> str:
-    """Name the version of the file for ``If-Range``; empty when it has none that would do."""
+    """Return the version of the file for ``If-Range``; empty if it has no usable one."""
     tag = str(headers.get("etag", ""))
     version = tag if tag and not tag.startswith("W/") else str(headers.get("last-modified", ""))
     return version if version.isascii() and version.isprintable() else ""
@@ -255,11 +232,7 @@ async def _paced(
 
 
 async def _unpacked(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Unpack what came gzip'd, never more than a block at a time.
-
-    Raises:
-        FetchError: it is damaged, or broke off.
-    """
+    """Unpack gzip, never more than a block at a time."""
     unpack, came = zlib.decompressobj(_GZIP), False
     async for chunk in body:
         left, came = chunk, True

@@ -13,7 +13,6 @@ class Model:
 
     Attributes:
         provider: its name (:data:`batchsora.providers.registry.PROVIDERS`).
-        name: of the model, as requests have it.
         orientations: that it takes, the default first.
         durations: in seconds, the default first.
         longest_prompt: in characters.
@@ -32,16 +31,16 @@ class Model:
     parameters: frozenset[str] = frozenset()
 
     def kind(self, duration: int, *, with_image: bool) -> Kind:
-        """Return which price a video has."""
+        """Return the kind, which has one price."""
         return Kind(self.provider, self.name, f"{duration}{'+image' if with_image else ''}")
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """List what can be bought."""
+        """Return the kinds that can be bought."""
         images = (False, True)
         return tuple(self.kind(s, with_image=image) for s in self.durations for image in images)
 
     @property
     def seconds(self) -> str:
-        """Name the durations for people."""
+        """Return the durations, for people."""
         return " or ".join(map(str, self.durations))

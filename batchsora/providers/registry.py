@@ -19,9 +19,9 @@ class Entry:
     """A provider.
 
     Attributes:
-        name: as the keys of kinds begin (:attr:`jobs.model.provider.Kind.key`).
-        models: what can be bought there, by name.
-        opened: opens it; takes the token, the API's address, and the seconds a call may last.
+        name: the beginning of a kind's key (:attr:`jobs.model.provider.Kind.key`).
+        models: by name.
+        opened: opens it, from the token, the API's address, and the seconds a call may take.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Entry:
 
 
 def runblob_client(token: str, base_url: str, timeout: float) -> "RunBlobClient":
-    """Make a client of RunBlob, which its caller opens and closes."""
+    """Make a client of RunBlob; the caller opens and closes it."""
     from batchsora.providers.runblob.client import RunBlobClient  # noqa: PLC0415 - HTTP: only who asks pays
 
     return RunBlobClient(token, base_url=base_url, timeout=timeout)
@@ -61,22 +61,19 @@ ANNOUNCED: Final[Mapping[str, Micros]] = {
 
 
 def kind_of(request: GenerationRequest) -> Kind:
-    """Return which price a request has."""
+    """Return the kind of a request."""
     return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
 
 
 def open_provider(
     token: str, base_url: str, timeout: float, name: str = RUNBLOB.name
 ) -> AbstractAsyncContextManager[Provider]:
-    """Open a provider for an account; its connections are closed with the context.
+    """Open a provider for an account; the context closes its connections.
 
     Args:
-        token: of the account; sent to that address alone.
-        base_url: of the API.
-        timeout: seconds that one call may last.
-        name: which one, of :data:`PROVIDERS`.
+        timeout: seconds a call may take.
 
     Raises:
-        ValueError: token or address can't be one.
+        ValueError: the token or the address is not valid.
     """
     return PROVIDERS[name].opened(token, base_url, timeout)

@@ -1,5 +1,1 @@
-"""What the commands and the page do, without a word of how they are typed or clicked.
-
-``start`` and ``run`` run batches, ``load`` brings manifests in, ``plan`` estimates. What they are
-put together of is made by ``batchsora.composition``; ``batchsora.presentation`` has the texts.
-"""
+"""One module for each thing that a person can ask for, from the command line or the page."""

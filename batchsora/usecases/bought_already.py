@@ -1,15 +1,15 @@
-"""Asking what to do about rows that are paid for already: in this database, or in the account."""
+"""Ask what to do with rows that are already paid for, in this database or in the account."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tqdm import tqdm
 
-from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.ownership import Endpoint
 from batchsora.composition.session import ask
 from batchsora.presentation.messages import BUY_THEM, SHOWN, paid_before, wait_or_take
 from batchsora.usecases.progress import PATIENCE
@@ -36,7 +36,7 @@ class Earlier(NamedTuple):
     """What was found before anything is bought.
 
     Attributes:
-        waiting: the jobs that wait, because nobody said that they may be bought.
+        waiting: queued jobs that may not be bought yet.
         looked_at: as :meth:`jobs.reconciliation.adoption.EarlierWork.unchanged` names them.
     """
 
@@ -54,26 +54,19 @@ def settle_earlier(
     *,
     quiet: bool = True,
 ) -> Earlier:
-    """Look for earlier work before anything is bought, and do what was said about it.
+    """Look for earlier work before anything is bought, and do what was chosen.
 
-    What must wait is held back in its row, so that no runner buys it.
+    Rows that must wait are held back in the database, so that no runner buys them.
 
     Args:
-        store: the job table.
         place: whose list is read.
         sought: the rows that may be bought.
-        choice: what a person said.
-        clock: time.
-        ui: who is told and asked.
         quiet: show no progress.
-
-    Returns:
-        What waits, and what was looked for.
 
     Raises:
         jobs.model.provider.ProviderError: the account's list can't be read, so nothing may be
-        bought. jobs.model.errors.DatabaseOwnerError: the database holds another account's
-        generations.
+            bought.
+        jobs.model.errors.DatabaseOwnerError: the database holds another account's generations.
     """
     store.control.follow_voids()  # before it is noted which attempts the rows have
     if not sought.noted:
@@ -81,21 +74,22 @@ def settle_earlier(
     if choice is OnExisting.BUY:
         store.control.overrule(sought, clock.now())
         return Earlier()
-    settle_past(store, sought, choice, clock, ui)
-    work = _look(store, place, sought, clock, quiet=quiet)
+    rows = _Rows(store, sought, choice, clock, ui)
+    rows.settle_past()
+    work = rows.look(place, quiet=quiet)
     store.adoption.hold_back(work)
     if work.matches:
-        _settle_found(store, work, choice, clock, ui)
+        rows.settle_found(work)
     if work.not_looked:
-        _settle_not_looked(store, sought, work, choice, clock, ui)
-    _settle_elsewhere(store, sought, choice, clock, ui)
+        rows.settle_not_looked(work)
+    rows.settle_elsewhere()
     with store.queries.snapshot() as seen:
         waiting = frozenset(seen.waiting(sought.batch_ids))
         return Earlier(waiting, work.unchanged(seen.wishes(work.compared, free=True)))
 
 
 def tell_of_others(store: Store, batch_ids: list[int], ui: UserInterface) -> None:
-    """Tell whose rows were held back because somebody else is buying the same."""
+    """Say how many rows were held back because somebody else is buying the same."""
     elsewhere = store.queries.held_for(Sought(batch_ids), HeldBack.ELSEWHERE)
     if elsewhere:
         ui.say(
@@ -105,106 +99,110 @@ def tell_of_others(store: Store, batch_ids: list[int], ui: UserInterface) -> Non
         )
 
 
-def _settle_elsewhere(
-    store: Store, sought: Sought, choice: OnExisting, clock: Clock, ui: UserInterface
-) -> None:
-    """Ask about rows that an earlier run held back because of what others bought meanwhile."""
-    held = store.queries.held_for(sought, HeldBack.ELSEWHERE)
-    if held and choice is OnExisting.ASK and ui.can_ask():
-        ui.say(
-            f"{held} row(s) are held back: somebody else bought the same rows on this account "
-            "during an earlier run, and the account does not show these"
-        )
-        if ui.confirm(f"Buy those {held}?"):
-            store.control.overrule(sought, clock.now(), HeldBack.ELSEWHERE)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows that may be bought, and what to do with those that exist already."""
 
+    store: Store
+    sought: Sought
+    choice: OnExisting
+    clock: Clock
+    ui: UserInterface
 
-def settle_past(
-    store: Store, sought: Sought, choice: OnExisting, clock: Clock, ui: UserInterface
-) -> None:
-    """Hold back what was paid for under another batch of this database, or share its videos."""
-    found = store.control.hold_paid_before(sought)
-    if not found:
-        return
-    ui.say(paid_before([one.paid for one in found]))
-    finished = [one for one in found if one.paid.video_url is not None]
-    if finished and (
-        choice is OnExisting.ADOPT
-        or (ui.can_ask() and ui.confirm("Take over those videos, at no cost?"))
-    ):
-        taken = store.control.share(finished, clock.now())
-        ui.say(f"{taken} taken over")
-        found = [one for one in found if one.paid.video_url is None]
-        if found:
-            ui.say(
-                f"{len(found)} of them have no finished video to take over, so they are held "
-                f"back; {BUY_THEM}"
+    def asks(self, question: str) -> bool:
+        """Return whether a person says yes, if one can answer."""
+        return self.ui.can_ask() and self.ui.confirm(question)
+
+    def settle_elsewhere(self) -> None:
+        """Ask about rows that an earlier run held back because others bought the same."""
+        held = self.store.queries.held_for(self.sought, HeldBack.ELSEWHERE)
+        if held and self.choice is OnExisting.ASK and self.ui.can_ask():
+            self.ui.say(
+                f"{held} row(s) are held back: somebody else bought the same rows on this account "
+                "during an earlier run, and the account does not show these"
             )
-        return
-    ui.say(wait_or_take([one.paid for one in found]))
+            if self.ui.confirm(f"Buy those {held}?"):
+                self.store.control.overrule(self.sought, self.clock.now(), HeldBack.ELSEWHERE)
 
+    def settle_past(self) -> None:
+        """Hold back rows that another batch of this database paid for, or share its videos."""
+        found = self.store.control.hold_paid_before(self.sought)
+        if not found:
+            return
+        self.ui.say(paid_before([one.paid for one in found]))
+        finished = [one for one in found if one.paid.video_url is not None]
+        adopts = self.choice is OnExisting.ADOPT
+        if finished and (adopts or self.asks("Take over those videos, at no cost?")):
+            self.ui.say(f"{self.store.control.share(finished, self.clock.now())} taken over")
+            if unfinished := len(found) - len(finished):
+                self.ui.say(
+                    f"{unfinished} of them have no finished video to take over, so they are held "
+                    f"back; {BUY_THEM}"
+                )
+            return
+        self.ui.say(wait_or_take([one.paid for one in found]))
 
-def _look(
-    store: Store, place: Endpoint, sought: Sought, clock: Clock, *, quiet: bool
-) -> EarlierWork:
-    """Look through the account's list.
+    def look(self, place: Endpoint, *, quiet: bool) -> EarlierWork:
+        """Search the account's list; raise a ProviderError if it can't be read."""
 
-    Raises:
-        jobs.model.provider.ProviderError: it can't be read; says so in the provider's words.
-    """
+        async def find(provider: Provider) -> EarlierWork:
+            # another account's generations must not be written here
+            await check_owner(self.store, provider, place.owner)
+            with tqdm(
+                desc="reading the account's list",
+                unit=" generations",
+                leave=False,
+                file=sys.stderr,
+                delay=PATIENCE,
+                disable=True if quiet else None,
+                dynamic_ncols=True,
+            ) as bar:
+                return await find_earlier(self.store, provider, self.clock, self.sought, bar.update)
 
-    async def find(provider: Provider) -> EarlierWork:
-        # another account's generations must not be written here
-        await check_owner(store, provider, place.owner)
-        with _counted(quiet=quiet) as bar:
-            return await find_earlier(store, provider, clock, sought, bar.update)
+        try:
+            return ask(place, find)
+        except ProviderError as error:
+            renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
+            raise type(error)(
+                f"could not check whether the account has these videos already: {error}. "
+                f"Nothing was bought; {renew and f'{renew}, or '}--buy-again skips this check"
+            ) from error
 
-    try:
-        return ask(place, find)
-    except ProviderError as error:
-        renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
-        raise type(error)(
-            f"could not check whether the account has these videos already: {error}. "
-            f"Nothing was bought; {renew and f'{renew}, or '}--buy-again skips this check"
-        ) from error
+    def settle_found(self, work: EarlierWork) -> None:
+        """Take over what the account has, if wanted."""
+        self.ui.say(
+            f"{len(work.matches)} of these {work.jobs} prompts already exist in this account, "
+            f"{work.finished} finished (compared by prompt; the list shows no duration or "
+            f"orientation{work.shown and f', and shows prompts {work.shown}'})"
+        )
+        for line in _not_taken(work):
+            self.ui.say(line)
+        if not any(match.takeable for match in work.matches):
+            return
+        if self.choice is OnExisting.ADOPT or self.asks("Take them over, at no cost?"):
+            self.ui.say(f"{take_over(self.store, work, self.clock.now())} taken over")
+            return
+        self.ui.say(f"They are held back: --adopt-existing takes them over at no cost, {BUY_THEM}")
 
-
-@contextmanager
-def _counted(*, quiet: bool) -> "Iterator[tqdm[Any]]":
-    """Show how many generations were looked at, when it takes long."""
-    with tqdm(
-        desc="reading the account's list",
-        unit=" generations",
-        leave=False,
-        file=sys.stderr,
-        delay=PATIENCE,
-        disable=True if quiet else None,
-        dynamic_ncols=True,
-    ) as bar:
-        yield bar
-
-
-def _settle_found(
-    store: Store, work: EarlierWork, choice: OnExisting, clock: Clock, ui: UserInterface
-) -> None:
-    ui.say(
-        f"{len(work.matches)} of these {work.jobs} prompts already exist in this account, "
-        f"{work.finished} finished (compared by prompt; the list shows no duration or orientation"
-        f"{work.shown and f', and shows prompts {work.shown}'})"
-    )
-    for line in _not_taken(work):
-        ui.say(line)
-    if not any(match.takeable for match in work.matches):
-        return
-    if choice is OnExisting.ADOPT or (ui.can_ask() and ui.confirm("Take them over, at no cost?")):
-        taken = take_over(store, work, clock.now())
-        ui.say(f"{taken} taken over")
-        return
-    ui.say(f"They are held back: --adopt-existing takes them over at no cost, {BUY_THEM}")
+    def settle_not_looked(self, work: EarlierWork) -> None:
+        """Ask about rows of which the list proves nothing."""
+        rows = f"{len(work.not_looked)} row(s)"
+        self.ui.say(
+            f"{work.trouble}, so it proves nothing: {rows} were not found in it, but may have been "
+            "bought already"
+            if work.trouble
+            else f"only the newest {work.looked} generations of the account were checked: "
+            f"{rows} were not found there, but may be among the others"
+        )
+        question = f"Buy those {len(work.not_looked)} anyway?"
+        if self.choice is OnExisting.ASK and self.asks(question):
+            self.store.control.buy_unlooked(self.sought, work.not_looked, self.clock.now())
+            return
+        self.ui.say(f"They are held back; {BUY_THEM}")
 
 
 def _not_taken(work: EarlierWork) -> Iterator[str]:
-    """Return what could not be taken over by itself, and why."""
+    """Return what can't be taken over automatically, and why."""
     unsure = [match for match in work.matches if not match.sure]
     if unsure:
         names = list(dict.fromkeys(match.generation.id for match in unsure))
@@ -238,29 +236,3 @@ def _not_taken(work: EarlierWork) -> Iterator[str]:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"{', '.join(names[:SHOWN])}{more}"
-
-
-def _settle_not_looked(
-    store: Store,
-    sought: Sought,
-    work: EarlierWork,
-    choice: OnExisting,
-    clock: Clock,
-    ui: UserInterface,
-) -> None:
-    rows = f"{len(work.not_looked)} row(s)"
-    ui.say(
-        f"{work.trouble}, so it proves nothing: {rows} were not found in it, but may have been "
-        "bought already"
-        if work.trouble
-        else f"only the newest {work.looked} generations of the account were checked: "
-        f"{rows} were not found there, but may be among the others"
-    )
-    if (
-        choice is OnExisting.ASK
-        and ui.can_ask()
-        and ui.confirm(f"Buy those {len(work.not_looked)} anyway?")
-    ):
-        store.control.buy_unlooked(sought, work.not_looked, clock.now())
-        return
-    ui.say(f"They are held back; {BUY_THEM}")

@@ -1,4 +1,4 @@
-"""The demonstration: a sample manifest from rows to files, on the sandbox, within a cap."""
+"""The demo: a sample manifest from rows to files, on the sandbox, within a budget."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from batchsora.composition.session import RunDependencies
 from batchsora.export import export_batches
 from batchsora.options import RunOptions
 from batchsora.settings import Settings
-from batchsora.usecases.from_options import caps_of
+from batchsora.usecases.from_options import terms_of
 from batchsora.usecases.manifest_options import Source
 from batchsora.usecases.start import StartRequest, start
-from batchsora.usecases.user_interface import UserInterface
+from batchsora.usecases.user_interface import Context, UserInterface
 from jobs.model.money import usd_text
 
 CAP = Decimal("5.00")
@@ -34,7 +34,7 @@ def sample_manifest() -> Iterator[Path]:
 
 
 class _Beside:
-    """Says what a run says, and leaves the one result to the demonstration."""
+    """Passes on what a run says, but not its result."""
 
     def __init__(self, ui: UserInterface) -> None:
         self.say = ui.say
@@ -42,29 +42,18 @@ class _Beside:
         self.confirm = ui.confirm
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
-        """Keep quiet: the demonstration has a result of its own."""
+        """Show nothing: the demo has its own result."""
 
 
 def run_demo(manifest: Path, folder: Path, deps: RunDependencies, ui: UserInterface) -> Exit:
-    """Run a manifest on the sandbox, export it, and say where everything is.
-
-    Args:
-        manifest: what to run.
-        folder: where database, videos and table go; made if need be.
-        deps: time, chance and checkpoints.
-        ui: who is told.
-    """
+    """Run a manifest on the sandbox, export it, and say where everything is."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(database=folder / "demo.db", sandbox=True)
     videos = folder / "videos"
     options = RunOptions(budget=CAP, request_timeout=10.0, download=videos, sandbox=True)
-    request = StartRequest(
-        source=Source(manifest),
-        options=options,
-        caps=caps_of(options),
-    )
+    request = StartRequest(Source(manifest), options, terms_of(options))
     ui.say(f"a demo of {manifest} on the sandbox: real files, no money")
-    code = start(request, settings, deps, _Beside(ui))
+    code = start(request, Context(settings, deps, _Beside(ui)))
     table = folder / "results.csv"
     with existing_store(settings.database) as store:
         rows = store.queries.batches()

@@ -1,7 +1,6 @@
-"""Checks of the setup: each check says what was found and what to do about it.
+"""Checks of the setup: each says what was found and what to do about it.
 
-Nothing is written, no lock is taken, and whatever is missing (network, token, database) is an
-answer like any other.
+Nothing is written and no lock is taken; a missing network, token or database is a finding too.
 """
 
 import os
@@ -51,10 +50,8 @@ class Check:
     """One check.
 
     Attributes:
-        name: of what was looked at.
-        found: what was seen.
-        remedy: what to do; empty when all is well.
-        exit: what a problem means for the exit code.
+        remedy: what to do; empty if all is well.
+        exit: the exit code of a problem.
     """
 
     name: str
@@ -65,22 +62,22 @@ class Check:
 
 
 def fine(name: str, found: str) -> Check:
-    """All is well."""
+    """Make a check that found no problem."""
     return Check(name, State.OK, found)
 
 
 def warn(name: str, found: str, remedy: str) -> Check:
-    """It works, with something to know."""
+    """Make a check that found something to know."""
     return Check(name, State.WARNING, found, remedy)
 
 
 def wrong(name: str, found: str, remedy: str, code: Exit = Exit.USAGE) -> Check:
-    """A run would stop at it."""
+    """Make a check that found what would stop a run."""
     return Check(name, State.PROBLEM, found, remedy, code)
 
 
 def exit_of_checks(checks: Iterable[Check]) -> Exit:
-    """Return which exit the problems mean, in the order of design.md."""
+    """Return the exit code of the problems, in the order of design.md."""
     codes = {check.exit for check in checks if check.state is State.PROBLEM}
     return next((code for code in _ORDER if code in codes), Exit.DONE)
 
@@ -88,7 +85,7 @@ def exit_of_checks(checks: Iterable[Check]) -> Exit:
 def look_for_token(
     settings: Settings, environment: Mapping[str, str]
 ) -> tuple[Token | None, Check]:
-    """Return where the token is; never what it is."""
+    """Check where the token is; never show it."""
     try:
         token = find_token(settings, environment)
     except SettingsError as error:
@@ -106,7 +103,7 @@ def look_for_token(
 
 
 def look_at_api(settings: Settings, token: Token | None) -> Iterator[Check]:
-    """Ask for the balance, which also tells whether the token is taken, and the API's time."""
+    """Check the balance, which also tests the token, and the API's time."""
     if token is None:
         yield warn("API", f"not asked: {settings.origin} needs a token", "see 'token'")
         return
@@ -152,7 +149,7 @@ def _clock(ahead: timedelta) -> Check:
 
 
 def look_at_folders(database: Path, download: Path) -> Iterator[Check]:
-    """See whether there is room, and whether files can be written; nothing is left behind."""
+    """Check free space and whether files can be written; nothing is left behind."""
     folder = database.absolute().parent
     if not folder.is_dir():
         yield wrong("folder", f"there is no {folder} for the database", f"mkdir -p '{folder}'")
@@ -194,7 +191,7 @@ def _writable(folder: Path, what: str, code: Exit) -> Check:
 
 
 def look_at_versions() -> Iterator[Check]:
-    """Name what is installed."""
+    """List what is installed."""
     yield fine(
         "versions",
         f"batchsora {__version__}, Python {platform.python_version()}, "
@@ -213,7 +210,7 @@ def look_at_versions() -> Iterator[Check]:
 
 
 def _dependencies() -> list[str]:
-    """List what batchsora needs, extras left out."""
+    """List what batchsora needs, without extras."""
     try:
         wanted = metadata.requires("batchsora") or []
     except metadata.PackageNotFoundError:  # from a checkout that was never installed
@@ -223,7 +220,7 @@ def _dependencies() -> list[str]:
 
 
 def look_at_terminal(environment: Mapping[str, str]) -> Check:
-    """Return how what we print will look."""
+    """Check how output will look."""
     encoding = (sys.stdout.encoding or "unknown").lower()
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size((80, 24)).columns

@@ -1,18 +1,15 @@
-"""The database as ``doctor`` sees it: version, integrity, owner, runner; nothing is written."""
+"""Checks of the database: version, integrity, owner, runner; nothing is written."""
 
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Final
+from typing import Any, Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.known_database import is_own
-from batchsora.composition.sealing import kept_sealer
+from batchsora.composition.ownership import SANDBOX_ORIGIN, is_own, kept_sealer
 from batchsora.peek import peek
 from batchsora.presentation.errors import message
 from batchsora.settings import Settings, Token
@@ -25,34 +22,31 @@ from jobs.database.owners import network_drive
 from jobs.model.binding import token_matches
 from jobs.model.clock import SystemClock, latest_begun, zone_of
 from jobs.model.errors import DatabaseAlteredError, DatabaseUnusableError
+from jobs.ports.seen import AccountRow
 from jobs.services.runner import Owner
 
 _DAMAGED: Final = (
     "move it away with its -wal file and use your newest copy, or start a new one with --db and "
     "'batchsora run --adopt-existing', which finds in the account what was paid for"
 )
-_FIELDS: Final = (
-    "api_origin", "token_salt", "token_hash", "time_zone", "host", "run_at", "seal"
-)  # fmt: skip
-"""Of the account; a database of an older version lacks the last three."""
-
 _OTHER: Final = "choose another database with --db"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the file tells of itself; the version is None in one that is none of ours."""
+    """What a database says of itself; the version is None if it is not one of ours."""
 
     empty: bool
     version: str | None = None
     faults: tuple[str, ...] = ()
-    account: SimpleNamespace | None = None
-    days: tuple[str, ...] = ()
+    account: AccountRow | None = None
+    day: str | None = None
     nonsense: str | None = None
+    seals: bool = False
 
 
 def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]:
-    """Look at the file as it is."""
+    """Check the file without changing it."""
     path = settings.database
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         yield fine("database", f"none yet at {path}; 'batchsora run MANIFEST' creates it")
@@ -89,8 +83,8 @@ def look_at_database(settings: Settings, token: Token | None) -> Iterator[Check]
             yield _owner(settings, token, seen.account)
             yield from _host(seen.account)
             yield from _zone(seen.account)
-            yield from _seal(settings, token, seen.account)
-        yield from _days(seen.days)
+            yield from _seal(settings, token, seen)
+        yield from _day(seen.day)
     runner = current_runner(path)
     yield fine("runner", "none running" if runner is None else f"running: {runner}")
 
@@ -103,33 +97,38 @@ def _look(connection: sqlite3.Connection, path: Path) -> _Seen:
     if version is not None and version not in schema.KNOWN:
         return _Seen(empty=False, version=version)  # what it defines is not known to end
     faults = tuple(str(fault) for (fault,) in connection.execute("PRAGMA quick_check(3)"))
-    account = None
+    account, seals = None, False
     nonsense = wrong_field(connection.execute) if "account" in names else None
     if "account" in names and nonsense is None:
         there = {name for _, name, *_ in connection.execute("PRAGMA table_info(account)")}
-        fields = [name for name in _FIELDS if name in there]
-        found = connection.execute(f"SELECT {', '.join(fields)} FROM account").fetchone()  # noqa: S608 - our own words
-        account = (
-            None if found is None else SimpleNamespace(**dict(zip(fields, found, strict=True)))
-        )
-    last: tuple[str, ...] = ()
+        seals = "seal" in there
+        values: dict[str, Any] = {one.name: None for one in fields(AccountRow)}
+        known = [name for name in values if name in there]
+        found = connection.execute(f"SELECT {', '.join(known)} FROM account").fetchone()  # noqa: S608 - our own words
+        if found is not None:  # an older version lacks some of them
+            values |= zip(known, found, strict=True)
+            if values["run_at"] is not None:
+                values["run_at"] = datetime.fromisoformat(values["run_at"])
+            account = AccountRow(**values)
+    day = None
     if "budget" in names:
         found = connection.execute(
             "SELECT key FROM budget WHERE key >= 'day:' AND key < 'day;' ORDER BY key DESC LIMIT 1"
         ).fetchone()
-        last = () if found is None else (str(found[0]).partition(":")[2],)
+        day = None if found is None else str(found[0]).partition(":")[2]
     return _Seen(
         empty=False,
         version=version,
         faults=faults,
         account=account,
-        days=last,
+        day=day,
         nonsense=nonsense,
+        seals=seals,
     )
 
 
 def _place(path: Path) -> Iterator[Check]:
-    """Return where the file lies, where that is a problem."""
+    """Check where the file is."""
     if (kind := network_drive(path)) is not None:
         said = f"{path} is on a network drive ({kind}), where two machines could buy the same rows"
         yield wrong("place", said, "copy it to a local disk and use --db", Exit.DATABASE)
@@ -139,19 +138,15 @@ def _place(path: Path) -> Iterator[Check]:
         yield wrong("place", said, remedy, Exit.DATABASE)
 
 
-def _host(account: SimpleNamespace) -> Iterator[Check]:
-    """Return which machine used it last, where that was another one."""
-    if getattr(account, "host", None) is None:
-        return
-    if account.run_at is not None:
-        account.run_at = datetime.fromisoformat(account.run_at)
+def _host(account: AccountRow) -> Iterator[Check]:
+    """Check which machine used it last."""
     if (other := other_host(account)) is not None:
         said = f"it was last used on {other}; two machines could buy the same rows"
         yield warn("host", said, "when no run is active there, 'batchsora run --moved'")
 
 
-def _zone(account: SimpleNamespace) -> Iterator[Check]:
-    """Say that this machine does not know the days that the daily budget counts."""
+def _zone(account: AccountRow) -> Iterator[Check]:
+    """Check that this machine knows the time zone of the daily budget."""
     try:
         zone_of(account.time_zone)
     except DatabaseUnusableError:
@@ -162,25 +157,25 @@ def _zone(account: SimpleNamespace) -> Iterator[Check]:
         yield wrong("time zone", said, remedy, Exit.DATABASE)
 
 
-def _seal(settings: Settings, token: Token | None, account: SimpleNamespace) -> Iterator[Check]:
-    """Say that the next run asks whose it is; a version without seals is not bound to this one."""
+def _seal(settings: Settings, token: Token | None, seen: _Seen) -> Iterator[Check]:
+    """Check whether the next run will ask if it is yours."""
     origin = SANDBOX_ORIGIN if settings.sandbox else settings.origin
     owner = Owner(origin, "" if token is None else token.value)
-    if not hasattr(account, "seal"):
+    if seen.account is None or not seen.seals:  # a version without seals is not bound to one
         return
     sealer = kept_sealer(os.environ)
     if sealer is not None and sealer.problem is not None:
         said = f"the secret that marks databases as yours can't be stored: {sealer.problem}"
         yield warn("seal", said, "make it readable, or set XDG_STATE_HOME to another folder")
-    if not is_own(account, sealer, owner):
+    if not is_own(seen.account, sealer, owner):
         said = "it may not be yours; its budgets and rows would count as your consent"
         yield warn("seal", said, "to use it anyway, 'batchsora run --moved'")
 
 
-def _days(last: tuple[str, ...]) -> Iterator[Check]:
-    """Say that the day of the daily budget lies in the future."""
-    if last and last[0] > latest_begun(SystemClock().now()):
-        said = f"spending is dated {last[0]}, in the future: a clock was wrong"
+def _day(last: str | None) -> Iterator[Check]:
+    """Check that the day of the daily budget is not in the future."""
+    if last is not None and last > latest_begun(SystemClock().now()):
+        said = f"spending is dated {last}, in the future: a clock was wrong"
         yield warn("daily budget", said, "'batchsora doctor --reset-day' moves it to today")
 
 
@@ -206,7 +201,7 @@ def _integrity(seen: _Seen) -> Check:
     return wrong("integrity", "damaged: " + "; ".join(seen.faults), _DAMAGED, Exit.DATABASE)
 
 
-def _owner(settings: Settings, token: Token | None, account: SimpleNamespace) -> Check:
+def _owner(settings: Settings, token: Token | None, account: AccountRow) -> Check:
     """Check which account the database belongs to."""
     if account.token_hash is None:
         return fine("owner", "none yet; the first run binds it to its account")

@@ -1,11 +1,12 @@
-"""Results written into a copy of the manifest that they came from, or into the manifest itself."""
+"""Write results into a copy of the manifest that they came from, or into the manifest itself."""
 
+import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from batchsora.export import beside, export_batches, results_of, workbook_cells
 from batchsora.manifest.errors import ManifestError
@@ -17,19 +18,20 @@ from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
 from batchsora.result_columns import RESULT_NAMES, result_headers
-from batchsora.tables import REST, TableError, replacing
-from batchsora.usecases.export_targets import check_target_is_ours, remember
+from batchsora.tables import REST, TableError, check_place, replacing
 from batchsora.workbook.cells import shortened, too_long
 from jobs.model.errors import DatabaseUnusableError
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import fingerprint
 from jobs.model.states import JobState
-from jobs.ports.loading import RESULTS
+from jobs.ports.loading import EXPORTS, RESULTS
 from jobs.ports.seen import BatchRow, JobRow
 from jobs.ports.selection import Wanted
 from jobs.store import Store
 
 YAML: Final = (".yaml", ".yml")
+MOST_KEPT: Final = 100
+"""Exports of a batch that are remembered, the latest ones."""
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Exported:
     """What an export wrote.
 
     Attributes:
-        jobs: whose results stand in it.
+        jobs: how many.
         notes: what a person should know about it.
         backup: the manifest as it was before results were written into it.
     """
@@ -49,17 +51,7 @@ class Exported:
 
 
 def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported) -> None:
-    """Write the results of a batch into its manifest's copy, each where its row is now.
-
-    Args:
-        store: the job table.
-        batch: the batch.
-        manifest: its manifest, as it was read.
-        done: where the copy goes, and what is said of it.
-
-    Raises:
-        TableError: it can't be done; the manifest is as it was.
-    """
+    """Write results into a copy of the manifest; raise a TableError if it can't be done."""
     try:
         asked = {spec.key: _Asked(spec.row, spec.request) for spec in manifest.named_rows()}
         by_row, gone, others = _by_row(store, batch.name, asked)
@@ -101,7 +93,7 @@ def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported
 
 
 def headers_in(manifest: Manifest) -> dict[str, str]:
-    """Return what the column of each result is, or will be, called in a manifest."""
+    """Return the header of each result in a manifest, existing or new."""
     ours = set(manifest.results.values())
     own = [header for place, header in enumerate(manifest.headers) if place not in ours]
     return result_headers(own) | {
@@ -110,31 +102,14 @@ def headers_in(manifest: Manifest) -> dict[str, str]:
 
 
 def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
-    """Keep with a batch which columns of its manifest are ours, now that results are in them.
-
-    A database that can only be looked at keeps nothing: they are known by what they say then.
-
-    Args:
-        store: the job table.
-        batch: the batch.
-        manifest: its manifest, as it was before.
-    """
+    """Keep which columns of a manifest are ours, if the database can be written."""
     headers = sorted(headers_in(manifest).values())
     with suppress(DatabaseUnusableError):
         store.loading.keep_written([batch.id], RESULTS, lambda _: headers)
 
 
 def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> None:
-    """Write what is longer than a workbook's cell can be into a table beside it.
-
-    Args:
-        store: the job table.
-        batches: those in the workbook, of which a table takes one.
-        done: the workbook; a note says where the table is.
-
-    Raises:
-        TableError: it can't be written.
-    """
+    """Write texts that are too long for a workbook's cell into a table for each batch."""
     for batch in batches:
         target = beside(done.target, batch.name if len(batches) > 1 else None)
         check_target_is_ours(store, target, [batch])
@@ -146,7 +121,7 @@ def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> N
 
 
 class _Asked(NamedTuple):
-    """Where a row is now, and what it asks for; pictures by their names alone."""
+    """Where a row is now, and its request; pictures by their names alone."""
 
     row: int
     request: GenerationRequest
@@ -155,16 +130,9 @@ class _Asked(NamedTuple):
 def _by_row(
     store: Store, batch: str, asked: Mapping[str, _Asked]
 ) -> tuple[dict[int, list[JobRow]], int, list[int]]:
-    """Sort the jobs of a batch by the rows that have their keys now.
+    """Return a batch's jobs by the rows that have their keys now, and how many have no row.
 
-    Args:
-        store: the job table.
-        batch: its name.
-        asked: what the rows ask for now, by key, in the file's order.
-
-    Returns:
-        The jobs by row; how many have no row; and the rows that have a job's key and ask for
-        something else, none of whose jobs are among the first.
+    The last are rows with a job's key but another request; none of their jobs are among the first.
     """
     by_row: dict[int, list[JobRow]] = {}
     gone, others = 0, set()
@@ -184,7 +152,7 @@ def _by_row(
 
 
 def _is_asked(job: JobRow, now: GenerationRequest) -> bool:
-    """Check whether a row asks for what its job did: an id may stand at another row by now."""
+    """Check whether a row's request is what its job did: an id may be at another row by now."""
     # what a manifest said stays known of a job that was reworded by hand
     image = job.request.image
     names = [None if one is None else one.source for one in (image, now.image)]
@@ -198,7 +166,7 @@ def _texts(job: JobRow, folder: Path) -> dict[str, str]:
 
 
 def _lines(jobs: Sequence[JobRow], folder: Path) -> dict[str, str]:
-    """Return the results of a row; of several variants, a line each."""
+    """Return the results of a row, one line for each variant."""
     texts = [_texts(job, folder) for job in jobs]
     return {name: "\n".join(text[name] for text in texts).rstrip() for name in RESULT_NAMES}
 
@@ -243,3 +211,72 @@ def _annotate(
         "suffix": None if done.backup is not None else done.target.suffix.lower(),
     }
     done.notes += apart_results.write_apart(apart_results.WORKBOOK, manifest.path, draft, told)
+
+
+# An export only replaces files that this database wrote for the same batches: it keeps path and
+# SHA-256 of each. Any other file, or one that was changed since, is a person's own.
+
+
+def check_target_is_ours(store: Store, target: Path, batches: Sequence[BatchRow]) -> None:
+    """Raise a TableError unless a path is free, or an earlier export of the same batches."""
+    check_place(target)
+    if not target.exists():
+        return
+    for batch in store.queries.batches():
+        path = _path_of(batch)
+        if path is not None and path.exists() and target.samefile(path):
+            raise TableError(
+                f"{target} is the manifest of the batch {batch.name!r}, so nothing was written. "
+                "'export --in-place' writes the results into it and keeps a copy of the original; "
+                "or name another file."
+            )
+    name, digest = str(target.resolve()), _digest(target)
+    if all(_exports(batch).get(name) == digest for batch in batches):
+        return
+    known = any(name in _exports(batch) for batch in batches)
+    raise TableError(
+        (
+            f"{target} was changed since it was exported"
+            if known
+            else f"{target} exists, and is not an export of this batch"
+        )
+        + ", so nothing was written. Name another file, or move that one away; "
+        "'export --in-place' writes into the batch's own manifest."
+    )
+
+
+def remember(store: Store, target: Path, batches: Iterable[BatchRow]) -> None:
+    """Keep with each batch that a file is its export, if the database can be written."""
+    name, digest = str(target.resolve()), _digest(target)
+
+    def latest(kept: Any) -> dict[str, str]:
+        others = [(path, was) for path, was in _paths(kept).items() if path != name]
+        return dict([*others, (name, digest)][-MOST_KEPT:])
+
+    with suppress(DatabaseUnusableError):
+        store.loading.keep_written({batch.id for batch in batches}, EXPORTS, latest)
+
+
+def _exports(batch: BatchRow) -> dict[str, str]:
+    """Return the exports of a batch: SHA-256 by path."""
+    return _paths((batch.reading or {}).get(EXPORTS))
+
+
+def _paths(kept: Any) -> dict[str, str]:
+    return kept if isinstance(kept, dict) else {}
+
+
+def _path_of(batch: BatchRow) -> Path | None:
+    named = (batch.reading or {}).get("path")
+    return Path(os.fspath(named)) if isinstance(named, str) and "\0" not in named else None
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; empty if it is not a regular file."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

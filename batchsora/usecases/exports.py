@@ -15,11 +15,12 @@ from batchsora.tables import TableError, unwritable
 from batchsora.usecases.export_into_manifest import (
     YAML,
     Exported,
+    check_target_is_ours,
     keep_results,
+    remember,
     write_beside,
     write_into,
 )
-from batchsora.usecases.export_targets import check_target_is_ours, remember
 from jobs.model.errors import NotAllowedError
 from jobs.ports.seen import BatchRow
 from jobs.store import Store
@@ -31,67 +32,52 @@ LOCKS: Final = ("~${}", ".~lock.{}#")
 
 
 def export(store: Store, target: Path, batch: str | None, states: Sequence[str] = ()) -> Exported:
-    """Write results to a file: into a copy of the manifest where both are workbooks, or YAML.
+    """Write results to a file: into a copy of the manifest if both are workbooks, or YAML.
 
     Args:
-        store: the job table.
-        target: by whose suffix the format is chosen.
-        batch: its name; None means every batch.
-        states: only jobs in these states, which make a table of their own.
-
-    Raises:
-        NotFoundError: there is no such batch.
-        TableError: the format is none of ours, or the file can't be written.
+        target: its suffix decides the format.
+        batch: its name; None: all batches.
+        states: only jobs in these states, as a table of their own.
     """
     done = Exported(target)
     found = store.queries.batches(batch)
     check_target_is_ours(store, target, found)
-    _export(store, found, batch, states, done)
+    suffix = target.suffix.lower()
+    family = next((one for one in (EXCEL, YAML) if suffix in one), ())
+    manifest = None
+    if family and not states and len(found) == 1:
+        manifest = _manifest(found[0], done)
+    if manifest is not None and manifest.path.suffix.lower() in family:
+        write_into(store, found[0], manifest, done)
+    elif family is YAML:
+        raise TableError(
+            f"{target}: YAML results are written only into a copy of one YAML manifest. Name a "
+            "file that ends with .xlsx, .csv, .jsonl or .json."
+        )
+    else:
+        table = export_batches(store, target, batch, states)
+        done.jobs = table.rows
+        if table.cut:
+            remember(store, target, found)
+            write_beside(store, found, done)
     remember(store, target, found)
     return done
-
-
-def _export(
-    store: Store,
-    found: Sequence[BatchRow],
-    batch: str | None,
-    states: Sequence[str],
-    done: Exported,
-) -> None:
-    target, suffix = done.target, done.target.suffix.lower()
-    if suffix in (*EXCEL, *YAML):
-        manifest = None if states or len(found) != 1 else _manifest(found[0], done)
-        family = EXCEL if suffix in EXCEL else YAML
-        if manifest is not None and manifest.path.suffix.lower() in family:
-            write_into(store, found[0], manifest, done)
-            return
-        if family is YAML:
-            raise TableError(
-                f"{target}: YAML results are written only into a copy of one YAML manifest. Name a "
-                "file that ends with .xlsx, .csv, .jsonl or .json."
-            )
-    table = export_batches(store, target, batch, states)
-    done.jobs = table.rows
-    if table.cut:
-        remember(store, target, found)
-        write_beside(store, found, done)
 
 
 def export_in_place(
     store: Store, batch: str | None, now: datetime, *, own: bool = True
 ) -> Exported:
-    """Write results into the manifest that they came from, and keep a copy of what it was.
+    """Write results into the manifest that they came from, and keep a copy of it.
 
     Args:
-        store: the job table.
-        batch: its name; None where there is only one.
+        batch: its name; None if there is only one.
         now: for the name of the copy.
-        own: the database is known to be one's own. One that somebody sent may name any table as its
-            manifest: then only what lies in the database's folder is written.
+        own: False if the database may be somebody else's: it could name any table as its manifest,
+            so only files in the database's folder are written.
 
     Raises:
         NotFoundError: there is no such batch.
-        NotAllowedError: it can't be told which, or its manifest can't take results.
+        NotAllowedError: the batch is ambiguous, or its manifest can't take results.
         TableError: the file can't be written.
     """
     found = store.queries.batches(batch)
@@ -128,11 +114,7 @@ def export_in_place(
 
 
 def _refuse_outside(batch: BatchRow, database: Path) -> None:
-    """Check that a batch's manifest lies in the folder of its database, not behind a link.
-
-    Raises:
-        NotAllowedError: it does not.
-    """
+    """Raise a NotAllowedError if a manifest is outside its database's folder, also by a link."""
     named = str((batch.reading or {}).get("path", ""))
     folder = database.absolute().parent.resolve()
     if not Path(named).resolve().is_relative_to(folder):
@@ -143,11 +125,7 @@ def _refuse_outside(batch: BatchRow, database: Path) -> None:
 
 
 def _copy(path: Path, backup: Path) -> None:
-    """Copy a file under a new name: "x" follows no link, and none that leads to nothing either.
-
-    Raises:
-        TableError: the name is taken.
-    """
+    """Copy a file to a new name: "x" follows no link, not even a dangling one."""
     try:
         with path.open("rb") as old, backup.open("xb") as new:
             shutil.copyfileobj(old, new)
@@ -159,7 +137,7 @@ def _copy(path: Path, backup: Path) -> None:
 
 
 def _manifest(batch: BatchRow, done: Exported) -> Manifest | None:
-    """Open the manifest of a batch as it was read; a note says why where that can't be."""
+    """Open the manifest of a batch as it was read; a note says why if that fails."""
     if batch.reading is None or "path" not in batch.reading:
         done.notes.append(f"the manifest of {batch.name!r} is not known")
         return None

@@ -1,21 +1,23 @@
-"""What the parts of the application are told of :class:`~batchsora.options.RunOptions`."""
+"""What the parts of the application take from :class:`~batchsora.options.RunOptions`."""
 
+import hashlib
+import heapq
 import os
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 
 from batchsora.download import DownloadPolicy
 from batchsora.manifest.raw import Reading
 from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.kept_words import KeptWords
-from batchsora.usecases.load import Caps, LoadOptions
+from batchsora.usecases.load import LoadOptions
 from batchsora.usecases.manifest_options import Source
-from batchsora.usecases.row_selection import Pick
-from jobs.evidence.looked_for import Wish
 from jobs.model.ledger import Refunds
+from jobs.model.money import cap_micros, to_micros
 from jobs.model.retry import RetryPolicy
+from jobs.ports.control import Terms
 from jobs.ports.loading import OnChange
 from jobs.runtime.run_context import RunPolicy
 
@@ -27,32 +29,29 @@ _CAPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
-    """What a run is told besides its options, which nobody says.
+Pick = Callable[[Iterable[int]], frozenset[int]]
+"""From the numbers of all rows, which are ascending and unique, to those that are meant."""
 
-    Attributes:
-        buys: False polls and settles what is there, and submits nothing.
-        downloads: False downloads nothing, whatever the options say.
-        not_awaited: numbers of batches that were paused when the run began.
-        looked_at: when the account's list was looked through before this run, if it was.
-        looked_for: what was looked for then.
-        callback_url: where the provider announces the ends of rows that name no address.
+
+def pick_of(options: RunOptions) -> Pick | None:
+    """Return which rows are meant; None: all.
+
+    The same seed always picks the same rows, so that a run can be resumed.
     """
 
-    buys: bool = True
-    downloads: bool = True
-    not_awaited: frozenset[int] = frozenset()
-    looked_at: datetime | None = None
-    looked_for: Mapping[int, Wish] | None = None
-    callback_url: str | None = None
+    def chance(row: int) -> bytes:
+        return hashlib.blake2b(f"{options.seed}:{row}".encode(), digest_size=8).digest()
+
+    def pick(rows: Iterable[int]) -> frozenset[int]:
+        if options.first is not None:
+            return frozenset(islice(rows, options.first))
+        return frozenset(heapq.nsmallest(options.sample or 0, rows, key=chance))
+
+    return None if options.first is None and options.sample is None else pick
 
 
-USUAL = RunFacts()
-
-
-def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
-    """Return the policy of the engine; in a rehearsal time runs faster, and so does patience."""
+def run_policy(options: RunOptions) -> RunPolicy:
+    """Return the policy of the engine; on the sandbox time runs faster, and patience is shorter."""
     return RunPolicy(
         max_in_flight=options.max_in_flight,
         rate=options.rate,
@@ -63,11 +62,6 @@ def run_policy(options: RunOptions, facts: RunFacts = USUAL) -> RunPolicy:
         wait_for_funds=options.wait_for_funds,
         words=KeptWords(),
         retry=RetryPolicy(options.retries, base=1.0 if options.sandbox else 30.0),
-        not_awaited=facts.not_awaited,
-        buys=facts.buys,
-        callback_url=facts.callback_url,
-        looked_at=facts.looked_at,
-        looked_for=facts.looked_for,
     )
 
 
@@ -82,31 +76,34 @@ def download_policy(
     """Return how files are downloaded.
 
     Args:
-        options: of the run.
-        folder: theirs, where they say that files are downloaded.
-        private_files: the API is on this machine, so that its files may be.
+        private_files: the API is on this machine, so its files may be too.
         own: the database is known to be one's own.
-        flat: there is no folder for each batch.
+        flat: without a folder for each batch.
     """
     private = options.allow_private_downloads or private_files
     rate = options.download_rate or 0
     return DownloadPolicy(folder, allow_private=private, flat=flat, rate=rate, own=own)
 
 
-def caps_of(options: RunOptions, begin: Collection[str] = ()) -> Caps:
-    """Return the caps.
-
-    Args:
-        options: of the run.
-        begin: names of options that the configuration file sets: they count where nothing is kept.
-    """
-    said = {cap: getattr(options, name) for name, cap in _CAPS.items()}
-    return Caps(
-        **{cap: said[cap] for name, cap in _CAPS.items() if name not in begin},
-        campaigns=dict(options.campaign_budgets),
+def terms_of(options: RunOptions, begin: Collection[str] = ()) -> Terms:
+    """Return what may be spent; ``begin``: options from the configuration file, for new batches."""
+    said: dict[str, int] = {}
+    begun: dict[str, int] = {}
+    for name, cap in _CAPS.items():
+        if (usd := getattr(options, name)) is not None:
+            micros = to_micros(usd) if cap == "min_balance" else cap_micros(usd)
+            (begun if name in begin else said)[cap] = micros
+    campaigns = {name: cap_micros(usd) for name, usd in options.campaign_budgets.items()}
+    return Terms(
+        batch=said.get("batch"),
+        campaigns=campaigns,
+        checked=list(campaigns),
+        day=said.get("day"),
+        max_price=said.get("max_price"),
+        floor=said.get("min_balance"),
         time_zone=options.time_zone,
         refunds=None if options.refunds is None else Refunds(options.refunds),
-        begin={cap: said[cap] for name, cap in _CAPS.items() if name in begin},
+        begin=begun,
     )
 
 
@@ -121,37 +118,18 @@ def load_options(options: RunOptions, *, quiet: bool = False) -> LoadOptions:
     )
 
 
-def pick_of(options: RunOptions) -> Pick:
-    """Return which rows are meant."""
-    return Pick(options.first, options.sample, options.seed)
-
-
 def reading_of(options: ReadingOptions) -> Reading:
-    """Return what was said about how a manifest is read, as readers take it."""
+    """Return how a manifest is read, as readers take it."""
     defaults = dict(options.defaults)
     if options.prompt is not None:
         defaults["prompt"] = options.prompt
-    return Reading(
-        sheet=options.sheet,
-        delimiter=options.delimiter,
-        encoding=options.encoding,
-        columns=options.columns,
-        defaults=defaults,
-        include_hidden=options.include_hidden,
-        ignore_pictures=options.ignore_pictures,
-        embedded_images=options.embedded_images,
-        images=options.images,
-    )
+    names = {one.name for one in fields(Reading)}
+    said = {name: value for name, value in vars(options).items() if name in names}
+    return Reading(**said | {"defaults": defaults})
 
 
 def source_of(path: Path, options: ReadingOptions, sha256: str | None = None) -> Source:
-    """Return a manifest with what was said about how it is read.
-
-    Args:
-        path: of the manifest.
-        options: what was said.
-        sha256: of the only content that is loaded.
-    """
+    """Return a manifest and how it is read; ``sha256``: the only content that may be loaded."""
     images = None if options.images is None else os.path.realpath(options.images)
     return Source(
         path,

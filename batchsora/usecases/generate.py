@@ -1,16 +1,16 @@
-"""One video: a row of the batch ``adhoc``, bought under the same rules as any."""
+"""One video: a row of the batch ``adhoc``, bought by the same rules as any."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from batchsora.composition.databases import existing_store, working_store
-from batchsora.composition.endpoints import Endpoint
 from batchsora.composition.exit_codes import Exit
-from batchsora.composition.session import RunDependencies, endpoint
+from batchsora.composition.ownership import Endpoint
+from batchsora.composition.session import endpoint
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.images.row_images import Images
 from batchsora.manifest.raw import RawRow
@@ -19,11 +19,10 @@ from batchsora.manifest.rows.rows import RowReader
 from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.providers.registry import kind_of
-from batchsora.settings import Settings, SettingsError
-from batchsora.usecases.hand_over import hand_single
-from batchsora.usecases.load import ADHOC, Caps, terms_notes, terms_of
-from batchsora.usecases.progress import ENDS, statuses
-from batchsora.usecases.user_interface import UserInterface
+from batchsora.settings import SettingsError
+from batchsora.usecases.load import ADHOC, terms_notes
+from batchsora.usecases.progress import ENDS
+from batchsora.usecases.user_interface import Context, UserInterface
 from batchsora.usecases.wait import Done, conclude, finish, is_left, over, serve
 from jobs.database.lock import current_runner
 from jobs.database.schema import version
@@ -32,6 +31,7 @@ from jobs.model.ledger import batch_key
 from jobs.model.money import usd_text
 from jobs.model.spec import JobSpec
 from jobs.model.states import HeldBack, JobState, Reason
+from jobs.ports.control import Handing, Terms
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
@@ -54,175 +54,138 @@ class GenerateRequest:
     """What a person asked ``generate`` for.
 
     Attributes:
-        prompt: as typed.
-        options: of :data:`OPTIONS`, as typed; what is absent is the default.
-        run: caps, pace, patience and where the file goes.
-        caps: of the batch ``adhoc``, and how they were said.
+        options: of :data:`OPTIONS`, as typed; absent ones have the default.
+        caps: of the batch ``adhoc``.
         wait: wait for the video; False ends when it is bought.
-        again: buy although the same is under way.
+        again: buy even if the same is under way.
     """
 
     prompt: str
     options: dict[str, str]
     run: RunOptions
-    caps: Caps
+    caps: Terms
     wait: bool
     again: bool = False
 
 
-def generate(
-    request: GenerateRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
-) -> tuple[Exit, JobRow]:
-    """Buy one video.
-
-    Returns:
-        The exit that it means, and the job as it stands.
+def generate(request: GenerateRequest, context: Context) -> tuple[Exit, JobRow]:
+    """Buy one video; return the exit code and the job.
 
     Raises:
-        SettingsError: something that was typed can't be bought, or there is no token.
+        SettingsError: the request is not valid, or there is no token.
         jobs.model.errors.EngineError: nothing was bought.
     """
-    spec = _spec(request)
-    if settings.sandbox:
+    spec = read_wish(request.prompt, request.options)
+    if not isinstance(spec, JobSpec):
+        raise SettingsError("; ".join(map(_problem, spec)))
+    if context.settings.sandbox:
         request = replace(request, run=replace(request.run, yes=True))
-    with endpoint(settings) as place:
+    with endpoint(context.settings) as place:
         bought: tuple[int, Ending] | None = None
         while bought is None:
-            bought = _try(spec, request, settings, place, deps, ui)
+            bought = _try(spec, request, place, context)
     job_id, ending = bought
-    code, (job,) = conclude(ending, [job_id], request.run, settings, deps, flat=True)
+    code, (job,) = conclude(ending, [job_id], request.run, context, flat=True)
     return code, job
 
 
 def _try(
-    spec: JobSpec,
-    request: GenerateRequest,
-    settings: Settings,
-    place: Endpoint,
-    deps: RunDependencies,
-    ui: UserInterface,
+    spec: JobSpec, request: GenerateRequest, place: Endpoint, context: Context
 ) -> tuple[int, Ending] | None:
-    """Buy it, or hand it over; None while the runner that is alive still makes its database."""
+    """Buy it, or hand it over; None while the active runner is still making the database."""
+    database, clock = context.settings.database, context.deps.clock
     try:
-        with working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store:
-            _agree(store, spec, request, ui)
-            job_id, notes = _add(store, spec, request, deps.clock.now())
+        with working_store(database, clock, lambda: place.owner, brief=True) as store:
+            _agree(store, spec, request, context.ui)
+            job_id, notes = _add(store, spec, request, clock.now())
             for note in notes:
-                ui.say(note)
-            return job_id, _buy(store, job_id, place, request, deps, ui)
+                context.ui.say(note)
+            done = over([job_id]) if request.wait else _bought(job_id)
+            ending: Ending | None = None
+            try:
+                ending = serve(store, [job_id], place, request.run, context, done)
+            finally:  # what could not be bought is not left in the queue for a later run
+                _give_up(store, job_id, ending, context)
+            return job_id, ending
     except DatabaseLockedError:  # after a while: this does not spin
-        if version(settings.database) is None:
+        if version(database) is None:
             return None
-        return _hand_over(spec, request, settings, deps, ui)
+        return _hand_over(spec, request, context)
 
 
-def _buy(
-    store: Store,
-    job_id: int,
-    place: Endpoint,
-    request: GenerateRequest,
-    deps: RunDependencies,
-    ui: UserInterface,
-) -> Ending:
-    """Buy it as a runner; what could not be bought is not left in the queue for a later run."""
-    done = over([job_id]) if request.wait else _bought(job_id)
-    ending: Ending | None = None
-    try:
-        ending = serve(store, [job_id], place, request.run, deps, ui, done).ending
-    finally:
-        _give_up(store, job_id, ending, deps, ui)
-    return ending
-
-
-def _give_up(
-    store: Store, job_id: int, ending: Ending | None, deps: RunDependencies, ui: UserInterface
-) -> None:
-    """Cancel what could not be bought, so that no later run buys it; say so where it was."""
-    now = deps.clock.now()
-    if store.control.cancel([job_id], now):
-        for line in () if ending is None else _why(store, ending):
-            ui.say(line)
+def _give_up(store: Store, job_id: int, ending: Ending | None, context: Context) -> None:
+    """Cancel what could not be bought, so that no later run buys it, and say so."""
+    if store.control.cancel([job_id], context.deps.clock.now()):
+        if ending is not None:
+            batches = store.queries.statuses(list(ending.blocked))
+            for line in messages.reason(ending, batches, 1, "batchsora generate"):
+                context.ui.say(line)
         (job,) = store.queries.numbered([job_id])
         spent = usd_text(job.charged_micros)
         failed = f"${spent} was spent on a video that failed; it is not bought again"
-        ui.say(failed if job.charged_micros else "nothing was bought")
+        context.ui.say(failed if job.charged_micros else "nothing was bought")
 
 
-def _why(store: Store, ending: Ending) -> Iterable[str]:
-    return messages.reason(ending, statuses(store, list(ending.blocked)), 1, "batchsora generate")
+def _hand_over(spec: JobSpec, request: GenerateRequest, context: Context) -> tuple[int, Ending]:
+    """Let the active runner buy it, if there is room, and wait for it if wanted.
 
-
-def _hand_over(
-    spec: JobSpec,
-    request: GenerateRequest,
-    settings: Settings,
-    deps: RunDependencies,
-    ui: UserInterface,
-) -> tuple[int, Ending]:
-    """Let the runner that is alive buy it, where there is room, and wait for it if that is wanted.
-
-    Without ``--wait`` that is until it is bought, or seen to stay in the hands of a run that has no
-    slot free. When that runner ends before it has bought it, or takes nothing up, it is bought
-    here. What can't be bought is cancelled.
+    Without ``--wait`` that is until it is bought, or seen to stay with a run that has no free slot.
+    When that runner ends before it has bought it, or takes nothing, it is bought here. What can't
+    be bought is cancelled.
     """
-    now = deps.clock.now()
-    with existing_store(settings.database) as store:
-        _agree(store, spec, request, ui)
-        job_id, notes = _add(store, spec, request, now)
+    database = context.settings.database
+    with existing_store(database) as store:
+        _agree(store, spec, request, context.ui)
+        job_id, notes = _add(store, spec, request, context.deps.clock.now())
     ending: Ending | None = None
     try:
         for note in notes:
-            ui.say(note)
+            context.ui.say(note)
         done = over([job_id]) if request.wait else _bought(job_id)
-        hand = _hander(job_id, request, settings, deps, ui)
+        hand = _hander(job_id, request, context)
         enough = None if request.wait else SOON
-        ending = finish(
-            [job_id], request.run, settings, deps, ui, done=done, hand=hand, enough=enough
-        )
+        ending = finish([job_id], request.run, context, done=done, hand=hand, enough=enough)
         return job_id, ending
     finally:
-        with existing_store(settings.database) as store:
+        with existing_store(database) as store:
             (job,) = store.queries.numbered([job_id])
             if ending is None or ending.reason is not Reason.FINISHED or is_left(job):
-                _give_up(store, job_id, ending, deps, ui)
+                _give_up(store, job_id, ending, context)
 
 
 def _hander(
-    job_id: int,
-    request: GenerateRequest,
-    settings: Settings,
-    deps: RunDependencies,
-    ui: UserInterface,
+    job_id: int, request: GenerateRequest, context: Context
 ) -> Callable[[Store], Ending | None]:
-    """Make what hands it to the runner that is alive, where it has room and nothing holds it back.
+    """Make a function that hands it to the active runner, if nothing is in its way.
 
-    It gives an ending where there is nothing to wait for. A runner that takes nothing up is waited
-    for, without ``--wait`` for a while.
+    It returns an ending if there is nothing to wait for. A runner that takes nothing is waited for,
+    without ``--wait`` for a while. The job stays unasked, so that nobody buys it when both this
+    command and that runner are gone.
     """
-    ceiling = int(PRICE_CEILING)
+    clock, database = context.deps.clock, context.settings.database
     told: set[str] = set()
-    until = math.inf if request.wait else deps.clock.monotonic() + PATIENT
+    until = math.inf if request.wait else clock.monotonic() + PATIENT
 
     def tell(words: str) -> None:
         if words not in told:
             told.add(words)
-            ui.say(words)
+            context.ui.say(words)
 
     def hand(store: Store) -> Ending | None:
         (job,) = store.queries.numbered([job_id])
         if held.reason_of(job) not in (None, HeldBack.UNASKED):
-            ui.say(f"{job.key} is {held.words_of(job)}")
+            context.ui.say(f"{job.key} is {held.words_of(job)}")
             return Ending(Reason.FINISHED)
-        offered = hand_single(store, job_id, deps.clock.now(), ceiling)
+        offered = store.control.offer([job_id], clock.now(), Handing.SINGLE, int(PRICE_CEILING))
         if offered.room.blocked:
             return Ending(Reason.BLOCKED, blocked=offered.room.blocked)
-        who = str(current_runner(settings.database) or "just ended")
+        who = str(current_runner(database) or "just ended")
         if offered.served:
             tell(f"the active run buys it ({who})")
             return None
-        idle = f"another run uses {settings.database} and takes no new jobs now ({who})"
+        idle = f"another run uses {database} and takes no new jobs now ({who})"
         tell(f"{idle}: waiting for it")
-        if job.state == JobState.QUEUED and deps.clock.monotonic() >= until:
+        if job.state == JobState.QUEUED and clock.monotonic() >= until:
             raise DatabaseLockedError(
                 f"{idle}, so nothing was bought: run this again when it has ended, or use --wait"
             )
@@ -231,20 +194,8 @@ def _hander(
     return hand
 
 
-def _spec(request: GenerateRequest) -> JobSpec:
-    read = read_wish(request.prompt, request.options)
-    if isinstance(read, JobSpec):
-        return read
-    raise SettingsError("; ".join(_problem(problem) for problem in read))
-
-
 def read_wish(prompt: str, options: Mapping[str, str]) -> JobSpec | list[RowProblem]:
-    """Read what was typed as a manifest's row is read; or say all that is wrong with it.
-
-    Args:
-        prompt: as typed.
-        options: of :data:`OPTIONS`, as typed.
-    """
+    """Read a prompt and :data:`OPTIONS` like a manifest's row; or return all its problems."""
     names = ["prompt", *(name for name in OPTIONS if name in options)]
     reader = RowReader("", names, understand("", names, None), Images(Path(), allow_outside=True))
     cells = [prompt, *(options[name] for name in names[1:])]
@@ -262,11 +213,7 @@ def _problem(problem: RowProblem) -> str:
 
 
 def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterface) -> None:
-    """Ask before money is spent, unless a budget already allows it.
-
-    Raises:
-        NotAllowedError: nobody agreed, or the video would be refused whatever the answer.
-    """
+    """Ask before money is spent, unless a budget already allows it."""
     price, capped = _to_be_spent(store, spec, request)
     if request.run.yes or capped:
         return
@@ -277,11 +224,7 @@ def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterf
 
 
 def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple[int | None, bool]:
-    """Return the price in micros, None when it is not known, and whether a budget covers it.
-
-    Raises:
-        NotAllowedError: as :func:`_add`.
-    """
+    """Return the price in micros, None if unknown, and whether a budget covers it."""
     capped = request.caps.batch is not None or "batch" in request.caps.begin
     with store.queries.snapshot() as seen:
         found = seen.prices().get(kind_of(spec.request).key)
@@ -293,12 +236,7 @@ def _to_be_spent(store: Store, spec: JobSpec, request: GenerateRequest) -> tuple
 
 
 def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> None:
-    """Check that the batch takes this video.
-
-    Raises:
-        NotAllowedError: the same video is under way already, or the batch is paused.
-        NotFoundError: there is no such batch yet.
-    """
+    """Check that the batch takes this video; raise a NotFoundError if there is no batch yet."""
     if seen.batches(ADHOC)[0].paused:
         raise NotAllowedError(
             f"the batch {ADHOC!r} is paused, so nothing was bought. Use 'batchsora resume "
@@ -324,14 +262,7 @@ def _check_free(seen: QueryStore, spec: JobSpec, request: GenerateRequest) -> No
 def _add(
     store: Store, spec: JobSpec, request: GenerateRequest, now: datetime
 ) -> tuple[int, list[str]]:
-    """Add the row to its batch, and keep the caps.
-
-    Returns:
-        Its number, and notes about the caps.
-
-    Raises:
-        NotAllowedError: the same video is under way already, or the batch is paused.
-    """
+    """Add the row to its batch, and keep the caps; return its number, and notes about the caps."""
 
     def make(number: int) -> tuple[JobSpec, str]:
         key = f"{ADHOC}-{number}"
@@ -343,10 +274,9 @@ def _add(
     def check(seen: QueryStore) -> None:
         _check_free(seen, spec, request)
 
-    terms = terms_of(request.caps, None)
     columns = ["id", "prompt", *OPTIONS]
-    job_id, kept = store.loading.add(ADHOC, columns, check, make, terms, now)
-    return job_id, terms_notes(terms, kept)
+    job_id, kept = store.loading.add(ADHOC, columns, check, make, request.caps, now)
+    return job_id, terms_notes(request.caps, kept)
 
 
 def _bought(job_id: int) -> Done:

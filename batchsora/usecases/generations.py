@@ -1,4 +1,4 @@
-"""The account's generations, as the API lists them, and which rows they belong to."""
+"""The account's generations, as the API lists them, and their rows."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ def read(
 
     Raises:
         batchsora.providers.runblob.errors.RunBlobError: the API refused, or did not answer.
-        ValueError: this can't be an id.
+        ValueError: not a valid id.
     """
     with endpoint(settings) as place:
 
@@ -34,7 +34,7 @@ def read(
 
 
 def rows_of(settings: Settings, found: Iterable[GenerationInfo]) -> dict[str, GenerationOwner]:
-    """Find the rows that generations belong to; none where there is no database to ask."""
+    """Find the rows of generations; none without a database."""
     ids = [one.generation_id for one in found if one.generation_id is not None]
     if not settings.database.exists():
         return {}
@@ -46,7 +46,7 @@ def rows_of(settings: Settings, found: Iterable[GenerationInfo]) -> dict[str, Ge
 
 
 def as_json(one: GenerationInfo, rows: Mapping[str, GenerationOwner]) -> dict[str, Any]:
-    """Show a generation with every field that the API gave, and its row."""
+    """Return a generation with every field that the API gave, and its row."""
     row = rows.get(one.generation_id or "")
     mine = {
         "job": None if row is None else row.key,
@@ -58,7 +58,7 @@ def as_json(one: GenerationInfo, rows: Mapping[str, GenerationOwner]) -> dict[st
 def page_text(
     found: Sequence[GenerationInfo], rows: Mapping[str, GenerationOwner], width: int
 ) -> str:
-    """Show a page: of each its id, status, time and row, and below them its prompt."""
+    """Return a page: for each its id, status, time and row, and its prompt below."""
     lines = []
     for one in found:
         row = rows.get(one.generation_id or "")
@@ -71,6 +71,6 @@ def page_text(
 
 
 def one_text(one: GenerationInfo, rows: Mapping[str, GenerationOwner]) -> str:
-    """Show all that is known of a generation."""
+    """Return all that is known of a generation."""
     shown = {name: value for name, value in as_json(one, rows).items() if value is not None}
     return "\n".join(f"{name:22} {value}" for name, value in shown.items())

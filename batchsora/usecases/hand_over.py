@@ -1,8 +1,7 @@
-"""Handing jobs to the runner that is alive, and saying truthfully who buys them.
+"""Hand jobs to the active runner, and say who buys them.
 
-Whatever a person asks for beside a living run is handed over here, job by job: what ``retry`` and
-``resume`` queue again (:func:`hand_over`), what a page loads or continues (:func:`look_and_hand`),
-and a single video (:func:`hand_single`).
+Jobs that ``retry`` and ``resume`` queue again (:func:`hand_over`), and what a page loads or
+continues (:func:`look_and_hand`).
 """
 
 from collections.abc import Collection, Sequence
@@ -10,16 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from batchsora.composition.endpoints import Endpoint
+from batchsora.composition.ownership import Endpoint
 from batchsora.presentation import messages
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
-from batchsora.usecases.progress import statuses
 from batchsora.usecases.user_interface import UserInterface
 from jobs.database.lock import current_runner, is_held, lasting_runner
 from jobs.model.clock import Clock
 from jobs.model.states import ASKED_BY_NAME
-from jobs.ports.control import Handing, Offered, Room
+from jobs.ports.control import Handing, Room
 from jobs.ports.selection import Sought
 from jobs.runtime.run_context import PRICE_CEILING
 from jobs.store import Store
@@ -29,7 +27,7 @@ CHUNK: Final = 500
 
 
 def chunks(job_ids: Sequence[int]) -> list[Sequence[int]]:
-    """Cut a list of jobs into what one transaction changes."""
+    """Split a list of jobs into parts for one transaction each."""
     return [job_ids[start : start + CHUNK] for start in range(0, len(job_ids), CHUNK)]
 
 
@@ -38,9 +36,9 @@ class Handed:
     """What became of jobs that were to be handed over.
 
     Attributes:
-        served: a runner takes them up, as soon as nothing is in their way.
-        some: False where something is in the way of each of them.
-        stuck: what is in the way, for people; it holds for every run.
+        served: a runner takes them, as soon as nothing is in their way.
+        some: False if something is in the way of each of them.
+        stuck: what is in the way of every run, for people.
     """
 
     served: bool = True
@@ -48,7 +46,7 @@ class Handed:
     stuck: list[str] = field(default_factory=list)
 
     def words(self, taken: str) -> str:
-        """Say who buys them, where anybody does, and what is in the way of the rest."""
+        """Return who buys them, if anyone does, and what is in the way of the rest."""
         return "; ".join([*([taken] if self.some else []), *self.stuck])
 
 
@@ -60,17 +58,11 @@ def hand_over(
     *,
     serves_batch: bool = False,
 ) -> str:
-    """Hand jobs, and nothing else of their batches, to the runner that serves, if there is one.
+    """Hand jobs, and nothing else of their batches, to the active runner, if there is one.
 
     Args:
-        store: for writing.
-        settings: of the command.
-        job_ids: their numbers.
         now: decides which day's budget counts.
-        serves_batch: the runner serves their batch anyway.
-
-    Returns:
-        Who buys them, or what is in their way.
+        serves_batch: the runner already serves their batch.
     """
     runner = lasting_runner(settings.database)
     held = is_held(settings.database)
@@ -93,25 +85,20 @@ def look_and_hand(
     *,
     jobs: Collection[int] | None = None,
 ) -> tuple[Handed | None, frozenset[int]]:
-    """Look for rows as a run does before it buys, and hand over what does not exist already.
+    """Search for rows as a run does before it buys, and hand over what does not exist yet.
 
-    Also those are handed over that nobody had asked for. When no runner serves any more, the rest
-    stays as it was.
+    That includes rows nobody had asked for. If no runner is active any more, the rest is unchanged.
 
     Args:
-        store: for writing.
         place: whose list is read.
-        batch_id: of the rows.
-        choice: what a person said about what exists.
-        clock: time.
-        ui: who is told and asked.
-        jobs: only these, which were shown; None: the whole batch, unless anything of it waits.
+        choice: what to do about what exists.
+        jobs: only these, which were shown; None: the whole batch, unless any of it waits.
 
     Returns:
-        What became of them, and those that wait; None where nothing was left to hand over.
+        What became of them, and those that wait; None if nothing was left to hand over.
 
     Raises:
-        jobs.model.provider.ProviderError: it could not be looked for, so nothing was handed over.
+        jobs.model.provider.ProviderError: the search failed, so nothing was handed over.
     """
     waiting: frozenset[int] = frozenset()
     if jobs is None or jobs:
@@ -124,29 +111,8 @@ def look_and_hand(
     return handed if free or not jobs else None, waiting
 
 
-def hand_single(store: Store, job_id: int, now: datetime, ceiling: int) -> Offered:
-    """Hand a single video to the runner that serves, where nothing is in its way.
-
-    It stays unasked, so that nobody buys it when both the command and that runner are gone.
-
-    Args:
-        store: for writing.
-        job_id: its number.
-        now: decides which day's budget counts.
-        ceiling: micros to hold where its price is not known yet.
-    """
-    return store.control.offer([job_id], now, Handing.SINGLE, ceiling)
-
-
 def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -> Handed:
-    """Offer jobs, some in each transaction, until nobody takes them, and see what room they have.
-
-    Args:
-        store: for writing.
-        job_ids: their numbers.
-        now: decides which day's budget counts.
-        how: which of them are handed over.
-    """
+    """Offer jobs in parts until no runner takes them, and see what room they have."""
     handed, found = Handed(), Room(some=False, blocked={})
     for chunk in chunks(job_ids) or [()]:
         offered = store.control.offer(
@@ -155,6 +121,6 @@ def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -
         handed.served = offered.served
         found |= offered.room
     handed.some, blocked = found.some, found.blocked
-    stand = statuses(store, list(blocked)) if blocked else []
+    stand = store.queries.statuses(list(blocked)) if blocked else []
     handed.stuck = messages.some([messages.stuck(one, blocked[one.id]) for one in stand])
     return handed

@@ -1,8 +1,8 @@
-"""What a person said once about how a manifest is read: it is kept with its batch, and used again.
+"""How a manifest was read before: kept with its batch, and used again.
 
-A word of now (``--map``, ``--sheet``, ``--encoding`` …) goes before one of before. A header of
-before that is no longer there is passed over where that changes nothing; where a column of ours
-would be without it, opening stops (:func:`batchsora.manifest.rows.columns.refuse_gone`).
+An option given now (``--map``, ``--sheet``, ``--encoding`` …) overrides a saved one. A saved header
+that is gone is ignored if that changes nothing; if one of our columns would be without it, opening
+stops (:func:`batchsora.manifest.rows.columns.refuse_gone`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,10 +35,7 @@ _OPPOSITES: Final = {
 
 
 def as_before(source: Source, database: Path, name: str | None) -> Source:
-    """Return a source with what was said about it before, read without the runner's lock.
-
-    A database that can't be read as it is says nothing: whoever opens it for work says why.
-    """
+    """Return a source with its saved options, if the database can be read without the lock."""
     try:
         if version(database) is None:
             return source
@@ -49,16 +46,13 @@ def as_before(source: Source, database: Path, name: str | None) -> Source:
 
 
 def as_kept(source: Source, store: Store, name: str | None) -> Source:
-    """Return a source with what was said about it before.
+    """Return a source with its saved options.
 
     Args:
-        source: with what is said now.
-        store: the database.
-        name: of the batch, if the person gave it; else it is found by the manifest's path, and by
-            the sheet that is read.
+        name: of the batch, if given; else it is found by the manifest's path, and by its sheet.
 
     Raises:
-        ManifestError: other sheets of it were read before, and none is said now.
+        ManifestError: other sheets of it were read before, and none is chosen now.
     """
     path = str(source.path.resolve())
     found: dict[str, Mapping[str, Any]] = {
@@ -84,7 +78,7 @@ def as_kept(source: Source, store: Store, name: str | None) -> Source:
 def _which_sheet(
     source: Source, sheet: str | None, kept: Iterable[Mapping[str, Any]]
 ) -> ManifestError:
-    """Make the error of a workbook of which other sheets were read, each because it was said."""
+    """Make the error for a workbook of which only other sheets were read before."""
     known = sorted({str(one["sheet"]) for one in kept if one.get("sheet")})
     choices = " or ".join(
         f"--sheet {quote(name)}" for name in [*known, *([sheet] if sheet else [])]
@@ -165,7 +159,7 @@ def _results(kept: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _texts(found: object) -> dict[str, str]:
-    """Return the texts of a mapping that was kept; a database may come from anywhere."""
+    """Return the texts of a saved mapping; a database may come from anywhere."""
     pairs = found.items() if isinstance(found, dict) else ()
     return {key: text for key, text in pairs if isinstance(key, str) and isinstance(text, str)}
 
@@ -175,7 +169,7 @@ def _map_word(header: str, name: str) -> str:
 
 
 def words_used(source: Source, manifest: Manifest) -> tuple[str, ...]:
-    """Return the words of before that count for a manifest: its headers may have changed."""
+    """Return the saved options that count for a manifest: its headers may have changed."""
     passed_over = {
         _map_word(header, name) for header, name in gone(source.reading, manifest.headers).items()
     }
@@ -183,5 +177,5 @@ def words_used(source: Source, manifest: Manifest) -> tuple[str, ...]:
 
 
 def kept_line(words: Sequence[str]) -> str:
-    """Return what is said of words of before that count again."""
+    """Return the line about saved options."""
     return f"read with your saved options: {' '.join(words)}"

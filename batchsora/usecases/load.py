@@ -1,24 +1,25 @@
-"""From a manifest to the job table: read, refuse or leave out what is wrong, load, set the caps."""
+"""Load a manifest into the database: read it, refuse or skip invalid rows, keep the caps."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from shlex import quote
 
 from batchsora.composition.interrupts import Interrupts, heeded_between_steps
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.formats.filtered import rows_text
+from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
-from batchsora.usecases.moved_sheets import moved_sheet
 from batchsora.usecases.progress import counted
 from jobs.model.errors import LoadError
-from jobs.model.ledger import Refunds, Scope, batch_key
-from jobs.model.money import cap_micros, to_micros, usd_text
+from jobs.model.ledger import Scope, batch_key
+from jobs.model.money import cap_micros, usd_text
 from jobs.model.spec import SpecRow
 from jobs.model.states import HeldBack
 from jobs.ports.control import Terms, TermsKept
 from jobs.ports.loading import LoadOrder, LoadReport, OnChange
+from jobs.ports.queries import QueryStore
 from jobs.store import Store
 
 ADHOC = "adhoc"
@@ -42,11 +43,7 @@ class CommentsError(ManifestError):
 
 
 class InvalidRowsError(Exception):
-    """Rows of a manifest can't be bought as they stand.
-
-    Attributes:
-        problems: every problem of every row.
-    """
+    """Rows of a manifest can't be bought; it has every problem of every row."""
 
     def __init__(self, problems: list[RowProblem]) -> None:
         super().__init__(f"{len(problems)} problem(s) in the manifest")
@@ -54,38 +51,17 @@ class InvalidRowsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """The caps that a person gave; None leaves the kept one.
-
-    Attributes:
-        time_zone: whose calendar days the day's cap counts, such as ``Europe/Berlin``.
-        refunds: which failed generations the account is known to get its money back for.
-        begin: caps of the configuration file, by their name here: they count where nothing is kept.
-    """
-
-    batch: Decimal | None = None
-    campaigns: dict[str, Decimal] = field(default_factory=dict)
-    day: Decimal | None = None
-    max_price: Decimal | None = None
-    min_balance: Decimal | None = None
-    time_zone: str | None = None
-    refunds: Refunds | None = None
-    begin: Mapping[str, Decimal] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class LoadOptions:
     """How to load.
 
     Attributes:
-        name: of the batch; None takes the manifest's.
-        skip_invalid: load the valid rows although others are not.
-        allow_unknown: load although a column looks like a misspelt one.
-        ask_gone: load nothing while unpaid rows would be cancelled that left the manifest.
-        comments: leave lines out that begin with ``#`` or ``//``; else they are asked about.
-        quiet: show no progress.
-        held_back: why nobody buys the rows that this load queues: a person has not asked for
-            them, or has, and they were not looked for yet.
+        name: of the batch; None: the manifest's.
+        skip_invalid: load the valid rows even if others are not.
+        allow_unknown: load even if a column looks like a misspelling.
+        ask_gone: load nothing if that would cancel unpaid rows that left the manifest.
+        comments: leave out lines that begin with ``#`` or ``//``; else ask about them.
+        held_back: why nobody buys the rows of this load yet: a person has not asked for them, or
+            has, and they were not looked for yet.
     """
 
     name: str | None = None
@@ -98,40 +74,23 @@ class LoadOptions:
     held_back: HeldBack = HeldBack.UNASKED
 
 
-def valid_rows(
-    manifest: Manifest, problems: list[RowProblem], *, skip_invalid: bool
-) -> Iterator[SpecRow]:
-    """Stream the rows that can be bought; collect what is wrong with the others.
-
-    Raises:
-        InvalidRowsError: at the end, when there are problems and they are not to be skipped.
-    """
-    for row in manifest.spec_rows(lambda request: kind_of(request).key):
-        if isinstance(row, RowProblem):
-            problems.append(row)
-        else:
-            yield row
-    if problems and not skip_invalid:
-        raise InvalidRowsError(problems)
-
-
 def load_manifest(
-    store: Store, manifest: Manifest, options: LoadOptions, caps: Caps, now: datetime
+    store: Store, manifest: Manifest, options: LoadOptions, caps: Terms, now: datetime
 ) -> tuple[LoadReport, list[str], list[RowProblem]]:
-    """Load a manifest and keep its caps in one transaction: wholly, or nothing of it.
+    """Load a manifest and keep its caps in one transaction: all of it, or nothing.
 
     The rows are read before it begins, so that nobody waits for a lock meanwhile.
 
     Returns:
-        What was loaded, notes about replaced caps, and the rows that were skipped.
+        What was loaded, notes about replaced caps, and the skipped rows.
 
     Raises:
         InvalidRowsError: rows are wrong, and not to be skipped.
-        CommentsError: lines may be comments, which is to be asked about.
+        CommentsError: lines may be comments; ask.
         ManifestError: a column looks misspelt, and that was not allowed.
-        RowsGoneError: unpaid rows left the manifest, which is to be asked about.
-        jobs.model.errors.LoadError: it can't be told which batch it is, edits need a word, or a cap
-            is for a campaign that no row has.
+        RowsGoneError: unpaid rows left the manifest; ask.
+        jobs.model.errors.LoadError: the batch is ambiguous, edits need an option, or a cap is for a
+            campaign without rows.
     """
     check_columns(manifest, allow_unknown=options.allow_unknown)
     check_name(store, manifest, options.name)  # before rows are read for long
@@ -145,11 +104,7 @@ def load_manifest(
 
 
 def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
-    """Make sure that it can be told which batch a manifest is.
-
-    Raises:
-        jobs.model.errors.LoadError: it can't.
-    """
+    """Raise a LoadError if the batch of a manifest is ambiguous."""
     if ADHOC in (name, name or manifest.name):
         raise LoadError(
             f"the batch {ADHOC!r} belongs to 'batchsora generate'; choose another name with --name"
@@ -160,19 +115,63 @@ def check_name(store: Store, manifest: Manifest, name: str | None) -> None:
         seen.batch_of(name, manifest.name, manifest.source)
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The sheet of a batch, and the one that would go into it.
+
+    Attributes:
+        before: the sheet that was loaded; it is still there.
+        now: the one that is read.
+    """
+
+    batch: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return (
+            f"the batch {self.batch!r} was loaded from the sheet {self.before!r} of this workbook, "
+            f"and {self.now!r} is read now; use --sheet {quote(self.before)} to continue with it, "
+            f"or --sheet {quote(self.now)} and a new name of a batch for {self.now!r}"
+        )
+
+
+def moved_sheet(seen: QueryStore, manifest: Manifest, name: str | None) -> Moved | None:
+    """Find the sheet of a manifest's batch, if another one is read and that was not named."""
+    said = manifest.read_as
+    now = said.get("sheet")
+    if now is None or (name is not None and said.get("sheet_said")):
+        return None
+    if name is None and seen.find_batch(None, manifest.source) is not None:
+        return None
+    batch = seen.find_batch(name or manifest.name, manifest.source)
+    begin = f"{said['path']}#"
+    if batch is None or batch.source is None or not batch.source.startswith(begin):
+        return None
+    before = batch.source.removeprefix(begin)
+    if before == now or before not in book_head(manifest.path).sheets:
+        return None
+    return Moved(batch.name, before, now)
+
+
 def spool_manifest(
     store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
 ) -> list[RowProblem]:
-    """Read the rows into the temporary table beside a database; returns what is wrong with others.
-
-    Raises:
-        InvalidRowsError, ManifestError: as :func:`load_manifest` does.
-    """
+    """Read the rows into the temporary table; return the problems of the others."""
     problems: list[RowProblem] = []
-    read = counted("reading", quiet=options.quiet)
 
-    rows = valid_rows(manifest, problems, skip_invalid=options.skip_invalid)
-    store.loading.stage(ctrl_c.between(read(rows)))
+    def rows() -> Iterator[SpecRow]:
+        for row in manifest.spec_rows(lambda request: kind_of(request).key):
+            ctrl_c.heed()
+            if isinstance(row, RowProblem):
+                problems.append(row)
+            else:
+                yield row
+        if problems and not options.skip_invalid:
+            raise InvalidRowsError(problems)
+        ctrl_c.heed()
+
+    store.loading.stage(counted("reading", quiet=options.quiet)(rows()))
     return problems
 
 
@@ -180,21 +179,16 @@ def merge(
     store: Store,
     manifest: Manifest,
     options: LoadOptions,
-    caps: Caps,
+    caps: Terms,
     now: datetime,
     ctrl_c: Interrupts,
     *,
     whole: bool,
 ) -> tuple[LoadReport, list[str]]:
-    """Bring the rows that were read last into their batch, and keep the caps, at once.
+    """Load the rows that were read last into their batch, and keep the caps, in one transaction.
 
     Args:
-        store: where they were read into.
-        manifest: whose they are.
-        options: how to load.
-        caps: that a person gave.
-        now: the time.
-        ctrl_c: is heeded before anything is kept.
+        ctrl_c: checked before anything is kept.
         whole: no row was left out.
 
     Raises:
@@ -216,17 +210,13 @@ def merge(
         whole=whole,
         held_back=options.held_back,
     )
-    terms = terms_of(caps, manifest)
+    terms = _with_caps(caps, manifest)
     report, kept = store.loading.load(order, terms, now, agree)
     return report, terms_notes(terms, kept)
 
 
-def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) -> bool:
-    """Check whether a manifest's batch will have a cap, under which nobody is asked.
-
-    Raises:
-        jobs.model.errors.LoadError: it can't be told which batch it is.
-    """
+def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Terms) -> bool:
+    """Check whether a manifest's batch will have a cap, so that nobody is asked."""
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True
     with store.queries.snapshot() as seen:
@@ -235,11 +225,7 @@ def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Caps) ->
 
 
 def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
-    """Stop before a misspelt column buys the wrong thing.
-
-    Raises:
-        ManifestError: a column is probably meant as one of ours, by its header or its cells.
-    """
+    """Raise a ManifestError for a column that is probably one of ours, before buying."""
     if allow_unknown or not manifest.suspicious_columns:
         return
     suspicious = manifest.suspicious_columns[0]
@@ -249,11 +235,7 @@ def check_columns(manifest: Manifest, *, allow_unknown: bool) -> None:
 
 
 def check_comments(manifest: Manifest) -> None:
-    """Stop before lines are left out that may be prompts, or the other way round.
-
-    Raises:
-        CommentsError: there are some.
-    """
+    """Raise a CommentsError for lines that may be comments or prompts."""
     rows = manifest.left_out.comments
     if rows:
         raise CommentsError(
@@ -267,37 +249,23 @@ def check_comments(manifest: Manifest) -> None:
         )
 
 
-def set_caps(store: Store, batch_id: int, caps: Caps, now: datetime) -> list[str]:
-    """Keep the caps that a person gave for a batch; returns what was replaced, for people."""
-    terms = terms_of(caps, None)
+def set_caps(store: Store, batch_id: int, terms: Terms, now: datetime) -> list[str]:
+    """Keep what a person said may be spent; return what was replaced, for people."""
     return terms_notes(terms, store.control.set_terms(batch_id, terms, now))
 
 
-def terms_of(caps: Caps, manifest: Manifest | None) -> Terms:
-    """Return what may be spent: a flag over the manifest's, the manifest's over what is kept."""
-    batch = caps.batch
-    if batch is None and manifest is not None:
-        batch = manifest.budget
-    campaigns = {} if manifest is None else dict(manifest.campaign_budgets)
-    return Terms(
-        batch=_micros(batch),
-        campaigns={name: cap_micros(usd) for name, usd in (campaigns | caps.campaigns).items()},
-        checked=list(caps.campaigns),
-        day=_micros(caps.day),
-        max_price=_micros(caps.max_price),
-        floor=None if caps.min_balance is None else to_micros(caps.min_balance),
-        time_zone=caps.time_zone,
-        refunds=caps.refunds,
+def _with_caps(terms: Terms, manifest: Manifest) -> Terms:
+    """Add the caps of a manifest: a flag overrides them, and they override what is kept."""
+    batch = None if manifest.budget is None else cap_micros(manifest.budget)
+    campaigns = {name: cap_micros(usd) for name, usd in manifest.campaign_budgets.items()}
+    return replace(
+        terms,
+        batch=batch if terms.batch is None else terms.batch,
+        campaigns={**campaigns, **terms.campaigns},
         begin={
-            name: to_micros(usd) if name == "min_balance" else cap_micros(usd)
-            for name, usd in caps.begin.items()
-            if name != "batch" or manifest is None or manifest.budget is None
+            name: micros for name, micros in terms.begin.items() if name != "batch" or batch is None
         },
     )
-
-
-def _micros(usd: Decimal | None) -> int | None:
-    return None if usd is None else cap_micros(usd)
 
 
 _WORDS = {"batch": "budget", "day": "day-budget"}
@@ -305,7 +273,7 @@ _REPLACED = {Scope.BATCH: "budget", Scope.DAY: "daily budget"}
 
 
 def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
-    """Return what of the terms was replaced, and what of the configuration does not count."""
+    """Return what was replaced, and which values of the configuration do not apply."""
     notes = []
     for name, micros in kept.passed_over.items():
         option = _WORDS.get(name, name.replace("_", "-"))

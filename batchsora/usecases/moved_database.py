@@ -1,17 +1,16 @@
-"""What a database tells of where and by whom it was used, and of a clock that was wrong."""
+"""Whether a database was used elsewhere or is somebody else's, and a clock that was wrong."""
 
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from batchsora.composition.endpoints import SANDBOX_ORIGIN
-from batchsora.composition.known_database import is_own
-from batchsora.composition.sealing import own_sealer
+from batchsora.composition.ownership import SANDBOX_ORIGIN, is_own, own_sealer
 from batchsora.usecases.user_interface import UserInterface
 from jobs.database.seal import Sealer
 from jobs.model.errors import DatabaseUnusableError
 from jobs.model.host import is_same_host, this_host
+from jobs.ports.seen import AccountRow
 from jobs.services.runner import Owner
 from jobs.store import Store
 
@@ -19,12 +18,8 @@ LONGEST_NAME: Final = 100
 """Characters of a machine's name that are shown: somebody else may have written it."""
 
 
-def other_host(account: Any) -> str | None:
-    """Name the machine that used a database last, and when; None where it was this one, or none.
-
-    Args:
-        account: with ``host`` and ``run_at`` as they were before this run.
-    """
+def other_host(account: AccountRow) -> str | None:
+    """Return which other machine used a database before this run, and when; None if none."""
     if account.host is None or is_same_host(account.host, this_host(os.environ)):
         return None
     when = "" if account.run_at is None else f" at {account.run_at:%Y-%m-%d %H:%M} UTC"
@@ -35,11 +30,7 @@ def other_host(account: Any) -> str | None:
 def settle_place(
     store: Store, now: datetime, ui: UserInterface, owner: Owner, *, moved: bool
 ) -> None:
-    """Settle whose database this is and on which machine, and say when its day is in the future.
-
-    Raises:
-        DatabaseUnusableError: see :func:`settle_owner`.
-    """
+    """Check whose database this is and where; say if its day is in the future."""
     settle_owner(store, ui, owner, moved=moved)
     ahead = store.queries.future_days(now)
     if ahead:
@@ -50,17 +41,16 @@ def settle_place(
 
 
 def settle_owner(store: Store, ui: UserInterface, owner: Owner, *, moved: bool) -> None:
-    """Check that this database is one's own and no copy of another machine's; keep that it is.
+    """Check that this database is one's own and not another machine's copy; keep that it is.
 
     Args:
         store: opened under the runner's lock, before a run began in it.
-        ui: asks, where somebody can answer.
         owner: whose generations are to be made.
-        moved: a person said already that it is to be used here.
+        moved: a person has already said that it is to be used here.
 
     Raises:
-        DatabaseUnusableError: it was used elsewhere or may be somebody else's, and nobody said to
-            go on; or it is somebody else's, and damaged.
+        DatabaseUnusableError: it was used elsewhere or may be somebody else's, and nobody
+            confirmed; or it is somebody else's, and damaged.
     """
     sealer = own_sealer(os.environ)
     account = store.queries.account()
@@ -86,7 +76,7 @@ def settle_owner(store: Store, ui: UserInterface, owner: Owner, *, moved: bool) 
     store.control.keep_place(this_host(os.environ), seal=seal, bind=bind)
 
 
-def _doubts(account: Any, *, known: bool) -> Iterator[str]:
+def _doubts(account: AccountRow, *, known: bool) -> Iterator[str]:
     if (other := other_host(account)) is not None:
         yield (
             f"this database was last used on {other}; if a run there is still active, both buy "
@@ -113,11 +103,7 @@ def _remedy(sealer: Sealer, *, known: bool) -> str:
 
 
 def _refuse_damaged(store: Store) -> None:
-    """Check the whole file: an index of somebody else's may hide rows, or show them twice.
-
-    Raises:
-        DatabaseUnusableError: it is damaged.
-    """
+    """Check the whole file: an index of somebody else's may hide or repeat rows."""
     found = store.queries.integrity()
     if found != "ok":
         raise DatabaseUnusableError(

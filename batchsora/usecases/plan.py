@@ -1,7 +1,7 @@
 """What a manifest would buy: rows, errors, cost, time; nothing is written and nothing paid.
 
-A plan is a rehearsal: in a copy of the database it loads the manifest, looks at our own past and
-asks for the rows by the functions that a run does it by, and counts what could then be bought.
+A plan is a rehearsal: in a copy of the database it loads the manifest, looks at the past and asks
+for the rows with the functions of a run, and counts what could then be bought.
 """
 
 from collections import Counter
@@ -19,14 +19,13 @@ from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import ANNOUNCED
-from batchsora.usecases.column_mapping import Mapped, mapped
-from batchsora.usecases.from_options import pick_of
-from batchsora.usecases.load import Caps, LoadOptions, check_name, merge, spool_manifest
-from batchsora.usecases.row_selection import Pick
+from batchsora.usecases.from_options import Pick, pick_of
+from batchsora.usecases.load import LoadOptions, check_name, merge, spool_manifest
+from batchsora.usecases.manifest_options import Mapped, mapped
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text
-from jobs.ports.control import Paid
+from jobs.ports.control import Paid, Terms
 from jobs.ports.loading import LoadReport, StagedRow
 from jobs.services.rehearsal import rehearse
 from jobs.store import Store
@@ -39,7 +38,7 @@ SAMPLES: Final = 3
 
 @dataclass(slots=True)
 class Tally:
-    """How many videos of each price kind, and how many of them are still to be bought."""
+    """How many videos of each kind, and how many of them are still to be bought."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     open: Counter[str] = field(default_factory=Counter)
@@ -56,30 +55,27 @@ class Plan:
 
     Attributes:
         rows: manifest rows read, valid or not.
-        problems: what is wrong with those that can't be bought.
-        all: the valid jobs after expansion.
-        campaigns: the same by campaign.
-        picked: the same of the rows that were picked, where some were.
-        already_done: how many jobs are paid for: completed, or under way.
-        waiting: jobs that a run would neither buy nor has bought, by the reason: one of
+        problems: of the rows that can't be bought.
+        all: the valid jobs after expansion; ``campaigns``: by campaign; ``picked``: of picked rows.
+        already_done: jobs that are completed, or paid for and under way.
+        waiting: jobs that a run would neither buy nor has bought, by reason: a
             :class:`jobs.model.states.HeldBack`, ``cancelled``, ``failed``, ``unconfirmed``,
             ``paused``.
-        paid_before: what was paid for already that rows of this batch ask for.
+        paid_before: what other batches paid for that rows of this batch ask for.
         edited: keys of rows that were edited after they were paid for.
         gone: keys of unpaid rows that left the manifest.
-        stops: why a run would load and buy nothing, in its words; None where it would.
-        needs: options without which it would not either, as there are invalid rows or columns that
-            look misspelt: the figures are with them.
-        prices: the price of each kind in micros, where it is known.
-        paid: the kinds whose price is what was paid last; the others' is announced.
+        stops: why a run would load and buy nothing, in its words; None if it would.
+        needs: options that a run would need, for invalid rows, misspelt columns or comments; the
+            figures are with them.
+        prices: of each kind in micros, if known.
+        paid: the kinds whose price was paid before; the others' is announced.
         notes: what was done to pictures.
-        mapped: what the columns are taken for.
-        kept: options that were said before and count again.
-        left_out: rows that are none.
-        cap: of the batch in micros, as it is kept or as the manifest says.
-        used: what the batch has spent or holds.
-        balance: in micros; None when it was not asked or not told.
-        seconds: an estimate of the time that the rest takes.
+        kept: saved options that count again.
+        left_out: lines that are not rows.
+        cap: of the batch in micros, kept or from the manifest.
+        used: spent or reserved by the batch, in micros.
+        balance: in micros; None if unknown.
+        seconds: estimated duration.
         samples: jobs as they will be sent.
     """
 
@@ -112,7 +108,7 @@ class Plan:
     samples: list[StagedRow] = field(default_factory=list)
 
     def cost(self, kinds: Mapping[str, int]) -> Cost:
-        """Return what so many jobs of some kinds cost, by the prices that the plan knows."""
+        """Return the cost of videos by kind, at the known prices."""
         return cost_of(kinds, self.prices)
 
     @property
@@ -138,14 +134,7 @@ def make_plan(
     *,
     quiet: bool = True,
 ) -> Plan:
-    """Read a whole manifest, and see what is left of it to buy.
-
-    Args:
-        manifest: an opened one.
-        options: the batch's name, which rows, and at which pace.
-        store: the database, where there is one.
-        quiet: show no progress.
-    """
+    """Read a whole manifest, and see what is left of it to buy, by a database if there is one."""
     name, pick = options.name, pick_of(options)
     plan = Plan(batch=name or manifest.name, options=options)
     plan.mapped = mapped(manifest)
@@ -161,7 +150,7 @@ def make_plan(
             try:
                 check_name(scratch, manifest, name)
                 whole = not plan.problems
-                report, _ = merge(scratch, manifest, loading, Caps(), now, ctrl_c, whole=whole)
+                report, _ = merge(scratch, manifest, loading, Terms(), now, ctrl_c, whole=whole)
             except LoadError as error:
                 plan.stops, report = message(error), None
         plan.warnings += [str(warning) for warning in manifest.warnings]
@@ -179,22 +168,24 @@ def make_plan(
     return plan
 
 
-def _count_open(plan: Plan, scratch: Store, batch_id: int, pick: Pick, now: datetime) -> None:
-    """Count what a run would buy: of all rows, and then of those picked: others may wait then."""
+def _count_open(
+    plan: Plan, scratch: Store, batch_id: int, pick: Pick | None, now: datetime
+) -> None:
+    """Count what a run would buy: of all rows, then of those picked: others may wait then."""
     paused = _look_at_batch(scratch, plan, batch_id)
     found = rehearse(scratch, batch_id, None, now, paused=paused)
     plan.all.open = found.open
     for campaign, kinds in found.campaigns.items():
         plan.campaigns.setdefault(campaign, Tally()).open = kinds
     if plan.picked is not None:
-        found = rehearse(scratch, batch_id, pick.chooser, now, paused=paused)
+        found = rehearse(scratch, batch_id, pick, now, paused=paused)
         plan.picked.open = found.open
     plan.already_done, plan.waiting = found.done, found.waiting
     plan.paid_before = found.paid_before
 
 
-def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | None) -> None:
-    """Count what the manifest asks for, bought or not, and take samples of it."""
+def _count_wanted(scratch: Store, plan: Plan, pick: Pick | None, report: LoadReport | None) -> None:
+    """Count what the manifest asks for, bought or not, and take samples."""
     staged = scratch.loading
     numbers = staged.staged_rows()
     plan.rows = len({*numbers, *(problem.row or 0 for problem in plan.problems)})
@@ -203,10 +194,10 @@ def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | N
         if found.campaign is not None:
             plan.campaigns.setdefault(found.campaign, Tally()).kinds[found.kind] += found.jobs
     picked: Collection[int] | None = None
-    if not pick.everything:
+    if pick is not None:
         if report is not None:
             numbers = scratch.queries.rows_of(report.batch_id)
-        picked = pick.rows(numbers)
+        picked = pick(numbers)
         plan.picked = Tally()
         for found in staged.staged_counts(picked):
             plan.picked.kinds[found.kind] += found.jobs
@@ -215,7 +206,7 @@ def _count_wanted(scratch: Store, plan: Plan, pick: Pick, report: LoadReport | N
 
 
 def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
-    """Read prices, and the batch's caps as they would be; returns whether it is paused."""
+    """Read prices, and the batch's caps; return whether it is paused."""
     with scratch.queries.snapshot() as seen:
         for kind, price in seen.prices().items():
             plan.prices[kind] = price.last_micros
@@ -230,7 +221,7 @@ def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
 
 
 def limits(plan: Plan) -> Iterator[str]:
-    """Return what would stop a run before its end: the cap, or the balance."""
+    """Return what would stop a run early: the budget, or the balance."""
     cost = plan.cost(plan.to_buy).whole
     if cost is None:
         return
@@ -242,7 +233,7 @@ def limits(plan: Plan) -> Iterator[str]:
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """Show a plan for scripts (design.md, *JSON*)."""
+    """Return a plan for scripts (design.md, *JSON*)."""
     return {
         "batch": plan.batch,
         "rows": plan.rows,
@@ -290,7 +281,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def price_source(plan: Plan, kind: str) -> str | None:
-    """Return where a price comes from: what was ``paid`` last, or what was ``announced``."""
+    """Return where a price comes from: ``paid`` last, or ``announced``."""
     if kind not in plan.prices:
         return None
     return "paid" if kind in plan.paid else "announced"

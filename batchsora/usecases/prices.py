@@ -1,4 +1,4 @@
-"""The prices of kinds as people see and change them."""
+"""Show and change the prices of kinds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from batchsora.presentation.json_shapes import iso
 from batchsora.presentation.messages import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
-from batchsora.usecases.retry_cancel_remove import agree
+from batchsora.usecases.retry_cancel_abandon import agree
 from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotFoundError
@@ -21,12 +21,7 @@ HEAD: Final = ("kind", "price", "reserves", "source", "seen")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a price is changed.
-
-    Attributes:
-        dry: only say what would change.
-        consent: the person has agreed already.
-    """
+    """How a price is changed: ``dry`` only says so, ``consent`` was given before."""
 
     store: Store
     clock: Clock
@@ -35,11 +30,7 @@ class Change:
     consent: bool
 
     def make(self, said: str, write: Callable[[], object], document: dict[str, Any]) -> None:
-        """Ask, change, and tell.
-
-        Raises:
-            jobs.model.errors.NotAllowedError: nobody agreed.
-        """
+        """Ask, change, and show the result; raise a NotAllowedError if nobody agrees."""
         if not self.dry:
             agree(f"{said}?", self.ui, consent=self.consent)
             write()
@@ -48,19 +39,13 @@ class Change:
 
 
 def list_prices(store: Store, ui: UserInterface) -> None:
-    """List what is known of each kind's price."""
+    """List the known prices."""
     found = list(store.queries.prices().values())
     ui.result([_json(row) for row in found], lambda: _text(found))
 
 
 def set_price(kind: str, usd: str, change: Change) -> None:
-    """Return what a kind costs.
-
-    Raises:
-        SettingsError: no price is written like this.
-        jobs.model.errors.NotFoundError: there is no such kind.
-        jobs.model.errors.NotAllowedError: nobody agreed.
-    """
+    """Set the price of a kind; raise a SettingsError or NotFoundError if it is not valid."""
     try:
         micros = to_micros(usd)
     except ValueError as error:
@@ -77,12 +62,7 @@ def set_price(kind: str, usd: str, change: Change) -> None:
 
 
 def forget_price(kind: str, change: Change) -> None:
-    """Forget what a kind costs.
-
-    Raises:
-        jobs.model.errors.NotFoundError: no price of this kind is known.
-        jobs.model.errors.NotAllowedError: nobody agreed.
-    """
+    """Forget the price of a kind; raise a NotFoundError if it is not known."""
     if kind not in _known(change.store, kind):
         raise NotFoundError(f"no price of {kind} is known, so nothing was changed")
     change.make(
@@ -93,7 +73,7 @@ def forget_price(kind: str, change: Change) -> None:
 
 
 def _known(store: Store, kind: str) -> Mapping[str, PriceRow]:
-    """List the known prices, once it is sure that there is such a kind."""
+    """Return the known prices; there must be such a kind."""
     found = store.queries.prices()
     kinds = sorted({*found, *(kind.key for model in MODELS.values() for kind in model.kinds)})
     if kind not in kinds:

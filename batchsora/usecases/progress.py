@@ -1,4 +1,4 @@
-"""One calm bar for a run: jobs done, money spent against the cap, counts by state."""
+"""The progress bar of a run: jobs done, money spent against the cap, counts by state."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ from batchsora.presentation.json_shapes import said_words
 from batchsora.presentation.terminal_text import clean, state_text
 from jobs.model.money import usd_text
 from jobs.model.states import JobState
-from jobs.ports.events import EXPECTED, Event, RunEvent
+from jobs.ports.events import EXPECTED, RunEvent
 from jobs.ports.seen import BatchStatus, JobRow
 from jobs.store import Store
 
@@ -44,7 +44,7 @@ _SHOWN = (
 
 
 def summary(batches: list[BatchStatus]) -> str:
-    """Return in a few words where batches stand."""
+    """Return a short summary of batches."""
     spent = sum(batch.money.charged + batch.money.held for batch in batches)
     caps = [batch.money.cap for batch in batches]
     money = f"${usd_text(spent)}"
@@ -72,10 +72,10 @@ Look = Callable[[], tuple[int, int, str]]
 
 
 def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
-    """Look at batches: the table is the truth, also of what others do."""
+    """Look at batches: the table also shows what other processes do."""
 
     def look() -> tuple[int, int, str]:
-        batches = statuses(store, batch_ids())
+        batches = store.queries.statuses(batch_ids())
         done = sum(batch.total - batch.left for batch in batches)
         total = sum(batch.total - batch.held for batch in batches)
         return done, total, summary(batches)
@@ -84,7 +84,7 @@ def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
 
 
 def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
-    """Look at a few jobs; of a single one tell its place in the queue, and its percent."""
+    """Look at a few jobs; of a single one show its place in the queue, and its percent."""
 
     def look() -> tuple[int, int, str]:
         found = store.queries.numbered(job_ids)
@@ -107,7 +107,7 @@ MOST_NEWS = 20
 
 
 def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
-    """Tell from now on which jobs failed or are unconfirmed, and what batches wait for."""
+    """Report from now on which jobs failed or are unconfirmed, and what batches wait for."""
     seen = store.events.newest()
 
     def news() -> list[str]:
@@ -115,23 +115,22 @@ def batches_news(store: Store, batch_ids: Callable[[], Sequence[int]]) -> News:
         lines: list[str] = []
         while found := store.events.since(seen, 1000, batch_ids()):
             seen = found[-1].number
-            lines += [clean(event_words(one)) for one in found if _is_news(one)]
+            lines += [
+                clean(event_words(one))
+                for one in found  # the end of a run has its own line
+                if not isinstance(one, RunEvent) and one.fact not in EXPECTED
+            ]
         more = len(lines) - MOST_NEWS
         return [*lines[:MOST_NEWS], f"and {more} more"] if more > 0 else lines
 
     return news
 
 
-def _is_news(event: Event) -> bool:
-    """Check whether an event is worth a line beside the counts; the end of a run has its own."""
-    return not isinstance(event, RunEvent) and event.fact not in EXPECTED
-
-
 ENDS = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 
 
 def job_words(job: JobRow) -> str:
-    """Return in a few words where a job stands."""
+    """Return a job's state in a few words."""
     if said := said_words(job):
         return said
     if job.state == JobState.PENDING and job.queue_position is not None:
@@ -142,13 +141,13 @@ def job_words(job: JobRow) -> str:
 
 
 class Progress:
-    """Shows on stderr how something goes on, until cancelled.
+    """Shows progress on stderr until cancelled.
 
     Args:
         look: called twice a second.
         stream: stderr by default; a terminal gets a bar, anything else a line now and then.
         quiet: show nothing.
-        news: asked before each line; a terminal shows the bar alone.
+        news: asked before each line; a terminal only gets the bar.
     """
 
     def __init__(
@@ -212,11 +211,10 @@ PATIENCE = 2.0
 
 
 def counted(what: str, *, quiet: bool, unit: str = "rows") -> Callable[[Iterable[T]], Iterable[T]]:
-    """Make a way to go through many things that shows how many there were, when it takes long.
+    """Make a wrapper for an iterable that counts its items on a terminal, when it takes long.
 
     Args:
-        what: is done with them.
-        quiet: show nothing; nor is anything shown that is no terminal.
+        what: the verb.
         unit: what is counted.
     """
 
@@ -231,15 +229,10 @@ def counted(what: str, *, quiet: bool, unit: str = "rows") -> Callable[[Iterable
 
 
 def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Make a way to say something that takes the bar away first and draws it again after."""
+    """Return a ``say`` that removes the bar first and draws it again."""
 
     def said(text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
             say(text)
 
     return said
-
-
-def statuses(store: Store, batch_ids: Sequence[int]) -> list[BatchStatus]:
-    """Sum some batches up."""
-    return store.queries.statuses(batch_ids)

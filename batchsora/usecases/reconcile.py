@@ -1,96 +1,79 @@
-"""Settling doubts outside of a run, and comparing our books with the provider's."""
+"""Settle unconfirmed attempts outside a run, and compare our books with the provider's."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from batchsora.composition.databases import working_store
-from batchsora.composition.endpoints import Endpoint
-from batchsora.composition.known_database import is_known
-from batchsora.composition.session import TIMEOUT, RunDependencies, endpoint
+from batchsora.composition.ownership import Endpoint, is_known
+from batchsora.composition.session import TIMEOUT, ask, endpoint
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
-from batchsora.settings import Settings
+from batchsora.settings import Settings, SettingsError
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.from_options import run_policy
-from batchsora.usecases.user_interface import UserInterface
+from batchsora.usecases.user_interface import Context
+from jobs.model.clock import Clock
 from jobs.model.money import usd_text
-from jobs.ports.seen import PaidTwice
+from jobs.model.provider import ProviderError
+from jobs.ports.seen import JobRow, PaidTwice
 from jobs.ports.selection import Sought
 from jobs.reconciliation.audit import Audit, audit
+from jobs.reconciliation.by_word import look_for, resolve_as, resolve_never_made
 from jobs.services.runner import Runner
 from jobs.store import Store
 
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileRequest:
-    """What a person asked for.
-
-    Attributes:
-        grace: seconds for which a doubt is looked for before it counts as never made.
-        wait: False looks once, and leaves for later what needs time.
-        adopt: take orphans over for queued rows of the same prompt, at no cost.
-    """
-
-    grace: float
-    poll_interval: float
-    wait: bool
-    adopt: bool
-
-
-def reconcile(
-    request: ReconcileRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
-) -> int:
+def reconcile(context: Context, *, grace: float, wait: bool, adopt: bool) -> int:
     """Settle what can be settled, and show rows, generations and balance side by side.
 
+    Args:
+        grace: seconds to look for a doubt before it counts as never made.
+        wait: False looks once, and leaves what needs time for later.
+        adopt: take orphans over for queued rows with the same prompt, at no cost.
+
     Returns:
-        How many doubts are left for a person, and one more where something was just seen to be
-        paid for twice.
+        How many doubts are left for a person, plus one if something was found to be paid for twice.
 
     Raises:
         EngineError, ProviderError: nothing was bought.
     """
+    settings, deps, ui = context.settings, context.deps, context.ui
+
+    async def look(store: Store, place: Endpoint) -> Audit:
+        async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
+            policy = replace(run_policy(RunOptions()), grace=grace, poll_interval=min(5.0, grace))
+            binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
+            parts = (place.owner, policy, deps.clock, deps.chance, deps.checkpoint)
+            runner = Runner(store, provider, *parts, binds=binds)
+            await runner.settle(wait=wait)
+            return await audit(store, provider, deps.clock)
+
     with (
         endpoint(settings) as place,
         working_store(settings.database, deps.clock, lambda: place.owner, brief=True) as store,
     ):
-        before = _doubts(store)
-        if before and request.wait:
+        queries = store.queries
+        before = queries.doubts()
+        if before and wait:
             ui.say(
                 f"{before} unconfirmed: the search takes up to twice the grace period; Ctrl-C "
                 "stops it"
             )
-        before_twice = _twice_micros(store)
-        found = asyncio.run(_reconcile(request, store, place, deps))
-        if request.adopt:
-            batches = [batch.id for batch in store.queries.batches()]
+        before_twice = queries.twice_micros()
+        found = asyncio.run(look(store, place))
+        if adopt:
+            batches = [batch.id for batch in queries.batches()]
             settle_earlier(store, place, Sought(batches), OnExisting.ADOPT, deps.clock, ui)
-        left = _doubts(store)
-        twice = store.queries.paid_twice() if _twice_micros(store) else []
+        left = queries.doubts()
+        twice = queries.paid_twice() if queries.twice_micros() else []
         document = _document(found, before, left) | {"paid_twice": [_twice_json(o) for o in twice]}
         ui.result(document, lambda: "\n".join([_text(found, before, left), *_lines(twice)]))
-        return left + (_twice_micros(store) > before_twice)
-
-
-async def _reconcile(
-    request: ReconcileRequest, store: Store, place: Endpoint, deps: RunDependencies
-) -> Audit:
-    async with open_provider(place.token, place.base_url, TIMEOUT) as provider:
-        policy = replace(
-            run_policy(RunOptions()), grace=request.grace, poll_interval=request.poll_interval
-        )
-        binds = is_known(store, place.owner)  # a look is no consent to what the database keeps
-        parts = (place.owner, policy, deps.clock, deps.chance, deps.checkpoint)
-        runner = Runner(store, provider, *parts, binds=binds)
-        await runner.settle(wait=request.wait)
-        return await audit(store, provider, deps.clock)
-
-
-def _twice_micros(store: Store) -> int:
-    return store.queries.twice_micros()
+        return left + (queries.twice_micros() > before_twice)
 
 
 def _twice_json(one: PaidTwice) -> dict[str, Any]:
@@ -104,10 +87,6 @@ def _lines(twice: Sequence[PaidTwice]) -> list[str]:
         f"${usd_text(one.price_micros)}, turned up after its job was bought again"
         for one in twice
     ]
-
-
-def _doubts(store: Store) -> int:
-    return store.queries.doubts()
 
 
 def _document(found: Audit, before: int, left: int) -> dict[str, Any]:
@@ -170,3 +149,48 @@ def _difference(micros: int) -> str:
         f"${usd_text(-micros)} less was spent than was charged here: estimates, refunds, or a "
         "top-up"
     )
+
+
+def resolve(
+    store: Store,
+    settings: Settings,
+    clock: Clock,
+    job: JobRow,
+    generation: str | None,
+    *,
+    grace: timedelta,
+    force: bool,
+) -> str:
+    """Settle which generation a job in doubt is, or that none was made; return what was done.
+
+    Args:
+        generation: its id; None: it was never made.
+        grace: after which nothing turns up any more.
+        force: despite any objection.
+
+    Raises:
+        SettingsError: there is no token, and a generation was named.
+        jobs.model.errors.EngineError: the generation can't be read, the job is not in doubt, or
+            there is an objection.
+    """
+    if generation is None:
+        trouble = "" if force else _look(store, settings, clock, job, grace)
+        resolve_never_made(store, clock, job, grace=grace, force=force, trouble=trouble)
+        return f"{job.key} is queued again; its reserved money is released"
+    with endpoint(settings) as place:
+        ask(
+            place,
+            lambda provider: resolve_as(store, provider, clock, job, generation, force=force),
+        )
+    return f"{job.key} is generation {generation}; the next run polls it"
+
+
+def _look(store: Store, settings: Settings, clock: Clock, job: JobRow, grace: timedelta) -> str:
+    """Look for what a doubt could be; return why the look proves nothing, empty if it does."""
+    try:
+        with endpoint(settings) as place:
+            return ask(place, lambda provider: look_for(store, provider, clock, job, grace)).trouble
+    except SettingsError:
+        return "there is no token to read the account's list with"
+    except ProviderError as error:
+        return f"the account's list can't be read now ({error})"

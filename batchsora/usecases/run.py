@@ -5,32 +5,33 @@ import functools
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx
 
-from batchsora.composition.endpoints import Endpoint
-from batchsora.composition.known_database import is_known, names_own_files
+from batchsora.composition.ownership import Endpoint, is_known, names_own_files
 from batchsora.composition.session import RunDependencies, StopSignal
-from batchsora.download import Downloader
+from batchsora.download import Downloader, DownloadPolicy
 from batchsora.options import RunOptions
 from batchsora.providers.registry import open_provider
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 from batchsora.run_result import DownloadReport, RunResult
-from batchsora.usecases.from_options import USUAL, RunFacts, download_policy, run_policy
+from batchsora.usecases.from_options import download_policy
 from batchsora.usecases.progress import (
     Look,
     Progress,
     above_the_bar,
     batches_look,
     batches_news,
-    statuses,
 )
+from batchsora.usecases.user_interface import Context
 from jobs.model.states import Reason
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus, Part
+from jobs.runtime.run_context import RunPolicy
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Runner
 from jobs.store import Store
@@ -41,76 +42,42 @@ log = logging.getLogger(__name__)
 NAP = 0.2
 """Seconds between two looks whether the table has changed."""
 
+FILE_TIMEOUT = 60.0
+"""Seconds of silence while downloading outside of a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """What a run is for when it is not for whole batches.
-
-    Attributes:
-        done: says whether the run may end.
-        look: how far it is, for the progress bar.
-    """
+    """When a run ends that is not for whole batches, and its progress."""
 
     done: Callable[[QueryStore], bool]
     look: Look
 
 
-class Served:
-    """The batches of a run: those that it began with, and those of jobs that were handed to it."""
-
-    def __init__(self, store: Store, batch_ids: Iterable[int]) -> None:
-        self._store = store
-        self._ids = set(batch_ids)
-
-    def __call__(self) -> list[int]:
-        """List their numbers."""
-        self.add(self._store.queries.served_batches())
-        return sorted(self._ids)
-
-    def add(self, batch_ids: Iterable[int]) -> None:
-        """Count some among them."""
-        self._ids.update(batch_ids)
-
-
-def run_batches(
+async def run_batches(
     store: Store,
     place: Endpoint,
     options: RunOptions,
-    batch_ids: list[int],
-    deps: RunDependencies,
-    say: Callable[[str], None],
+    batch_ids: Sequence[int],
+    context: Context,
+    policy: RunPolicy,
     until: Until | None = None,
-    facts: RunFacts = USUAL,
 ) -> RunResult:
-    """Run batches to the end, or to whatever stands in the way.
+    """Run batches to the end, or to whatever is in the way.
 
     Args:
         store: opened under the runner's lock.
-        place: where to buy.
-        options: of the run.
-        batch_ids: which batches.
-        deps: time, chance and checkpoints.
-        say: tells a person something, beside the progress bar.
-        until: ends the run earlier, as finished.
-        facts: what the run is told besides.
+        until: ends the run earlier, as finished, and downloads nothing.
     """
-    return asyncio.run(_run(store, place, options, batch_ids, deps, say, until, facts))
-
-
-async def _run(
-    store: Store,
-    place: Endpoint,
-    options: RunOptions,
-    batch_ids: list[int],
-    deps: RunDependencies,
-    say: Callable[[str], None],
-    until: Until | None,
-    facts: RunFacts,
-) -> RunResult:
-    policy, timeout = run_policy(options, facts), options.request_timeout
+    deps, timeout = context.deps, options.request_timeout
     if policy.buys:
         store.queries.check_zone()
-    served = Served(store, batch_ids)
+    ids = set(batch_ids)  # and those of jobs that are handed to the run
+
+    def served() -> list[int]:
+        ids.update(store.queries.served_batches())
+        return sorted(ids)
+
     began = deps.clock.now()
     async with (
         open_provider(place.token, place.base_url, timeout) as provider,
@@ -123,19 +90,20 @@ async def _run(
         progress = asyncio.create_task(_progress(store, served, until, deps), name="progress")
         downloader: Downloader | None = None
         downloading: asyncio.Task[DownloadReport] | None = None
-        if facts.downloads and (folder := options.folder) is not None:
+        if until is None and (folder := options.folder) is not None:
             own, private = names_own_files(store, place.owner), place.private_files
             files = download_policy(options, folder, private_files=private, own=own)
             downloader = Downloader(
                 store.loading, provider, http, files, deps.clock, deps.chance, deps.checkpoint
             )
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
-        running = asyncio.create_task(runner.run(batch_ids), name="runner")
+        running = asyncio.create_task(runner.run(list(batch_ids)), name="runner")
         stopping = None if until is None else asyncio.create_task(_stop(store, runner, until))
         try:
-            with _stoppable(runner, running, downloading, deps.switch, above_the_bar(say)):
+            say = above_the_bar(context.ui.say)
+            with _stoppable(runner, running, downloading, deps.switch, say):
                 ending = await _finish(running, downloading)
-                served.add(runner.left.served)
+                ids.update(runner.left.served)
                 if stopping is not None and stopping.done():
                     stopping.result()
                     if ending.reason is not Reason.DATABASE:
@@ -148,12 +116,15 @@ async def _run(
             await _cancel(running, downloading, stopping, progress)
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
-    batches = statuses(store, served())
-    judged = _judged(store, batches, batch_ids, runner.left.handed)
+    batches = store.queries.statuses(served())
+    parts_of = store.queries.parts(runner.left.handed)
     return RunResult(
         ending,
         batches,
-        judged,
+        [
+            batch if batch.id in batch_ids else _part(batch, parts_of.get(batch.id, Part()))
+            for batch in batches
+        ],
         frozenset(batch.id for batch in batches) - frozenset(batch_ids),
         report,
         runner.left.surplus,
@@ -162,17 +133,8 @@ async def _run(
     )
 
 
-def _judged(
-    store: Store, batches: Sequence[BatchStatus], own: Sequence[int], handed: Sequence[int]
-) -> list[BatchStatus]:
-    """Leave of other batches what was handed to the run: it does not answer for their rest."""
-    parts = store.queries.parts(handed)
-    return [
-        batch if batch.id in own else _part(batch, parts.get(batch.id, Part())) for batch in batches
-    ]
-
-
 def _part(batch: BatchStatus, part: Part) -> BatchStatus:
+    """Return only the handed jobs of a batch: the run is not responsible for the rest."""
     return replace(
         batch,
         paused=False,
@@ -236,7 +198,7 @@ async def _cancel(*tasks: "asyncio.Task[object] | None") -> None:
 
 
 async def _progress(
-    store: Store, served: Served, until: Until | None, deps: RunDependencies
+    store: Store, served: Callable[[], list[int]], until: Until | None, deps: RunDependencies
 ) -> None:
     if deps.observer is None:
         look = batches_look(store, served) if until is None else until.look
@@ -247,10 +209,10 @@ async def _progress(
         while True:
             if (found := store.change_mark()) != mark:
                 mark = found
-                deps.observer(statuses(store, served()))
+                deps.observer(store.queries.statuses(served()))
             await asyncio.sleep(NAP)
     except asyncio.CancelledError:
-        deps.observer(statuses(store, served()))  # how it ended
+        deps.observer(store.queries.statuses(served()))  # how it ended
         raise
 
 
@@ -293,4 +255,42 @@ def _stoppable(
 
 def file_client(timeout: float) -> httpx.AsyncClient:
     """Open a client for files: it has no token, and follows nothing by itself."""
-    return httpx.AsyncClient(transport=new_transport(), timeout=timeout)
+    return httpx.AsyncClient(transport=Transport(), timeout=timeout)
+
+
+def fetch_files(
+    store: Store,
+    place: Endpoint,
+    policy: DownloadPolicy,
+    batch: str | None,
+    keys: Sequence[str],
+    deps: RunDependencies,
+) -> DownloadReport:
+    """Download missing files; those no longer where they were put count as missing."""
+    with store.queries.snapshot() as seen:
+        for key in keys:
+            seen.job(key, batch)
+        batch_ids = [row.id for row in seen.batches(batch)]
+    there = store.loading.files_there(batch_ids)
+    store.loading.forget_files([one for one in there if not _whole(Path(one.path), one.bytes)])
+    policy = replace(policy, own=names_own_files(store, place.owner))
+
+    async def main() -> DownloadReport:
+        async with (
+            open_provider(place.token, place.base_url, FILE_TIMEOUT) as provider,
+            file_client(FILE_TIMEOUT) as http,
+        ):
+            downloader = Downloader(
+                store.loading, provider, http, policy, deps.clock, deps.chance, deps.checkpoint
+            )
+            downloader.finish()
+            return await downloader.run(lambda: batch_ids, keys)
+
+    return asyncio.run(main())
+
+
+def _whole(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""What a folder begins with: a commented configuration and a first manifest."""
+"""The files of a new folder: a commented configuration and a first manifest."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ LINE: Final = 100
 
 
 def configuration(keys: Mapping[str, Option] = KEYS) -> str:
-    """Write a configuration in which every key stands commented out."""
+    """Write a configuration in which every key is commented out."""
     parts = [HEAD]
     everywhere = "Locations"
     titles = {key: everywhere if one.shared is None else one.group for key, one in keys.items()}
@@ -49,7 +49,7 @@ def _choices(option: Option) -> str:
 
 
 def _example(option: Option) -> str:
-    """Return a value as it stands in the file: an example, or the default."""
+    """Return a value for the file: an example, or the default."""
     default = option.shown_default if option.default is None else option.default
     if option.example:
         return option.example
@@ -68,18 +68,14 @@ teapot,"Steam rises from a teapot and forms a leaf, rain runs down the window",9
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What was written, and what was there already and stays as it is."""
+    """What was written, and what was already there and is unchanged."""
 
     written: list[Path]
     kept: list[Path]
 
 
 def begin(folder: Path) -> Begun:
-    """Write what a folder begins with; what is there is never overwritten.
-
-    Raises:
-        SettingsError: the folder can't be written to.
-    """
+    """Write the first files of a folder, never over others; raise a SettingsError if it fails."""
     begun = Begun([], [])
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,43 +1,38 @@
-"""Starting a run: load, keep the caps, ask before spending, run, say how it ended."""
+"""Start a run: load, keep the caps, ask before spending, run, report the end."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from batchsora.composition.callbacks import callback_url
 from batchsora.composition.databases import working_store
 from batchsora.composition.exit_codes import Exit, exit_of_run
-from batchsora.composition.session import RunDependencies, endpoint
+from batchsora.composition.session import endpoint
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
-from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
-from batchsora.usecases.column_mapping import mapped
-from batchsora.usecases.from_options import RunFacts, load_options, pick_of
+from batchsora.usecases.from_options import load_options, pick_of, run_policy
 from batchsora.usecases.kept_reading import as_before, as_kept, kept_line, words_used
 from batchsora.usecases.load import (
-    Caps,
     CommentsError,
-    LoadOptions,
     RowsGoneError,
     is_capped,
     load_manifest,
     set_caps,
 )
-from batchsora.usecases.manifest_options import Source, fitted_folder
+from batchsora.usecases.manifest_options import Source, fitted_folder, mapped
 from batchsora.usecases.moved_database import settle_place
-from batchsora.usecases.progress import statuses
 from batchsora.usecases.run import run_batches
-from batchsora.usecases.user_interface import UserInterface
+from batchsora.usecases.user_interface import Context, UserInterface
 from jobs.database.lock import PATIENCE, current_runner
 from jobs.model.errors import NotAllowedError, NotFoundError
 from jobs.model.ledger import batch_key
 from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState, Reason
-from jobs.ports.loading import LoadReport
+from jobs.ports.control import Terms
 from jobs.ports.seen import BatchStatus
 from jobs.ports.selection import Sought
 from jobs.store import Store
@@ -48,107 +43,57 @@ LONGEST_WAIT = 7 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What a person asked ``run`` for.
-
-    Attributes:
-        source: the manifest to load, if any.
-        caps: those of the options, and how they were said.
-    """
+    """What a person asked ``run`` for; ``source``: the manifest to load, if any."""
 
     source: Source | None
     options: RunOptions
-    caps: Caps
+    caps: Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A manifest that was opened as it was read before.
-
-    Attributes:
-        said: as the person said it now.
-        source: with what was said before.
-    """
-
-    said: Source
-    source: Source
-    manifest: Manifest
-
-    @classmethod
-    def of(cls, said: Source, settings: Settings, request: StartRequest) -> "Opened":
-        """Open a manifest, before a database is made or locked.
-
-        Raises:
-            ManifestError: it is refused.
-        """
-        source = as_before(said, settings.database, request.options.name)
-        return cls(said, source, source.opened(fitted_folder(settings.database)))
-
-    def told(
-        self, store: Store, settings: Settings, request: StartRequest, ui: UserInterface
-    ) -> Manifest:
-        """Return the manifest to load, and say what its columns are taken for.
-
-        It is opened again where the database tells more now: it was of an older version, or loaded
-        meanwhile.
-        """
-        source, manifest = as_kept(self.said, store, request.options.name), self.manifest
-        if source != self.source:
-            manifest = source.opened(fitted_folder(settings.database))
-        ui.say(f"columns   {mapped(manifest)}")
-        if words := words_used(source, manifest):
-            ui.say(kept_line(words))
-        return manifest
-
-
-def start(
-    request: StartRequest, settings: Settings, deps: RunDependencies, ui: UserInterface
-) -> Exit:
-    """Run, and say which exit that means.
+def start(request: StartRequest, context: Context) -> Exit:
+    """Run, and return the exit code.
 
     Raises:
         SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
     """
-    base = request.options.callback_base
+    settings, deps, ui, options = context.settings, context.deps, context.ui, request.options
+    base = options.callback_base
     announced_at = None if base is None else callback_url(base, settings)
-    opened = None if request.source is None else Opened.of(request.source, settings, request)
-    patient = request.options.wait_for_runner
+    opened: tuple[Source, Manifest] | None = None
+    if request.source is not None:  # before a database is made or locked
+        source = as_before(request.source, settings.database, options.name)
+        opened = source, source.opened(fitted_folder(settings.database))
+    patient = options.wait_for_runner
     if patient and (runner := current_runner(settings.database)) is not None:
         ui.say(f"waiting for the other run to end ({runner})")
     patience = LONGEST_WAIT if patient else PATIENCE
-    consent = request.options.yes or settings.sandbox
+    consent = options.yes or settings.sandbox
     with (
         endpoint(settings) as place,
         working_store(settings.database, deps.clock, lambda: place.owner, patience) as store,
     ):
-        settle_place(store, deps.clock.now(), ui, place.owner, moved=request.options.moved)
+        settle_place(store, deps.clock.now(), ui, place.owner, moved=options.moved)
         skipped: list[RowProblem] = []
         if opened is not None:
-            manifest = opened.told(store, settings, request, ui)
-            batch_ids, skipped = _load(store, manifest, request, deps, ui, consent=consent)
+            manifest = _manifest(store, request, opened, context)
+            loaded, skipped = _load(store, manifest, request, context, consent=consent)
         else:
-            batch_ids = _resume(store, request, deps, ui)
-        loaded = batch_ids
-        batch_ids, paused = _paused(store, batch_ids, ui)
+            loaded = _resume(store, request, context)
+        batch_ids, paused = _paused(store, loaded, ui)
         if not batch_ids:
             ui.say("nothing left to do" + (" except in paused batches" if paused else ""))
-            batches = statuses(store, sorted(loaded))
+            batches = store.queries.statuses(sorted(loaded))
             code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
             _give(store, batches, code, Reason.FINISHED, ui)
             return code
-        pick = pick_of(request.options)
-        named = request.source is not None or request.options.batch is not None
-        sought = store.loading.note(batch_ids, named=named, pick=pick.chooser)
-        looks = request.options.on_existing != OnExisting.BUY
+        named = request.source is not None or options.batch is not None
+        sought = store.loading.note(batch_ids, named=named, pick=pick_of(options))
+        choice = OnExisting(options.on_existing)
+        looks = choice is not OnExisting.BUY
         looked_at = deps.clock.now() if looks else None
         if looks:  # else what was found is released once it is agreed that it may be bought
             looked_for = settle_earlier(
-                store,
-                place,
-                sought,
-                OnExisting(request.options.on_existing),
-                deps.clock,
-                ui,
-                quiet=deps.quiet,
+                store, place, sought, choice, deps.clock, ui, quiet=deps.quiet
             ).looked_at
         else:
             looked_for = store.queries.wishes(sought)
@@ -156,24 +101,25 @@ def start(
             return Exit.USAGE
         # not before what exists is known
         store.control.ask_for(sought, deps.clock.now(), again=not looks)
-        facts = RunFacts(
+        policy = replace(
+            run_policy(options),
             not_awaited=paused,
             looked_at=looked_at,
             looked_for=looked_for,
             callback_url=announced_at,
         )
-        result = run_batches(store, place, request.options, batch_ids, deps, ui.say, facts=facts)
+        result = asyncio.run(run_batches(store, place, options, batch_ids, context, policy))
         code = exit_of_run(
             result.ending,
             result.judged,
-            files_wanted=request.options.folder is not None,
+            files_wanted=options.folder is not None,
             surplus=result.surplus,
             guests=result.guests,
         )
         tell_of_others(store, batch_ids, ui)
         if code is Exit.DONE:
             code = _exit_of_left(store, batch_ids, skipped)
-        for line in messages.ended(result, skipped, request.options.folder):
+        for line in messages.ended(result, skipped, options.folder):
             ui.say(line)
         _give(store, result.batches, code, result.ending.reason, ui)
         if settings.sandbox:
@@ -183,47 +129,43 @@ def start(
         return code
 
 
+def _manifest(
+    store: Store, request: StartRequest, opened: tuple[Source, Manifest], context: Context
+) -> Manifest:
+    """Return the manifest to load, and say what its columns mean.
+
+    It is opened again if the database knows more now: it was of an older version, or the manifest
+    was loaded meanwhile.
+    """
+    source, manifest = opened
+    now = source if request.source is None else as_kept(request.source, store, request.options.name)
+    if now != source:
+        manifest = now.opened(fitted_folder(context.settings.database))
+    context.ui.say(f"columns   {mapped(manifest)}")
+    if words := words_used(now, manifest):
+        context.ui.say(kept_line(words))
+    return manifest
+
+
 def _load(
-    store: Store,
-    manifest: Manifest,
-    request: StartRequest,
-    deps: RunDependencies,
-    ui: UserInterface,
-    *,
-    consent: bool,
+    store: Store, manifest: Manifest, request: StartRequest, context: Context, *, consent: bool
 ) -> tuple[list[int], list[RowProblem]]:
-    now = deps.clock.now()
-    ask = ui.can_ask() and not request.options.yes
+    """Load a manifest; if a person can answer, ask about what has to be asked."""
+    ui, caps, yes = context.ui, request.caps, request.options.yes
     options = replace(
-        load_options(request.options, quiet=deps.quiet), ask_gone=ask, comments=request.options.yes
+        load_options(request.options, quiet=context.deps.quiet),
+        ask_gone=ui.can_ask() and not yes,
+        comments=yes,
     )
-    if not pick_of(request.options).everything:
+    if pick_of(request.options) is not None:
         options = replace(options, held_back=HeldBack.LEFT_OUT)
-    elif consent or is_capped(store, manifest, options.name, request.caps):
+    elif consent or is_capped(store, manifest, options.name, caps):
         options = replace(options, held_back=HeldBack.NOT_LOOKED)
-    report, notes, skipped = _loaded(store, manifest, options, request.caps, now, ui)
-    warned = messages.some([f"warning: {one}" for one in manifest.warnings])
-    for note in (*warned, *manifest.left_out.words(), *messages.some(manifest.notes)):
-        ui.say(note)
-    for line in messages.loaded(manifest.path.name, report, skipped):
-        ui.say(line)
-    for note in notes:
-        ui.say(note)
-    return [report.batch_id], skipped
-
-
-def _loaded(
-    store: Store,
-    manifest: Manifest,
-    options: LoadOptions,
-    caps: Caps,
-    now: datetime,
-    ui: UserInterface,
-) -> tuple[LoadReport, list[str], list[RowProblem]]:
-    """Load a manifest; where somebody can answer, ask about what has to be asked about."""
+    now = context.deps.clock.now()
     while True:
         try:
-            return load_manifest(store, manifest, options, caps, now)
+            report, notes, skipped = load_manifest(store, manifest, options, caps, now)
+            break
         except CommentsError as lines:
             asks = options.ask_gone and not options.comments
             if not asks or not ui.confirm(f"{lines.problem.problem}. Leave them out?"):
@@ -235,11 +177,19 @@ def _loaded(
                     "nothing was loaded or bought; put the rows back, or use --yes"
                 ) from gone
             options = replace(options, ask_gone=False, comments=True)
+    warned = messages.some([f"warning: {one}" for one in manifest.warnings])
+    for line in (
+        *warned,
+        *manifest.left_out.words(),
+        *messages.some(manifest.notes),
+        *messages.loaded(manifest.path.name, report, skipped),
+        *notes,
+    ):
+        ui.say(line)
+    return [report.batch_id], skipped
 
 
-def _resume(
-    store: Store, request: StartRequest, deps: RunDependencies, ui: UserInterface
-) -> list[int]:
+def _resume(store: Store, request: StartRequest, context: Context) -> list[int]:
     with store.queries.snapshot() as seen:
         found = seen.batches(request.options.batch)
         if not found:
@@ -255,18 +205,18 @@ def _resume(
             for batch in stand:
                 if batch.id not in batch_ids:  # of the others the end of the run says it
                     for line in held.lines(batch):
-                        ui.say(line)
+                        context.ui.say(line)
     for batch_id in batch_ids:
-        for note in set_caps(store, batch_id, request.caps, deps.clock.now()):
-            ui.say(note)
+        for note in set_caps(store, batch_id, request.caps, context.deps.clock.now()):
+            context.ui.say(note)
     return batch_ids
 
 
 def _paused(
     store: Store, batch_ids: list[int], ui: UserInterface
 ) -> tuple[list[int], frozenset[int]]:
-    """Leave out what is paused, but for what is paid for; gives what is served, and the paused."""
-    found = [batch for batch in statuses(store, batch_ids) if batch.paused]
+    """Leave out paused batches without paid jobs; return what is served, and what is paused."""
+    found = [batch for batch in store.queries.statuses(batch_ids) if batch.paused]
     for batch in found:
         ui.say(f"{batch.name} is paused: 'batchsora resume {batch.name}' continues it")
     paused = frozenset(batch.id for batch in found)
@@ -281,10 +231,7 @@ def _unfinished(batch: BatchStatus, request: StartRequest) -> bool:
 
 
 def _exit_of_left(store: Store, batch_ids: list[int], skipped: list[RowProblem]) -> Exit:
-    """Return which exit it means what a finished run has left.
-
-    What was found about rows that were asked for is for a person; about others it says nothing.
-    """
+    """Return the exit code for what a finished run has left: what it found is for a person."""
     if any(map(store.queries.found_and_asked, batch_ids)):
         return Exit.STOPPED
     return Exit.FAILED if skipped else Exit.DONE
@@ -305,7 +252,7 @@ def _may_spend(store: Store, sought: Sought, request: StartRequest, ui: UserInte
 
 
 def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[int, str, bool]:
-    """Return how many jobs would be bought, what for, and whether each batch of them has a cap."""
+    """Return how many jobs would be bought, their cost, and whether all batches have a cap."""
     overruled = sought.overruled(again=request.options.on_existing == OnExisting.BUY)
     kinds: Counter[str] = Counter()
     capped = True

@@ -1,7 +1,11 @@
-"""What use cases need of the command line and of the page: to show and to ask."""
+"""What use cases need from the command line and the page."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from batchsora.composition.session import RunDependencies
+from batchsora.settings import Settings
 
 
 class UserInterface(Protocol):
@@ -18,3 +22,12 @@ class UserInterface(Protocol):
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Show the result: the document to scripts, the text to people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every use case works with."""
+
+    settings: Settings
+    deps: RunDependencies
+    ui: UserInterface

@@ -22,9 +22,8 @@ from batchsora.presentation.cost import Cost
 from batchsora.settings import SettingsError
 from batchsora.usecases.from_options import reading_of
 from batchsora.usecases.kept_reading import as_before, words_used
-from batchsora.usecases.load import ADHOC
+from batchsora.usecases.load import ADHOC, moved_sheet
 from batchsora.usecases.manifest_options import Source, sha256_of
-from batchsora.usecases.moved_sheets import moved_sheet
 from batchsora.usecases.plan import Plan, limits, make_plan
 from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
 from batchsora.web.uploads import Form, Upload, keep, safe_file_name

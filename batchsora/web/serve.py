@@ -32,7 +32,6 @@ from batchsora.composition.callbacks import (
 from batchsora.composition.databases import made_side_folder
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings, SettingsError, is_loopback
-from batchsora.usecases.load import Caps
 from batchsora.web import entering, live, login
 from batchsora.web.answers import refused, render
 from batchsora.web.entering import ADDRESS, Opening, Tickets, readable_folder
@@ -44,6 +43,7 @@ from batchsora.web.planning import Planner
 from batchsora.web.web_context import WebContext, opened
 from batchsora.web.webhooks import LARGEST, Webhooks, watched
 from jobs.model.errors import EngineError
+from jobs.ports.control import Terms
 
 STATIC = Path(__file__).parent / "static"
 ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LARGEST))
@@ -168,7 +168,7 @@ class WebTerms:
     download: Path  # the folder of the files of runs started on the page
     browser: bool  # open one
     webhooks: bool  # take the provider's callbacks
-    standing: Caps  # caps that ``run`` would take from environment and configuration
+    standing: Terms  # caps that ``run`` would take from environment and configuration
     terminal: bool  # output goes to a terminal, so that nobody else reads it
 
 

@@ -19,7 +19,7 @@ from batchsora.option_kinds import options_of
 from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation import messages
 from batchsora.usecases.bought_already import OnExisting
-from batchsora.usecases.from_options import load_options
+from batchsora.usecases.from_options import load_options, terms_of
 from batchsora.usecases.hand_over import Handed, look_and_hand
 from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.load import load_manifest
@@ -175,11 +175,12 @@ def hand_over(web: WebContext, source: Source, start_form: StartForm) -> tuple[i
     manifest = source.opened(fitted_folder(settings.database))
     # the plan has shown the comments
     options = replace(load_options(start_form.options, quiet=True), comments=True)
-    campaigns = web.standing.campaigns | dict(start_form.options.campaign_budgets)
-    caps = replace(web.standing, campaigns=campaigns)
-    if start_form.options.budget is not None:
+    caps, said_caps = web.standing, terms_of(start_form.options)
+    campaigns = {**caps.campaigns, **said_caps.campaigns}
+    caps = replace(caps, campaigns=campaigns, checked=list(campaigns))
+    if said_caps.batch is not None:
         others = {name: cap for name, cap in caps.begin.items() if name != "batch"}
-        caps = replace(caps, batch=start_form.options.budget, begin=others)
+        caps = replace(caps, batch=said_caps.batch, begin=others)
     existing = OnExisting(start_form.options.on_existing)
     # a store of its own: other pages' changes don't wait until all rows are read
     with endpoint(settings) as place, existing_store(settings.database) as store:

@@ -18,21 +18,21 @@ from typing import Any, Final, TypeVar
 
 from batchsora import children
 from batchsora.composition.databases import existing_store, made_side_folder, working_store
-from batchsora.composition.known_database import owner_of
+from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings
-from batchsora.usecases.load import Caps
 from batchsora.web.posters import Pictures
 from jobs.database import schema
 from jobs.database.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.model.clock import Clock
 from jobs.model.files import made_folder
+from jobs.ports.control import Terms
 from jobs.ports.queries import QueryStore
 from jobs.store import Store
 
 T = TypeVar("T")
 
-NO_CAPS: Final = Caps()
+NO_CAPS: Final = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class WebContext:
         writing: Store,  # the same database, for writing in a thread
         deps: RunDependencies,  # time and chance
         download: Path = Path("videos"),  # the folder of the videos
-        standing: Caps = NO_CAPS,  # caps that ``run`` would take from environment and configuration
+        standing: Terms = NO_CAPS,  # caps of ``run`` from environment and configuration
     ) -> None:
         self.settings = settings
         self.deps = deps
@@ -129,7 +129,7 @@ MOST_KEPT: Final = 256  # answers that are kept for others who ask the same
 
 @contextmanager
 def opened(
-    settings: Settings, deps: RunDependencies, download: Path, standing: Caps = NO_CAPS
+    settings: Settings, deps: RunDependencies, download: Path, standing: Terms = NO_CAPS
 ) -> Iterator[WebContext]:
     """Open the database; create or upgrade it first where needed.
 

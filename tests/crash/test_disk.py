@@ -10,7 +10,7 @@ import pytest
 from crash.disks import Disk, NoDiskError, small_disk
 from crash.night import Night, Said, compare, manifest
 
-from batchsora.composition.sealing import own_sealer
+from batchsora.composition.ownership import own_sealer
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World

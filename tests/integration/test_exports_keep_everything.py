@@ -28,10 +28,11 @@ from openpyxl.worksheet.worksheet import Worksheet
 from batchsora.manifest.read import open_manifest
 from batchsora.result_columns import RESULT_NAMES, result_column
 from batchsora.usecases.exports import export_in_place
-from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.load import LoadOptions, load_manifest
 from batchsora.usecases.manifest_options import Source
 from jobs.database import schema
 from jobs.model.spec import JobSpec
+from jobs.ports.control import Terms
 from jobs.store import Store, views
 
 NOW = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)
@@ -51,7 +52,7 @@ def in_place(database: Path, manifest: Path, now: datetime = NOW) -> dict[int, s
     """Load a manifest and write results into it; returns which row has which job."""
     with Store(database) as store:
         opened = Source(manifest).opened(manifest.parent)
-        load_manifest(store, opened, LoadOptions(skip_invalid=True), Caps(), now)
+        load_manifest(store, opened, LoadOptions(skip_invalid=True), Terms(), now)
         done = export_in_place(store, None, now)
         assert done.backup is not None
         done.backup.unlink()

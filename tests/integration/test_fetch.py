@@ -16,7 +16,7 @@ import pytest
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.part import BLOCK, FORCE_EVERY, Part
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 from batchsora.sandbox.mp4 import make_mp4
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 12_000
@@ -90,7 +90,7 @@ def raw(answer: bytes) -> Callable[[dict[str, str]], bytes]:
 
 
 async def get(files: Files, target: Path, **options: object) -> Fetched:
-    transport = new_transport(proxies={})
+    transport = Transport(proxies={})
     async with httpx.AsyncClient(transport=transport, timeout=20) as http:
         return await fetch_video(http, files.url, target, allow_private=True, **options)  # type: ignore[arg-type]
 

@@ -14,8 +14,9 @@ from support.hosts import Answer, Host, hosting, reply
 from support.times import little_time
 
 from batchsora.providers.runblob.adapter import RunBlobProvider
-from batchsora.providers.runblob.client import LARGEST_ANSWER, RunBlobClient
+from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.errors import RunBlobError
+from batchsora.providers.runblob.wire import LARGEST_ANSWER
 from batchsora.providers.runblob.words import LONGEST, clean
 from jobs.model.provider import (
     Accepted,

@@ -13,14 +13,14 @@ from support.hosts import Host, hosting, reply
 
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.addresses import ADDRESSES, public, system_addresses
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 
 VIDEO = b"\0\0\0\x18ftypmp42" + b"\x07" * 5000
 
 
 async def fetched(url: str, folder: Path, **options: Any) -> Path:
     resolver = options.pop("resolver", None)
-    transport = new_transport(proxies=options.pop("proxies", {}), resolver=resolver)
+    transport = Transport(proxies=options.pop("proxies", {}), resolver=resolver)
     async with httpx.AsyncClient(transport=transport, timeout=20) as http:
         return (await fetch_video(http, url, folder / "v.mp4", **options)).path
 

@@ -14,8 +14,9 @@ from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import Reply, World
 from batchsora.usecases import start
 from batchsora.usecases.bought_already import settle_earlier
-from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.load import LoadOptions, load_manifest
 from batchsora.usecases.manifest_options import Source
+from jobs.ports.control import Terms
 from jobs.store import Store
 
 QUICK = ("--rate", "0", "--poll-interval", "0.05", "--retries", "0", "--no-download")
@@ -148,7 +149,7 @@ def test_what_the_page_loads_between_look_and_purchase_is_not_released_by_that_r
         with existing_store(store.path) as page:
             options = LoadOptions(name="a", quiet=True)
             manifest = Source(Path("a.csv")).opened(Path("fitted"))
-            load_manifest(page, manifest, options, Caps(), datetime.now(UTC))
+            load_manifest(page, manifest, options, Terms(), datetime.now(UTC))
         return found
 
     monkeypatch.setattr(start, "settle_earlier", then_load)

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.shell import Shell
 
+from batchsora.options import RunOptions
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.usecases.row_selection import Pick
+from batchsora.usecases.from_options import pick_of
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--no-download", "--yes")
 
@@ -129,7 +130,9 @@ def test_a_sample_grows_by_rows_and_never_changes_those_it_has(
 ) -> None:
     """Asking for more buys the difference."""
     ordered = sorted(rows)
-    small = Pick(sample=size, seed=seed).rows(ordered)
-    larger = Pick(sample=size + 1, seed=seed).rows(ordered)
+    pick, more = (pick_of(RunOptions(sample=n, seed=seed)) for n in (size, size + 1))
+    assert pick is not None
+    assert more is not None
+    small, larger = pick(ordered), more(ordered)
     assert len(small) == min(size, len(rows))
     assert small <= larger <= rows

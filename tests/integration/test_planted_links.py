@@ -16,11 +16,12 @@ from batchsora.composition.databases import made_side_folder, side_folder
 from batchsora.settings import SettingsError
 from batchsora.tables import TableError, write_table
 from batchsora.usecases.exports import export_in_place
-from batchsora.usecases.load import Caps, LoadOptions, load_manifest
+from batchsora.usecases.load import LoadOptions, load_manifest
 from batchsora.usecases.manifest_options import Source
 from jobs.database import schema
 from jobs.database.lock import current_runner, runner_lock
 from jobs.model.errors import EngineError
+from jobs.ports.control import Terms
 from jobs.store import Store
 
 NOW = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)
@@ -128,7 +129,7 @@ def test_a_backup_follows_no_link(database: Path, victim: Path) -> None:
     manifest.write_text("id,prompt\na,a kite\n")
     schema.upgrade(database)
     with Store(database) as store:
-        load_manifest(store, Source(manifest).opened(database.parent), LoadOptions(), Caps(), NOW)
+        load_manifest(store, Source(manifest).opened(database.parent), LoadOptions(), Terms(), NOW)
         backup = database.with_name("night.20260301-221500.csv")
         backup.symlink_to(victim.with_name("new"))
         with pytest.raises(Exception, match="exists already"):

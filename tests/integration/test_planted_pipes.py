@@ -15,7 +15,7 @@ from batchsora.apart.asking import HELD, Spool
 from batchsora.composition.callbacks import callback_path
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.fetch.part import Part
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 from batchsora.settings import SettingsError
 from jobs.database.lock import current_runner
 from jobs.model.files import read_small
@@ -92,7 +92,7 @@ def test_a_hard_link_is_not_written_through(tmp_path: Path, suffix: str) -> None
     async def main() -> None:
         async with (
             hosting(reply(VIDEO, 'ETag: "v1"')) as host,
-            httpx.AsyncClient(transport=new_transport(proxies={}), timeout=20) as http,
+            httpx.AsyncClient(transport=Transport(proxies={}), timeout=20) as http,
         ):
             with suppress(FetchError, OSError):
                 await fetch_video(http, f"{host.url}/v", target, allow_private=True)

@@ -14,9 +14,10 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from batchsora.providers.runblob.adapter import RunBlobProvider
-from batchsora.providers.runblob.client import LARGEST_ANSWER, RunBlobClient
+from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.errors import RunBlobError
-from batchsora.providers.runblob.transport import USER_AGENT, new_transport
+from batchsora.providers.runblob.transport import USER_AGENT, Transport
+from batchsora.providers.runblob.wire import LARGEST_ANSWER
 from jobs.model.provider import (
     Accepted,
     GenerationRequest,
@@ -339,7 +340,7 @@ def test_an_unknown_name_is_known_unsent() -> None:
     """A name without an address: nothing was sent."""
 
     async def main() -> SubmitOutcome:
-        transport = new_transport(resolver=NoNames())
+        transport = Transport(resolver=NoNames())
         async with RunBlobClient(TOKEN, base_url="https://api.invalid", transport=transport) as c:
             return await submitted(c)
 
@@ -530,7 +531,7 @@ def via_proxy(
     async def main() -> tuple[SubmitOutcome, Server]:
         async with serving(behaviour) as proxy:
             address = proxy.url.replace("http://", f"http://{user}")
-            transport = new_transport(proxies={"http": address, "https": address, "no": no})
+            transport = Transport(proxies={"http": address, "https": address, "no": no})
             async with RunBlobClient(TOKEN, base_url=base_url, transport=transport) as client:
                 return await submitted(client), proxy
 

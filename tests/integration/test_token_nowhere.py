@@ -21,7 +21,7 @@ from batchsora.composition.session import RunDependencies
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
-from batchsora.settings import SettingsError, read_settings, read_token
+from batchsora.settings import SettingsError, Token, find_token, read_settings
 
 TOKEN = "tok+nowhere/8c1f52d07b=="
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--request-timeout", "5")
@@ -205,7 +205,7 @@ def test_a_token_file_that_others_can_read_is_told(
     """It is used, and a warning says how to close it; the warning does not show the token."""
     settings = read_settings(token_file=token_file(tmp_path, TOKEN.encode() + b"\n", mode))
     with caplog.at_level(logging.WARNING):
-        assert read_token(settings, {}) == TOKEN
+        assert find_token(settings, {}) == Token(TOKEN, str(settings.token_file))
     assert caplog.text.count("chmod 600") == warned
     assert traces(caplog.text.encode()) == []
 
@@ -216,7 +216,8 @@ def test_a_token_may_come_through_a_pipe(caplog: pytest.LogCaptureFixture) -> No
     os.write(writing, TOKEN.encode() + b"\n")
     os.close(writing)
     try:
-        assert read_token(read_settings(token_file=f"/dev/fd/{reading}"), {}) == TOKEN
+        file = f"/dev/fd/{reading}"
+        assert find_token(read_settings(token_file=file), {}) == Token(TOKEN, file)
     finally:
         os.close(reading)
     assert caplog.text == ""
@@ -229,7 +230,7 @@ def test_what_can_not_be_a_token_is_refused_unseen(tail: bytes, tmp_path: Path) 
     """A header can't be broken with it, and the refusal shows nothing of it."""
     settings = read_settings(token_file=token_file(tmp_path, TOKEN.encode() + tail, 0o600))
     with pytest.raises(SettingsError) as caught:
-        read_token(settings, {})
+        find_token(settings, {})
     assert traces(str(caught.value).encode()) == []
     assert str(caught.value).isprintable()
 
@@ -237,4 +238,4 @@ def test_what_can_not_be_a_token_is_refused_unseen(tail: bytes, tmp_path: Path) 
 def test_a_device_is_no_token_file() -> None:
     """A source without end is read as far as a token may go."""
     with pytest.raises(SettingsError, match="not a valid token"):
-        read_token(read_settings(token_file="/dev/zero"), {})
+        find_token(read_settings(token_file="/dev/zero"), {})

@@ -15,10 +15,9 @@ import pytest
 from support.at_once import run_at_once
 
 from batchsora.providers.runblob.adapter import RunBlobProvider
-from batchsora.providers.runblob.body import PIECE
+from batchsora.providers.runblob.body import PIECE, UNDER_WAY, UploadSlots
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.images import LARGEST
-from batchsora.providers.runblob.upload_slots import UNDER_WAY, UploadSlots
 from batchsora.providers.runblob.wire import SLOWEST_UPLOAD
 from jobs.model.provider import (
     Accepted,

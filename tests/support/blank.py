@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from batchsora.composition.sealing import own_sealer
+from batchsora.composition.ownership import own_sealer
 from jobs.database import schema
 from jobs.database.tables import ACCOUNT
 from jobs.store import Store, accounts

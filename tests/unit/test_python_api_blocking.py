@@ -19,7 +19,7 @@ from batchsora import (
     RunBlobClient,
     SyncRunBlobClient,
 )
-from batchsora.providers.runblob.waiting import Sleep
+from batchsora.providers.runblob.saving import Sleep
 
 THREAD = "batchsora-client"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchsora.composition import sealing
+from batchsora.composition import ownership as sealing
 from jobs.database.seal import KEY_FILE, MOST, Sealer
 
 

@@ -22,10 +22,10 @@ from support import bombs
 from support.site import Folder, Site, client, serving, soon
 
 from batchsora.usecases import hand_over
-from batchsora.usecases.load import Caps
 from batchsora.web.pages import manifests
 from jobs.database.lock import runner_lock
 from jobs.model.ledger import day_key
+from jobs.ports.control import Terms
 from jobs.ports.seen import BatchStatus
 from jobs.store import accounts, handing, steering, views
 
@@ -503,12 +503,12 @@ def test_a_manifest_waits_for_a_single_video(http: httpx.Client, site: Site) -> 
 
 
 @pytest.mark.usefixtures("running")
-def test_what_is_handed_over_keeps_the_caps_of_the_configuration(
+def test_what_is_handed_over_keeps_the_terms_of_the_configuration(
     http: httpx.Client, site: Site
 ) -> None:
     """As a run that reads it would: the price of a video, and the day's cap; the form goes over."""
     begin = {"max_price": Decimal("0.10"), "batch": Decimal(1)}
-    site.web.standing = Caps(day=Decimal(9), begin=begin)
+    site.web.standing = Terms(day=Decimal(9), begin=begin)
     address = upload(http, "m.csv", ROWS.format("a tram"))
     assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
     batch = batch_named(site, "m")

@@ -14,9 +14,9 @@ from support.shell import entrance, started
 from support.site import Folder
 
 from batchsora.settings import SettingsError
-from batchsora.usecases.load import Caps
 from batchsora.web import serve
 from batchsora.web.serve import FIXED, RANDOM, WebTerms
+from jobs.ports.control import Terms
 
 SQUATTER = Path(__file__).parents[1] / "support" / "squatter.py"
 
@@ -134,7 +134,7 @@ def terms(port: int | None, *, webhooks: bool = False) -> WebTerms:
         Path("videos"),
         browser=False,
         webhooks=webhooks,
-        standing=Caps(),
+        standing=Terms(),
         terminal=False,
     )
 

@@ -4,7 +4,6 @@ import re
 import signal
 import socket
 import subprocess
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +132,9 @@ def test_the_caps_of_a_run_without_flags_are_read(
     done = CliRunner().invoke(group, ["web"], obj=Cli(), standalone_mode=False)
     assert done.exception is None
     (terms,) = seen
-    assert terms.standing.begin["max_price"] == Decimal("0.15")
-    assert terms.standing.begin["day"] == Decimal(20)
-    assert terms.standing.min_balance == Decimal("2.50")
+    assert terms.standing.begin["max_price"] == 150_000
+    assert terms.standing.begin["day"] == 20_000_000
+    assert terms.standing.floor == 2_500_000
     assert terms.standing.batch is None
 
 

@@ -1,67 +1,33 @@
-"""The engine's provider over the client: errors become outcomes, models become generations."""
+"""The engine's provider: errors of the client become outcomes, models become generations."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
 
-from batchsora.providers.runblob import errors
+import jobs.model.provider as engine
+from batchsora.providers.runblob import causes, errors
 from batchsora.providers.runblob.catalog import MODELS
-from batchsora.providers.runblob.causes import (
-    Cause,
-    cause_of,
-    gist,
-    is_the_rows,
-    names_callback,
-    names_row,
-)
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import GenerationInfo, usable_id
 from jobs.model.money import Micros, to_micros
-from jobs.model.provider import (
-    About,
-    Accepted,
-    ForbiddenError,
-    Generation,
-    GenerationPhase,
-    GenerationRequest,
-    InDoubt,
-    Kind,
-    ProviderError,
-    RefusalCause,
-    Refused,
-    Rejected,
-    SubmitOutcome,
-    Throttled,
-    ThrottledError,
-    TokenRefusedError,
-    UnknownGenerationError,
-    UnreachableError,
-    Unsent,
-    WrongAddressError,
-)
 from jobs.model.states import FailureKind
 
 GATEWAY: Final = frozenset({407, 502, 503, 504, 520, 521, 522, 523, 524})
 """Statuses with which something in front of the API answers: a proxy, a load balancer."""
 
-_CAUSES: Final[dict[Cause | None, RefusalCause]] = {
-    Cause.FUNDS: RefusalCause.FUNDS,
-    Cause.ACCOUNT: RefusalCause.ACCOUNT,
+_CAUSES: Final[dict[causes.Cause | None, engine.RefusalCause]] = {
+    causes.Cause.FUNDS: engine.RefusalCause.FUNDS,
+    causes.Cause.ACCOUNT: engine.RefusalCause.ACCOUNT,
 }
 
-_PHASES: Final = {phase.value: phase for phase in GenerationPhase}
+_PHASES: Final = {phase.value: phase for phase in engine.GenerationPhase}
 
 
 class RunBlobProvider:
-    """Implements :class:`jobs.model.provider.Provider`.
-
-    Args:
-        client: opened and closed by the caller.
-        patience: seconds that a submission waits at most until other images are gone; more than
-            its intent is good for would send nothing anyway.
-    """
+    """The engine's provider; ``patience``: seconds a submission waits for other images."""
 
     list_limit = 100
 
@@ -74,16 +40,16 @@ class RunBlobProvider:
         """Return how far the API's clock is ahead of ours, by its last answer."""
         return self._client.clock_ahead
 
-    def kind(self, request: GenerationRequest) -> Kind:
+    def kind(self, request: engine.GenerationRequest) -> engine.Kind:
         """Return which price the request has."""
         return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
 
     async def submit(
-        self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
-    ) -> SubmitOutcome:
+        self, request: engine.GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
+    ) -> engine.SubmitOutcome:
         """Buy one generation; its image was looked at before ``may_send`` is asked."""
         if (unknown := unknown_in(request)) is not None:
-            return Rejected(FailureKind.VALIDATION, unknown)
+            return engine.Rejected(FailureKind.VALIDATION, unknown)
         try:
             made = await self._client.send(
                 request.prompt,
@@ -99,38 +65,53 @@ class RunBlobProvider:
             )
         except errors.RunBlobError as error:
             return outcome_of(error, request.prompt, with_image=request.image is not None)
-        return Accepted(made.generation_id, None if made.price is None else to_micros(made.price))
+        return engine.Accepted(
+            made.generation_id, None if made.price is None else to_micros(made.price)
+        )
 
-    async def generation(self, generation_id: str) -> Generation:
-        """Look one generation up."""
+    async def generation(self, generation_id: str) -> engine.Generation:
+        """Look up one generation."""
         if usable_id(generation_id) is None:
-            raise UnknownGenerationError("not a valid generation id")
-        try:
-            found = await self._client.status(generation_id)
-        except errors.RunBlobError as error:
-            raise read_error_of(error) from error
-        return generation_of(found, generation_id)
+            raise engine.UnknownGenerationError("not a valid generation id")
+        with _reading():
+            return generation_of(await self._client.status(generation_id), generation_id)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, limit: int, offset: int) -> Sequence[engine.Generation]:
         """Read one page of the account's list, newest first, nothing left out."""
-        try:
+        with _reading():
             found = await self._client.list_generations(limit, offset)
-        except errors.RunBlobError as error:
-            raise read_error_of(error) from error
-        return [generation_of(item, item.generation_id) for item in found]
+            return [generation_of(item, item.generation_id) for item in found]
 
     async def balance(self) -> Micros:
         """Read the account's money."""
         try:
-            return to_micros(await self._client.get_balance())
-        except errors.ForbiddenError as error:  # this request should work: it is the token's
-            raise TokenRefusedError(str(error)) from error
-        except errors.RunBlobError as error:
-            raise read_error_of(error) from error
+            with _reading():
+                return to_micros(await self._client.get_balance())
+        except engine.ForbiddenError as error:  # this request should work: it is the token's
+            raise engine.TokenRefusedError(str(error)) from error
 
 
-def unknown_in(request: GenerationRequest) -> str | None:
-    """Return what of a request can't be sent as it is, for people; None: all of it can."""
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Raise the engine's error for one of a read."""
+    try:
+        yield
+    except errors.RunBlobError as error:
+        raise read_error_of(error) from error
+
+
+def read_error_of(error: errors.RunBlobError) -> engine.ProviderError:
+    """Return what an error of a read means for the engine."""
+    if isinstance(error, errors.RateLimitedError):
+        return engine.ThrottledError(str(error), error.retry_after)
+    for kind, meaning in _READ_ERRORS:
+        if isinstance(error, kind):
+            return meaning(str(error))
+    return engine.ProviderError(str(error))
+
+
+def unknown_in(request: engine.GenerationRequest) -> str | None:
+    """Return what of a request can't be sent, for people; None if all of it can."""
     if (model := MODELS.get(request.model)) is None:
         return f"unknown model {request.model!r}; available: {', '.join(MODELS)}"
     unknown = sorted(request.parameters.keys() - model.parameters)
@@ -138,11 +119,11 @@ def unknown_in(request: GenerationRequest) -> str | None:
 
 
 _REFUSALS: Final = (
-    (errors.ForbiddenError, RefusalCause.ACCESS),  # 403; before its base, 401
-    (errors.BadTokenError, RefusalCause.TOKEN),
-    (errors.AccountError, RefusalCause.ACCOUNT),
-    (errors.InsufficientCreditsError, RefusalCause.FUNDS),
-    (errors.WrongAddressError, RefusalCause.ADDRESS),
+    (errors.ForbiddenError, engine.RefusalCause.ACCESS),  # 403; before its base, 401
+    (errors.BadTokenError, engine.RefusalCause.TOKEN),
+    (errors.AccountError, engine.RefusalCause.ACCOUNT),
+    (errors.InsufficientCreditsError, engine.RefusalCause.FUNDS),
+    (errors.WrongAddressError, engine.RefusalCause.ADDRESS),
 )
 """Errors of ``generate`` that stand for every submission."""
 
@@ -151,75 +132,69 @@ _ASKS_WORDS: Final = frozenset({400, 403, 422})
 """Statuses that leave it to the words what was refused: they may be about this one row."""
 
 
-def outcome_of(error: errors.RunBlobError, prompt: str = "", *, with_image: bool) -> SubmitOutcome:
-    """Return what an error of ``generate`` means: a whitelist, all else is in doubt."""
+def outcome_of(
+    error: errors.RunBlobError, prompt: str = "", *, with_image: bool
+) -> engine.SubmitOutcome:
+    """Return what an error of ``generate`` means: a whitelist, everything else is in doubt."""
     message = str(error)
     for kind, cause in _REFUSALS:
         if isinstance(error, kind):
-            return Refused(cause, message, sure=error.status not in _ASKS_WORDS)
+            return engine.Refused(cause, message, sure=error.status not in _ASKS_WORDS)
     match error:
         case errors.ValidationError():
             return _rejected(error, prompt, with_image=with_image)
         case errors.RateLimitedError():
-            return Throttled(error.retry_after, message)
+            return engine.Throttled(error.retry_after, message)
         case errors.UnreachableError():
-            return Unsent(message, unreachable=True)
+            return engine.Unsent(message, unreachable=True)
         case errors.WithheldError():
-            return Unsent(message, unreachable=False)
-    doubted_for = _CAUSES.get(cause_of(error.details, prompt))
-    return InDoubt(message, doubted_for, gateway=error.status in GATEWAY)
+            return engine.Unsent(message, unreachable=False)
+    doubted_for = _CAUSES.get(causes.cause_of(error.details, prompt))
+    return engine.InDoubt(message, doubted_for, gateway=error.status in GATEWAY)
 
 
-def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -> Rejected:
+def _rejected(error: errors.ValidationError, prompt: str, *, with_image: bool) -> engine.Rejected:
     kind = FailureKind.VALIDATION
     if with_image and isinstance(error, errors.ImageError):
         kind = FailureKind.IMAGE
     elif error.status == 403:  # noqa: PLR2004 - moderation, see batchsora.providers.runblob.answers
         kind = FailureKind.CONTENT
-    return Rejected(kind, str(error), about_of(error, prompt), gist(error.details, prompt))
+    return engine.Rejected(
+        kind, str(error), about_of(error, prompt), causes.gist(error.details, prompt)
+    )
 
 
-def about_of(error: errors.ValidationError, prompt: str = "") -> About:
-    """Return what a refused request is refused for, by the API's words."""
-    if names_callback(error.details):
-        return About.CALLBACK
+def about_of(error: errors.ValidationError, prompt: str = "") -> engine.About:
+    """Return what a refusal is about, by the API's words."""
+    if causes.names_callback(error.details):
+        return engine.About.CALLBACK
     # before anything was sent there is no status: then it is our own reading of the row's image
-    if error.status in (None, 413) or is_the_rows(error.details, prompt):
-        return About.ROW
-    return About.UNCLEAR if names_row(error.details) else About.UNKNOWN
+    if error.status in (None, 413) or causes.is_the_rows(error.details, prompt):
+        return engine.About.ROW
+    return engine.About.UNCLEAR if causes.names_row(error.details) else engine.About.UNKNOWN
 
 
 _READ_ERRORS: Final = (
-    (errors.ForbiddenError, ForbiddenError),
-    (errors.BadTokenError, TokenRefusedError),
-    (errors.NotFoundError, UnknownGenerationError),
-    (errors.WrongAddressError, WrongAddressError),
-    (errors.UnreachableError, UnreachableError),
-    (errors.ServerError, UnreachableError),
+    (errors.ForbiddenError, engine.ForbiddenError),
+    (errors.BadTokenError, engine.TokenRefusedError),
+    (errors.NotFoundError, engine.UnknownGenerationError),
+    (errors.WrongAddressError, engine.WrongAddressError),
+    (errors.UnreachableError, engine.UnreachableError),
+    (errors.ServerError, engine.UnreachableError),
 )
 
 
-def read_error_of(error: errors.RunBlobError) -> ProviderError:
-    """Return what an error of a read means for the engine."""
-    if isinstance(error, errors.RateLimitedError):
-        return ThrottledError(str(error), error.retry_after)
-    for kind, meaning in _READ_ERRORS:
-        if isinstance(error, kind):
-            return meaning(str(error))
-    return ProviderError(str(error))
-
-
-def generation_of(found: GenerationInfo, generation_id: str | None) -> Generation:
+def generation_of(found: GenerationInfo, generation_id: str | None) -> engine.Generation:
     """Turn a generation of the wire into the engine's.
 
-    One whose id can't be used keeps its place in the list, under a name that no generation has and
-    without a prompt: it can't be adopted, and it still keeps a doubt from being settled as "never
-    made". Nothing final is concluded from a state that nobody knows.
+    One without a usable id keeps its place in the list, under a name that no generation has and
+    without a prompt: it can't be adopted, and still keeps a doubt from being settled as "never
+    made". Nothing final is concluded from an unknown state.
     """
-    phase = _PHASES.get(found.status or "", GenerationPhase.UNKNOWN)
-    failed = phase is GenerationPhase.FAILED
+    phase = _PHASES.get(found.status or "", engine.GenerationPhase.UNKNOWN)
+    failed = phase is engine.GenerationPhase.FAILED
     usable = generation_id is not None
-    return Generation(
+    return engine.Generation(
         id=generation_id or _stand_in(found),
         phase=phase,
         prompt=found.prompt if usable else None,
@@ -229,12 +204,12 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> Generatio
         queue_position=found.progress_pos_in_queue,
         failure=(found.failure_kind or failure_kind(found.error_message)) if failed else None,
         message=found.error_message or (_end_of(found) if failed else None),
-        said_state=found.said_state if phase is GenerationPhase.UNKNOWN else None,
+        said_state=found.said_state if phase is engine.GenerationPhase.UNKNOWN else None,
     )
 
 
 def _end_of(found: GenerationInfo) -> str | None:
-    """Return how it ended, where the provider gives no reason but a word for the end."""
+    """Return how it ended, if the provider only gives a word for the end."""
     if found.said_state is None or found.said_state.lower() == "failed":
         return None
     return f"the provider says {found.said_state!r} and gives no reason"

@@ -1,7 +1,7 @@
 """What an HTTP answer means: one table of statuses for the client and for the engine's adapter.
 
-For a ``generate`` the table is a whitelist (docs/money.md): only the statuses listed are known to
-have created nothing; every other one leaves the outcome in doubt.
+For a ``generate`` the table is a whitelist (docs/money.md): only the statuses in it are known to
+have created nothing; any other leaves the outcome in doubt.
 """
 
 import json
@@ -15,22 +15,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, Final
 
+from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.causes import Cause, cause_of, names_row, quotes
-from batchsora.providers.runblob.errors import (
-    AccountError,
-    BadTokenError,
-    ForbiddenError,
-    ImageError,
-    InDoubtError,
-    InsufficientCreditsError,
-    NotFoundError,
-    RateLimitedError,
-    RunBlobError,
-    ServerError,
-    UnreachableError,
-    ValidationError,
-    WrongAddressError,
-)
 from batchsora.providers.runblob.words import LONGEST, clean
 from jobs.model.clock import EARLIEST, LATEST
 
@@ -38,8 +24,7 @@ LONGEST_RETRY_AFTER: Final = 3600.0
 """Seconds; an API that asks for more is asked again after an hour anyway."""
 
 _BY_WORDS: Final = frozenset({400, 402, 403, 422, 429})
-"""Statuses of a ``generate``, of those known to have created nothing, whose words may concern the
-account and not the row."""
+"""Statuses of a ``generate`` that created nothing and whose words may concern the account."""
 
 _MOST_DETAILS = 20
 _LONGEST_DETAIL = 6000  # what comes after a quoted prompt tells whose fault it is
@@ -74,14 +59,9 @@ class Answer:
 
 
 def parsed(answer: Answer, *, unique: bool = False) -> Any:
-    """Read an answer's JSON; numbers with a fraction become ``Decimal``.
+    """Read JSON, numbers with a fraction as ``Decimal``; raise a ValueError if it is not valid.
 
-    Args:
-        answer: what came.
-        unique: refuse a document that says something twice, and so may mean either.
-
-    Raises:
-        ValueError: there is no JSON in it.
+    With ``unique``, duplicate names are not valid: the document could mean either.
     """
     try:
         pairs = _once if unique else None
@@ -91,7 +71,7 @@ def parsed(answer: Answer, *, unique: bool = False) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object whose names all differ."""
+    """Make an object; its names must differ."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("duplicate name")
@@ -103,127 +83,80 @@ def succeeded(answer: Answer, call: Call) -> bool:
     return answer.whole and answer.status in (_CREATED if call is Call.GENERATE else _OK)
 
 
-def error_of(  # noqa: C901, PLR0911 - a table: one return for each meaning
+def error_of(  # noqa: C901, PLR0911, PLR0912 - a table: one return for each meaning
     answer: Answer, call: Call, secret: str, now: Callable[[], datetime], prompt: str = ""
-) -> RunBlobError:
-    """Return which error an answer is that is no success.
+) -> errors.RunBlobError:
+    """Return the error that an answer without success means.
 
     Args:
-        answer: what came.
-        call: what was asked.
-        secret: the token, to be taken out of the API's words.
-        now: the time, for a ``Retry-After`` that is a date.
-        prompt: of a ``generate``, which the API's words may quote.
+        now: for a ``Retry-After`` that is a date.
+        prompt: of a ``generate``; the API's words may quote it.
     """
     details = [clean(line, secret, _LONGEST_DETAIL) for line in _details(answer)]
     said = f": {clean('; '.join(details), secret)}" if details else ""
-    status = answer.status
-    if call is Call.GENERATE and status in _BY_WORDS:
-        of_the_account = _of_the_account(answer, said, details, now, prompt)
-        if of_the_account is not None:
-            return of_the_account
+    status, generates = answer.status, call is Call.GENERATE
+    wait = retry_after(answer.headers, now)
+
+    def error(kind: type[errors.RunBlobError], words: str) -> errors.RunBlobError:
+        text = f"{words} ({status}){said}"
+        if issubclass(kind, errors.RateLimitedError):
+            return kind(text, retry_after=wait, status=status, details=details)
+        return kind(text, status=status, details=details)
+
+    if generates and status in _BY_WORDS:
+        cause = cause_of(details, prompt)
+        if cause is Cause.FUNDS:
+            return error(errors.InsufficientCreditsError, "the account has too little credit")
+        # a quota with a Retry-After passes by itself, like what is busy
+        if cause is Cause.ACCOUNT and (status != 429 or wait is None):  # noqa: PLR2004 - too many requests
+            return error(errors.AccountError, "the account accepts no more requests")
+        if cause is Cause.BUSY and status in (400, 403, 422):
+            return error(errors.RateLimitedError, "too many requests")
     match status:
-        case 400 | 413 | 415 | 422 if call is Call.GENERATE or status in (400, 422):
+        case 400 | 413 | 415 | 422 if generates or status in (400, 422):
             about_image = status == 413 or any(_IMAGE_FIELD.search(line) for line in details)  # noqa: PLR2004 - the body is too large
-            kind = ImageError if about_image and call is Call.GENERATE else ValidationError
-            return kind(
-                f"the API refused the request ({status}){said}", status=status, details=details
-            )
+            kind = errors.ImageError if about_image and generates else errors.ValidationError
+            return error(kind, "the API refused the request")
         case 401:
-            return BadTokenError(
-                f"the API refused the token ({status}){said}", status=status, details=details
-            )
-        case 403 if call is Call.GENERATE and (names_row(details) or quotes(details, prompt)):
-            return ValidationError(
-                f"the API refused the request ({status}){said}", status=status, details=details
-            )
+            return error(errors.BadTokenError, "the API refused the token")
+        case 403 if generates and (names_row(details) or quotes(details, prompt)):
+            return error(errors.ValidationError, "the API refused the request")
         case 403:
-            return ForbiddenError(
-                f"the API refused access ({status}){said}", status=status, details=details
-            )
+            return error(errors.ForbiddenError, "the API refused access")
         case 402:
-            return InsufficientCreditsError(
-                f"the account has too little credit ({status}){said}",
-                status=status,
-                details=details,
-            )
+            return error(errors.InsufficientCreditsError, "the account has too little credit")
         case 404 if call is Call.STATUS:
-            return NotFoundError(
-                f"the account has no such generation ({status}){said}",
-                status=status,
-                details=details,
-            )
+            return error(errors.NotFoundError, "the account has no such generation")
         case 404 | 405:
-            return WrongAddressError(
-                f"the base address does not lead to this API ({status}){said}",
-                status=status,
-                details=details,
-            )
+            return error(errors.WrongAddressError, "the base address does not lead to this API")
         case 429:
-            return RateLimitedError(
-                f"too many requests ({status}){said}",
-                retry_after=retry_after(answer.headers, now),
-                details=details,
-            )
-    if call is Call.GENERATE:
+            return error(errors.RateLimitedError, "too many requests")
+    if generates:
         how = "an incomplete answer" if not answer.whole else "an inconclusive answer"
-        return InDoubtError(
+        return errors.InDoubtError(
             f"the API gave {how} ({status}){said}; the generation may still exist",
             status=status,
             details=details,
         )
-    return _failed_read(answer, said, details, secret)
-
-
-def _of_the_account(
-    answer: Answer, said: str, details: list[str], now: Callable[[], datetime], prompt: str
-) -> RunBlobError | None:
-    """Return the error of a refusal that concerns every submission, by its words.
-
-    A quota beside a ``Retry-After`` passes by itself, as does what is busy.
-    """
-    status = answer.status
-    wait = retry_after(answer.headers, now)
-    cause = cause_of(details, prompt)
-    if cause is Cause.FUNDS:
-        return InsufficientCreditsError(
-            f"the account has too little credit ({status}){said}", status=status, details=details
-        )
-    if cause is Cause.ACCOUNT and (status != 429 or wait is None):  # noqa: PLR2004 - too many requests
-        return AccountError(
-            f"the account accepts no more requests ({status}){said}", status=status, details=details
-        )
-    if cause is Cause.BUSY and status in (400, 403, 422):
-        return RateLimitedError(
-            f"too many requests ({status}){said}", retry_after=wait, status=status, details=details
-        )
-    return None
-
-
-def _failed_read(answer: Answer, said: str, details: list[str], secret: str) -> RunBlobError:
-    """Return what a read met that is neither a success nor in the table."""
-    status = answer.status
     if 300 <= status < 400:  # noqa: PLR2004 - redirections
         target = clean(answer.headers.get("location", "elsewhere"), secret)
-        return WrongAddressError(
+        return errors.WrongAddressError(
             f"the base address redirects ({status}) to {target}; use the API's own address",
             status=status,
         )
     if status >= 500:  # noqa: PLR2004 - server errors
-        return ServerError(f"the API failed ({status}){said}", status=status, details=details)
+        return error(errors.ServerError, "the API failed")
     if not answer.whole or status in (408, 425):
-        return UnreachableError(
-            f"the API's answer is incomplete ({status}){said}", status=status, details=details
-        )
+        return error(errors.UnreachableError, "the API's answer is incomplete")
     if status < 300:  # noqa: PLR2004 - a success, but not the one that was asked for
-        return WrongAddressError(f"an unexpected answer ({status})", status=status)
-    return RunBlobError(f"the API answered {status}{said}", status=status, details=details)
+        return errors.WrongAddressError(f"an unexpected answer ({status})", status=status)
+    return errors.RunBlobError(f"the API answered {status}{said}", status=status, details=details)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
-    """Read ``Retry-After``, seconds or a date; None when absent or unreadable.
+    """Return the seconds of ``Retry-After``; None if absent or unreadable.
 
-    A date is compared with the answer's own ``Date``, so that a wrong clock here does no harm.
+    A date is compared with the answer's own ``Date``, so a wrong clock here does no harm.
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
@@ -237,7 +170,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], datetime]) -> floa
 
 
 def http_date(text: str) -> datetime | None:
-    """Read a date of a header; None when it is none, or lies outside of 2000 to 2100."""
+    """Read a date of a header; None if it is not valid, or outside 2000 to 2100."""
     try:
         found = parsedate_to_datetime(text)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -247,7 +180,7 @@ def http_date(text: str) -> datetime | None:
 
 
 def _details(answer: Answer) -> list[str]:
-    """List what the API says is wrong, a line each."""
+    """List what the API says is wrong."""
     try:
         document = parsed(answer)
     except ValueError:
@@ -262,7 +195,7 @@ def _details(answer: Answer) -> list[str]:
 
 
 def _plain(body: bytes) -> list[str]:
-    """Take the words of an answer that is no JSON: its title, or a short text."""
+    """Return the words of an answer that is not JSON: its title, or a short text."""
     if title := _TITLE.search(body, 0, _LONGEST_HEAD):
         return [title[1].decode("utf-8", "replace").strip()]
     text = body[: LONGEST + 1].decode("utf-8", "replace").strip()
@@ -279,10 +212,7 @@ def _lines(detail: object) -> list[str]:
 
 
 def _line(entry: object) -> str:
-    """Write one entry of a 422 as ``duration: Input should be 10 or 15``, without its input.
-
-    A code comes after the words, because it often is what tells most.
-    """
+    """Write an entry of a 422 as ``duration: Input should be 10 or 15 [code]``."""
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, dict):

@@ -1,8 +1,8 @@
 """The client for programs without ``async``: the same methods, derived from the asynchronous ones.
 
-An event loop in a thread of its own runs the calls. So the client works in a notebook too, whose
-own loop is running already, and several threads can share it. Callbacks are called in the caller's
-thread, which may own what they touch (a database connection, a window), and where Ctrl-C arrives.
+An event loop in a thread of its own runs the calls, so the client works in a notebook, whose own
+loop is already running, and several threads can share it. Callbacks run in the caller's thread,
+which may own what they touch (a database connection, a window), and where Ctrl-C arrives.
 """
 
 import asyncio
@@ -14,13 +14,12 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx
 
 from batchsora.providers.runblob.client import RunBlobClient, utc_now
-from batchsora.providers.runblob.waiting import Sleep
+from batchsora.providers.runblob.saving import Sleep
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +47,7 @@ def _blocking(
 def _iterating(
     method: Callable[Concatenate[RunBlobClient, P], AsyncIterator[R]],
 ) -> Callable[Concatenate["SyncRunBlobClient", P], Iterator[R]]:
-    """Make a method that gives a plain iterator."""
+    """Make a method that returns a plain iterator."""
 
     @functools.wraps(method)
     def call(self: "SyncRunBlobClient", /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
@@ -111,12 +110,7 @@ class SyncRunBlobClient:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -125,11 +119,7 @@ class SyncRunBlobClient:
 
 
 class _Stage:
-    """An event loop in a thread of its own, and the client that lives there.
-
-    Args:
-        client: closed at the end.
-    """
+    """An event loop in a thread of its own, and the client that lives there, closed at the end."""
 
     def __init__(self, client: RunBlobClient) -> None:
         self._client = client
@@ -144,11 +134,7 @@ class _Stage:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, R], errands: Errands) -> R:
-        """Run a coroutine on the loop, and meanwhile the errands here; give its result.
-
-        Raises:
-            RuntimeError: the client is closed, or this is the loop's own thread.
-        """
+        """Run a coroutine on the loop, and meanwhile the errands here; return its result."""
         begun: list[asyncio.Task[R]] = []
         if threading.current_thread() is self._thread:
             coroutine.close()
@@ -188,7 +174,7 @@ class _Stage:
             self._thread.join()
 
     def _send(self, errand: Callable[[], object]) -> bool:
-        """Have something called in the loop; False when the client is closed."""
+        """Call something in the loop; return False when the client is closed."""
         with self._gate:
             if not self._closed:
                 self._loop.call_soon_threadsafe(errand)
@@ -222,7 +208,7 @@ class _Stage:
 
 
 def _relayed(value: object, errands: Errands) -> object:
-    """Have a plain callback called in the caller's thread; anything else stays as it is."""
+    """Let a plain callback run in the caller's thread; anything else stays as it is."""
     if not callable(value) or inspect.iscoroutinefunction(value):
         return value
 
@@ -250,7 +236,7 @@ def _cancel(
 
 
 async def _next(items: AsyncIterator[R]) -> list[R]:
-    """Take one item; none at the end."""
+    """Return the next item; nothing at the end."""
     async for item in items:
         return [item]
     return []

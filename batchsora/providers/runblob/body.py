@@ -1,24 +1,26 @@
 """The body of a ``generate``: JSON that is written at most once, and knows whether it was.
 
-This is where "a POST is sent at most once" is held. The transport is given nothing but an iterator
-over the body's pieces. When it fails before the first piece was asked for, no server can have the
-request: *known unsent*. Once it was asked for, the outcome is the server's to tell, or in doubt.
-A layer below that would send the request again finds no body to send.
+This is what guarantees that a POST is sent at most once. The transport only gets an iterator over
+the pieces. If it fails before the first piece was requested, no server can have the request: *known
+unsent*. After that only the server knows, and the outcome is in doubt. A layer below that tried to
+send the request again would find no body.
 
-A picture is encoded while it is sent. Its bytes were hashed before, and are hashed again: when they
-differ, the last piece is never written, so that no server has a whole request with another picture.
+A picture is encoded and hashed while it is sent. If the hash differs from the one of the first
+reading, the last piece is never written, so no server gets a whole request with another picture.
 """
 
+import asyncio
 import base64
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import httpx
 
-from batchsora.fetch.beside import beside
+from batchsora.fetch.part import beside
 from batchsora.providers.runblob.images import ImageSource, Picture, opened
 
 PIECE: Final = 64 * 1024
@@ -27,16 +29,13 @@ PIECE: Final = 64 * 1024
 _RAW: Final = PIECE // 4 * 3
 """Bytes of a picture that make a piece; a multiple of three: pieces join without padding."""
 
+UNDER_WAY: Final = 64 * 1024**2
+"""Bytes of images, as they are sent, that are under way at the same time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's JSON, made while it is written.
-
-    Attributes:
-        head: all of it, or what comes before a picture.
-        picture: in the middle.
-        tail: what comes after it.
-    """
+    """A request's JSON, made while it is written: all of it in ``head``, or around a picture."""
 
     head: bytes
     picture: Picture | None = None
@@ -44,16 +43,12 @@ class Body:
 
     @property
     def size(self) -> int:
-        """Return the bytes of all pieces together."""
+        """Return the number of bytes."""
         encoded = 0 if self.picture is None else (self.picture.size + 2) // 3 * 4
         return len(self.head) + encoded + len(self.tail)
 
     def pieces(self) -> Iterator[bytes]:
-        """Return it piece by piece.
-
-        Raises:
-            OSError: the picture can't be read any more, or has changed; its end was not given.
-        """
+        """Return the pieces; raise an OSError before the end if the picture has changed."""
         for start in range(0, len(self.head), PIECE):
             yield self.head[start : start + PIECE]
         if self.picture is not None:
@@ -66,15 +61,13 @@ class OnceBody(httpx.AsyncByteStream):
     """A request's body that can be written once.
 
     Args:
-        body: what is written.
         may_send: asked when the first piece is about to be written; False writes nothing.
-        written: told of each piece that the connection has taken, whether it was the last one.
+        written: called after each piece, with whether it was the last one.
 
     Attributes:
-        size: in bytes, all pieces together.
-        started: True from the moment at which some of it may have left this process.
-        withheld: True when ``may_send`` said no.
-        broken: why its end was not written, where the reason is ours.
+        started: some of it may have left this process.
+        withheld: ``may_send`` returned False.
+        broken: why the end was not written, if the reason is ours.
     """
 
     def __init__(
@@ -83,7 +76,6 @@ class OnceBody(httpx.AsyncByteStream):
         self._body = body
         self._may_send = may_send
         self._written = written
-        self.size = body.size
         self.started = False
         self.withheld = False
         self.broken = ""
@@ -112,7 +104,7 @@ class OnceBody(httpx.AsyncByteStream):
 def fields_of(
     prompt: str, orientation: str, duration: int, callback_url: str | None
 ) -> dict[str, object]:
-    """Name what a ``generate`` asks for, but its image."""
+    """Return the fields of a ``generate`` without its image."""
     fields: dict[str, object] = {
         "prompt": prompt,
         "orientation": orientation,
@@ -130,11 +122,7 @@ def encoded(fields: Mapping[str, object]) -> bytes:
 
 @asynccontextmanager
 async def with_image(fields: Mapping[str, object], image: ImageSource) -> AsyncIterator[Body]:
-    """Return the JSON of a ``generate`` from an image, which can be written while the block lasts.
-
-    Raises:
-        ImageError: the image is missing, changed, too large or of another kind; nothing was sent.
-    """
+    """Return the JSON with an image; raise an ImageError if it can't be used."""
     with ExitStack() as stack:
         found = await beside(lambda: stack.enter_context(opened(image)))
         if isinstance(found, str):
@@ -144,3 +132,68 @@ async def with_image(fields: Mapping[str, object], image: ImageSource) -> AsyncI
             # base64 needs no escaping in JSON
             begin = f', "image_base64": "data:{found.media_type};base64,'.encode("ascii")
             yield Body(encoded(fields).removesuffix(b"}") + begin, found, b'"}')
+
+
+class UploadSlots:
+    """Limits the bytes under way; slots are given in the order of the requests."""
+
+    def __init__(self, bytes_at_once: int = UNDER_WAY) -> None:
+        self._all = self._free = bytes_at_once
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def slot(self, size: int) -> "UploadSlot":
+        """Make a slot for an image; one above the limit is sent alone."""
+        return UploadSlot(self, min(size, self._all))
+
+    async def enter(self, size: int) -> None:
+        """Wait until so many bytes are free."""
+        if not self._waiting and size <= self._free:
+            self._free -= size
+            return
+        turn = asyncio.get_running_loop().create_future()
+        entry = (size, turn)
+        self._waiting.append(entry)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._waiting.remove(entry)
+                self.leave(0)  # the next one may be smaller
+            else:
+                self.leave(size)
+            raise
+
+    def leave(self, size: int) -> None:
+        """Free so many bytes for those that wait."""
+        self._free += size
+        while self._waiting and self._waiting[0][0] <= self._free:
+            wanted, turn = self._waiting[0]
+            if turn.cancelled():  # its own task removes it
+                return
+            self._waiting.popleft()
+            self._free -= wanted
+            turn.set_result(None)
+
+
+class UploadSlot:
+    """One image's share of the bytes, held inside its block, or until it is freed earlier."""
+
+    def __init__(self, slots: UploadSlots, size: int) -> None:
+        self._slots = slots
+        self._size = size
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        if self._size:
+            await self._slots.enter(self._size)
+            self._held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Free it; a second time does nothing."""
+        if self._held:
+            self._held = False
+            self._slots.leave(self._size)

@@ -1,4 +1,4 @@
-"""RunBlob's models (docs/api.md): an entry each, and the one place that says what they take."""
+"""RunBlob's models (docs/api.md): an entry each, the only place that says what they take."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,7 +1,7 @@
 """Whose fault a refused or failed submission is, read from the API's words and codes.
 
-Real APIs say "no money" and "suspended" under any status: what decides is the words. Each table is
-tried from its top; the first line that fits decides.
+Real APIs say "no money" and "suspended" under any status, so the words decide. Tables are read from
+the top; the first line that matches decides.
 
 =========  ========================================================================================
 funds      the account's money: credits, balance, billing, a payment
@@ -9,18 +9,18 @@ account    the account itself: suspended, deactivated, a quota or a plan's limit
 busy       passing: too many at once, too many a minute, where it is said of requests
 =========  ========================================================================================
 
-Words about an account count only as a statement of fact ("your account has been suspended"). Then
-they win, also where moderation is mentioned beside them ("… for violating our content policy"): to
-stop costs nothing and harms no row. A warning ("violations may get your account suspended") is no
-such statement, and the refusal stays the row's. What is said of one row tells nothing of the
-account, whatever its words: a line that begins with a field of the row (``prompt: …``), quoted
-text, what the row's own prompt says, and limits that have a row's measure ("20 MB", "15 seconds").
+Words about an account only count as a statement of fact ("your account has been suspended"). Then
+they win, even beside moderation ("… for violating our content policy"): to stop costs nothing and
+harms no row. A warning ("violations may get your account suspended") is not such a statement. What
+is said of one row says nothing of the account: a line that begins with a field of the row
+(``prompt: …``), quoted text, what the row's own prompt says, and limits with a row's measure
+("20 MB", "15 seconds").
 
-What the table leaves open is asked the other way round: is it said of the row, in forms that we
-know, and of no account (:func:`is_the_rows`)? Only that is the row's however often it comes: that a
-word for moderation and a word for a refusal stand side by side is not enough. Whatever else names a
-field or moderation ("Image generation failed", "under review for policy violations") is the run's
-when three different rows hear the same.
+For what the table leaves open the question is: is it said of the row, in forms that we know, and
+not of an account (:func:`is_the_rows`)? Only that is the row's, however often it comes: a word for
+moderation beside a word for a refusal is not enough. Whatever else names a field or moderation
+("Image generation failed", "under review for policy violations") is the run's when three different
+rows get the same.
 """
 
 import re
@@ -193,8 +193,7 @@ _ACCOUNTS: Final = re.compile(
     r"\bsolde|аккаунт|заблокирован|アカウント|积分|用户(?!输入|提示|上传|内容)|ユーザー(?=[はが])|"
     r"пользовател|доступ|лимит|\bzugang|\busuario|\butilisateur"
 )
-"""With these in the same sentence nobody can tell: it may be the account that was refused, or the
-request as such."""
+"""With these in a sentence it may be the account, or the request as such, that was refused."""
 
 _WARNING = re.compile(
     r"\b(?:may|might|could|will|risks?|leads? to|results? in)\b.{0,60}?"
@@ -215,12 +214,7 @@ _SENTENCES: Final = re.compile(r"(?<=[.!?;])\s+|\s[(\[]|\u3002|\uff01|\uff1f")
 
 
 def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
-    """Return what the API's words tell of the account; None when they tell nothing of it.
-
-    Args:
-        lines: the API's words.
-        prompt: of the row that they are about, which they may quote.
-    """
+    """Return what the API's words, which may quote the prompt, say of the account, or None."""
     own = words_of(prompt)
     texts = [
         without_runs(own, _stated(without_prompt(line, prompt)))
@@ -238,10 +232,10 @@ def cause_of(lines: Sequence[str], prompt: str = "") -> Cause | None:
 
 
 def quotes(lines: Sequence[str], prompt: str) -> bool:
-    """Check whether the words quote the row's prompt, and speak of no account: it is the row's.
+    """Check whether the words quote the row's prompt, and mention no account: it is the row's.
 
-    What was certainly quoted may speak of anything. Words that merely stand in the prompt as well
-    ("his account is banned") are the API's own where they speak of an account.
+    A certain quotation may mention anything. Words that merely occur in the prompt ("his account is
+    banned") are the API's own if they are about an account.
     """
     return any(says_again(line, prompt) for line in lines) and not any(
         _ACCOUNTS.search(_meant(without_prompt(line, prompt))) for line in lines
@@ -249,12 +243,12 @@ def quotes(lines: Sequence[str], prompt: str) -> bool:
 
 
 def gist(lines: Sequence[str], prompt: str) -> str:
-    """Return the API's words without what they quote of the prompt, to compare refusals by."""
+    """Return the API's words without quotations of the prompt, to compare refusals."""
     return "; ".join(filter(None, (unquoted(line, prompt) for line in lines)))
 
 
 def names_callback(lines: Sequence[str]) -> bool:
-    """Check whether it is the address for callbacks that was refused, and nothing else."""
+    """Check whether only the callback address was refused."""
     text = " ".join(lines)
     return bool(_CALLBACK.search(text)) and not _OF_THE_ROW.search(text)
 
@@ -266,12 +260,7 @@ def names_row(lines: Sequence[str]) -> bool:
 
 
 def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
-    """Check whether the words tell what is wrong with the row, and nothing of an account.
-
-    Args:
-        lines: the API's words.
-        prompt: of the row that they are about, which they may quote.
-    """
+    """Check whether the words say what is wrong with the row, and nothing of an account."""
     left = [without_prompt(line, prompt) for line in lines]
     return (
         any(map(_IN_FIELD.match, left))
@@ -281,10 +270,7 @@ def is_the_rows(lines: Sequence[str], prompt: str = "") -> bool:
 
 
 def _first_blames_row(line: str) -> bool:
-    """Check the sentences of a line until one speaks of the customer's account: it is the reason.
-
-    "Your account is under review. Content is blocked."
-    """
+    """Check a line's sentences until one is about the customer's account: it is the reason."""
     for sentence in _SENTENCES.split(line):
         if _blames_row(sentence):
             return True
@@ -302,10 +288,10 @@ def _blames_row(sentence: str) -> bool:
 
 
 def _stated(line: str) -> str:
-    """Leave out text in quotation marks, warnings, and what is said of every account."""
+    """Remove quoted text, warnings, and what is true of every account."""
     return _meant(without_marked(line))
 
 
 def _meant(line: str) -> str:
-    """Leave out warnings, and what is said of every account."""
+    """Remove warnings, and what is true of every account."""
     return _ASIDE.sub(" ", _WARNING.sub(" ", spread(line)))

@@ -1,74 +1,53 @@
-"""The client of the RunBlob Sora API: one method a call, every outcome a value or one error.
+"""The client of the RunBlob Sora API: one method a call; the outcome is a value or one error.
 
-Money is only ever spent by :meth:`RunBlobClient.generate` (and :meth:`RunBlobClient.send` below
-it): one request for each call, never repeated. Reads are free.
+Only :meth:`RunBlobClient.generate` (and :meth:`RunBlobClient.send` below it) spends money: one
+request for each call, never repeated. Reads are free.
 """
 
 import asyncio
 import contextlib
+import inspect
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Final, Self
 from urllib.parse import quote
 
 import httpx
 
-from batchsora.providers.runblob import models
-from batchsora.providers.runblob.access import BASE_URL, is_local, usable_address, usable_token
+from batchsora.providers.runblob import errors, models
 from batchsora.providers.runblob.answers import Call
-from batchsora.providers.runblob.body import Body, encoded, fields_of, with_image
+from batchsora.providers.runblob.body import Body, UploadSlots, encoded, fields_of, with_image
 from batchsora.providers.runblob.catalog import SORA
-from batchsora.providers.runblob.errors import (
-    ImageError,
-    UnreachableError,
-    WithheldError,
-    WrongAddressError,
-)
-from batchsora.providers.runblob.exchange import LARGEST_ANSWER
 from batchsora.providers.runblob.images import ImageSource, size_of
 from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
-from batchsora.providers.runblob.saving import Progress, save_video
-from batchsora.providers.runblob.transport import new_transport
-from batchsora.providers.runblob.upload_slots import UploadSlots
-from batchsora.providers.runblob.waiting import Sleep, Watcher, wait_until_finished
-from batchsora.providers.runblob.wire import Wire
+from batchsora.providers.runblob.saving import Progress, Sleep, save_video
+from batchsora.providers.runblob.transport import Transport
+from batchsora.providers.runblob.wire import (
+    Wire,
+    is_local,
+    usable_address,
+    usable_token,
+)
 from batchsora.providers.runblob.words import clean
 from jobs.model.provider import Parameter
 
-ReadPage = Callable[[int, int], Awaitable[Sequence[GenerationInfo]]]
-"""From a limit and an offset to a page."""
+Watcher = Callable[[GenerationInfo], object]
+"""Called with each status; what it returns is awaited when it can be."""
+
+LONGEST_PAUSE: Final = 60.0
+"""Seconds to which the pause grows while the API can't be read."""
 
 _MOST_STALE: Final = 2
 """Pages in a row without anything new after which the API must be ignoring the offset."""
 
 
-async def every_generation(read_page: ReadPage, page_size: int) -> AsyncIterator[GenerationInfo]:
-    """Return each generation once, newest first.
-
-    What is made meanwhile pushes older entries onto the next page, where they are seen again. A
-    page may have fewer entries than were asked for, so only an empty one is the end.
-    """
-    seen: set[str] = set()
-    offset = stale = 0
-    while stale < _MOST_STALE and (page := await read_page(page_size, offset)):
-        offset += len(page)
-        stale += 1
-        for info in page:
-            if info.generation_id is not None and info.generation_id not in seen:
-                seen.add(info.generation_id)
-                stale = 0
-                yield info
-
-
-__all__ = ["BASE_URL", "LARGEST_ANSWER", "RunBlobClient"]
-
-
 def utc_now() -> datetime:
+    """Return the time."""
     return datetime.now(UTC)
 
 
@@ -79,23 +58,19 @@ def _always() -> bool:
 class RunBlobClient:
     """A connection to one account; an asynchronous context manager.
 
+    Calls that fail raise an error of :mod:`batchsora.providers.runblob.errors`.
+
     Args:
-        token: of the account; sent to the base address' origin alone, and never shown. None takes
-            the one in ``RUNBLOB_API_KEY``.
-        base_url: of the API; http or https. None takes ``BATCHSORA_BASE_URL``, or the provider's.
+        token: sent to the base address' origin alone, and never shown; None: ``RUNBLOB_API_KEY``.
+        base_url: of the API; None: ``BATCHSORA_BASE_URL``, or the provider's.
         timeout: seconds for a whole call (an upload's own time comes on top).
-        transport: of HTTP; None makes the program's own, which heeds the environment's proxies
+        transport: of HTTP; None: the program's own, with the environment's proxies
             (``HTTPS_PROXY``, ``NO_PROXY``) and certificates (``SSL_CERT_FILE``, ``SSL_CERT_DIR``).
         now: the wall-clock time, aware.
         monotonic: seconds that only move forward.
-        sleep: lets seconds pass.
-
-    Attributes:
-        base_url: the API's address.
 
     Raises:
-        ValueError: there is no token, or it or the base address can't be one; the text never shows
-            the token.
+        ValueError: there is no token, or the token or address is not valid; never shows the token.
     """
 
     def __init__(
@@ -116,12 +91,12 @@ class RunBlobClient:
         self._monotonic = monotonic
         self._sleep = sleep
         self._uploads = UploadSlots()
-        self._transport = new_transport() if transport is None else transport
+        self._transport = Transport() if transport is None else transport
         self._wire = Wire(self._token, self.base_url, timeout, self._transport, now)
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """Return by how much the API's clock is ahead of ours, as a ``Date`` told just now."""
+        """Return how far the API's clock is ahead of ours; None if no recent answer shows it."""
         return self._wire.clock_ahead
 
     def __repr__(self) -> str:
@@ -130,12 +105,7 @@ class RunBlobClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -159,11 +129,11 @@ class RunBlobClient:
             duration: seconds: 10 or 15.
             image: to start from: a path, a picture's bytes, a web address or a data URI.
             callback_url: where the API announces the end.
-            idempotency_key: sent along; the API does not promise to heed it.
+            idempotency_key: sent along; the API does not promise to use it.
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
-            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
+            RunBlobError: it was not bought; see :mod:`batchsora.providers.runblob.errors`.
         """
         return await self.send(prompt, orientation, duration, image, callback_url, idempotency_key)
 
@@ -176,14 +146,9 @@ class RunBlobClient:
         callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> GenerationCreated:
-        """Buy one video that starts from an image: :meth:`generate` that insists on one.
-
-        Raises:
-            InDoubtError: the video may have been bought; look before you pay again.
-            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
-        """
+        """Buy one video that starts from an image: :meth:`generate` with a required image."""
         if not image:
-            raise ImageError("there is no image to start from")
+            raise errors.ImageError("there is no image to start from")
         return await self.generate(
             prompt, orientation, duration, image, callback_url, idempotency_key
         )
@@ -201,14 +166,15 @@ class RunBlobClient:
         model: str = SORA.name,
         parameters: Mapping[str, Parameter] = MappingProxyType({}),
     ) -> GenerationCreated:
-        """Buy one video as :meth:`generate`, unless it becomes too late for it.
+        """Buy one video as :meth:`generate`, unless it is too late.
 
-        ``may_send`` is asked once, when the connection is made and the request is about to be
-        written; False sends nothing. ``patience`` is the longest wait for other uploads in seconds;
-        None waits forever. ``parameters`` of the ``model`` are sent along as they are.
+        Args:
+            may_send: asked once, when the request is about to be written; False sends nothing.
+            patience: seconds to wait for other uploads; None: no limit.
+            parameters: of the ``model``, sent as they are.
 
         Raises:
-            WithheldError: ``may_send`` said no, or the patience was over.
+            WithheldError: ``may_send`` returned False, or the patience was over.
             InDoubtError: as for :meth:`generate`, like all the others.
         """
         fields = {**fields_of(prompt, orientation, duration, callback_url), **parameters}
@@ -221,27 +187,28 @@ class RunBlobClient:
                 async with asyncio.timeout(patience):
                     await stack.enter_async_context(slot)
             except TimeoutError:
-                raise WithheldError("held back: other images were on their way") from None
+                raise errors.WithheldError("held back: other images were on their way") from None
             body = await stack.enter_async_context(with_image(fields, image))
             return await self._wire.buy(body, idempotency_key, may_send, slot, prompt, model)
 
     async def status(self, generation_id: str) -> GenerationInfo:
-        """Look one generation up.
+        """Look up one generation.
 
         Raises:
             NotFoundError: the account has none of this id.
-            ValueError: this can't be an id.
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
+            ValueError: not a valid id.
         """
         if usable_id(generation_id) is None:
             raise ValueError(f"not an id of a generation: {clean(generation_id, longest=60)!r}")
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
-            raise WrongAddressError("the answer to a status is not a generation")
+            raise errors.WrongAddressError("the answer to a status is not a generation")
         found = models.looked_up(document, generation_id, self._token, self.base_url)
         if found is None:  # an error of the request, told with a 200, is no end of the generation
-            raise UnreachableError("the answer does not name the generation that was asked for")
+            raise errors.UnreachableError(
+                "the answer does not name the generation that was asked for"
+            )
         return found
 
     async def list_generations(self, limit: int = 50, offset: int = 0) -> list[GenerationInfo]:
@@ -249,31 +216,36 @@ class RunBlobClient:
 
         Args:
             limit: 1 to 100.
-            offset: how many to leave out.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
+            offset: how many to skip.
         """
         document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
         )
         found = models.listed(document, self._token, self.base_url)
         if found is None:
-            raise WrongAddressError("the answer is not a list of generations")
+            raise errors.WrongAddressError("the answer is not a list of generations")
         return found
 
-    def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
+    async def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
         """Read all of the account's generations, newest first, each id once.
 
-        Entries without an id that can be used are left out.
+        Entries without a usable id are left out.
 
         Args:
-            page_size: how many are read at a time: 1 to 100.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
+            page_size: how many to read at a time: 1 to 100.
         """
-        return every_generation(self.list_generations, page_size)
+        # new ones push older ones onto the next page; a page may have fewer than requested, so only
+        # an empty one is the end
+        seen: set[str] = set()
+        offset = stale = 0
+        while stale < _MOST_STALE and (page := await self.list_generations(page_size, offset)):
+            offset += len(page)
+            stale += 1
+            for info in page:
+                if info.generation_id is not None and info.generation_id not in seen:
+                    seen.add(info.generation_id)
+                    stale = 0
+                    yield info
 
     async def wait_for_completion(
         self,
@@ -282,30 +254,53 @@ class RunBlobClient:
         timeout: float = 900,  # noqa: ASYNC109 - no cancellation: a read that is under way is finished
         callback: Watcher | None = None,
     ) -> GenerationInfo:
-        """Wait until a generation is completed; reads that fail for a while are repeated.
+        """Wait until a generation is completed; repeat reads that fail for a while.
 
         Args:
-            generation_id: of the generation.
-            poll_interval: seconds between two looks; more when the API asks for it or stumbles.
-            timeout: seconds after which it is not looked at any more.
-            callback: told of each status; may be asynchronous.
+            poll_interval: seconds between two polls; more when the API asks for it or fails.
+            timeout: seconds after which to stop; it is polled once at least.
+            callback: called with each status; may be asynchronous.
 
         Raises:
             GenerationFailedError: it failed.
-            StillRunningError: the time is over. The generation goes on; call this again.
+            StillRunningError: the time is over. The generation continues; call this again.
             NotFoundError: the account has none of this id.
-            ValueError: this can't be an id, an interval or a timeout.
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
+            ValueError: not a valid id, interval or timeout.
         """
-        return await wait_until_finished(
-            generation_id,
-            self.status,
-            poll_interval=poll_interval,
-            timeout=timeout,
-            watcher=callback,
-            sleep=self._sleep,
-            monotonic=self._monotonic,
-        )
+        if not (poll_interval > 0 and timeout >= 0):
+            raise ValueError(
+                "poll_interval must be more than 0 seconds, and timeout not less than 0"
+            )
+        end = self._monotonic() + timeout
+        last: GenerationInfo | None = None
+        pause = poll_interval
+        while True:
+            quiet = 0.0  # the API is not asked during a Retry-After, not even at the end
+            trouble: Exception | None = None
+            try:
+                last = await self.status(generation_id)
+            except (errors.RateLimitedError, errors.ServerError, errors.UnreachableError) as error:
+                trouble = error
+                quiet = (
+                    (error.retry_after or 0.0)
+                    if isinstance(error, errors.RateLimitedError)
+                    else 0.0
+                )
+                pause = min(pause * 2, max(LONGEST_PAUSE, poll_interval))
+            else:
+                answer = None if callback is None else callback(last)
+                if inspect.isawaitable(answer):
+                    await answer
+                if last.status == "completed":
+                    return last
+                if last.status == "failed":
+                    raise errors.GenerationFailedError(last)
+                pause = poll_interval
+            left = end - self._monotonic()
+            if left > 0:
+                await self._sleep(min(max(pause, quiet), left))
+            if left <= quiet:
+                raise errors.StillRunningError(generation_id, last, timeout) from trouble
 
     async def download(
         self,
@@ -315,26 +310,25 @@ class RunBlobClient:
         *,
         allow_private: bool = False,
     ) -> Path:
-        """Fetch a finished video to a file, whole or not at all; what is there is replaced.
+        """Download a finished video, whole or not at all; replace the file that is there.
 
-        A fetch that breaks off is resumed a few times. The token is not sent along.
+        A download that breaks off is resumed a few times. The token is not sent along.
 
         Args:
             video: a generation's id, the generation itself, or a video's address.
             path: of the file, or of a folder, for a file named by the id.
-            progress: told how many bytes are here, and how many there are (None: unknown).
-            allow_private: take it from loopback and private addresses as well, as is always done
-                when the API has such an address.
+            progress: called with the bytes that are here, and the total (None: unknown).
+            allow_private: also accept loopback and private addresses, as is always done if the API
+                has such an address.
 
         Returns:
             The file's path.
 
         Raises:
-            DownloadError: it could not be fetched; what has come is kept for the next call.
+            DownloadError: it failed; what arrived is kept for the next call.
             StillRunningError: the generation is not finished.
             GenerationFailedError: it failed.
             OSError: the file can't be written.
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         return await save_video(
             video,
@@ -348,13 +342,9 @@ class RunBlobClient:
         )
 
     async def get_balance(self) -> Decimal:
-        """Read the account's money in USD; less than zero counts as zero.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
-        """
+        """Read the account's money in USD; a negative balance counts as zero."""
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:
-            raise WrongAddressError("the answer is not a balance")
+            raise errors.WrongAddressError("the answer is not a balance")
         return found

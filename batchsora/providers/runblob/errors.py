@@ -1,25 +1,5 @@
 """Everything that can go wrong with a call of the API.
 
-::
-
-    RunBlobError                      base: the text is meant for a person
-    ├── BadTokenError                 401: every call will fail until the token is replaced
-    │   └── ForbiddenError            403: perhaps the token's, perhaps that of one call
-    ├── InsufficientCreditsError      402, or its words: the account has too little money
-    ├── AccountError                  the account is suspended, or a quota of its is used up
-    ├── ValidationError               400, 422 (413, 415): the request is wrong, for good
-    │   └── ImageError                … because of its image; also before anything was sent
-    ├── NotFoundError                 404 on a call with an id: no such generation
-    ├── WrongAddressError             404 or 405 without an id, a redirect, no JSON of this API
-    ├── RateLimitedError              429: too many requests
-    ├── ServerError                   5xx on a read
-    ├── UnreachableError              no connection (nothing was sent); on a read also: no answer
-    ├── WithheldError                 the caller held the request back just before it was written
-    ├── InDoubtError                  a generation was asked for, and nobody knows whether it exists
-    ├── GenerationFailedError         a paid generation ended without a video
-    ├── StillRunningError             a paid generation is not finished yet (a TimeoutError too)
-    └── DownloadError                 a video's file could not be fetched
-
 Of a ``generate`` that raised, only :class:`InDoubtError` may have created and charged something:
 look at the account's generations before paying again. Nothing here ever contains the token.
 """
@@ -34,13 +14,13 @@ class RunBlobError(Exception):
     """Base of all errors of the client.
 
     Args:
-        message: what happened, cleaned of control characters and of the token.
+        message: without control characters and the token.
         status: the HTTP status, if there was an answer.
-        details: one line for each thing that the API found wrong.
+        details: one line for each problem that the API found.
 
     Attributes:
-        retryable: whether the same call may succeed later and costs nothing to repeat.
-        in_doubt: whether a generation may exist although the call failed.
+        retryable: the same call may succeed later and costs nothing to repeat.
+        in_doubt: a generation may exist although the call failed.
     """
 
     retryable: bool = False
@@ -55,45 +35,42 @@ class RunBlobError(Exception):
 
 
 class BadTokenError(RunBlobError):
-    """The token is missing, wrong, expired or may not do this."""
+    """401: the token is missing, wrong, expired or may not do this; every call will fail."""
 
 
 class ForbiddenError(BadTokenError):
-    """Access was refused: perhaps to every call, perhaps to this one alone."""
+    """403: access was refused, perhaps to every call, perhaps to this one alone."""
 
 
 class AccountError(RunBlobError):
-    """The account takes nothing more: it is suspended, or a quota or limit of its is used up."""
+    """The account is suspended, or one of its quotas or limits is used up."""
 
 
 class InsufficientCreditsError(RunBlobError):
-    """The account's money does not suffice."""
+    """402, or its words: the account has too little money."""
 
 
 class ValidationError(RunBlobError):
-    """The request is wrong and would be refused again; ``details`` say where."""
+    """400, 413, 415, 422: the request would be refused again; ``details`` say where."""
 
 
 class ImageError(ValidationError):
-    """The request is wrong because of its image."""
+    """The request is wrong because of its image; also raised before anything was sent."""
 
 
 class NotFoundError(RunBlobError):
-    """The account has no such generation."""
+    """404 on a call with an id: the account has no such generation."""
 
 
 class WrongAddressError(RunBlobError):
-    """What answers at the base address is not this API."""
+    """404 or 405 without an id, a redirect, not JSON: this is not the API."""
 
 
 class RateLimitedError(RunBlobError):
-    """Too many requests; nothing was created.
+    """429: too many requests; nothing was created.
 
     Args:
-        message: what happened.
-        retry_after: seconds that the API asks to wait; None when it did not say.
-        status: the HTTP status.
-        details: as for every error.
+        retry_after: seconds that the API asks to wait; None if it did not say.
     """
 
     retryable = True
@@ -111,19 +88,19 @@ class RateLimitedError(RunBlobError):
 
 
 class ServerError(RunBlobError):
-    """The API broke while answering a read."""
+    """5xx on a read."""
 
     retryable = True
 
 
 class UnreachableError(RunBlobError):
-    """No connection came to be; on a read also: no whole answer came."""
+    """No connection was made; for a read also: no whole answer came."""
 
     retryable = True
 
 
 class WithheldError(RunBlobError):
-    """The caller's ``may_send`` said no when the request was about to be written."""
+    """The caller's ``may_send`` returned False when the request was about to be written."""
 
     retryable = True
 
@@ -141,11 +118,9 @@ class GenerationFailedError(RunBlobError):
         info: the generation as the API shows it.
 
     Attributes:
-        generation_id: of the generation.
         kind: ``"image"``, ``"content"``, ``"timeout"``, ``"system"`` or ``"unknown"``, read from
             the API's words and codes; ``timeout`` and ``system`` are the provider's own fault, and
             may pass when the same is bought again.
-        info: as given.
     """
 
     def __init__(self, info: GenerationInfo) -> None:
@@ -162,16 +137,11 @@ class GenerationFailedError(RunBlobError):
 
 
 class StillRunningError(RunBlobError, TimeoutError):
-    """A generation is not finished; it goes on at the provider, and it was paid for.
+    """A generation is not finished; it continues at the provider, and it was paid for.
 
     Args:
-        generation_id: of the generation.
-        info: as it was last seen; None when it could not be seen.
-        waited: seconds for which it was waited for; None when it was not.
-
-    Attributes:
-        generation_id: as given.
-        info: as given.
+        info: the generation when last seen; None if it could not be read.
+        waited: seconds of waiting; None without waiting.
     """
 
     retryable = True
@@ -200,7 +170,7 @@ class DownloadError(RunBlobError):
 
 
 def _seen(info: GenerationInfo | None) -> str:
-    """Return where a generation was last seen."""
+    """Return what was last seen of a generation."""
     if info is None:
         return "its status could not be read"
     words = [f"last seen: {info.said_state or info.status or 'no status'}"]

@@ -1,17 +1,16 @@
 """Why a generation failed, read from the provider's words and codes.
 
-What is decided here is whether the engine may buy the same again by itself: it does so for
-``system`` and ``timeout`` alone. So these two are a whitelist: the provider says so in so many
-words, and *everything* beside them is known to us: each word, figure, sign and field. What is not
-understood is ``unknown``.
+This decides whether the engine may buy the same again by itself, which it does for ``system`` and
+``timeout`` alone. So these two are a whitelist: the provider says so explicitly, and *everything*
+beside it is known to us: each word, number, sign and field. What is not understood is ``unknown``.
 
 =========  ========================================================================================
 image      the start image is to blame: unreadable, of the wrong kind, or showing photorealistic
            people (the example in the provider's own documentation); another image may pass
 content    moderation or a policy refused the prompt or the result
-timeout    the provider's own patience ended, in so many words
-system     the provider's own error, overload or maintenance, in so many words
-unknown    everything else: another language, a code of nobody knows what, or no reason at all
+timeout    the provider itself says that it ran out of time
+system     the provider itself says that it had an error, an overload or maintenance
+unknown    everything else: another language, an unknown code, or no reason at all
 =========  ========================================================================================
 """
 
@@ -142,11 +141,7 @@ _ILLEGIBLE: Final = re.compile(
 
 
 def failure_kind(document: object) -> FailureKind:
-    """Classify a failure.
-
-    Args:
-        document: the failed generation as the API shows it; anything but an object is the reason.
-    """
+    """Classify a failure, from the failed generation or the reason itself."""
     found = said(document)
     codes = "\n".join(filter(None, (spelled(piece.text) for piece in found)))
     text = " ".join(piece.text for piece in found) + "\n" + codes.replace("\n", " ")
@@ -158,17 +153,13 @@ def failure_kind(document: object) -> FailureKind:
 
 
 def _is_legible(piece: Piece) -> bool:
-    """Check whether a piece stands in a field that we know, in nothing but words and figures."""
+    """Check whether a piece is in a known field, with nothing but words and numbers."""
     text = normalized(piece.text, "NFKC")
     return not piece.name and not _ILLEGIBLE.search(text)
 
 
 def _passing(codes: str) -> FailureKind | None:
-    """Return the kind of what is the provider's own fault, with nothing in it that we don't know.
-
-    Args:
-        codes: what is said, spelled, one piece a line.
-    """
+    """Return the kind of a failure of the provider itself; None if anything in it is unknown."""
     found: FailureKind | None = None
     beside = _SPAN.sub(" ", _ASIDES.sub(" ", codes))
     for kind, phrase in _PASSING:

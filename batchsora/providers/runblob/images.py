@@ -1,7 +1,7 @@
-"""The start image of a generation, as it goes out: an address, a data URI, or a picture's bytes.
+"""The start image of a generation, as it is sent: an address, a data URI, or a picture's bytes.
 
-A picture is read twice: once to be looked at and hashed, and once, a block at a time, to be sent.
-So however large it is, and however many are under way, memory holds a block of each.
+A picture is read twice: to check and hash it, and to send it, a block at a time. So memory holds
+one block of each, however large or many they are.
 """
 
 import hashlib
@@ -32,14 +32,13 @@ Read = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that was looked at, in memory or in a file that is kept open.
+    """A picture that was checked, in memory or in an open file.
 
     Attributes:
         name: for people.
         size: in bytes.
         sha256: of its content, in hexadecimal.
         media_type: by its content.
-        read: gives its bytes.
     """
 
     name: str
@@ -49,14 +48,7 @@ class Picture:
     read: Read
 
     def blocks(self, length: int) -> Iterator[bytes]:
-        """Return its bytes again, a block at a time.
-
-        Args:
-            length: bytes of each block but the last one.
-
-        Raises:
-            OSError: they can't be read, or are not those that were looked at; told before the end.
-        """
+        """Return its bytes again, in blocks; raise an OSError before the end if they changed."""
         found = hashlib.sha256()
         for start in range(0, self.size, length):
             count = min(length, self.size - start)
@@ -70,7 +62,7 @@ class Picture:
 
 
 def size_of(image: ImageSource | None) -> int:
-    """Return the bytes that go out for an image, about; 0 for one that the provider fetches."""
+    """Return about how many bytes are sent for an image; 0 if the provider fetches it."""
     if image is None:
         return 0
     text = _text(image)
@@ -85,11 +77,7 @@ def size_of(image: ImageSource | None) -> int:
 
 @contextmanager
 def opened(image: ImageSource) -> Iterator[str | Picture]:
-    """Look at an image: text goes out as it is, a picture can be read while the block lasts.
-
-    Raises:
-        ImageError: it can't be used, or it is not the file that was loaded any more.
-    """
+    """Check an image for sending while the block lasts; raise an ImageError if it can't be used."""
     text = _text(image)
     if text is not None:
         yield text
@@ -112,7 +100,7 @@ def opened(image: ImageSource) -> Iterator[str | Picture]:
 
 
 def _text(image: ImageSource) -> str | None:
-    """Return an address or a data URI, which goes out as it is; None for a picture."""
+    """Return an address or a data URI, which is sent as it is; None for a picture."""
     if isinstance(image, ImageRef):
         return image.source if image.path is None else None
     if not isinstance(image, str):
@@ -129,7 +117,7 @@ def _file(name: str) -> BinaryIO:
     path = Path(name)
     try:
         if not path.is_file():  # opening a device or a pipe may wait forever
-            raise ImageError(f"there is no image file {_name(name)}")
+            raise ImageError(f"there is no image file {clean(name)}")
         return path.open("rb", buffering=0)
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
@@ -137,7 +125,7 @@ def _file(name: str) -> BinaryIO:
 
 def _unreadable(name: str, error: OSError | ValueError) -> ImageError:
     reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
-    return ImageError(f"the image {_name(name)} can't be read: {reason}")
+    return ImageError(f"the image {clean(name)} can't be read: {reason}")
 
 
 def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
@@ -149,14 +137,14 @@ def _looked_at(read: Read, name: str, expected: str | None) -> Picture:
         size += len(block)
         found.update(block)
     if size > LARGEST:
-        raise ImageError(f"the image {_name(name)} is larger than 10 MB ({LARGEST} bytes)")
+        raise ImageError(f"the image {clean(name)} is larger than 10 MB ({LARGEST} bytes)")
     digest = found.hexdigest()
     if expected not in (None, digest):
         raise ImageError(
-            f"the image {_name(name)} has changed since it was loaded; load the manifest "
+            f"the image {clean(name)} has changed since it was loaded; load the manifest "
             "again to use it as it is now"
         )
-    return Picture(_name(name), size, digest, _media_type(head, name), read)
+    return Picture(clean(name), size, digest, _media_type(head, name), read)
 
 
 def _media_type(head: bytes, name: str) -> str:
@@ -164,8 +152,4 @@ def _media_type(head: bytes, name: str) -> str:
     kind = kind_of(head)
     if kind is not None and kind.media is not None:
         return kind.media
-    raise ImageError(f"the image {_name(name)} is not a JPEG, PNG or WEBP")
-
-
-def _name(path: str) -> str:
-    return clean(path)
+    raise ImageError(f"the image {clean(name)} is not a JPEG, PNG or WEBP")

@@ -1,15 +1,15 @@
-"""Where a generation stands, read from whatever word the API has for it: a table of synonyms.
+"""The state of a generation, and the address of its video, in whatever words the API has.
 
-A word that is in no row is kept as the API says it, and nothing final is concluded from it.
+An unknown word is kept as it is, and nothing final is concluded from it.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
 from batchsora.providers.runblob.failures import failure_kind
-from batchsora.providers.runblob.files import video_address
 from batchsora.providers.runblob.reasons import spelled
 from batchsora.providers.runblob.words import clean
 from jobs.model.states import FailureKind
@@ -43,15 +43,23 @@ _PREFIX: Final = re.compile(
 )
 
 
+LONGEST_URL: Final = 8192
+VIDEO_FIELDS: Final = ("video_url", "result_url", "output_url", "output", "video", "url")
+"""Fields with the address, the first one that is usable counts."""
+
+_URL = re.compile(r"https?://[^\s\x00-\x20\x7f-\x9f\ud800-\udfff<>\"\\]+", re.IGNORECASE)
+_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{1,63}(?::\d{1,5})?/", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the API says of where a generation stands.
+    """The state of a generation.
 
     Attributes:
-        status: ``pending``, ``processing``, ``completed``, ``failed``; else its own word, in lower
-            case, or None when there is none.
-        said: its own word; None when there is none.
-        failure: why it failed, when it did.
+        status: ``pending``, ``processing``, ``completed``, ``failed``; else the API's own word in
+            lower case; None if there is none.
+        said: the API's own word; None if there is none.
     """
 
     status: str | None
@@ -60,7 +68,7 @@ class Told:
 
 
 def meaning(word: str) -> str | None:
-    """Return the row of a word: a status, ``stopped`` or ``refused``; None when it is in none."""
+    """Return the row of a word: a status, ``stopped`` or ``refused``; None if it is in none."""
     plain = spelled(word[: 4 * LONGEST])
     return _MEANINGS.get(plain.replace(" ", "")) or _MEANINGS.get(
         _PREFIX.sub("", plain).replace(" ", "")
@@ -76,15 +84,11 @@ def canonical(word: str) -> str:
 def told(
     document: Mapping[str, Any], secret: str = "", whole: Mapping[str, Any] | None = None
 ) -> Told:
-    """Read where a generation stands.
+    """Read the state of a generation.
 
-    Fields that contradict each other tell nothing: one of them may be about the answer itself.
-    The same holds for what stands around the generation, or beside it, and says that it goes on.
-
-    Args:
-        document: the generation as the API shows it.
-        secret: the token, to be taken out of the API's words.
-        whole: the answer that it stands in, which may say why it failed as well.
+    Fields that contradict each other say nothing: one of them may be about the answer itself. The
+    same is true if something around or beside the generation (``whole``) says that it is still
+    running.
     """
     words = [word for name in FIELDS if (word := _word(document.get(name), secret))]
     meanings = {found for word in words if (found := meaning(word))}
@@ -109,23 +113,20 @@ def told(
 
 
 def _inside(document: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """List the states that stand inside of a generation: one may say that it has not ended."""
+    """List the states inside a generation: one may say that it has not ended."""
     for part in document.values() if depth else ():
         if isinstance(part, Mapping):
             yield from _states(part, depth - 1)
 
 
 def _states(document: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """List the states of an object, and those that stand inside of it."""
+    """List the states of an object, and of its parts."""
     yield from (word for name in FIELDS if (word := _word(document.get(name), "")))
     yield from _inside(document, depth)
 
 
 def _failure(found: str, document: Mapping[str, Any], *, strange: bool) -> FailureKind:
-    """Return why it failed: what was cancelled is nobody's fault that passes by itself.
-
-    Nor is what another state says ``strange`` things about.
-    """
+    """Return why it failed; a cancelled one, or one with a ``strange`` state, is never retried."""
     kind = failure_kind(document)
     if (found == "failed" and not strange) or kind in _REASON:
         return kind
@@ -136,3 +137,43 @@ def _word(value: object, secret: str) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**LONGEST:
         return str(value)
     return (clean(value, secret, LONGEST) or None) if isinstance(value, str) else None
+
+
+def web_address(value: object) -> str | None:
+    """Return a web address as it is; None for anything else."""
+    if isinstance(value, str) and len(value) <= LONGEST_URL and _URL.fullmatch(value):
+        return value
+    return None
+
+
+def video_address(document: Mapping[str, Any], base_url: str = "") -> str | None:
+    """Return the usable address of a generation's video, resolved against the API's, or None."""
+    for name in VIDEO_FIELDS:
+        found = _resolved(_only(document.get(name)), base_url)
+        if found is not None:
+            return found
+    return None
+
+
+def _only(value: object) -> object:
+    """Return the content of a list of one, or of an object with a ``url``."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value.get("url") if isinstance(value, Mapping) else value
+
+
+def _resolved(value: object, base_url: str) -> str | None:
+    found = web_address(value)
+    if found is not None or not isinstance(value, str) or not base_url:
+        return found
+    text = value.strip()
+    if not text or len(text) > LONGEST_URL or text.startswith(("?", "#")):
+        return None
+    try:
+        if _HOST.match(text):
+            return web_address(f"{urlsplit(base_url).scheme}://{text}")
+        if _SCHEME.match(text):
+            return None
+        return web_address(urljoin(f"{base_url.rstrip('/')}/", text))
+    except ValueError:  # half an IPv6 address
+        return None

@@ -1,8 +1,8 @@
-"""What an API's words say again of the row's own prompt, told from what they say themselves.
+"""Quotations of the row's own prompt in an API's words.
 
-A quotation is of the row, whatever it speaks of; what is left beside it decides whose fault the
-refusal is, and whether it is the same as another row's. It may stand in quotation marks or bare,
-whole, in parts, cut at its end, HTML-escaped, in other letters and with other signs between.
+A quotation is about the row, whatever it mentions; the rest decides whose fault the refusal is, and
+whether it is the same as another row's. It may be in quotation marks or bare, whole, in parts, cut
+at its end, HTML-escaped, in other letters and with other signs between.
 """
 
 import re
@@ -42,17 +42,16 @@ def words_of(prompt: str) -> str:
 
 
 def bare(text: str) -> str:
-    """Leave out all but words: what quotes a prompt may write other signs between them."""
+    """Remove everything but words: a quotation may have other signs between them."""
     return " ".join(_WORD.findall(text))
 
 
 def within(text: str, own: str, *, cut: bool = False) -> bool:
-    """Check whether words stand in the row's prompt; not all scripts have spaces between them.
+    """Check whether words are in the row's prompt; not all scripts have spaces between them.
 
     Args:
-        text: the words.
-        own: of the prompt.
-        cut: the last word may be a part of one.
+        own: words of the prompt.
+        cut: the last word may be incomplete.
     """
     said = bare(text)
     end = "" if cut else " "
@@ -60,13 +59,13 @@ def within(text: str, own: str, *, cut: bool = False) -> bool:
 
 
 def without_marked(line: str) -> str:
-    """Leave out text in quotation marks, unless there is nothing else."""
+    """Remove text in quotation marks, unless there is nothing else."""
     left = _QUOTED.sub(" ", line)
     return left if re.search(r"\w", left) else line
 
 
 def without_runs(own: str, text: str) -> str:
-    """Leave out the words that stand in the row's prompt in the same order, three at least."""
+    """Remove runs of three or more words that are in the row's prompt in the same order."""
     if not own:
         return text
     words, kept, at = text.split(), [], 0
@@ -82,10 +81,10 @@ def without_runs(own: str, text: str) -> str:
 
 
 def without_prompt(line: str, prompt: str) -> str:
-    """Leave out what is certainly a quotation of the prompt.
+    """Remove certain quotations of the prompt.
 
-    That is the whole of it, its beginning where the line was cut, and what stands in it and in
-    quotation marks. A prompt of a word or two counts behind a colon or bracket, or before a colon.
+    These are the whole prompt, its beginning where the line was cut, and parts of it in quotation
+    marks. A prompt of a word or two counts after a colon or bracket, or before a colon.
     """
     text, prompt = unescaped(line), unescaped(prompt)
     words = _WORD.findall(prompt)
@@ -104,7 +103,7 @@ def says_again(line: str, prompt: str) -> bool:
 
 
 def unquoted(line: str, prompt: str) -> str:
-    """Return the words of a line without its quotations of the prompt, as far as can be seen."""
+    """Return the words of a line without its quotations of the prompt."""
     left = without_prompt(line, prompt)
     said = bare(spread(left))
     # beside a certain quotation words that stand in the prompt as well are the line's own
@@ -123,7 +122,7 @@ def _whole(words: list[str]) -> re.Pattern[str]:
 
 
 def _without_end(text: str, words: list[str]) -> str:
-    """Leave out the beginning of the prompt at the end of a text that was cut there."""
+    """Remove the beginning of the prompt from the end of a text that was cut there."""
     if not _CUT.search(text):
         return text
     own, tail = " ".join(words).casefold(), bare(text).casefold()

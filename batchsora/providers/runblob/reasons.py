@@ -1,7 +1,7 @@
 """What an API says of a failure, wherever it says it: flattened into words and codes.
 
-The reason may stand in several fields, as a text, an object, a list, or as JSON inside a text. All
-of it is read, in bounds, because a code in one field may contradict the words of another.
+The reason may be in several fields, as a text, an object, a list, or JSON inside a text. All of it
+is read, within bounds: a code in one field may contradict the words of another.
 """
 
 import json
@@ -53,8 +53,7 @@ _DESCRIPTIVE: Final = re.compile(
     r"engine|priority|credits|amount|currency|region|queue|position|count|object|plan|hash|index|"
     r"elapsed|eta|retries|attempts|source|tier)$|^progress|^type$"
 )
-"""Names of fields outside of a reason that describe the generation: texts and figures in them say
-nothing of why it failed. Every other one may."""
+"""Fields outside of a reason that only describe the generation; every other one may be a reason."""
 
 _JUDGED: Final = re.compile(r"moderat|flagged|block|reject|refus|censor|denied|banned|violat")
 """With these in its name a time or an address says that it was judged: ``rejected_at``."""
@@ -100,12 +99,11 @@ _JOINTS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One thing that is said.
+    """One statement.
 
     Attributes:
         text: words, a code, or the name of a flag.
-        name: of the field, where it is none of those that we know: then nobody can tell what its
-            text means, whatever the words.
+        name: of an unknown field: nobody can know what its text means, whatever the words.
     """
 
     text: str
@@ -118,20 +116,12 @@ class Piece:
 
 
 def pieces(document: object) -> list[str]:
-    """List what a failed generation says of its failure, each piece once, for people.
-
-    Args:
-        document: the generation as the API shows it; anything else is the reason itself.
-    """
+    """List what a failed generation says of its failure, for people."""
     return [piece.shown for piece in said(document)]
 
 
 def said(document: object) -> list[Piece]:
-    """List what a failed generation says of its failure, each piece once.
-
-    Args:
-        document: the generation as the API shows it; anything else is the reason itself.
-    """
+    """List what a failed generation, or a reason itself, says of the failure, each piece once."""
     found = dict.fromkeys(piece for piece in _pieces(document) if piece.text)
     unread = Piece(UNREAD)
     return [piece for piece in found if piece != unread] + [unread] * (unread in found)
@@ -152,7 +142,7 @@ def _pieces(document: object) -> Iterator[Piece]:
 
 
 def _around(value: Any, name: str, depth: int, left: list[int]) -> Iterator[Piece]:
-    """Go through a generation, or what is wrapped in one: only what tells of the failure counts."""
+    """Go through a generation, or what is wrapped in one: only what is about the failure counts."""
     folded = _folded(name)
     plain = re.search(_PLAIN, folded) and not _JUDGED.search(folded)
     if folded in FIELDS or (_STEMS.search(folded) and not plain):
@@ -195,7 +185,7 @@ def _inside(
     depth: int,
     left: list[int],
 ) -> Iterator[Piece]:
-    """Go through what is inside of a value, in bounds."""
+    """Go through the parts of a value, within bounds."""
     if depth <= 0 or left[0] <= 0:
         left[0] -= 1
         yield Piece(UNREAD)
@@ -214,7 +204,7 @@ def _is_id(value: object, folded: str) -> bool:
 
 
 def _flag(value: bool, name: str, left: list[int]) -> Iterator[Piece]:  # noqa: FBT001 - it is the value
-    """Return what a flag tells: that it is true, or, of what should be, that it is not."""
+    """Return a flag that is true, or false if it should be true."""
     told = spelled(name)
     good = _GOOD.search(told) and not re.search(r"\b(?:not|never|no)\b", told)
     bad = not value if good else value and _folded(name) not in _HARMLESS
@@ -238,7 +228,7 @@ def _piece(value: Any, name: str) -> Iterator[Piece]:
 
 
 def _json(text: str) -> Any:
-    """Read JSON inside a text; None when it is none, or no object and no list."""
+    """Read JSON inside a text; None if it is not an object or a list."""
     if text.lstrip()[:1] not in ("{", "[") or len(text) > _LONGEST_JSON:
         return None
     try:

@@ -1,11 +1,11 @@
-"""A finished video into a file: named by its id, its address or what the API showed of it.
+"""Download a finished video, named by its id, its address or its generation.
 
-The file's server never sees the token, and whatever it sends is checked (:mod:`batchsora.fetch`).
+The file's server never sees the token, and its answers are checked (:mod:`batchsora.fetch`).
 """
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,17 +15,17 @@ import httpx
 
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.names import safe_name
-from batchsora.providers.runblob.errors import (
-    DownloadError,
-    GenerationFailedError,
-    RunBlobError,
-    StillRunningError,
-)
+from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.models import GenerationInfo
-from batchsora.providers.runblob.waiting import Look, Sleep
 
 Progress = Callable[[int, int | None], object]
 """Told the bytes that are here, and those of the whole file, None while nobody knows."""
+
+Look = Callable[[str], Awaitable[GenerationInfo]]
+"""From an id to the generation as it is now."""
+
+Sleep = Callable[[float], Awaitable[object]]
+"""Lets that many seconds pass."""
 
 PAUSES: Final = (1.0, 4.0, 10.0)
 """Seconds between the tries of one address; each resumes where the one before broke off."""
@@ -46,17 +46,14 @@ async def save_video(
     progress: Progress | None,
     allow_private: bool,
 ) -> Path:
-    """Fetch a video to a file, whole or not at all.
+    """Download a video, whole or not at all.
 
     Args:
-        video: its id, its address, or the generation.
         path: of the file, or of a folder.
-        look: looks a generation up, for an address or a fresh one.
+        look: reads a generation, for an address or a fresh one.
         transport: of HTTP; stays open.
         timeout: of one request.
-        sleep: lets time pass.
-        progress: told how far it is.
-        allow_private: take it from loopback and private addresses as well.
+        allow_private: also accept loopback and private addresses.
 
     Raises:
         DownloadError: it could not be fetched.
@@ -91,7 +88,7 @@ async def save_video(
 
 
 class _Seen(httpx.AsyncBaseTransport):
-    """A transport that remembers what the file's server said last; closing it closes nothing."""
+    """A transport that remembers the server's last answer; closing it closes nothing."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -109,7 +106,7 @@ class _Seen(httpx.AsyncBaseTransport):
         return response
 
     def may_pass(self, error: FetchError) -> bool:
-        """Return whether to try again: the connection broke, or the server was at fault."""
+        """Check whether to try again: the connection broke, or the server was at fault."""
         if isinstance(error.__cause__, httpx.TransportError | TimeoutError):
             return True
         return self._status in _PASSING or self._status >= _SERVER_ERRORS
@@ -129,36 +126,32 @@ def _named(video: str | GenerationInfo) -> tuple[str | None, str | None]:
 
 
 async def _address(generation_id: str | None, look: Look) -> str:
-    """Ask the API where a video is now."""
+    """Ask the API for a video's address."""
     if generation_id is None:
-        raise DownloadError("there is nothing to fetch: neither an address nor an id")
+        raise errors.DownloadError("there is nothing to fetch: neither an address nor an id")
     info = await look(generation_id)
     if info.video_url is not None:
         return info.video_url
     if info.status == "failed":
-        raise GenerationFailedError(info)
+        raise errors.GenerationFailedError(info)
     if info.status == "completed":
-        raise DownloadError(f"the API gives no address for the video of {generation_id}")
-    raise StillRunningError(generation_id, info)
+        raise errors.DownloadError(f"the API gives no address for the video of {generation_id}")
+    raise errors.StillRunningError(generation_id, info)
 
 
 async def _fresh(generation_id: str | None, old: str, look: Look, problem: FetchError) -> str:
-    """Ask the API for another address than the old one.
-
-    Raises:
-        DownloadError: there is none; what the old one answered is part of it.
-    """
+    """Ask the API for another address than the old one."""
     message = f"the video can't be fetched: {problem}"
     if generation_id is None:
-        raise DownloadError(message) from problem
+        raise errors.DownloadError(message) from problem
     try:
         url = await _address(generation_id, look)
-    except RunBlobError as error:
-        raise DownloadError(
+    except errors.RunBlobError as error:
+        raise errors.DownloadError(
             f"{message}; asking the API for a fresh one failed: {error}"
         ) from problem
     if url == old:
-        raise DownloadError(message) from problem
+        raise errors.DownloadError(message) from problem
     return url
 
 

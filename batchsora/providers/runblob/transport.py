@@ -1,18 +1,18 @@
-"""HTTP as everything here speaks it: ``httpx`` in front, ``aiohttp`` below.
+"""HTTP for every client: ``httpx`` in front, ``aiohttp`` below.
 
 The package ``httpx-aiohttp`` joins the two (docs/performance.md says why). Its exceptions mislead:
 a connection that drops after the request was read raises ``httpx.ConnectTimeout``, and some
-failures are not translated at all. Here every way to break is an ``httpx.TransportError``:
+failures are not translated at all. Here every failure is an ``httpx.TransportError``:
 
 ========================  ======================================================================
-``httpx.ConnectError``    no connection came to be: refused, no such name, TLS, the proxy said no
+``httpx.ConnectError``    no connection was made: refused, unknown name, TLS, the proxy said no
 ``httpx.ConnectTimeout``  … in time
 ``httpx.ReadTimeout``     silence after that
 ``httpx.ReadError``       anything else: dropped, reset, truncated, not HTTP
 ========================  ======================================================================
 
-Whether a POST has left is *not* read from these: it is known to
-:class:`batchsora.providers.runblob.body.OnceBody`.
+Whether a POST has left is *not* read from these:
+:class:`batchsora.providers.runblob.body.OnceBody` knows it.
 """
 
 import base64
@@ -51,30 +51,8 @@ _CONNECTING = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError)
 _PROXY_SCHEMES = ("http", "https")
 
 
-def new_transport(
-    *,
-    ssl_context: ssl.SSLContext | None = None,
-    resolver: AbstractResolver | None = None,
-    proxies: Mapping[str, str] | None = None,
-) -> httpx.AsyncBaseTransport:
-    """Make the transport that every client of this program uses.
-
-    Args:
-        ssl_context: whom to trust; None trusts as ``httpx`` does, with ``SSL_CERT_FILE`` and
-            ``SSL_CERT_DIR``.
-        resolver: of names; None asks the system.
-        proxies: by scheme, ``all``, and ``no`` for the exceptions; None reads ``HTTPS_PROXY`` and
-            its kin from the environment.
-    """
-    return Transport(ssl_context=ssl_context, resolver=resolver, proxies=proxies)
-
-
 def _system_certificates() -> ssl.SSLContext:
-    """Load the certificates that are trusted.
-
-    Raises:
-        SettingsError: those that the environment names can't be used.
-    """
+    """Load the trusted certificates; raise a SettingsError if they can't be used."""
     try:
         return _loaded(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
     except OSError as error:  # an SSLError as well
@@ -94,15 +72,21 @@ def _loaded(file: str | None, folder: str | None) -> ssl.SSLContext:
 class Transport(httpx.AsyncBaseTransport):
     """One pool of connections without a limit: how much is in flight is the scheduler's decision.
 
-    The arguments are those of :func:`new_transport`. Nothing is opened before the first request.
+    Nothing is opened before the first request.
+
+    Args:
+        ssl_context: whom to trust; None: as ``httpx`` does, with ``SSL_CERT_FILE`` and
+            ``SSL_CERT_DIR``.
+        resolver: of names; None: the system's.
+        proxies: by scheme, ``all``, and ``no`` for the exceptions; None: the environment's.
     """
 
     def __init__(
         self,
         *,
-        ssl_context: ssl.SSLContext | None,
-        resolver: AbstractResolver | None,
-        proxies: Mapping[str, str] | None,
+        ssl_context: ssl.SSLContext | None = None,
+        resolver: AbstractResolver | None = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._ssl = _system_certificates() if ssl_context is None else ssl_context
         self._given_resolver = resolver
@@ -114,11 +98,11 @@ class Transport(httpx.AsyncBaseTransport):
         self._ways: dict[str | None, AiohttpTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; directly, to no other than the addresses that it names.
+        """Send one request; without a proxy only to the addresses that it names.
 
         Raises:
-            httpx.TransportError: see the module; without the exception below in its chain, which
-                knows the request's headers and with them the token.
+            httpx.TransportError: see the module; without the original exception, which knows the
+                request's headers and the token in them.
         """
         try:
             way = self._way(request)
@@ -157,24 +141,20 @@ class Transport(httpx.AsyncBaseTransport):
     def _way(self, request: httpx.Request) -> AiohttpTransport:
         """Choose between the direct way and a proxy."""
         address = self._proxy_for(request.url)
-        if address is None:
-            if None not in self._ways:
-                self._ways[None] = self._made(None)
-            return self._ways[None]
-        parts = urlsplit(address)
-        if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
-            raise httpx.ConnectError(f"a proxy of the kind {parts.scheme!r} can't be used")
-        authorization = _basic(parts.username, parts.password)
-        if authorization and request.url.scheme == "http":
-            request.headers["Proxy-Authorization"] = authorization
-        if address not in self._ways:
+        proxy: httpx.Proxy | None = None
+        if address is not None:
+            parts = urlsplit(address)
+            if parts.scheme not in _PROXY_SCHEMES or not parts.hostname:
+                raise httpx.ConnectError(f"a proxy of the kind {parts.scheme!r} can't be used")
+            authorization = _basic(parts.username, parts.password)
+            if authorization and request.url.scheme == "http":
+                request.headers["Proxy-Authorization"] = authorization
             plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
             headers = {"Proxy-Authorization": authorization} if authorization else {}
-            self._ways[address] = self._made(httpx.Proxy(plain, headers=headers))
+            proxy = httpx.Proxy(plain, headers=headers)
+        if address not in self._ways:
+            self._ways[address] = AiohttpTransport(verify=self._ssl, proxy=proxy, client=self._open)
         return self._ways[address]
-
-    def _made(self, proxy: httpx.Proxy | None) -> AiohttpTransport:
-        return AiohttpTransport(verify=self._ssl, proxy=proxy, client=self._open)
 
     def _proxy_for(self, url: httpx.URL) -> str | None:
         found = self._proxies.get(url.scheme) or self._proxies.get("all")
@@ -216,7 +196,7 @@ class _Stream(httpx.AsyncByteStream):
 
 
 def _translated(error: Exception) -> httpx.TransportError:
-    """Return in httpx's words, and without the original, how an exchange broke."""
+    """Return a failure in httpx's words, without the original exception."""
     original = error
     if isinstance(error, httpx.TransportError):
         if isinstance(error.__cause__, Exception):

@@ -1,34 +1,34 @@
-"""The wire to one account: reads, which are free, and the one request that spends money.
+"""Requests to one account: reads, which are free, and the one request that spends money.
 
-Time-outs are about standing still. A read has so many seconds for all of it. A purchase with an
-image has them beside what the upload takes: :data:`SLOWEST_UPLOAD`, and longer while it goes on.
+A read has a timeout for all of it. A purchase with an image also gets the time of its upload
+(:data:`SLOWEST_UPLOAD`), which is extended while bytes are moving.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+import os
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
 
-from batchsora.providers.runblob import models
-from batchsora.providers.runblob.answers import Answer, Call, error_of, http_date, succeeded
-from batchsora.providers.runblob.body import Body, OnceBody
-from batchsora.providers.runblob.errors import (
-    InDoubtError,
-    UnreachableError,
-    WithheldError,
-    WrongAddressError,
-)
-from batchsora.providers.runblob.exchange import document_of, exchange
+from batchsora.fetch.addresses import public
+from batchsora.providers.runblob import errors, models
+from batchsora.providers.runblob.answers import Answer, Call, error_of, http_date, parsed, succeeded
+from batchsora.providers.runblob.body import Body, OnceBody, UploadSlot
 from batchsora.providers.runblob.models import GenerationCreated
 from batchsora.providers.runblob.transport import USER_AGENT
-from batchsora.providers.runblob.upload_slots import UploadSlot
+from batchsora.providers.runblob.words import clean
+
+BASE_URL: Final = "https://platform.runblob.io"
+
+LARGEST_ANSWER: Final = 8 * 1024**2
+"""Bytes of an answer's decoded body; a page of a hundred generations has less than 3 MB."""
 
 SLOWEST_UPLOAD: Final = 64 * 1024
-"""Bytes a second; an upload gets so much time in addition to the timeout. A slower one is given up
-only when it stands still for the timeout."""
+"""Bytes a second, for an upload's additional time. A slower one only ends if it stands still."""
 
 LONGEST_CONNECT: Final = 20.0
 """Seconds for a connection; shorter than the whole, so that running out of it is known unsent."""
@@ -38,17 +38,12 @@ DATE_LASTS: Final = timedelta(minutes=1)
 
 
 class Wire:
-    """Sends requests, each once, and makes one error of whatever comes back but a success.
+    """Sends each request once, and turns every answer but a success into an error.
 
     Args:
-        token: of the account; sent to the base address alone.
-        base_url: of the API.
-        timeout: seconds for a whole exchange, uploads aside.
-        transport: of HTTP; closed by the caller.
+        timeout: seconds for a whole exchange, without uploads.
+        transport: closed by the caller.
         now: the wall-clock time, aware.
-
-    Attributes:
-        times: the time-outs of one request.
     """
 
     def __init__(
@@ -76,21 +71,17 @@ class Wire:
         }
 
     async def read(self, path: str, call: Call, query: Mapping[str, int] | None = None) -> Any:
-        """GET a document.
-
-        Raises:
-            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
-        """
+        """GET a document."""
         url = f"{self._base_url}{path}"
         request = httpx.Request("GET", url, params=query, headers=self._headers)
         answer = await self._sent(request, self._timeout, asyncio.timeout(self._timeout))
         if isinstance(answer, str):
-            raise UnreachableError(f"the API can't be reached ({answer})")
+            raise errors.UnreachableError(f"the API can't be reached ({answer})")
         if not succeeded(answer, call):
             raise error_of(answer, call, self._token, self._now)
         document = document_of(answer)
         if document is None:
-            raise WrongAddressError(
+            raise errors.WrongAddressError(
                 f"what answers at {self._base_url} is not this API ({answer.status}, no JSON)",
                 status=answer.status,
             )
@@ -108,18 +99,15 @@ class Wire:
         """POST a body, once.
 
         Args:
-            body: the request's JSON.
-            idempotency_key: sent along, unless None.
-            may_send: asked once, when the connection stands and the request is about to be written;
-                False sends nothing.
-            slot: of its image, freed as soon as all of it is written.
-            prompt: what it asks for, which the API's words may quote.
-            model: whose path it goes to.
+            may_send: asked once, when the request is about to be written; False sends nothing.
+            slot: of the image; freed when all of it is written.
+            prompt: which the API may quote.
+            model: whose path is used.
 
         Raises:
-            WithheldError: ``may_send`` said no.
+            WithheldError: ``may_send`` returned False.
             InDoubtError: the video may have been bought.
-            RunBlobError: it was not; see :mod:`batchsora.providers.runblob.errors`.
+            RunBlobError: it was not bought; see :mod:`batchsora.providers.runblob.errors`.
         """
         seconds = self._timeout + body.size / SLOWEST_UPLOAD
         limit = asyncio.timeout(seconds)
@@ -131,7 +119,7 @@ class Wire:
                 _prolong(limit, self._timeout)
 
         once = OnceBody(body, may_send, written)
-        headers = {"Content-Type": "application/json", "Content-Length": str(once.size)}
+        headers = {"Content-Type": "application/json", "Content-Length": str(body.size)}
         if idempotency_key is not None:
             headers["X-Idempotency-Key"] = idempotency_key
         answer = await self._sent(
@@ -146,16 +134,18 @@ class Wire:
         )
         if isinstance(answer, str):
             if once.withheld:
-                raise WithheldError("held back: it was too late to send it")
+                raise errors.WithheldError("held back: it was too late to send it")
             if not once.started:
-                raise UnreachableError(f"the API can't be reached ({answer}); nothing was sent")
+                raise errors.UnreachableError(
+                    f"the API can't be reached ({answer}); nothing was sent"
+                )
             reason = once.broken or answer
-            raise InDoubtError(f"no answer ({reason}); the generation may still exist")
+            raise errors.InDoubtError(f"no answer ({reason}); the generation may still exist")
         if not succeeded(answer, Call.GENERATE):
             raise error_of(answer, Call.GENERATE, self._token, self._now, prompt)
         made = models.created(document_of(answer, unique=True))
         if made is None:
-            raise InDoubtError(
+            raise errors.InDoubtError(
                 f"the API accepted the request ({answer.status}) without a usable id",
                 status=answer.status,
             )
@@ -164,11 +154,33 @@ class Wire:
     async def _sent(
         self, request: httpx.Request, silence: float, limit: asyncio.Timeout
     ) -> Answer | str:
+        """Send a request once, and read the answer; return how it broke if there is none.
+
+        A status that arrived counts even if the body broke off. The exception is dropped on
+        purpose: exceptions of the layers below know the request's headers. There is no
+        ``httpx.AsyncClient`` in between: its cookies, redirects and authentication are not wanted.
+        """
         request.extensions["timeout"] = self.times.as_dict() | {"read": silence}
-        return await exchange(self._transport, request, limit, self._token, self._compare_clocks)
+        answer: Answer | None = None
+        failure = ""
+        try:
+            async with limit:
+                response = await self._transport.handle_async_request(request)
+                try:
+                    answer = Answer(response.status_code, response.headers, b"", whole=False)
+                    self._compare_clocks(response.headers)
+                    body = await _read_limited(response)
+                    answer = Answer(response.status_code, response.headers, body, whole=True)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            failure = "no answer in time"
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+            failure = clean(str(error), self._token) or type(error).__name__
+        return failure if answer is None else answer
 
     def _compare_clocks(self, headers: Mapping[str, str]) -> None:
-        """Keep by how much the API's clock is ahead of ours, as an answer's ``Date`` tells."""
+        """Keep how far the ``Date`` of an answer is ahead of our clock."""
         date = headers.get("Date", "")
         if date == self._last_date:  # a second has many answers
             return
@@ -180,10 +192,7 @@ class Wire:
 
     @property
     def clock_ahead(self) -> timedelta | None:
-        """Return by how much the API's clock is ahead of ours, as a ``Date`` told just now.
-
-        None where the last one is older, or our clock was set since: then it tells nothing.
-        """
+        """Return how far the API's clock is ahead of ours; None if no recent ``Date`` shows it."""
         if self._compared is None:
             return None
         at, ahead = self._compared
@@ -191,7 +200,84 @@ class Wire:
 
 
 def _prolong(limit: asyncio.Timeout, seconds: float) -> None:
-    """Return an exchange that goes on at least so much time from now."""
+    """Leave an exchange at least so many seconds from now."""
     until = asyncio.get_running_loop().time() + seconds
     with contextlib.suppress(RuntimeError):  # it is over already
         limit.reschedule(max(until, limit.when() or until))
+
+
+def document_of(answer: Answer, *, unique: bool = False) -> Any:
+    """Return an answer's JSON; None if there is none, or ``unique`` and a name occurs twice."""
+    try:
+        return parsed(answer, unique=unique)
+    except ValueError:
+        return None
+
+
+async def _read_limited(response: httpx.Response) -> bytes:
+    """Read a body up to the limit, which also holds for the unpacked bytes."""
+    packed = response.headers.get("content-encoding", "identity").strip().lower()
+    if packed not in ("", "identity", "gzip", "x-gzip"):
+        raise httpx.ReadError("an answer in an encoding that was not requested")
+    # one layer, bounded: a few kilobytes of gzip inside gzip unpack to more than any memory
+    unpacking = None if packed in ("", "identity") else zlib.decompressobj(wbits=31)
+    parts: list[bytes] = []
+    room = LARGEST_ANSWER
+    try:
+        async for chunk in _raw(response):
+            part = chunk if unpacking is None else unpacking.decompress(chunk, room + 1)
+            room -= len(part)
+            if room < 0:
+                raise httpx.ReadError("an answer that never ends")
+            parts.append(part)
+    except zlib.error as error:
+        raise httpx.ReadError("an answer that can't be unpacked") from error
+    if unpacking is not None and not unpacking.eof:
+        raise httpx.ReadError("an answer that ends too early")
+    return b"".join(parts)
+
+
+async def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Return the body's bytes as they came, also if the transport already holds them."""
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("an asynchronous transport gave a synchronous body")
+    async for chunk in response.stream:
+        yield chunk
+
+
+def usable_token(given: str | None) -> str:
+    """Check a token (None: ``RUNBLOB_API_KEY``); raise a ValueError that never shows it."""
+    token = os.environ.get("RUNBLOB_API_KEY", "").strip() if given is None else given
+    if given is None and not token:
+        raise ValueError(
+            "no token: pass one, RunBlobClient(token), or set RUNBLOB_API_KEY in the environment"
+        )
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("not a valid token: it is empty, or has blanks or unusual characters")
+    return token
+
+
+def usable_address(given: str | None) -> str:
+    """Check a base address, without slashes at its end; raise a ValueError if not valid.
+
+    None takes the one in ``BATCHSORA_BASE_URL``, or else the provider's own.
+    """
+    base_url = (os.environ.get("BATCHSORA_BASE_URL") or BASE_URL) if given is None else given
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, TypeError) as error:
+        raise ValueError("the base address can't be read") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("the base address must begin with https:// or http://")
+    if url.userinfo or url.query or url.fragment:
+        raise ValueError("the base address takes no user, query or fragment")
+    return base_url.strip().rstrip("/")
+
+
+def is_local(base_url: str) -> bool:
+    """Check by its address whether an API is on this machine or in a private network."""
+    host = httpx.URL(base_url).host
+    try:
+        return not public(host)
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")

@@ -6,8 +6,7 @@ LONGEST = 300
 """Characters of the provider's text that a message quotes."""
 
 SHORTEST_SECRET = 6
-"""Characters below which a secret is none: taking out each of its letters would tell it, and would
-make the API's words unreadable, also to those who classify failures by them."""
+"""Shorter texts are not removed as secrets: that would show them, and make words unreadable."""
 
 # Whole terminal sequences first, so that their letters do not stay behind; then whatever else
 # steers a terminal or the direction of writing, and what can't be encoded.
@@ -20,13 +19,7 @@ _CONTROL = re.compile(
 
 
 def clean(text: str, secret: str = "", longest: int = LONGEST) -> str:
-    """Take out control characters, terminal escapes and a secret, and shorten.
-
-    Args:
-        text: of any origin, any length.
-        secret: never to be seen, when it is long enough to be one.
-        longest: in characters, of the result.
-    """
+    """Remove control characters, terminal escapes and a secret; shorten to ``longest``."""
     if len(secret) < SHORTEST_SECRET:
         secret = ""
     if secret:

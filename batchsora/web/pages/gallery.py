@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from batchsora.names import safe_name
 from batchsora.presentation.cost import cost_of_jobs
-from batchsora.usecases import retry_cancel_remove
+from batchsora.usecases import retry_cancel_abandon
 from batchsora.web.answers import (
     PageInterface,
     asked,
@@ -216,7 +216,7 @@ async def _ask_redo(request: Request) -> Response:
 async def _redo(request: Request) -> Response:
     web, job, said = web_context_of(request), job_of(request), PageInterface()
     if not await web.with_store(
-        lambda store: retry_cancel_remove.redo(job, web.settings, store, said, web.clock)
+        lambda store: retry_cancel_abandon.redo(job, web.settings, store, said, web.clock)
     ):
         return refused(
             NotAllowedError(f"{job.key} is not completed, so there is nothing to buy again")

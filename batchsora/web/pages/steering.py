@@ -19,12 +19,13 @@ from batchsora.options import RunOptions
 from batchsora.presentation import held
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import SettingsError
-from batchsora.usecases import abandon, pause, retry_cancel_remove
+from batchsora.usecases import pause_resume_remove, retry_cancel_abandon
 from batchsora.usecases.bought_already import OnExisting
+from batchsora.usecases.from_options import terms_of
 from batchsora.usecases.hand_over import look_and_hand
-from batchsora.usecases.load import Caps, set_caps
-from batchsora.usecases.resolve import resolve
-from batchsora.usecases.retry_cancel_remove import digest
+from batchsora.usecases.load import set_caps
+from batchsora.usecases.reconcile import resolve
+from batchsora.usecases.retry_cancel_abandon import digest
 from batchsora.web.answers import (
     PageInterface,
     asked,
@@ -85,19 +86,21 @@ def _of_batch(request: Request) -> Wanted:
 
 def _retry_of(request: Request, wanted: Wanted, *, dry: bool = False) -> Work:
     web, shown = web_context_of(request), None if dry else request.query_params.get("shown")
-    return lambda store, said: retry_cancel_remove.retry(
+    return lambda store, said: retry_cancel_abandon.retry(
         wanted, web.settings, store, said, dry=dry, consent=True, clock=web.clock, shown=shown
     )
 
 
 def _abandon_of(request: Request, *, dry: bool = False) -> Work:
     wanted, clock = _of_job(request), web_context_of(request).clock
-    return lambda store, said: abandon.abandon(wanted, store, clock, said, dry=dry, consent=True)
+    return lambda store, said: retry_cancel_abandon.abandon(
+        wanted, store, clock, said, dry=dry, consent=True
+    )
 
 
 def _cancel_of(request: Request, wanted: Wanted) -> Work:
     clock = web_context_of(request).clock
-    return lambda store, said: retry_cancel_remove.cancel(wanted, store, clock, said, consent=True)
+    return lambda store, said: retry_cancel_abandon.cancel(wanted, store, clock, said, consent=True)
 
 
 async def _ask_abandon(request: Request) -> Response:
@@ -112,7 +115,7 @@ async def _ask_retry(request: Request) -> Response:
     """Ask, with what a retry would cost."""
     said, work = PageInterface(), _retry_of(request, _of_batch(request), dry=True)
     await web_context_of(request).with_store(lambda store: work(store, said))
-    shown = retry_cancel_remove.digest(said.document["retried"])
+    shown = retry_cancel_abandon.digest(said.document["retried"])
     action = f"{request.url.path}?{request.url.query}&shown={shown}"
     possible = bool(said.document["retried"])
     return asked(request, said.text, said.lines, "Buy again", possible=possible, action=action)
@@ -132,13 +135,13 @@ async def _ask_cancel(request: Request) -> Response:
 
 def _pause_of(request: Request) -> Work:
     name = batch_of(request).name
-    return lambda store, said: pause.pause(name, store, said)
+    return lambda store, said: pause_resume_remove.pause(name, store, said)
 
 
 async def _ask_resume(request: Request) -> Response:
     """Ask, with what a run would buy."""
     web, batch = web_context_of(request), batch_of(request)
-    found = pause.to_resume(web.queries, batch)
+    found = pause_resume_remove.to_resume(web.queries, batch)
     buys = "The next run buys them."
     if web.goes_on():
         buys = "The active run buys them now, as far as the budget allows."
@@ -150,7 +153,9 @@ async def _ask_resume(request: Request) -> Response:
 def _resume_of(request: Request) -> Work:
     web, name = web_context_of(request), batch_of(request).name
     shown = request.query_params.get("shown")
-    return lambda store, said: pause.resume(name, web.settings, store, said, web.clock, shown=shown)
+    return lambda store, said: pause_resume_remove.resume(
+        name, web.settings, store, said, web.clock, shown=shown
+    )
 
 
 async def _ask_remove(request: Request) -> Response:
@@ -162,7 +167,7 @@ async def _ask_remove(request: Request) -> Response:
 
 def _remove_of(request: Request) -> Work:
     name, clock = batch_of(request).name, web_context_of(request).clock
-    return lambda store, said: retry_cancel_remove.remove(name, store, clock, said, consent=True)
+    return lambda store, said: pause_resume_remove.remove(name, store, clock, said, consent=True)
 
 
 async def _resolve(request: Request) -> Response:
@@ -266,7 +271,7 @@ def _hand_over(web: WebContext, batch_id: int, left: _Left, budget: Decimal | No
     now, said = web.clock.now(), PageInterface()
     # a store of its own: other pages' changes don't wait for the look
     with endpoint(web.settings) as place, existing_store(web.settings.database) as store:
-        notes = set_caps(store, batch_id, Caps(batch=budget), now)
+        notes = set_caps(store, batch_id, terms_of(RunOptions(budget=budget)), now)
         handed, _ = look_and_hand(
             store, place, batch_id, OnExisting.ASK, web.clock, said, jobs=left.jobs
         )

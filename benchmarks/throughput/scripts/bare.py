@@ -5,13 +5,13 @@ import asyncio
 import httpx
 from contest import Watch, body, options
 
-from batchsora.providers.runblob.transport import new_transport
+from batchsora.providers.runblob.transport import Transport
 
 
 async def main(url: str, jobs: int, window: int, poll: float) -> None:
     """Do all jobs, some at a time."""
     todo = iter(range(jobs))
-    async with httpx.AsyncClient(transport=new_transport(), timeout=60) as http:
+    async with httpx.AsyncClient(transport=Transport(), timeout=60) as http:
 
         async def worker() -> None:
             for number in todo:

@@ -1,17 +1,19 @@
-"""Steering from another terminal: retry, cancel and remove, beside a run.
+"""Steering from another terminal: retry, cancel and abandon jobs, beside a run.
 
 Each is a guarded change of the job table; a runner that is alive takes it up within a second.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, Final
 
 from batchsora.composition.exit_codes import Exit
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
+from batchsora.options import RunOptions
 from batchsora.presentation import held, messages
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings, SettingsError
@@ -30,6 +32,8 @@ PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
 """Failures that another attempt may get past; the others' requests would fail again."""
 
 CHANGED = "the jobs have changed since they were shown. Nothing was changed; look at them again"
+
+STILL_SEEN = "runs keep checking it, and take its video if it finishes before it is bought again"
 
 _WHY_NOT = {
     WhyNot.QUEUED: "it is queued already",
@@ -65,6 +69,10 @@ _STATES = {
 """What is said of a job that can't be cancelled."""
 
 
+Rule = Callable[[Sequence[int]], dict[int, WhyNot | None]]
+"""From numbers of jobs to why each may not be moved; None: it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A job that a command left as it was."""
@@ -87,26 +95,21 @@ def retry(
     shown: str | None = None,
     give_up: Patience | None = None,
 ) -> Exit:
-    """Queue failed jobs for another attempt, after saying what that costs.
+    """Queue failed jobs again, after saying what that costs.
 
-    Without keys and kinds only those are meant that another attempt may get past. With another
-    prompt it is one job, and only a change in its manifest changes that again. A job that is held
-    back is bought when it is named.
+    Without keys and kinds only those that another attempt may get past. With another prompt it is
+    one job, and only a change in its manifest changes that again. A job that is held back is bought
+    if it is named.
 
     Args:
-        wanted: which jobs.
-        settings: of the command.
-        store: for writing.
-        ui: speaks to the person.
-        prompt: instead of the job's own.
+        prompt: replaces the job's own.
         dry: only say what it would cost.
-        consent: the person has agreed already.
-        clock: tells what there is when the person says so; what turns up later is held back.
+        consent: the person has already agreed.
         shown: :func:`digest` of the jobs that the person agreed to; others are not bought.
-        give_up: attempts that will not end are given up first, on these terms (``--abandon``).
+        give_up: give up attempts that will not end first, on these terms (``--abandon``).
 
     Raises:
-        SettingsError: nothing can be bought by that prompt.
+        SettingsError: not a valid prompt.
         jobs.model.errors.NotFoundError: there is no such batch or job.
         NotAllowedError: nobody agreed, or these are no longer the jobs that were shown.
     """
@@ -135,7 +138,7 @@ def retry(
         ui.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
-        "refused": [refused_json(one) for one in refused],
+        "refused": list(map(asdict, refused)),
         "cost": usd_text(cost.micros),
         "unpriced": cost.unpriced,
         "dry_run": dry,
@@ -150,12 +153,9 @@ def retry(
         ui.result(document, lambda: said if chosen else "nothing to retry")
         return Exit.USAGE if refused else Exit.DONE
     agree(f"Buy {len(chosen)} job(s){again} for {price}{stays}?", ui, consent=consent)
-    moved = in_chunks([job.id for job in chosen], ui, move)
-    left = [job for job in chosen if job.id not in moved]  # something else was quicker
-    refused += sort_out(left, rule)[1]
+    moved = move_all(chosen, refused, rule, move, ui)
     document["retried"] = [job.key for job in chosen if job.id in moved]
-    document["refused"] = [refused_json(one) for one in refused]
-    tell_refused(refused, ui)
+    document["refused"] = list(map(asdict, refused))
     taken = hand_over(store, settings, sorted(moved), clock.now())
     ui.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
@@ -175,11 +175,7 @@ def _prompt(text: str) -> str:
 
 
 def redo(job: JobRow, settings: Settings, store: Store, ui: UserInterface, clock: Clock) -> bool:
-    """Queue a completed job for another attempt, whose cost the caller has told and asked about.
-
-    Returns:
-        False when the job is not completed any more, or its row left the manifest.
-    """
+    """Queue a completed job again, whose cost the caller has shown; False if it has changed."""
     if not store.control.redo([job.id], clock.now()):
         return False
     taken = hand_over(store, settings, [job.id], clock.now())
@@ -188,12 +184,7 @@ def redo(job: JobRow, settings: Settings, store: Store, ui: UserInterface, clock
 
 
 def cancel(wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
-    """Take queued jobs out of the queue.
-
-    Raises:
-        jobs.model.errors.NotFoundError: there is no such batch or job.
-        NotAllowedError: nobody agreed.
-    """
+    """Cancel queued jobs; raise a NotFoundError or NotAllowedError if nothing was changed."""
     named = find(store, wanted, JobState.QUEUED)
     found = [job for job in named if job.state == JobState.QUEUED]
     refused = [_not_queued(job) for job in named if job.state != JobState.QUEUED]
@@ -206,50 +197,22 @@ def cancel(wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, con
     tell_refused(refused, ui)
     document = {
         "cancelled": [job.key for job in found if job.id in moved],
-        "refused": [refused_json(one) for one in refused],
+        "refused": list(map(asdict, refused)),
     }
     ui.result(document, lambda: f"{len(moved)} job(s) cancelled; nothing was paid for them")
     return Exit.USAGE if refused else Exit.DONE
 
 
-def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
-    """Remove a batch from all lists; files, charges and what is known of them stay.
-
-    Raises:
-        jobs.model.errors.NotFoundError: there is no such batch.
-        NotAllowedError: something of it is under way or in doubt, or nobody agreed.
-    """
-    with store.queries.snapshot() as seen:
-        (batch,) = seen.batches(name)
-        status = seen.status(batch)
-    unpaid = status.jobs[JobState.QUEUED]
-    loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
-    agree(f"Remove the batch {name!r}{loses}?", ui, consent=consent)
-    now = clock.now()
-    cancelled = store.control.remove(status.id, now)
-    ui.result(
-        {"batch": name, "cancelled": cancelled},
-        lambda: f"{name} is removed; its files and the record of its payments stay",
-    )
-    return Exit.DONE
-
-
 def find(store: Store, wanted: Wanted, unnamed: JobState) -> list[JobRow]:
-    """Find the jobs that are named; where none are, those that fit in one state.
-
-    Raises:
-        jobs.model.errors.NotFoundError: there is no such batch or job.
-    """
+    """Find the named jobs, or else those in one state; raise a NotFoundError if one is missing."""
     if not wanted.keys:
         return store.queries.jobs(replace(wanted, states=[unnamed]))
     with store.queries.snapshot() as seen:
         return [seen.job(key, wanted.batch) for key in wanted.keys]
 
 
-def sort_out(
-    found: Sequence[JobRow], rule: Callable[[Sequence[int]], dict[int, WhyNot | None]]
-) -> tuple[list[JobRow], list[Refused]]:
-    """Part jobs into those that the rule lets move, and those that it refuses, with the reason."""
+def sort_out(found: Sequence[JobRow], rule: Rule) -> tuple[list[JobRow], list[Refused]]:
+    """Return the jobs that the rule lets move, and the others with the reason."""
     reasons: dict[int, WhyNot | None] = {}
     for chunk in chunks([job.id for job in found]):
         reasons |= rule(chunk)
@@ -264,6 +227,21 @@ def sort_out(
     return free, refused
 
 
+def move_all(
+    chosen: Sequence[JobRow],
+    refused: list[Refused],
+    rule: Rule,
+    move: Callable[[Sequence[int]], list[int]],
+    ui: UserInterface,
+) -> set[int]:
+    """Move jobs; return which were moved, add the others to ``refused`` and show these."""
+    moved = in_chunks([job.id for job in chosen], ui, move)
+    left = [job for job in chosen if job.id not in moved]  # something else was quicker
+    refused += sort_out(left, rule)[1]
+    tell_refused(refused, ui)
+    return moved
+
+
 def spent_text(chosen: Sequence[JobRow]) -> str:
     """Return what stays spent for attempts that may still finish."""
     unended = [job for job in chosen if job.attempt_state == AttemptState.ACCEPTED]
@@ -274,7 +252,7 @@ def spent_text(chosen: Sequence[JobRow]) -> str:
 
 
 def again_text(chosen: Sequence[JobRow]) -> str:
-    """Say that jobs are bought again, or how many of them: only what was paid for once is."""
+    """Return whether jobs are bought again, or how many of them."""
     paid = sum(job.charged_micros > 0 for job in chosen)
     if paid == len(chosen):
         return " again"
@@ -282,7 +260,7 @@ def again_text(chosen: Sequence[JobRow]) -> str:
 
 
 def _meant(job: JobRow, wanted: Wanted) -> bool:
-    """Return whether a failure is meant that the person did not name."""
+    """Check whether a failure is meant that the person did not name."""
     return bool(wanted.keys or wanted.kinds) or job.error_kind in PASSING
 
 
@@ -290,13 +268,8 @@ def _not_queued(job: JobRow) -> Refused:
     return Refused(job.key, job.batch, _WHY_NOT[_STATES[JobState(job.state)]])
 
 
-def refused_json(refused: Refused) -> dict[str, str]:
-    """Show a refusal for scripts."""
-    return {"job": refused.job, "batch": refused.batch, "reason": refused.reason}
-
-
 def tell_refused(refused: Sequence[Refused], ui: UserInterface) -> None:
-    """Tell which jobs stay as they are, and why."""
+    """Say which jobs were not changed, and why."""
     for one in refused[: messages.SHOWN]:
         ui.say(f"{one.job} was not changed: {one.reason}")
     if len(refused) > messages.SHOWN:
@@ -304,11 +277,7 @@ def tell_refused(refused: Sequence[Refused], ui: UserInterface) -> None:
 
 
 def agree(question: str, ui: UserInterface, *, consent: bool) -> None:
-    """Ask before something is changed.
-
-    Raises:
-        NotAllowedError: the person said no, or nobody can be asked.
-    """
+    """Ask before something is changed; raise a NotAllowedError unless the person agrees."""
     if consent:
         return
     if not ui.can_ask():
@@ -320,7 +289,7 @@ def agree(question: str, ui: UserInterface, *, consent: bool) -> None:
 
 
 def _room(store: Store, jobs: Sequence[JobRow]) -> str:
-    """Return what the caps of the batches leave, and which are paused."""
+    """Return what the budgets leave, and which batches are paused."""
     names = {job.batch for job in jobs}
     rooms, paused = [], []
     with store.queries.snapshot() as seen:
@@ -338,11 +307,7 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
 def in_chunks(
     ids: Sequence[int], ui: UserInterface, move: Callable[[Sequence[int]], list[int]]
 ) -> set[int]:
-    """Move jobs, some in each transaction; returns those that were moved, and says so when stopped.
-
-    Raises:
-        KeyboardInterrupt: stopped; what was moved stays moved.
-    """
+    """Move jobs, some in each transaction; return those that were moved, and say so if stopped."""
     moved: set[int] = set()
     try:
         for chunk in chunks(ids):
@@ -351,3 +316,51 @@ def in_chunks(
         ui.say(f"stopped after {len(moved)} of {len(ids)} jobs were changed; those stay changed")
         raise
     return moved
+
+
+def patience(clock: Clock) -> Patience:
+    """Return from when a generation may be given up that no run has given up yet."""
+    waits = timedelta(seconds=RunOptions().generation_timeout)
+    return Patience(clock.now(), waits, messages.AFTER_GIVING_UP)
+
+
+def abandon(
+    wanted: Wanted, store: Store, clock: Clock, ui: UserInterface, *, dry: bool, consent: bool
+) -> Exit:
+    """Give up the attempts of the named jobs, after saying what that costs.
+
+    Args:
+        dry: only say what would be given up.
+        consent: the person has already agreed.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch or job.
+        NotAllowedError: nobody agreed.
+    """
+    terms = patience(clock)
+
+    def rule(ids: Sequence[int]) -> dict[int, WhyNot | None]:
+        return store.queries.may_be_given_up(ids, terms)
+
+    chosen, refused = sort_out(find(store, wanted, JobState.FAILED), rule)
+    spent = sum(job.attempt_price or 0 for job in chosen)
+    price = cost_of_jobs(chosen, store.queries.prices()).text
+    document: dict[str, Any] = {
+        "abandoned": [job.key for job in chosen],
+        "refused": list(map(asdict, refused)),
+        "spent": usd_text(spent),
+        "dry_run": dry,
+    }
+    costs = f"${usd_text(spent)} stays spent; {STILL_SEEN}; buying again costs {price}"
+    if dry or not chosen:
+        tell_refused(refused, ui)
+        text = f"{len(chosen)} attempt(s) would be given up: {costs}" if chosen else ""
+        ui.result(document, lambda: text or "nothing to give up")
+        return Exit.USAGE if refused else Exit.DONE
+    agree(f"Give up {len(chosen)} attempt(s)? {costs}.", ui, consent=consent)
+    moved = move_all(chosen, refused, rule, lambda some: store.control.give_up(some, terms), ui)
+    document["abandoned"] = [job.key for job in chosen if job.id in moved]
+    document["refused"] = list(map(asdict, refused))
+    said = f"{len(moved)} attempt(s) given up: {costs}, with 'batchsora retry'"
+    ui.result(document, lambda: said)
+    return Exit.USAGE if refused else Exit.DONE

@@ -1,14 +1,15 @@
-"""Pausing a batch, and resuming it: what that lets a runner buy, said before it does."""
+"""Pause a batch, resume it after saying what a runner then buys, and remove it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from shlex import quote
 
+from batchsora.composition.exit_codes import Exit
 from batchsora.presentation import held
 from batchsora.presentation.cost import cost_of_jobs
 from batchsora.settings import Settings
 from batchsora.usecases.hand_over import hand_over
-from batchsora.usecases.retry_cancel_remove import CHANGED, digest
+from batchsora.usecases.retry_cancel_abandon import CHANGED, agree, digest
 from batchsora.usecases.user_interface import UserInterface
 from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
@@ -19,11 +20,7 @@ from jobs.store import Store
 
 
 def pause(name: str, store: Store, ui: UserInterface) -> None:
-    """Pause a batch: nothing more of it is submitted.
-
-    Raises:
-        jobs.model.errors.NotFoundError: there is no such batch.
-    """
+    """Pause a batch: nothing more of it is submitted."""
     changed, status = store.control.pause(name)
     under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
     said = f"{name} is paused: nothing more is submitted until 'batchsora resume "
@@ -34,11 +31,10 @@ def pause(name: str, store: Store, ui: UserInterface) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ToResume:
-    """What a resume of a batch lets be bought: its queued jobs that nothing holds back.
+    """What resuming a batch lets a runner buy: its queued jobs that nothing holds back.
 
     Attributes:
-        active: the runner that is alive serves the whole batch anyway.
-        jobs: their numbers.
+        active: the active runner already serves the whole batch.
         cost: for people.
         held: what is held back, for people.
     """
@@ -50,17 +46,17 @@ class ToResume:
 
     @property
     def text(self) -> str:
-        """Return how many videos, and for how much."""
+        """Return how many videos, and their cost."""
         return f"{len(self.jobs)} video(s) left to buy, for {self.cost}"
 
     @property
     def digest(self) -> str:
-        """Name the jobs in a few letters."""
+        """Return a short digest of the jobs."""
         return digest(map(str, self.jobs))
 
 
 def to_resume(seen: QueryStore, batch: BatchRow) -> ToResume:
-    """See what a resume of a batch lets be bought."""
+    """Return what resuming a batch lets a runner buy."""
     found = seen.queued(batch.id)
     price = cost_of_jobs(found, seen.prices()).text
     lines = tuple(held.lines(seen.status(batch)))
@@ -76,16 +72,11 @@ def resume(
     *,
     shown: str | None = None,
 ) -> None:
-    """Resume a batch: a runner that is alive is handed what is queued at this moment.
+    """Resume a batch: the active runner gets what is queued now.
 
-    What is held back, and what is loaded later, is not among it.
+    What is held back, and what is loaded later, is not included.
 
     Args:
-        name: of the batch.
-        settings: of the command.
-        store: for writing.
-        ui: speaks to the person.
-        clock: decides which day's budget counts.
         shown: digest of the jobs that the person agreed to; others are not handed over.
 
     Raises:
@@ -107,3 +98,25 @@ def resume(
         {"batch": name, "paused": False, "changed": changed, "queued": len(found.jobs)},
         lambda: f"{name} is resumed: {found.text}; {taken}",
     )
+
+
+def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:
+    """Remove a batch from all lists; its files and the record of its payments stay.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch.
+        NotAllowedError: part of it is under way or in doubt, or nobody agreed.
+    """
+    with store.queries.snapshot() as seen:
+        (batch,) = seen.batches(name)
+        status = seen.status(batch)
+    unpaid = status.jobs[JobState.QUEUED]
+    loses = f" and cancel its {unpaid} queued job(s)" if unpaid else ""
+    agree(f"Remove the batch {name!r}{loses}?", ui, consent=consent)
+    now = clock.now()
+    cancelled = store.control.remove(status.id, now)
+    ui.result(
+        {"batch": name, "cancelled": cancelled},
+        lambda: f"{name} is removed; its files and the record of its payments stay",
+    )
+    return Exit.DONE
