@@ -89,6 +89,9 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
 
     Args:
         files: numbers of open files that it gets under the same numbers.
+
+    Raises:
+        OSError: no process can be started.
     """
     return subprocess.Popen(  # noqa: S603 - our own program, no shell
         [sys.executable, "-P", "-c", code],
@@ -105,7 +108,11 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
 
 
 def handed_arguments(words: Sequence[str]) -> list[str] | None:
-    """Return the arguments that :func:`start` handed over; None if a person typed them."""
+    """Return the arguments that :func:`start` handed over; None if a person typed them.
+
+    Raises:
+        ValueError: they can't be read.
+    """
     if words[:1] != [HANDED]:
         return None
     content = sys.stdin.buffer.read(LARGEST + 1)

@@ -86,7 +86,11 @@ class Cli:
         return replace(deps, quiet=True) if self.quiet else deps
 
     def configure(self, context: click.Context, named: str | None) -> None:
-        """Take what a command's line leaves open from the configuration file."""
+        """Take what a command's line leaves open from the configuration file.
+
+        Raises:
+            SettingsError: it can't be used.
+        """
         from batchsora.cli.configured import defaults
         from batchsora.config import find_configuration
         from batchsora.settings import SettingsError

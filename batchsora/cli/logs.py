@@ -87,7 +87,11 @@ class _FileHandler(logging.StreamHandler[TextIO]):
 
 
 def configure_logging(*, verbose: bool, file: str | None) -> None:
-    """Send the log to stderr (warnings; with ``-v`` everything of ours) and to a file."""
+    """Send the log to stderr (warnings; with ``-v`` everything of ours) and to a file.
+
+    Raises:
+        SettingsError: the file can't be written.
+    """
     screen = logging.StreamHandler()
     screen.setFormatter(_Clean("%(levelname)s %(name)s: %(message)s"))
     screen.setLevel(logging.INFO if verbose else logging.WARNING)

@@ -26,7 +26,11 @@ _ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
 
 
 def callback_path(database: Path) -> str:
-    """Return the path for callbacks of a database; its secret is made at first use."""
+    """Return the path for callbacks of a database; its secret is made at first use.
+
+    Raises:
+        SettingsError: the file of the secret can't be read or made.
+    """
     path = side_folder(database) / FILE
     try:
         made_side_folder(database)

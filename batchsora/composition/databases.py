@@ -122,7 +122,11 @@ def _tell(text: str) -> None:
 
 @contextmanager
 def scratch_store(store: Store | None) -> Iterator[Store]:
-    """Open a temporary copy of a database, or a new one, to try what a run would do."""
+    """Open a temporary copy of a database, or a new one, to try what a run would do.
+
+    Raises:
+        jobs.model.errors.DatabaseUnusableError: there is no room for it.
+    """
     with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
         copy = Path(folder) / "copy.db"
         if store is not None:

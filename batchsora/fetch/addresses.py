@@ -81,7 +81,11 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Return the checked addresses, or look the name up."""
+        """Return the checked addresses, or look the name up.
+
+        Raises:
+            OSError: the name has no address.
+        """
         addresses = _checked.get()
         if addresses is None:
             return await self._inner.resolve(host, port, family)

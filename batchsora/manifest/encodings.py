@@ -39,7 +39,11 @@ LONGEST_RUN: Final = 2
 
 
 def mark_of(path: Path) -> str | None:
-    """Return the encoding of a byte order mark of UTF-16 or UTF-32; None without one."""
+    """Return the encoding of a byte order mark of UTF-16 or UTF-32; None without one.
+
+    Raises:
+        OSError: it can't be read.
+    """
     with path.open("rb") as file:
         head = file.read(4)
     return next((name[: len("utf-16")] for mark, name in MARKS if head.startswith(mark)), None)
@@ -49,6 +53,9 @@ def is_utf_8_after_all(path: Path, said: str) -> bool:
     """Return whether a file is UTF-8, though ``said`` to be in an encoding of single bytes.
 
     Any bytes can be read in such an encoding: "é" would become "Ã©", and be paid for.
+
+    Raises:
+        OSError: it can't be read.
     """
     if not _OF_SINGLE_BYTES.fullmatch(codecs.lookup(said).name):
         return False

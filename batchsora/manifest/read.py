@@ -178,6 +178,9 @@ class Manifest:
         """Read the rows as :meth:`rows` does, but as columns of the job table: the quick way.
 
         ``kind_of`` returns the price kind of a request.
+
+        Raises:
+            ManifestError: as :meth:`rows` does.
         """
         pictures = self._pictures()
         reader = self._row_reader(pictures)
@@ -214,6 +217,9 @@ class Manifest:
         """Read the row of each key, in the file's order, without looking at pictures.
 
         Rows that are hidden now come last: they may have been bought before they were hidden.
+
+        Raises:
+            ManifestError: as :meth:`rows` does.
         """
         rows: set[int] = set()
         keys: set[str] = set()

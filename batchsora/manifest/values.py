@@ -310,7 +310,11 @@ def callback_url(text: str) -> str | None:
 
 
 def check_url(text: str, schemes: tuple[str, ...]) -> None:
-    """Check a whole web address: scheme, host, length and characters."""
+    """Check a whole web address: scheme, host, length and characters.
+
+    Raises:
+        CellError: another scheme, no host, too long, or with characters that addresses don't have.
+    """
     example = f"Write a full address that begins with {' or '.join(f'{s}://' for s in schemes)}."
     if len(text) > LONGEST_URL:
         raise CellError(f"the address is longer than {LONGEST_URL} characters", "Shorten it.")

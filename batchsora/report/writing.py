@@ -60,7 +60,11 @@ class Night:
 
 
 def nights(seen: QueryStore, batch: str | None) -> list[Night]:
-    """Read all batches, the newest first, or the one of that name, which must exist."""
+    """Read all batches, the newest first, or the one of that name, which must exist.
+
+    Raises:
+        NotFoundError: there is none of that name.
+    """
     found: list[Night] = []
     rows, pictures = ROWS, PICTURES
     for one in reversed(seen.batches(batch)):

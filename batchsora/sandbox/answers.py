@@ -43,7 +43,11 @@ ANSWERS = f"400 to 599, html400 to html599, {', '.join(_NAMED)}"  # the words, f
 
 
 def answer(word: str) -> Reply:
-    """Return what a word stands for: a status, a status with a page of HTML, or a named answer."""
+    """Return what a word stands for: a status, a status with a page of HTML, or a named answer.
+
+    Raises:
+        ValueError: there is no such answer.
+    """
     if word in _NAMED:
         return _NAMED[word]
     numbered = _NUMBERED.fullmatch(word)
@@ -60,7 +64,11 @@ def is_answer(word: str) -> bool:
 
 
 def checked(word: str) -> str:
-    """Return the word of an answer."""
+    """Return the word of an answer.
+
+    Raises:
+        ValueError: there is no such answer.
+    """
     answer(word)
     return word
 
@@ -99,7 +107,11 @@ class Span:
 
 
 def words(text: str) -> list[tuple[str, list[str]]]:
-    """Split ``a:1+b`` into words, at least one, and their arguments."""
+    """Split ``a:1+b`` into words, at least one, and their arguments.
+
+    Raises:
+        ValueError: there is none.
+    """
     pieces = [piece.strip() for piece in text.split("+")]
     found = [(name, rest) for name, *rest in (piece.split(":") for piece in pieces if piece)]
     if not found:

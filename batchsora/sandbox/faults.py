@@ -90,6 +90,10 @@ class Faults:
         """Read ``drop=0.1,list=capped:20+lossy:0.1,quota=3``; ``table`` lists all there is.
 
         Rates of what happens to one POST are at most 1 together.
+
+        Raises:
+            ValueError: an unknown name, a value that can't be read, or rates of what happens to
+                one POST that are more than 1 together.
         """
         found: dict[str, Any] = {}
         given = set()

@@ -51,7 +51,11 @@ class Echo:
 
 
 def echoes(text: str) -> tuple[Echo, ...]:
-    """Read ``cut:100+lower``: alterations that follow each other."""
+    """Read ``cut:100+lower``: alterations that follow each other.
+
+    Raises:
+        ValueError: see :meth:`Echo.of`.
+    """
     return tuple(Echo.of(way, arguments) for way, arguments in words(text))
 
 
@@ -86,7 +90,11 @@ class Listing:
 
     @classmethod
     def read(cls, text: str) -> "Listing":
-        """Read ``capped:20+lossy:0.1``."""
+        """Read ``capped:20+lossy:0.1``.
+
+        Raises:
+            ValueError: a word or its argument can't be read.
+        """
         found: dict[str, Any] = {}
         for word, arguments in words(text):
             if word == "altered" and arguments:

@@ -92,7 +92,11 @@ class Outage:
 
     @classmethod
     def read(cls, text: str) -> "tuple[Outage, ...]":
-        """Read ``60:120:posts:502+…``; without an end it is forever."""
+        """Read ``60:120:posts:502+…``; without an end it is forever.
+
+        Raises:
+            ValueError: one of its parts can't be read.
+        """
         found = []
         for start, rest in words(text):
             times = [start]

@@ -109,7 +109,11 @@ def keep_results(store: Store, batch: BatchRow, manifest: Manifest) -> None:
 
 
 def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> None:
-    """Write texts that are too long for a workbook's cell into a table for each batch."""
+    """Write texts that are too long for a workbook's cell into a table for each batch.
+
+    Raises:
+        TableError: it can't be written.
+    """
     for batch in batches:
         target = beside(done.target, batch.name if len(batches) > 1 else None)
         check_target_is_ours(store, target, [batch])

@@ -38,6 +38,10 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
         target: its suffix decides the format.
         batch: its name; None: all batches.
         states: only jobs in these states, as a table of their own.
+
+    Raises:
+        NotFoundError: there is no such batch.
+        TableError: the format is not one of ours, or the file can't be written.
     """
     done = Exported(target)
     found = store.queries.batches(batch)

@@ -157,7 +157,11 @@ def moved_sheet(seen: QueryStore, manifest: Manifest, name: str | None) -> Moved
 def spool_manifest(
     store: Store, manifest: Manifest, options: LoadOptions, ctrl_c: Interrupts
 ) -> list[RowProblem]:
-    """Read the rows into the temporary table; return the problems of the others."""
+    """Read the rows into the temporary table; return the problems of the others.
+
+    Raises:
+        InvalidRowsError, ManifestError: as :func:`load_manifest` does.
+    """
     problems: list[RowProblem] = []
 
     def rows() -> Iterator[SpecRow]:
@@ -216,7 +220,11 @@ def merge(
 
 
 def is_capped(store: Store, manifest: Manifest, name: str | None, caps: Terms) -> bool:
-    """Check whether a manifest's batch will have a cap, so that nobody is asked."""
+    """Check whether a manifest's batch will have a cap, so that nobody is asked.
+
+    Raises:
+        jobs.model.errors.LoadError: it can't be told which batch it is.
+    """
     if caps.batch is not None or manifest.budget is not None or "batch" in caps.begin:
         return True
     with store.queries.snapshot() as seen:

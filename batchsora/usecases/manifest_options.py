@@ -81,7 +81,11 @@ class Source:
 
     @contextmanager
     def looked_at(self, database: Path) -> Iterator[Manifest]:
-        """Open it just to look at it, with a temporary folder for its pictures."""
+        """Open it just to look at it, with a temporary folder for its pictures.
+
+        Raises:
+            ManifestError: it is refused.
+        """
         with tempfile.TemporaryDirectory(prefix="batchsora-") as folder:
             yield self.opened(Path(folder), fitted_folder(database))
 

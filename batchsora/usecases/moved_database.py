@@ -30,7 +30,11 @@ def other_host(account: AccountRow) -> str | None:
 def settle_place(
     store: Store, now: datetime, ui: UserInterface, owner: Owner, *, moved: bool
 ) -> None:
-    """Check whose database this is and where; say if its day is in the future."""
+    """Check whose database this is and where; say if its day is in the future.
+
+    Raises:
+        DatabaseUnusableError: see :func:`settle_owner`.
+    """
     settle_owner(store, ui, owner, moved=moved)
     ahead = store.queries.future_days(now)
     if ahead:

@@ -20,7 +20,11 @@ from jobs.store import Store
 
 
 def pause(name: str, store: Store, ui: UserInterface) -> None:
-    """Pause a batch: nothing more of it is submitted."""
+    """Pause a batch: nothing more of it is submitted.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch.
+    """
     changed, status = store.control.pause(name)
     under_way = status.jobs[JobState.PENDING] + status.jobs[JobState.PROCESSING]
     said = f"{name} is paused: nothing more is submitted until 'batchsora resume "

@@ -307,7 +307,11 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
 def in_chunks(
     ids: Sequence[int], ui: UserInterface, move: Callable[[Sequence[int]], list[int]]
 ) -> set[int]:
-    """Move jobs, some in each transaction; return those that were moved, and say so if stopped."""
+    """Move jobs, some in each transaction; return those that were moved, and say so if stopped.
+
+    Raises:
+        KeyboardInterrupt: stopped; what was moved stays moved.
+    """
     moved: set[int] = set()
     try:
         for chunk in chunks(ids):

@@ -266,7 +266,11 @@ def fetch_files(
     keys: Sequence[str],
     deps: RunDependencies,
 ) -> DownloadReport:
-    """Download missing files; those no longer where they were put count as missing."""
+    """Download missing files; those no longer where they were put count as missing.
+
+    Raises:
+        jobs.model.errors.NotFoundError: there is no such batch or job.
+    """
     with store.queries.snapshot() as seen:
         for key in keys:
             seen.job(key, batch)

@@ -118,7 +118,11 @@ def _digest(text: str) -> str:
 
 
 def keep_manifest(web: WebContext, upload: Upload) -> Chosen:
-    """Keep an uploaded manifest; each content and name has a folder of its own."""
+    """Keep an uploaded manifest; each content and name has a folder of its own.
+
+    Raises:
+        OSError: it can't be written.
+    """
     name = safe_file_name(upload.name)
     token = f"u{_digest(f'{upload.sha256}/{name}')}"
     return Chosen(token, keep(upload, web.manifest_folder / token / name), uploaded=True)
@@ -178,7 +182,11 @@ class Planner:
         return (await self.plan(chosen, start_form)).plan.problems
 
     async def spoken(self, chosen: Chosen, form: Form, name: str | None) -> ReadingOptions:
-        """Return how a form says the file is read; ``name`` is the batch's, if it was given."""
+        """Return how a form says the file is read; ``name`` is the batch's, if it was given.
+
+        Raises:
+            ManifestError: it can't be used.
+        """
         if not is_said(form):
             return ReadingOptions()
         async with self._turn:
@@ -189,7 +197,11 @@ class Planner:
         return read_spoken(form, path, lambda said: self._look(path, name, said), folders)
 
     async def looked(self, chosen: Chosen, form: Form, name: str | None) -> Looked:
-        """Return the head of a file, of the sheet that a form names, also without a plan."""
+        """Return the head of a file, of the sheet that a form names, also without a plan.
+
+        Raises:
+            ManifestError: it can't be read as a table at all.
+        """
 
         def work() -> Looked:
             said = written_said(form)

@@ -298,7 +298,11 @@ def fields_of(
 
 
 def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:
-    """Return what can be chosen for a file whose headers can't be read, or None."""
+    """Return what can be chosen for a file whose headers can't be read, or None.
+
+    Raises:
+        ManifestError: it can't be read at all.
+    """
     unread = Looked(sha256_of(path), Head(()), PLAIN)
     fields = fields_of(unread, form, told=told)
     return None if fields is None else replace(fields, defaults={})

@@ -71,12 +71,20 @@ class WebContext:
 
     @property
     def folder(self) -> Path:
-        """Return the folder beside the database for the page's own files; made if missing."""
+        """Return the folder beside the database for the page's own files; made if missing.
+
+        Raises:
+            SettingsError: it can't be made, or is somebody else's.
+        """
         return made_side_folder(self.settings.database)
 
     @property
     def manifest_folder(self) -> Path:
-        """Return the folder of uploaded manifests; made if missing."""
+        """Return the folder of uploaded manifests; made if missing.
+
+        Raises:
+            SettingsError: it can't be made, or is somebody else's.
+        """
         return made_side_folder(self.settings.database, "manifests")
 
     @property
@@ -89,7 +97,11 @@ class WebContext:
         return self._store
 
     async def with_store(self, work: Callable[[Store], T]) -> T:
-        """Run what writes in a thread; durable on return, unchanged after an EngineError."""
+        """Run what writes in a thread; durable on return, unchanged after an EngineError.
+
+        Raises:
+            jobs.model.errors.EngineError: it can't be written; nothing was changed.
+        """
         async with self._turn:
             return await asyncio.shield(asyncio.to_thread(work, self._writing))
 

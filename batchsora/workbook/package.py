@@ -152,7 +152,11 @@ def check_package(path: Path) -> None:
 
 @contextmanager
 def package_of(path: Path) -> Iterator[ZipFile]:
-    """Open and check a package; errors are those of :func:`check_package`."""
+    """Open and check a package; errors are those of :func:`check_package`.
+
+    Raises:
+        WorkbookError, OSError: as :func:`check_package`.
+    """
     with path.open("rb") as file:
         if file.read(len(_OLE)) == _OLE:
             raise WorkbookError(

@@ -56,6 +56,11 @@ def version(database: Path) -> str | None:
 
     DatabaseUnusableError, DatabaseAlteredError: it, or a file beside it, is not ours or can't be
     read; another program changed its schema.
+
+    Raises:
+        DatabaseUnusableError: it is not a SQLite database, not ours, or unreadable; or what
+            SQLite keeps beside it is another account's.
+        DatabaseAlteredError: another program changed what it is made of.
     """
     refuse_planted_files(database)
     if not database.exists() or database.stat().st_size == 0:

@@ -50,6 +50,9 @@ async def read_page(
     """Read one page after some entries; after a failure it is tried again, ever later.
 
     ``limit``: most entries; None: as many as the provider gives. ProviderError: it kept failing.
+
+    Raises:
+        ProviderError: it kept failing.
     """
     limit = limit or provider.list_limit
     for wait in WAITS:
@@ -193,6 +196,9 @@ async def read_back(provider: Provider, clock: Clock, since: datetime) -> Readin
 
     If a later page can't be read, what was read so far counts, and the end is unknown;
     ProviderError: none can.
+
+    Raises:
+        ProviderError: the list can't be read.
     """
     began, walk = clock.now(), Walk(provider, clock)
     whole, short, size = True, False, 0

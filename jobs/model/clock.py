@@ -123,7 +123,11 @@ def latest_begun(now: datetime) -> str:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone by its name; UnknownTimeZoneError: this machine does not know it."""
+    """Return a time zone by its name; UnknownTimeZoneError: this machine does not know it.
+
+    Raises:
+        UnknownTimeZoneError: this machine does not know it.
+    """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

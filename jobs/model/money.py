@@ -14,7 +14,11 @@ LARGEST_USD = Decimal(1_000_000_000)
 
 
 def to_micros(usd: Decimal | str | int) -> Micros:
-    """Turn dollars into micros; what is finer is rounded up. ValueError: not an amount of money."""
+    """Turn dollars into micros; what is finer is rounded up. ValueError: not an amount of money.
+
+    Raises:
+        ValueError: it is not finite, negative, or absurdly large.
+    """
     return _whole(usd, ROUND_CEILING)
 
 
@@ -22,6 +26,9 @@ def cap_micros(usd: Decimal | str | int) -> Micros:
     """Turn a limit into micros as :func:`to_micros`, but cut off what is finer.
 
     Rounded up, a cap of $0.1199999 would let a video of $0.12 through.
+
+    Raises:
+        ValueError: as :func:`to_micros`.
     """
     return _whole(usd, ROUND_FLOOR)
 

@@ -190,20 +190,32 @@ def attempt_sources(transition: str) -> tuple[AttemptState, ...]:
 
 @cache
 def target(transition: str) -> JobState:
-    """Return the one job state to which a transition leads; ValueError: there is none."""
+    """Return the one job state to which a transition leads; ValueError: there is none.
+
+    Raises:
+        ValueError: there is no such transition.
+    """
     (found,) = {new for _, name, new in JOB_TRANSITIONS if name == transition}
     return found
 
 
 @cache
 def attempt_target(transition: str) -> AttemptState:
-    """Return the one attempt state to which a transition leads; ValueError: there is none."""
+    """Return the one attempt state to which a transition leads; ValueError: there is none.
+
+    Raises:
+        ValueError: there is no such transition.
+    """
     (found,) = {new for _, name, new in ATTEMPT_TRANSITIONS if name == transition}
     return found
 
 
 @cache
 def attempt_beginning(transition: str) -> AttemptState:
-    """Return the state in which a transition of its job makes an attempt; ValueError: none."""
+    """Return the state in which a transition of its job makes an attempt; ValueError: none.
+
+    Raises:
+        ValueError: nothing begins by it.
+    """
     (found,) = {state for name, state in ATTEMPT_BEGINNINGS if name == transition}
     return found

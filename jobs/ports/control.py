@@ -129,7 +129,11 @@ class ControlStore(Protocol):
     """
 
     def set_terms(self, batch_id: int, said: Terms, now: datetime) -> TermsKept:
-        """Keep what may be spent of a batch and of the account; LoadError: no such campaign."""
+        """Keep what may be spent of a batch and of the account; LoadError: no such campaign.
+
+        Raises:
+            LoadError: the batch has no such campaign.
+        """
 
     def retry(
         self, job_ids: Sequence[int], give_up: Patience | None, *, now: datetime | None
@@ -156,6 +160,9 @@ class ControlStore(Protocol):
         """Remove a batch from all lists; return how many jobs that cancelled.
 
         NotAllowedError: something of it is under way, or in doubt.
+
+        Raises:
+            NotAllowedError: something of it is under way, or in doubt.
         """
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:

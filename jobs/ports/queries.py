@@ -55,12 +55,19 @@ class QueryStore(Protocol):
         """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: no cap."""
 
     def batches(self, name: str | None = None) -> list[BatchRow]:
-        """List the batches in the order of loading, or the one of that name or NotFoundError."""
+        """List the batches in the order of loading, or the one of that name or NotFoundError.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
 
     def batch_of(self, name: str | None, default_name: str, source: str | None) -> BatchRow | None:
         """Find the batch that a load goes into (:class:`LoadOrder`); None: it would make one.
 
         LoadError: another file is loaded under the default name.
+
+        Raises:
+            LoadError: another file is loaded under the default name.
         """
 
     def find_batch(self, name: str | None, source: str) -> BatchRow | None:
@@ -73,16 +80,32 @@ class QueryStore(Protocol):
         """Sum all batches up, or some by their numbers."""
 
     def jobs(self, wanted: Wanted = EVERYTHING, order: str = "row") -> list[JobRow]:
-        """List jobs in one of :data:`jobs.queries.jobs.ORDERS`; NotFoundError: no such batch."""
+        """List jobs in one of :data:`jobs.queries.jobs.ORDERS`; NotFoundError: no such batch.
+
+        Raises:
+            NotFoundError: there is no batch of that name.
+        """
 
     def each_job(self, wanted: Wanted = EVERYTHING) -> Iterator[JobRow]:
-        """Stream jobs by row, only inside of :meth:`snapshot`; NotFoundError: no such batch."""
+        """Stream jobs by row, only inside of :meth:`snapshot`; NotFoundError: no such batch.
+
+        Raises:
+            NotFoundError: there is no batch of that name.
+        """
 
     def failures(self, wanted: Wanted) -> list[FailureGroup]:
-        """Group failed jobs by kind and words, most frequent first; NotFoundError: no batch."""
+        """Group failed jobs by kind and words, most frequent first; NotFoundError: no batch.
+
+        Raises:
+            NotFoundError: there is no batch of that name.
+        """
 
     def job(self, key: str, batch: str | None = None) -> JobRow:
-        """Find one job by key or number (``#12``); NotFoundError: none, or in several batches."""
+        """Find one job by key or number (``#12``); NotFoundError: none, or in several batches.
+
+        Raises:
+            NotFoundError: none, or several batches have that key.
+        """
 
     def numbered(self, job_ids: Sequence[int]) -> list[JobRow]:
         """Read jobs by their numbers, in that order; removed batches' as well."""

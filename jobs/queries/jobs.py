@@ -104,13 +104,21 @@ def narrow(where: Where, which: Wanted | Filter) -> None:
 def each_job(
     connection: Connection, wanted: Wanted = EVERYTHING, order: str = "row"
 ) -> Iterator[JobRow]:
-    """Stream jobs, in one of :data:`ORDERS`; what is not read yet holds its snapshot."""
+    """Stream jobs, in one of :data:`ORDERS`; what is not read yet holds its snapshot.
+
+    Raises:
+        NotFoundError: there is no batch of that name.
+    """
     where = _where(connection, wanted)
     yield from _JOB.each(connection, f"{_FROM} {where} ORDER BY {ORDERS[order]}", where.values)
 
 
 def failures(connection: Connection, wanted: Wanted) -> list[FailureGroup]:
-    """Group failed jobs by kind and words, the most frequent first, each with the first's key."""
+    """Group failed jobs by kind and words, the most frequent first, each with the first's key.
+
+    Raises:
+        NotFoundError: there is no batch of that name.
+    """
     where = _where(connection, wanted)
     where.add("job.state = 'failed'")
     rest = f"""

@@ -75,6 +75,9 @@ async def find_earlier(
     Generations of our attempts are left out, and prompts of attempts in doubt: those may be theirs.
     ``seen`` is called after each page with the number of new generations. After a ProviderError
     nothing is known, and nothing may be bought.
+
+    Raises:
+        ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
     """
     jobs = store.adoption.count(sought)
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
@@ -253,7 +256,11 @@ def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
 async def read_list(
     provider: Provider, clock: Clock, seen: Callable[[int], object] = lambda _: None
 ) -> ListLook:
-    """Read the account's list to its end; ProviderError: a page can't be read."""
+    """Read the account's list to its end; ProviderError: a page can't be read.
+
+    Raises:
+        ProviderError: any page can't be read.
+    """
     walk, whole, began = Walk(provider, clock), True, clock.now()
     for _ in range(MOST_PAGES):
         page = await walk.turn()

@@ -87,6 +87,10 @@ async def look_for(
 
     Generations with its prompt that no attempt has count, as far back as the doubt may reach. The
     list may be late by ``grace``, at least. NotAllowedError: the job is not in doubt.
+
+    Raises:
+        NotAllowedError: the job is not in doubt.
+        ProviderError: the list can't be read.
     """
     _must_be_in_doubt(job)
     doubt = store.doubts.of_job(job.id)

@@ -125,6 +125,9 @@ class Reconciler:
         """Look for the voids of earlier runs, before they are bought again.
 
         One that turned up is adopted once it was in the list for as long as the list may lag.
+
+        Raises:
+            ProviderError: the list can't be read.
         """
         self.notice()
         for _ in range(FIRST_LOOKS):
@@ -138,7 +141,11 @@ class Reconciler:
             )
 
     async def look(self) -> None:
-        """Read the list as far back as the oldest suspect needs, and settle what it proves."""
+        """Read the list as far back as the oldest suspect needs, and settle what it proves.
+
+        Raises:
+            ProviderError: the list can't be read.
+        """
         found = self._suspects()
         if not found:
             return

@@ -91,6 +91,10 @@ class Poller:
         """Look once at everything that is due; return the seconds until the next look.
 
         A ProviderError leaves generations that were not seen unchanged.
+
+        Raises:
+            ProviderError: the provider did not answer; generations that were not seen are
+                unchanged.
         """
         if abs(self._jumps.jump()) > JUMP:
             farthest = max(FARTHEST, timedelta(seconds=3 * self._run.policy.poll_interval))
@@ -108,7 +112,11 @@ class Poller:
         return self._nap()
 
     async def look_at_given_up(self) -> None:
-        """Look at what people gave up: it is paid for, and may have finished after all."""
+        """Look at what people gave up: it is paid for, and may have finished after all.
+
+        Raises:
+            ProviderError: the provider did not answer.
+        """
         await self._look_at(self._given_up())
 
     async def _look_at(self, due: Sequence[Due]) -> None:

@@ -123,6 +123,10 @@ class Runner:
 
         If it is cancelled, submissions under way are in doubt. DatabaseOwnerError,
         DatabaseUnusableError: the database is another account's, or can't be written any more.
+
+        Raises:
+            DatabaseOwnerError: the database belongs to another account or API.
+            DatabaseUnusableError: the database can't be written any more.
         """
         wanted = list(batch_ids)
         self._take_over()
@@ -182,6 +186,10 @@ class Runner:
         """Settle what is in doubt in any batch, and buy nothing; without ``wait`` by one look.
 
         DatabaseOwnerError, ProviderError: it is another account's; no token or no answer.
+
+        Raises:
+            DatabaseOwnerError: the database belongs to another account or API.
+            ProviderError: the provider does not take the token, or does not answer.
         """
         self._take_over()
         await check_owner(self._store, self._provider, self._owner)

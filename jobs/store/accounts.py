@@ -55,7 +55,11 @@ def is_run(connection: Connection, run_id: str) -> bool:
 
 
 def set_time_zone(connection: Connection, zone: str) -> None:
-    """Keep the time zone of the daily budget."""
+    """Keep the time zone of the daily budget.
+
+    Raises:
+        zoneinfo.ZoneInfoNotFoundError: there is no such zone.
+    """
     ZoneInfo(zone)  # raises if there is no such zone
     keep(connection, time_zone=zone)
 

@@ -142,7 +142,11 @@ class Store:
             return int(driver(self._reader).execute("PRAGMA data_version").fetchone()[0])
 
     def refuse_wrong_fields(self) -> None:
-        """Check that the account holds what its columns say, as another program may write it."""
+        """Check that the account holds what its columns say, as another program may write it.
+
+        Raises:
+            DatabaseUnusableError: another program wrote it.
+        """
         self.read(lambda connection: refuse_wrong_fields(driver(connection).execute, self.path))
 
     def create_tables(self) -> None:
@@ -173,7 +177,11 @@ class Store:
         return copy
 
     def copy_to(self, path: Path) -> None:
-        """Copy the last commit to a new file, beside whoever writes meanwhile."""
+        """Copy the last commit to a new file, beside whoever writes meanwhile.
+
+        Raises:
+            DatabaseUnusableError: it can't be read, or there is no room for it.
+        """
         with in_words(self.path, "copied"), closing(sqlite3.connect(path)) as new:
             driver(self._reader).backup(new)
 

@@ -226,6 +226,9 @@ class Moves:
 
         Rows moved under their ids then: what they had would be bought again, and what is new never.
         ``busy`` has the keys of those whose edits are not followed because they are under way.
+
+        Raises:
+            LoadError: one does.
         """
         if not self._kept:
             return

@@ -197,6 +197,9 @@ def read_pairs(
     """Run a statement that selects two rows beside each other, such as a job and what comes in.
 
     It selects what the first type has, and :func:`beside` it what the second has.
+
+    Raises:
+        TypeError: the types' fields are not the statement's columns.
     """
     found, width = connection.execute(statement), len(columns_of(row))
     names = list(found.keys())

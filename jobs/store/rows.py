@@ -161,6 +161,9 @@ def move_job(
     """Move a job along a legal transition; False when it was in none of its source states.
 
     ``add`` is by how much columns grow. A transition that leads to another state is a ValueError.
+
+    Raises:
+        ValueError: the transition leads to another state.
     """
     _check(transition, to, target(transition))
     return _move(connection, JOB, job_id, sources(transition), {"state": to, **values}, add)
@@ -198,6 +201,9 @@ def moving_jobs(
     """Make the guarded update that moves many jobs, or a prepared one, along a legal transition.
 
     ``only`` is the one of its source states from which they are moved; any other is a ValueError.
+
+    Raises:
+        ValueError: there is no such transition, or it does not start from that state.
     """
     allowed = sources(transition)
     if only is not None:
@@ -229,6 +235,9 @@ def change_job(
 
     The guard: a runner may have moved the job since this transaction's snapshot only on a database
     without SQLite's single writer. A move that no manifest makes is a KeyError.
+
+    Raises:
+        KeyError: no manifest moves a job from its state to that one.
     """
     this = JOB.c.id == job.id
     if to in (None, job.state):
@@ -240,7 +249,11 @@ def change_job(
 
 
 def new_attempt(transition: str, **values: Any) -> Insert:
-    """Make the insert of an attempt that begins by a transition of its job, else a ValueError."""
+    """Make the insert of an attempt that begins by a transition of its job, else a ValueError.
+
+    Raises:
+        ValueError: no attempt begins by it.
+    """
     return insert(ATTEMPT).values(state=attempt_beginning(transition), **values)
 
 

@@ -32,7 +32,11 @@ class OpenedFile:
 
     @classmethod
     def at(cls, path: Path) -> "OpenedFile":
-        """Remember which file a path leads to."""
+        """Remember which file a path leads to.
+
+        Raises:
+            OSError: there is none.
+        """
         found = path.stat()
         return cls(path.absolute(), found.st_dev, found.st_ino)
 

@@ -41,7 +41,12 @@ class Writer:
         self._queue: list[_Piece] = []
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Run one piece of work now, in a transaction of its own."""
+        """Run one piece of work now, in a transaction of its own.
+
+        Raises:
+            DatabaseUnusableError: the file can't be written: read-only, disk full, locked for long;
+                nothing of this work was kept.
+        """
         return self._within("BEGIN IMMEDIATE", work, self._observer)
 
     def rehearse(self, work: Callable[[Connection], T]) -> T:

@@ -61,6 +61,9 @@ def covered(rows: Iterable[SheetRow], merges: Iterable[Area], header: int) -> It
     tall row. A column without a header, because the one before it covers both, is not a column, nor
     is anything after the last header. The header must be the first of the rows; HeaderCoversError
     is raised if it covers a row that has content of its own.
+
+    Raises:
+        HeaderCoversError: the header spreads over a row that has something of its own.
     """
     waiting = sorted((area for area in merges if area.bottom >= header), reverse=True)
     if not waiting:

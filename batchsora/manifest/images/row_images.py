@@ -223,7 +223,11 @@ class Unread:
 
 
 def url(text: str) -> ImageRef | None:
-    """Return a web address as an image, which the provider fetches; empty is None."""
+    """Return a web address as an image, which the provider fetches; empty is None.
+
+    Raises:
+        CellError: it is not an http or https address.
+    """
     source = text.strip()
     if not source:
         return None

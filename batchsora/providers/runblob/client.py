@@ -146,7 +146,12 @@ class RunBlobClient:
         callback_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> GenerationCreated:
-        """Buy one video that starts from an image: :meth:`generate` with a required image."""
+        """Buy one video that starts from an image: :meth:`generate` with a required image.
+
+        Raises:
+            InDoubtError: the video may have been bought; look before you pay again.
+            RunBlobError: it did not work; see :mod:`batchsora.providers.runblob.errors`.
+        """
         if not image:
             raise errors.ImageError("there is no image to start from")
         return await self.generate(
@@ -217,6 +222,9 @@ class RunBlobClient:
         Args:
             limit: 1 to 100.
             offset: how many to skip.
+
+        Raises:
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         document = await self._wire.read(
             "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
@@ -233,6 +241,9 @@ class RunBlobClient:
 
         Args:
             page_size: how many to read at a time: 1 to 100.
+
+        Raises:
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
         # new ones push older ones onto the next page; a page may have fewer than requested, so only
         # an empty one is the end
@@ -342,7 +353,11 @@ class RunBlobClient:
         )
 
     async def get_balance(self) -> Decimal:
-        """Read the account's money in USD; a negative balance counts as zero."""
+        """Read the account's money in USD; a negative balance counts as zero.
+
+        Raises:
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
+        """
         document = await self._wire.read("/v1/data/balance", Call.READ)
         found = models.balance(document)
         if found is None:

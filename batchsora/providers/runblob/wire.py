@@ -71,7 +71,11 @@ class Wire:
         }
 
     async def read(self, path: str, call: Call, query: Mapping[str, int] | None = None) -> Any:
-        """GET a document."""
+        """GET a document.
+
+        Raises:
+            RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
+        """
         url = f"{self._base_url}{path}"
         request = httpx.Request("GET", url, params=query, headers=self._headers)
         answer = await self._sent(request, self._timeout, asyncio.timeout(self._timeout))
