@@ -25,8 +25,8 @@ from ..model.provider import (
 )
 from ..model.states import HeldBack
 from ..model.text import text_key
-from ..ports import JobStore
 from ..ports.adoption import Comparison, Found, Listed, ListShown, RowsSnapshot
+from ..ports.job_store import JobStore
 from ..ports.selection import Sought
 
 READ_AGAIN: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)

@@ -8,8 +8,8 @@ from ..evidence.account_list import read_back
 from ..evidence.suspects import WIDE
 from ..model.clock import Clock, Moment
 from ..model.provider import Generation, Provider
-from ..ports import JobStore
 from ..ports.account import BalanceRead
+from ..ports.job_store import JobStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from ..model.errors import (
 from ..model.provider import Generation, Provider, UnknownGenerationError
 from ..model.states import FOUND, AttemptState, JobState
 from ..model.text import folded_id, prompt_key, same_text
-from ..ports import JobStore
 from ..ports.doubts import Searched
+from ..ports.job_store import JobStore
 from ..ports.seen import GenerationOwner, JobRow
 
 

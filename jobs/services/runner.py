@@ -24,8 +24,8 @@ from ..model.provider import (
     UnknownGenerationError,
 )
 from ..model.states import Reason
-from ..ports import JobStore
 from ..ports.account import AccountStore
+from ..ports.job_store import JobStore
 from ..ports.purchases import Breach, LeftBehind, Lost, PurchaseStore, Recovery
 from ..reconciliation.reconciler import Reconciler
 from ..runtime.balance_monitor import BalanceMonitor

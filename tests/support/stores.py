@@ -13,8 +13,8 @@ from typing import Protocol
 import pytest
 from sqlalchemy import Connection
 
-from jobs.ports import JobStore
 from jobs.ports.control import ControlStore
+from jobs.ports.job_store import JobStore
 from jobs.ports.loading import LoadStore
 from jobs.ports.queries import QueryStore
 from jobs.store import Store

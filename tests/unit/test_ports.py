@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.blank import blank
 
-from jobs.ports import JobStore
+from jobs.ports.job_store import JobStore
 from jobs.store import Store
 
 ROLES = [
