@@ -85,7 +85,7 @@ def asked_row(request: GenerationRequest, kind: str) -> AskedRow:
         request.duration,
         None if request.image is None else asdict(request.image),
         request.callback_url,
-        dict(sorted(request.parameters.items())),
+        dict(sorted(request.parameters.items())) if request.parameters else {},
     )
 
 
@@ -96,12 +96,23 @@ def asked_in(values: Mapping[str, Any]) -> AskedRow:
 
 def spec_row(spec: JobSpec, kind: str) -> SpecRow:
     """Write a wanted video as columns; ``kind`` names its price."""
-    asked: Any = asked_row(spec.request, kind)
-    image = None if asked.image is None else json.dumps(asked.image)
-    asked = asked._replace(image=image, parameters=json.dumps(asked.parameters))
-    where = (spec.key, spec.key_from_content, spec.row)
-    rest = (spec.campaign, spec.priority, json.dumps(dict(spec.cells)))
-    return SpecRow._make((*where, *asked, *rest))
+    request = spec.request
+    return SpecRow(
+        spec.key,
+        spec.key_from_content,
+        spec.row,
+        fingerprint(request),
+        kind,
+        request.prompt,
+        request.orientation,
+        request.duration,
+        None if request.image is None else json.dumps(asdict(request.image)),
+        request.callback_url,
+        json.dumps(dict(sorted(request.parameters.items()))) if request.parameters else "{}",
+        spec.campaign,
+        spec.priority,
+        json.dumps(dict(spec.cells)),
+    )
 
 
 FINGERPRINT_LENGTH: Final = 32  # hexadecimal digits
