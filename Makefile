@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+USABLE := .venv/usable
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # uv only writes the lock; a copy in the environment is preferred to one on the PATH
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
@@ -30,7 +31,7 @@ help:
 	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 
-demo: $(INSTALLED)
+demo: $(USABLE)
 	$(BIN)/batchsora demo --folder demo sample_manifests/campaign.csv
 
 unit: $(INSTALLED)
@@ -47,7 +48,8 @@ test: $(INSTALLED)
 
 # the quick tests by another Python, in an environment of its own: make newest-unit NEWEST=python3.13
 newest-unit:
-	$(MAKE) unit PYTHON=$(NEWEST) BIN=.venv-newest/bin INSTALLED=.venv-newest/installed
+	$(MAKE) unit PYTHON=$(NEWEST) BIN=.venv-newest/bin INSTALLED=.venv-newest/installed \
+	  USABLE=.venv-newest/usable
 
 # percent of the branches and lines of jobs/ that the quick tests run
 COVERED := 96
@@ -85,7 +87,7 @@ lock:
 	@command -v $(UV) >/dev/null || { \
 	  echo 'make lock needs uv: $(BIN)/pip install uv' >&2; exit 1; }
 	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
-	$(LOCK) --all-extras --constraints requirements/dev.txt pyproject.toml \
+	$(LOCK) --all-extras --group build --constraints requirements/dev.txt pyproject.toml \
 	  --output-file requirements/user.txt
 
 pictures: $(INSTALLED)
@@ -104,15 +106,20 @@ clean:
 	rm -rf demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name '.venv*' -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
-$(INSTALLED): requirements/dev.txt pyproject.toml
+# What a user needs, and the program; then what its developers need besides.
+$(USABLE): requirements/user.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo 'batchsora needs Python 3.11 or newer, and $(PYTHON) is none;' \
+	  echo 'batchsora needs Python 3.11 or newer, and $(PYTHON) is older;' \
 	    'name another one: make PYTHON=python3.12' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo '$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
 	  exit 1; }
 	@echo 'making the environment in $(dir $@); this takes a minute'
 	$(PYTHON) -m venv $(dir $@)
-	$(PIP) install --require-hashes -r requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/user.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(INSTALLED): $(USABLE) requirements/dev.txt
+	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
