@@ -57,7 +57,9 @@ def asked(settings: Any) -> list[Requirement]:
         *settings["project"]["optional-dependencies"].values(),
         *settings["dependency-groups"].values(),
     ]
-    return [Requirement(one) for some in lists for one in some]
+    own = settings["project"]["name"]  # the extra "all" names the others
+    found = [Requirement(one) for some in lists for one in some if isinstance(one, str)]
+    return [one for one in found if one.name != own]
 
 
 def pins(lock: Path) -> dict[str, Version]:
@@ -86,11 +88,20 @@ def test_the_user_s_lock_pins_all_extras_with_hashes(settings: Any, project: Pat
     text, pinned = lock.read_text(), pins(lock)
     extras = settings["project"]["optional-dependencies"].values()
     wanted = [*settings["project"]["dependencies"], *(one for some in extras for one in some)]
-    for one in map(Requirement, wanted):
+    wanted.remove(*settings["project"]["optional-dependencies"]["all"])
+    for one in map(Requirement, [*wanted, *settings["dependency-groups"]["build"]]):
         assert one.specifier.contains(pinned[one.name]), one
     assert "://" not in text
     blocks = re.split(r"(?m)^(?=[a-z0-9.-]+==)", text)[1:]
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_all_is_every_extra(settings: Any) -> None:
+    """One name for all that not everyone needs."""
+    extras = settings["project"]["optional-dependencies"]
+    (all_of_them,) = map(Requirement, extras["all"])
+    assert all_of_them.name == settings["project"]["name"]
+    assert all_of_them.extras == set(extras) - {"all"}
 
 
 def test_what_is_tested_is_what_a_user_installs(project: Path) -> None:

@@ -224,7 +224,7 @@ def test_make_explains_an_unfit_python(
     answers: str, says: str, project: Path, tmp_path: Path
 ) -> None:
     """On a machine whose Python can't make the environment, make names the remedy and stops."""
-    for name in ("Makefile", "pyproject.toml", "requirements/dev.txt"):
+    for name in ("Makefile", "pyproject.toml", "requirements/dev.txt", "requirements/user.txt"):
         target = tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copy(project / name, target)
@@ -248,7 +248,9 @@ def test_make_explains_an_unfit_python(
 def test_the_lock_pins_every_requirement(project: Path) -> None:
     """The lock pins, with hashes, whatever pyproject.toml asks for, and names no index."""
     settings = tomllib.loads((project / "pyproject.toml").read_text())
-    asked = [*settings["project"]["dependencies"], *settings["dependency-groups"]["dev"]]
+    groups = settings["dependency-groups"]
+    asked = [*settings["project"]["dependencies"], *groups["build"], *groups["dev"][1:]]
+    assert groups["dev"][0] == {"include-group": "build"}
     lock = (project / "requirements" / "dev.txt").read_text()
     missing = [name for name in (a.partition(">")[0] for a in asked) if f"\n{name}==" not in lock]
     assert missing == []
