@@ -42,7 +42,8 @@ def keep(origin: str, token: str) -> str:
         import keyring.errors  # noqa: PLC0415 - an extra
     except ImportError:
         raise KeychainError(
-            "the library 'keyring' is not installed; \"pip install 'batchsora[keyring]'\" does that"
+            "the library 'keyring' is not installed; install batchsora with the extra 'keyring': "
+            "pip install '.[keyring]' in the folder of its source"
         ) from None
     try:
         keyring.set_password(SERVICE, origin, token)

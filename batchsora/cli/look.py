@@ -306,8 +306,8 @@ def report_command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
         from batchsora.report.writing import write_report
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"a report needs {error.name}: install batchsora with the extra 'web', as in "
-            "pip install 'batchsora[web]'"
+            f"a report needs {error.name}: install batchsora with the extra 'web': "
+            "pip install '.[web]' in the folder of its source"
         ) from error
     from batchsora.composition.databases import unlinked_side_folder
     from batchsora.usecases.progress import counted

@@ -244,8 +244,8 @@ def web_command(
         from batchsora.web.serve import WebTerms, serve
     except ModuleNotFoundError as error:
         raise SettingsError(
-            f"the page needs {error.name}: install batchsora with the extra 'web', as in "
-            "pip install 'batchsora[web]'"
+            f"the page needs {error.name}: install batchsora with the extra 'web': "
+            "pip install '.[web]' in the folder of its source"
         ) from error
 
     settings = cli.settings()

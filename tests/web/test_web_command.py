@@ -101,7 +101,7 @@ def test_without_its_extra_it_says_what_to_install(tmp_path: Path) -> None:
     with started(tmp_path, "--port", "0", PYTHONPATH=str(tmp_path)) as process:
         said, _ = process.communicate(timeout=60)
         assert process.returncode == 2
-        assert "pip install 'batchsora[web]'" in " ".join(said.split())
+        assert "pip install '.[web]'" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("name", ["videos.example", "VIDEOS.example"])

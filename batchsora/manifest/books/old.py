@@ -28,7 +28,8 @@ class Old(Book):
             raise refused(
                 str(path),
                 f"reading {path.suffix} needs a library that is not installed",
-                'Install it: pip install "batchsora[ods]". Or save it as .xlsx or CSV UTF-8.',
+                "Install batchsora with the extra 'ods': pip install '.[ods]' in the folder of its "
+                "source. Or save it as .xlsx or CSV UTF-8.",
             ) from error
         self._path = path
         self._binary = path.suffix.lower() == ".xlsb"

@@ -191,7 +191,8 @@ def _converted(file: BinaryIO, kind: str) -> _Made:
     except ImportError as error:
         raise CellError(
             "the image has to be converted, but Pillow is not installed",
-            'Install it: pip install "batchsora[images]".',
+            "Install batchsora with the extra 'images': pip install '.[images]' in the folder of "
+            "its source.",
         ) from error
     try:
         # Pillow warns of what it overlooks; what it does not overlook raises.
