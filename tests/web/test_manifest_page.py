@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -507,8 +506,8 @@ def test_what_is_handed_over_keeps_the_terms_of_the_configuration(
     http: httpx.Client, site: Site
 ) -> None:
     """As a run that reads it would: the price of a video, and the day's cap; the form goes over."""
-    begin = {"max_price": Decimal("0.10"), "batch": Decimal(1)}
-    site.web.standing = Terms(day=Decimal(9), begin=begin)
+    begin = {"max_price": 100_000, "batch": 1_000_000}
+    site.web.standing = Terms(day=9_000_000, begin=begin)
     address = upload(http, "m.csv", ROWS.format("a tram"))
     assert http.post(f"{address}/start", data=form_of(http, address, budget="3")).status_code == 204
     batch = batch_named(site, "m")
