@@ -33,7 +33,7 @@ class Witness:
     echo: Echo | None = field(default_factory=Echo)  # what it does to prompts; None: not known
     trouble: str = ""  # why the reading proves no absence, for people; empty if it may
     newest_attempt: int = 0  # the newest attempt that we bought whose generation it shows; 0: none
-    newest_intent: datetime | None = None
+    newest_intent: datetime | None = None  # the newest intent of all of those, by our clock
     lag: float | None = None  # seconds until it shows an acceptance; None: not measured yet
     books: Books | None = None  # what the balance shows; None if it can't be compared
 
