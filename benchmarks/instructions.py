@@ -40,7 +40,7 @@ def main() -> None:
     if VALGRIND is None:
         sys.exit("instructions are counted by valgrind: apt-get install valgrind")
     trees = [HERE, asked.base.resolve()]
-    print(f"{'':40}{'this':>12}{'base':>12}{'ratio':>8}")
+    print(f"{'':40}{'this':>16}{'base':>16}{'ratio':>8}")
     _show("a row, planned", [_each(tree, _planned) for tree in trees])
     _show("a job, loaded and run", [_each(tree, _run) for tree in trees])
     for command in ("status", "jobs"):
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _show(what: str, counts: list[int]) -> None:
     mine, base = counts
-    print(f"{what:40}{mine:12,}{base:12,}{base / mine:8.3f}", flush=True)
+    print(f"{what:40}{mine:16,}{base:16,}{base / mine:8.3f}", flush=True)
 
 
 def _each(tree: Path, counted: Callable[[Path, Path, int], int]) -> int:
