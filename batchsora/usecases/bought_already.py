@@ -37,7 +37,7 @@ class Earlier(NamedTuple):
 
     Attributes:
         waiting: queued jobs that may not be bought yet.
-        looked_at: as :meth:`jobs.reconciliation.adoption.EarlierWork.unchanged` names them.
+        looked_at: as :meth:`jobs.ports.adoption.Found.unchanged` names them.
     """
 
     waiting: frozenset[int] = frozenset()

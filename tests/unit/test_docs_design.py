@@ -1,4 +1,5 @@
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,21 @@ def test_the_files_that_the_architecture_names_are_there(project: Path) -> None:
     roots = [project, project / "batchsora", project / "jobs"]
     assert len(named) > 20
     assert {name for name in named if not any([*root.glob(name)] for root in roots)} == set()
+
+
+def test_the_layers_of_the_design_are_those_that_are_checked(design: str, project: Path) -> None:
+    """What docs/design.md draws as layers is what import-linter holds."""
+    settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = {
+        place: [re.findall(r"\w+", layer) for layer in contract["layers"]]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        for place in contract.get("containers", ())
+    }
+    for house in ("jobs", "batchsora"):
+        (drawn,) = re.findall(rf"^{house}/ +(\w+ .+)$", design, re.MULTILINE)
+        order = [name for layer in layers[house] for name in layer]
+        places = [order.index(name) for name in re.findall(r"\w+", drawn)]
+        assert len(places) > 8
+        by_layer = [[order.index(name) for name in layer] for layer in layers[house]]
+        above = [next(at for at, one in enumerate(by_layer) if place in one) for place in places]
+        assert above == sorted(above)
