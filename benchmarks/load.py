@@ -30,7 +30,7 @@ OURS = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from jobs import schema
+from jobs.database import schema
 schema.upgrade(Path(sys.argv[2]))
 from batchsora.usecases.load import LoadOptions, load_manifest
 from jobs.ports.control import Terms
@@ -47,7 +47,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from sqlmodel import Session, create_engine
-from jobs import schema
+from jobs.database import schema
 from jobs.database.tables import Batch, Job
 schema.upgrade(Path(sys.argv[2]))
 with Session(create_engine(f"sqlite:///{sys.argv[2]}")) as session, open(sys.argv[1]) as file:

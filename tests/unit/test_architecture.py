@@ -1,5 +1,6 @@
 """Rules about the project as a whole, which no single module can keep alone."""
 
+import importlib
 import json
 import re
 import shutil
@@ -188,3 +189,26 @@ def test_tests_can_not_leave_this_machine(family: socket.AddressFamily, host: st
         attempt.setblocking(False)
         with pytest.raises(RuntimeError, match=host):
             attempt.connect((host, 9))
+
+
+def test_the_benchmarks_import_what_is_there(project: Path) -> None:
+    """Their scripts are texts that no linter reads, and nobody runs them every day."""
+    pattern = re.compile(
+        r"^ *from ((?:jobs|batchsora|support)[\w.]*) import (\([^)]*\)|.+)$", re.MULTILINE
+    )
+    found = [
+        (module, name.partition(" as ")[0].strip())
+        for path in sorted((project / "benchmarks").rglob("*.py"))
+        for module, names in pattern.findall(path.read_text(encoding="utf-8"))
+        for name in names.partition("#")[0].strip("() \n").split(",")
+        if name.strip()
+    ]
+    assert len(found) > 30
+    missing = []
+    for module, name in found:
+        try:
+            importlib.import_module(f"{module}.{name}")
+        except ModuleNotFoundError:
+            if not hasattr(importlib.import_module(module), name):
+                missing.append((module, name))
+    assert missing == []
