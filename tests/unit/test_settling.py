@@ -381,8 +381,9 @@ def test_no_movement_between_quiet_readings_hides_a_charged_doubt(
     """
     balance = quiet = 100 * PRICE
     charged = mark = 0
-    agreed, owed, word, unsteady, failed = AGREED, 0, False, False, False
+    agreed, owed, word, unsteady, failed, paid = AGREED, 0, False, False, False, False
     for move, read in moves:
+        paid = paid or move == "pay in"
         if move in ("buy", "fail"):
             balance, charged = balance - PRICE, charged + PRICE
             failed, owed = failed or move == "fail", owed + (move == "fail")
@@ -395,6 +396,9 @@ def test_no_movement_between_quiet_readings_hides_a_charged_doubt(
             word = word or move.startswith("wrongly")
         if read:
             after = agreed.after(quiet - balance, charged - mark)
+            if after is not None and paid and owed:
+                return  # two movements that net to nothing look like none (docs/money.md)
+            paid = False
             unsteady = unsteady or failed or after is None
             agreed, failed = after or Agreement(), False
             quiet, mark = balance, charged
