@@ -26,6 +26,9 @@ engine.provider.balance_micros = 10**10
 engine.provider.takes = 8.0
 engine.load([spec(f"r{number}", row=number) for number in range(int(sys.argv[1]))])
 engine.run(max_in_flight=64, rate=0)
+if len(sys.argv) > 2:
+    count = int(sys.argv[1])
+    engine.load([spec(f"s{n}", prompt=f"prompt of r{n}", row=n) for n in range(count)])
 engine.store.close()
 """
 SIZES = (200, 1200)
@@ -43,6 +46,7 @@ def main() -> None:
     print(f"{'':40}{'this':>16}{'base':>16}{'ratio':>8}")
     _show("a row, planned", [_each(tree, _planned) for tree in trees])
     _show("a job, loaded and run", [_each(tree, _run) for tree in trees])
+    _show("the same, and its id changed", [_each(tree, _renumbered) for tree in trees])
     for command in ("status", "jobs"):
         _show(f"batchsora {command}", [_looked(tree, command) for tree in trees])
 
@@ -63,6 +67,10 @@ def _each(tree: Path, counted: Callable[[Path, Path, int], int]) -> int:
 
 def _run(tree: Path, folder: Path, size: int) -> int:
     return _count(tree, folder, ["-c", RUN, str(size)])
+
+
+def _renumbered(tree: Path, folder: Path, size: int) -> int:
+    return _count(tree, folder, ["-c", RUN, str(size), "renumber"])
 
 
 def _planned(tree: Path, folder: Path, size: int) -> int:

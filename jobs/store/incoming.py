@@ -5,7 +5,7 @@ however long reading takes: a run in another process continues. It is gone when 
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice
 from typing import Any, Final
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     exists,
     func,
     not_,
@@ -26,12 +27,13 @@ from sqlalchemy import (
     text,
 )
 
+from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, JOB, LIVE, QUEUED
 from ..model.errors import MovedRowsError
 from ..model.spec import SpecRow, asked_in, asked_key
 from ..model.states import AttemptState, JobState
 from ..ports.loading import StagedCount, StagedRow
-from .prepared import columns_from, driver, read, values_in
+from .prepared import Prepared, columns_from, driver, read, values_in
 from .records import LoadedJob
 from .rows import HAS_LIVE
 
@@ -102,12 +104,13 @@ PAID: Final = or_(
     JOB.c.state == JobState.COMPLETED,  # perhaps by a video that another batch paid for
     exists().where(
         ATTEMPT.c.job_id == JOB.c.id,
-        ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID]),
+        text(f"attempt.state NOT IN {sql_list([AttemptState.REJECTED, AttemptState.VOID])}"),
     ),
 )
+_NOTHING_COMES: Final = (AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED)
 LEFT: Final = exists().where(
     ATTEMPT.c.job_id == JOB.c.id,
-    ATTEMPT.c.state.not_in([AttemptState.REJECTED, AttemptState.VOID, AttemptState.FAILED]),
+    text(f"attempt.state NOT IN {sql_list(_NOTHING_COMES)}"),
 )
 """Rows of which anything may still come: what was given up, too, may end as a video."""
 HAS_VIDEO: Final = or_(JOB.c.state == JobState.COMPLETED, HAS_LIVE)
@@ -119,8 +122,17 @@ ASKED_FOR: Final = func.coalesce(JOB.c.manifest_fingerprint, JOB.c.fingerprint)
 ABSENT: Final = JOB.c.key.not_in(select(INCOMING.c.key))
 
 
-def _read(connection: Connection, batch_id: int, *where: ColumnElement[bool]) -> list[LoadedJob]:
-    rows = select(*LOADED).where(JOB.c.batch_id == batch_id, *where).order_by(JOB.c.row, JOB.c.id)
+_LOADED_JOB = Prepared(select(*LOADED).where(JOB.c.id == bindparam("job")), LoadedJob)
+_IN_ITS_ORDER = (JOB.c.row, JOB.c.id)
+
+
+def _read(
+    connection: Connection,
+    batch_id: int,
+    *where: ColumnElement[bool],
+    order: Sequence[ColumnElement[Any]] = _IN_ITS_ORDER,
+) -> list[LoadedJob]:
+    rows = select(*LOADED).where(JOB.c.batch_id == batch_id, *where).order_by(*order)
     return list(read(connection, rows, LoadedJob))
 
 
@@ -131,8 +143,8 @@ def missing(connection: Connection, batch_id: int) -> list[LoadedJob]:
 
 def waiting(connection: Connection, batch_id: int) -> list[LoadedJob]:
     """List rows that left the manifest while something was under way, and wait for a retry now."""
-    found = _read(connection, batch_id, and_(QUEUED, not_(JOB.c.in_manifest)), ABSENT)
-    return sorted(found)
+    left = and_(QUEUED, not_(JOB.c.in_manifest))
+    return _read(connection, batch_id, left, ABSENT, order=[JOB.c.id])
 
 
 def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[LoadedJob]:
@@ -141,8 +153,8 @@ def gone(connection: Connection, batch_id: int, asked: Select[Any]) -> list[Load
     A prompt that was given by hand counts too: its manifest's own may be spelled in another way.
     """
     may_be = or_(ASKED_FOR.in_(asked), JOB.c.manifest_fingerprint.is_not(None))
-    found = _read(connection, batch_id, not_(JOB.c.in_manifest), ABSENT, HAS_VIDEO, may_be)
-    return sorted(found)
+    left = not_(JOB.c.in_manifest)
+    return _read(connection, batch_id, left, ABSENT, HAS_VIDEO, may_be, order=[JOB.c.id])
 
 
 class FreshRows:
@@ -171,7 +183,7 @@ class FreshRows:
         """Map what they ask for to their numbers: read once, as there may be as many old rows."""
         found: dict[str, deque[int]] = {}
         added = select(JOB.c.id, JOB.c.fingerprint).where(*self._added)
-        ordered = added.order_by(JOB.c.row, JOB.c.id)
+        ordered = added.order_by(*_IN_ITS_ORDER)
         for number, fingerprint in self._connection.execute(ordered):
             found.setdefault(fingerprint, deque()).append(number)
         return found
@@ -196,9 +208,9 @@ class FreshRows:
 
     def _first(self, ids: deque[int] | None) -> LoadedJob | None:
         while ids:
-            found = _read(self._connection, self._batch_id, JOB.c.id == ids.popleft())
-            if found:  # else it was taken under its other name
-                return found[0]
+            found = _LOADED_JOB.first(self._connection, job=ids.popleft())
+            if found is not None:  # else it was taken under its other name
+                return found
         return None
 
 
