@@ -15,17 +15,18 @@ from jobs.model.states import JobState
 from jobs.ports.seen import BatchStatus, DoubtRow, FailureGroup, JobRow
 
 
-def _usd(micros: int | None) -> str | None:
+def usd_or_none(micros: int | None) -> str | None:
+    """Return an amount in USD as a decimal string; None where it is not known."""
     return None if micros is None else usd_text(micros)
 
 
 def money_json(budget: Budget, refunded: int = 0) -> dict[str, str | None]:
     """Return a budget's totals, in USD as decimal strings."""
     return {
-        "cap": _usd(budget.cap),
-        "charged": _usd(budget.charged),
-        "held": _usd(budget.held),
-        "refunded": _usd(refunded),
+        "cap": usd_or_none(budget.cap),
+        "charged": usd_or_none(budget.charged),
+        "held": usd_or_none(budget.held),
+        "refunded": usd_or_none(refunded),
     }
 
 
@@ -35,7 +36,7 @@ def status_json(
     """Return the progress of batches (design.md, *JSON*)."""
     return {
         "batches": [batch_json(batch, runner) for batch in batches],
-        "balance": _usd(balance),
+        "balance": usd_or_none(balance),
     }
 
 

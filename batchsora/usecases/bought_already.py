@@ -89,7 +89,7 @@ def settle_earlier(
 
 
 def tell_of_others(store: Store, batch_ids: list[int], ui: UserInterface) -> None:
-    """Say how many rows were held back because somebody else is buying the same."""
+    """Report how many rows were held back because somebody else is buying the same."""
     elsewhere = store.queries.held_for(Sought(batch_ids), HeldBack.ELSEWHERE)
     if elsewhere:
         ui.say(

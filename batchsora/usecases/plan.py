@@ -18,6 +18,7 @@ from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
+from batchsora.presentation.json_shapes import usd_or_none
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.usecases.from_options import Pick, pick_of
 from batchsora.usecases.load import LoadOptions, check_name, merge, spool_manifest
@@ -243,18 +244,18 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         **plan.mapped.as_json(),
         "said_before": list(plan.kept),
         "left_out": plan.left_out.as_json(),
-        "cost": _usd(plan.cost(plan.all.kinds).whole),
+        "cost": usd_or_none(plan.cost(plan.all.kinds).whole),
         "cost_by_kind": {
             kind: {
                 "jobs": count,
-                "price": _usd(plan.prices.get(kind)),
+                "price": usd_or_none(plan.prices.get(kind)),
                 "price_from": price_source(plan, kind),
-                "cost": _usd(plan.cost({kind: count}).whole),
+                "cost": usd_or_none(plan.cost({kind: count}).whole),
             }
             for kind, count in sorted(plan.all.kinds.items())
         },
         "campaigns": {
-            name: {"jobs": tally.jobs, "cost": _usd(plan.cost(tally.kinds).whole)}
+            name: {"jobs": tally.jobs, "cost": usd_or_none(plan.cost(tally.kinds).whole)}
             for name, tally in sorted(plan.campaigns.items())
         },
         "to_buy": sum(plan.to_buy.values()),
@@ -266,15 +267,18 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "stops": plan.stops,
         "needs": plan.needs,
         "list_looked_at": False,
-        "remaining_cost": _usd(plan.cost(plan.all.open).whole),
+        "remaining_cost": usd_or_none(plan.cost(plan.all.open).whole),
         "picked": None
         if plan.picked is None
-        else {"jobs": plan.picked.jobs, "remaining_cost": _usd(plan.cost(plan.picked.open).whole)},
+        else {
+            "jobs": plan.picked.jobs,
+            "remaining_cost": usd_or_none(plan.cost(plan.picked.open).whole),
+        },
         "caps": {
-            "batch": _usd(plan.cap),
+            "batch": usd_or_none(plan.cap),
             "campaigns": {name: usd_text(cap) for name, cap in plan.campaign_caps.items()},
         },
-        "balance": _usd(plan.balance),
+        "balance": usd_or_none(plan.balance),
         "seconds": round(plan.seconds),
         "samples": [_sample_json(job) for job in plan.samples],
     }
@@ -298,7 +302,3 @@ def _sample_json(job: StagedRow) -> dict[str, Any]:
         "image": None if job.asked.image is None else job.asked.image["source"],
         "campaign": job.campaign,
     }
-
-
-def _usd(micros: int | None) -> str | None:
-    return None if micros is None else usd_text(micros)

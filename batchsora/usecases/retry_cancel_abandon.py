@@ -269,7 +269,7 @@ def _not_queued(job: JobRow) -> Refused:
 
 
 def tell_refused(refused: Sequence[Refused], ui: UserInterface) -> None:
-    """Say which jobs were not changed, and why."""
+    """Report which jobs were not changed, and why."""
     for one in refused[: messages.SHOWN]:
         ui.say(f"{one.job} was not changed: {one.reason}")
     if len(refused) > messages.SHOWN:

@@ -33,7 +33,7 @@ from batchsora.workbook.styles import Styles
 
 
 def widen(sheet: etree._Element, column: int, width: int) -> None:
-    """Give a new column (from 1) a width in characters unless it has one, and show it."""
+    """Set the width of a new column (from 1) in characters unless it has one, and show it."""
     widths = sheet.find(tag("cols"))
     if widths is None:
         widths = etree.Element(tag("cols"))

@@ -94,7 +94,7 @@ def existing_lists(database: Path) -> Iterator[Lists]:
 
 @contextmanager
 def in_words(database: Path, done: str) -> Iterator[None]:
-    """Say in our own words what the file system or a lock does to a database."""
+    """Raise as our own errors what the file system or a lock does to a database."""
     try:
         yield
     except Exception as error:

@@ -87,7 +87,7 @@ class ProviderHealth:
         self.refusal_message = ""
 
     def wake(self) -> None:
-        """Tell the scheduler that something changed."""
+        """Wake the scheduler: something changed."""
         self.changed.set()
 
     def stop(self) -> None:

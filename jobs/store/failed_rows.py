@@ -233,7 +233,7 @@ class _Keys:
         self._before: dict[int, str] = {}
 
     def give(self, number: int, own: str, key: str, holder: int | None) -> None:
-        """Give a row a key, and its own one to the row that has that key.
+        """Assign a key to a row, and the row's own key to the one that has it.
 
         ``own`` is its key before this load, ``holder`` the row that had the other one then.
         """

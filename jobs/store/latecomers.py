@@ -156,7 +156,7 @@ def reappear(
 
 
 def regain(connection: Connection, job: QueuedJob, now: datetime) -> bool:
-    """Give a queued row the generation that counted as paid for twice, if nothing replaced it.
+    """Assign to a queued row the generation that counted as paid for twice, if nothing replaced it.
 
     What was sent in its place came to nothing (never made, refused): the row has this video.
     Return False if there is none.
