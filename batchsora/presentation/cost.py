@@ -1,9 +1,10 @@
-"""What jobs cost, as far as prices are known."""
+"""What jobs cost, as far as prices are known, and how the sums of a budget are told."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from jobs.model.ledger import Budget
 from jobs.model.money import usd_text
 from jobs.ports.seen import JobRow, PriceRow, QueuedJob
 
@@ -51,3 +52,23 @@ def kind_text(kind: str) -> str:
     """Return a price kind for people: ``15 s, with image``."""
     duration, _, image = kind.rpartition("/")[2].partition("+")
     return f"{duration} s{', with image' if image else ''}"
+
+
+def money_text(budget: Budget) -> str:
+    """Return what of a budget is spent, refunded, reserved and left, in the words of all surfaces.
+
+    The amounts add up: spent, less refunded, plus reserved, plus left, is the budget.
+    """
+    return f"${usd_text(budget.charged)} {beside_spent(budget)}"
+
+
+def beside_spent(budget: Budget) -> str:
+    """Return what stands behind the amount that is spent in :func:`money_text`."""
+    of_cap = "" if budget.cap is None else f"of ${usd_text(budget.cap)} "
+    parts = [
+        f"{of_cap}spent",
+        *([f"${usd_text(budget.refunded)} refunded"] if budget.refunded else []),
+        *([f"${usd_text(budget.held)} reserved"] if budget.held else []),
+        "no budget" if budget.free is None else f"${usd_text(budget.free)} left",
+    ]
+    return ", ".join(parts)

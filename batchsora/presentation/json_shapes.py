@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from batchsora.presentation import held
+from batchsora.presentation.cost import money_text
 from batchsora.presentation.terminal_text import cells, clean, state_text
 from batchsora.result_columns import RESULT_COLUMNS
 from jobs.database.lock import RunnerInfo
@@ -20,13 +21,14 @@ def usd_or_none(micros: int | None) -> str | None:
     return None if micros is None else usd_text(micros)
 
 
-def money_json(budget: Budget, refunded: int = 0) -> dict[str, str | None]:
-    """Return a budget's totals, in USD as decimal strings."""
+def money_json(budget: Budget) -> dict[str, str | None]:
+    """Return a budget's totals as decimal strings in USD; ``refunded`` is a part of ``charged``."""
     return {
         "cap": usd_or_none(budget.cap),
         "charged": usd_or_none(budget.charged),
         "held": usd_or_none(budget.held),
-        "refunded": usd_or_none(refunded),
+        "refunded": usd_or_none(budget.refunded),
+        "free": usd_or_none(budget.free),
     }
 
 
@@ -45,7 +47,7 @@ def batch_json(batch: BatchStatus, runner: RunnerInfo | None) -> dict[str, Any]:
     return {
         "batch": batch.name,
         "jobs": {"total": batch.total} | batch.jobs,
-        "money": money_json(batch.money, batch.refunded),
+        "money": money_json(batch.money),
         "campaigns": {name: money_json(budget) for name, budget in batch.campaigns.items()},
         "waiting_for": batch.waiting_for,
         "paused": batch.paused,
@@ -86,11 +88,11 @@ def status_text(
         if batch.failed_kinds:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.failed_kinds.items()))
             lines.append(f"  failed    {kinds}")
-        lines.append(f"  money     {_money_text(batch.money)}")
+        lines.append(f"  money     {money_text(batch.money)}")
         if batch.twice:
             lines.append(f"  twice     {twice_text(batch)}")
         lines += [
-            f"  campaign  {name}: {_money_text(budget)}" for name, budget in batch.campaigns.items()
+            f"  campaign  {name}: {money_text(budget)}" for name, budget in batch.campaigns.items()
         ]
         if batch.files_missing:
             lines.append(f"  files     {batch.files_missing} still to download")
@@ -138,12 +140,6 @@ def candidate_text(candidate: Mapping[str, Any]) -> str:
     made = candidate["created_at"]
     when = "" if made is None else f" {datetime.fromisoformat(made):%m-%d %H:%M:%S} UTC"
     return f"{candidate['generation_id']} {candidate['status']}{when}"
-
-
-def _money_text(budget: Budget) -> str:
-    cap = ", no budget" if budget.cap is None else f" of ${usd_text(budget.cap)}"
-    held = f", ${usd_text(budget.held)} reserved" if budget.held else ""
-    return f"${usd_text(budget.charged)}{cap}{held}"
 
 
 def job_json(job: JobRow) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from shlex import quote
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
+from batchsora.presentation.cost import money_text
 from batchsora.presentation.errors import broken
 from batchsora.presentation.terminal_text import state_text
 from batchsora.run_result import RunResult
@@ -156,11 +157,7 @@ def ended(result: RunResult, skipped: list[RowProblem], folder: Path | None) -> 
 
 def _batch_line(batch: BatchStatus) -> str:
     counts = [f"{count} {state_text(state)}" for state, count in batch.jobs.items() if count]
-    cap = "" if batch.money.cap is None else f" of ${usd_text(batch.money.cap)}"
-    held = "" if not batch.money.held else f", ${usd_text(batch.money.held)} reserved"
-    back = "" if not batch.refunded else f", ${usd_text(batch.refunded)} refunded"
-    spent = f"${usd_text(batch.money.charged)}{cap} spent{back}{held}"
-    return f"{batch.name}: {', '.join(counts)}; {spent}"
+    return f"{batch.name}: {', '.join(counts)}; {money_text(batch.money)}"
 
 
 def _next_steps(result: RunResult) -> Iterable[str]:

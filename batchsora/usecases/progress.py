@@ -14,6 +14,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.json_shapes import said_words
 from batchsora.presentation.terminal_text import clean, state_text
+from jobs.model.ledger import together
 from jobs.model.money import usd_text
 from jobs.model.states import JobState
 from jobs.ports.events import EXPECTED, RunEvent
@@ -45,11 +46,9 @@ _SHOWN = (
 
 def summary(batches: list[BatchStatus]) -> str:
     """Return a short summary of batches."""
-    spent = sum(batch.money.charged + batch.money.held for batch in batches)
-    caps = [batch.money.cap for batch in batches]
-    money = f"${usd_text(spent)}"
-    if caps and None not in caps:
-        money += f"/${usd_text(sum(cap for cap in caps if cap is not None))}"
+    sums = together(batch.money for batch in batches)
+    money = f"${usd_text(sums.charged)}" + ("" if sums.cap is None else f"/${usd_text(sums.cap)}")
+    money += f" + ${usd_text(sums.held)} reserved" if sums.held else ""
     held = sum(batch.held for batch in batches)
     counts = [
         f"{count} {name}"

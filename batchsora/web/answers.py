@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from batchsora._version import __version__
+from batchsora.presentation.cost import beside_spent
 from batchsora.presentation.errors import message
 from batchsora.presentation.json_shapes import iso
 from batchsora.presentation.terminal_text import clean, state_text
@@ -128,6 +129,7 @@ def environment() -> Environment:
     )
     found.filters |= {
         "usd": usd,
+        "beside_spent": beside_spent,
         "time": time,
         "words": state_text,
         "clean": clean,

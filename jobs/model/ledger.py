@@ -24,12 +24,16 @@ class Scope(StrEnum):
 
 @dataclass(slots=True)
 class Budget:
-    """The running totals of one cap, in micros."""
+    """The running totals of one cap, in micros.
+
+    Spent, less what of it was refunded, plus what is reserved, plus what is free, is the cap: the
+    definition that every sum shown anywhere follows (money.md).
+    """
 
     key: str
     cap: int | None  # None when there is no cap
-    charged: int  # what the provider took, gross over the cap's lifetime
-    held: int  # what open and doubtful attempts may still cost
+    charged: int  # spent: what the provider took, with what it gave back
+    held: int  # reserved: what open and doubtful attempts may still cost
     refunded: int = 0  # the part of charged that was refunded, by the batch's refunds setting
 
     @property
@@ -44,8 +48,26 @@ class Budget:
 
     @property
     def room(self) -> int | None:
-        """Return how much may still be held; None: no cap."""
+        """Return how much may still be held; None: no cap. Below 0 after a higher price."""
         return None if self.cap is None else self.cap - self.used
+
+    @property
+    def free(self) -> int | None:
+        """Return what is left of the cap, at least 0; None: no cap."""
+        return None if self.room is None else max(0, self.room)
+
+
+def together(budgets: Iterable[Budget]) -> Budget:
+    """Add up budgets of one kind; without a cap where one of them has none."""
+    some = list(budgets)
+    caps = [one.cap for one in some if one.cap is not None]
+    return Budget(
+        key="",
+        cap=sum(caps) if some and len(caps) == len(some) else None,
+        charged=sum(one.charged for one in some),
+        held=sum(one.held for one in some),
+        refunded=sum(one.refunded for one in some),
+    )
 
 
 def batch_key(batch_id: int) -> str:

@@ -206,7 +206,7 @@ class QueryStore(Protocol):
         """Count the jobs that ended since a moment, with when the first of them did."""
 
     def course(self, batch_id: int, seconds: int) -> list[Bucket]:
-        """Sum up what ended, by spans of so many seconds; those without an end are left out."""
+        """Sum up what ended and was charged, by spans of so many seconds, without empty ones."""
 
     def durations(self, batch_id: int, seconds: int) -> list[tuple[int, int]]:
         """Count completed jobs by how long they took, in spans of so many seconds."""

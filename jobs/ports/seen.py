@@ -68,7 +68,6 @@ class BatchStatus:
     failed_kinds: dict[str, int]
     files_missing: int
     money: Budget
-    refunded: int
     campaigns: dict[str, Budget] = field(default_factory=dict)
     doubts: Sequence[DoubtRow] = ()
     held_back: Mapping[HeldBack, int] = field(default_factory=dict)
@@ -273,7 +272,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Jobs that ended within a span that begins at ``at``, and what both charged, in micros."""
+    """Jobs that ended within a span that begins at ``at``, and what it charged, in micros."""
 
     at: datetime
     completed: int

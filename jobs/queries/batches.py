@@ -105,7 +105,6 @@ def batch_status(connection: Connection, batch: BatchRow) -> BatchStatus:
         failed_kinds=kinds,
         files_missing=files_missing(connection, batch.id),
         money=own,
-        refunded=own.refunded,
         campaigns={key.removeprefix(prefix): one for key, one in sorted(found.items())},
         doubts=_DOUBT.all(connection, _DOUBTS_OF_BATCH, of_batch) if jobs["in_doubt"] else (),
         held_back=held_back(connection, batch.id) if jobs["queued"] else {},

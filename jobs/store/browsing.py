@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Integer,
     Select,
@@ -87,25 +88,41 @@ def _numbers(
 
 
 def course(connection: Connection, batch_id: int, seconds: int) -> list[Bucket]:
-    """Sum up what ended, by spans of so many seconds: in SQLite, as there may be 100,000 jobs."""
-    number = cast(func.strftime("%s", JOB.c.completed_at), Integer) / seconds
-    while_ = cast(number, Integer)
+    """Sum up what ended and what was charged, by spans: in SQLite, as there may be 100,000 jobs.
+
+    What was charged is counted when it was, so that the sum is what the batch has spent.
+    """
+    of_batch = JOB.c.batch_id == batch_id
+    when = _span_of(JOB.c.completed_at, seconds)
     ended = (
         select(
-            while_,
+            when,
             func.sum(case((JOB.c.state == JobState.COMPLETED, 1), else_=0)),
             func.sum(case((JOB.c.state == JobState.FAILED, 1), else_=0)),
-            func.sum(JOB.c.charged_micros),
         )
-        .where(JOB.c.batch_id == batch_id, JOB.c.completed_at.is_not(None))
-        .group_by(while_)
-        .order_by(while_)
+        .where(of_batch, JOB.c.completed_at.is_not(None))
+        .group_by(when)
     )
+    when = _span_of(func.coalesce(ATTEMPT.c.accepted_at, ATTEMPT.c.intent_at), seconds)
+    charged = (
+        select(when, func.sum(ATTEMPT.c.price_micros))
+        .select_from(JOB)
+        .join(ATTEMPT, ATTEMPT.c.job_id == JOB.c.id)
+        .where(of_batch, ATTEMPT.c.price_micros > 0)
+        .group_by(when)
+    )
+    ends = {number: (done, failed) for number, done, failed in connection.execute(ended)}
+    spent = {number: int(micros) for number, micros in connection.execute(charged)}
     return [
-        Bucket(datetime.fromtimestamp(number * seconds, UTC), completed, failed, charged)
-        for number, completed, failed, charged in connection.execute(ended)
-        if completed or failed
+        Bucket(datetime.fromtimestamp(number * seconds, UTC), *ends.get(number, (0, 0)), money)
+        for number in sorted(ends.keys() | spent.keys())
+        if (money := spent.get(number, 0)) or any(ends[number])
     ]
+
+
+def _span_of(moment: ColumnElement[Any], seconds: int) -> ColumnElement[int]:
+    """Return the number of the span that a moment is in."""
+    return cast(cast(func.strftime("%s", moment), Integer) / seconds, Integer)
 
 
 def ended_span(connection: Connection, batch_id: int) -> tuple[datetime, datetime] | None:

@@ -91,7 +91,8 @@ def test_from_a_spreadsheet_to_videos_beside_the_rows(
     assert said.code == 0, said.err
     (batch,) = said.json["batches"]
     assert batch["jobs"]["completed"] == batch["jobs"]["total"] == 4
-    assert batch["money"] == {"cap": "1.00", "charged": "0.48", "held": "0.00", "refunded": "0.00"}
+    money = {"cap": "1.00", "charged": "0.48", "held": "0.00", "refunded": "0.00", "free": "0.52"}
+    assert batch["money"] == money
     assert call("export", "-o", "out.csv").code == 0
     results = table(tmp_path / "out.csv")
     assert [row["id"] for row in results] == ["r0", "r1", "r2", "r3"]

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchsora.presentation import held
+from batchsora.presentation.cost import micros
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.job_history import next_step
 from batchsora.presentation.timeline import course_of, shares, used_percent
@@ -47,8 +48,10 @@ async def _batches(request: Request) -> Response:
     )
 
 
-def summary(queries: QueryStore, batch: BatchRow, now: datetime) -> dict[str, Any]:
-    """Return what the batch's page shows."""
+def summary(
+    queries: QueryStore, batch: BatchRow, now: datetime, *, runs: bool = True
+) -> dict[str, Any]:
+    """Return what the batch's page shows; ``runs``: a run is active on this database."""
     with queries.snapshot() as seen:
         status = seen.status(batch)
         failures = seen.failures(Wanted(batch.name))[:SHOWN] if status.jobs["failed"] else []
@@ -57,19 +60,32 @@ def summary(queries: QueryStore, batch: BatchRow, now: datetime) -> dict[str, An
             "failures": failures,
             "under_way": seen.under_way(batch.id, SHOWN),
             "newest": seen.recent(batch.id, NEWEST),
-            "left_seconds": _left(seen, status, now),
+            "left_seconds": _left(seen, status, now) if runs and status.active else None,
             "under_way_count": sum(status.jobs[state] for state in UNDER_WAY),
         }
 
 
 def _left(seen: QueryStore, status: BatchStatus, now: datetime) -> float | None:
-    """Estimate how long the rest takes, from what ended lately; None where nothing did."""
+    """Estimate how long the rest takes, from what ended lately; None where nothing did.
+
+    What the budget has no room for, and what is held back or paused, does not come.
+    """
+    coming = sum(status.jobs[state] for state in UNDER_WAY)
+    if not status.paused and _has_room(seen, status):
+        coming += status.jobs[JobState.QUEUED] - status.held
     ended = seen.ended_since(status.id, now - LATELY)
-    if ended is None or not status.left:
+    if ended is None or coming <= 0:
         return None
     count, first = ended
     seconds = (now - first).total_seconds()
-    return status.left * seconds / count if seconds > 0 else None
+    return coming * seconds / count if seconds > 0 else None
+
+
+def _has_room(seen: QueryStore, status: BatchStatus) -> bool:
+    """Check whether the budget has room for a queued job; an unknown price may fit."""
+    known = micros(seen.prices())
+    wanted = [known.get(kind, 0) for kind in seen.queued_by_kind(status.id)]
+    return status.money.free is None or status.money.free >= min(wanted, default=0)
 
 
 async def _one(request: Request) -> Response:
@@ -78,7 +94,8 @@ async def _one(request: Request) -> Response:
 
     def look() -> dict[str, Any]:
         events = web.store().events.notable(batch.id, EVENTS)
-        return summary(web.queries, batch, web.clock.now()) | {"events": events}
+        runs = web.runner() is not None
+        return summary(web.queries, batch, web.clock.now(), runs=runs) | {"events": events}
 
     found = web.kept(("batch", batch.id), look)
     started = web.launcher.about(batch.name)[:1]

@@ -93,7 +93,7 @@ def test_a_batch_is_summed_up(night: Steps) -> None:
     }
     assert status.failed_kinds == {"content": 1, "system": 1}
     assert (status.total, status.left, status.files_missing) == (6, 2, 2)
-    assert (status.money.charged, status.money.held, status.refunded) == (5 * PRICE, 0, 0)
+    assert (status.money.charged, status.money.held, status.money.refunded) == (5 * PRICE, 0, 0)
     assert {name: budget.charged for name, budget in status.campaigns.items()} == {"k": 2 * PRICE}
     assert night.store.queries.statuses([1]) == night.store.queries.statuses() == [status]
     assert night.store.queries.statuses([]) == []
@@ -215,8 +215,9 @@ def test_the_course_of_a_night(night: Steps) -> None:
     assert queries.ended_since(1, began + 2 * minute) == (3, night.now)
     assert queries.ended_since(1, night.now + minute) is None
     assert queries.course(1, 60) == [
-        Bucket(began + minute, 1, 0, PRICE),
-        Bucket(began + 3 * minute, 1, 2, 3 * PRICE),
+        Bucket(began, 0, 0, 5 * PRICE),
+        Bucket(began + minute, 1, 0, 0),
+        Bucket(began + 3 * minute, 1, 2, 0),
     ]
     # 180 s may lie on either side of an edge, as the time is kept in days
     assert [jobs for _, jobs in queries.durations(1, 50)] == [1, 1]

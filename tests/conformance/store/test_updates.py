@@ -180,7 +180,7 @@ def test_a_failure_fails_its_job_or_queues_it_again(
     assert (job.state, job.error_kind, job.error) == (state, kind, "no")
     assert (written.state, written.error) == ("failed", "no")
     status = bought.status()
-    assert (status.money.charged, status.refunded) == (3 * PRICE, back)
+    assert (status.money.charged, status.money.refunded) == (3 * PRICE, back)
     if retry is not None:
         assert (job.retries, job.due_at) == (1, bought.now + retry)
         assert bought.turn(0).left.next_due == job.due_at
