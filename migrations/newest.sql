@@ -6,16 +6,16 @@ CREATE TABLE account (
 	floor_micros BIGINT NOT NULL, 
 	balance_micros BIGINT, 
 	balance_at DATETIME, 
-	time_zone TEXT NOT NULL, first_balance_micros BIGINT, first_balance_at DATETIME, first_charged_micros BIGINT, host TEXT, run_id TEXT, run_at DATETIME, list_lag FLOAT, quiet_balance_micros BIGINT, quiet_charged_micros BIGINT, quiet_at DATETIME, serving BOOLEAN DEFAULT 0 NOT NULL, quiet_theirs DATETIME, quiet_attempt INTEGER, quiet_mishaps INTEGER, agreed_micros BIGINT DEFAULT '0' NOT NULL, drift_micros BIGINT DEFAULT '0' NOT NULL, unsteady_at DATETIME, unsteady_ours DATETIME, exceeded BOOLEAN DEFAULT 0 NOT NULL, cut_off_micros BIGINT DEFAULT '0' NOT NULL, cut_off_attempt INTEGER, seal TEXT, 
+	time_zone TEXT NOT NULL, first_balance_micros BIGINT, first_balance_at DATETIME, first_charged_micros BIGINT, host TEXT, run_id TEXT, run_at DATETIME, list_lag FLOAT, quiet_balance_micros BIGINT, quiet_charged_micros BIGINT, quiet_at DATETIME, serving BOOLEAN DEFAULT 0 NOT NULL, quiet_theirs DATETIME, quiet_attempt INTEGER, quiet_mishaps INTEGER, agreed_micros BIGINT DEFAULT '0' NOT NULL, drift_micros BIGINT DEFAULT '0' NOT NULL, unsteady_at DATETIME, unsteady_ours DATETIME, exceeded BOOLEAN DEFAULT 0 NOT NULL, cut_off_micros BIGINT DEFAULT '0' NOT NULL, cut_off_attempt INTEGER, seal TEXT, stop_run TEXT, 
 	CONSTRAINT pk_account PRIMARY KEY (id), 
 	CONSTRAINT ck_account_single CHECK (id = 1)
 );
-INSERT INTO "account" VALUES(1,NULL,NULL,NULL,0,NULL,NULL,'UTC',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,0,0,NULL,NULL,0,0,NULL,NULL);
+INSERT INTO "account" VALUES(1,NULL,NULL,NULL,0,NULL,NULL,'UTC',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,0,0,NULL,NULL,0,0,NULL,NULL,NULL);
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0014');
+INSERT INTO "alembic_version" VALUES('0015');
 CREATE TABLE artifact (
 	attempt_id INTEGER NOT NULL, 
 	job_id INTEGER NOT NULL, 
@@ -68,7 +68,7 @@ CREATE TABLE batch (
 	paused BOOLEAN NOT NULL, 
 	max_price_micros BIGINT, 
 	waiting_for TEXT, 
-	created_at DATETIME NOT NULL, refunds TEXT DEFAULT 'none' NOT NULL, removed_at DATETIME, reading JSON, 
+	created_at DATETIME NOT NULL, refunds TEXT DEFAULT 'none' NOT NULL, removed_at DATETIME, reading JSON, archived_at DATETIME, 
 	CONSTRAINT pk_batch PRIMARY KEY (id), 
 	CONSTRAINT uq_batch_name UNIQUE (name)
 );

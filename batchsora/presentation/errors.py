@@ -87,6 +87,8 @@ _TEXTS: Final[Mapping[object, str]] = {
     "--batch",
     errors.BatchUnderWayError: "{e.generations} generation(s) of the batch {e.name!r} are under "
     "way or unconfirmed, and may be paid for: let 'batchsora run' finish them first",
+    errors.BatchUnfinishedError: "{e.jobs} job(s) of the batch {e.name!r} are left, so it was not "
+    "archived: let them finish, or cancel them",
     errors.NamesakeError: "the batch {e.name!r} was loaded from {e.source}; choose another name "
     "with --name, or use --name {e.name} if it is the same manifest in a new place",
     errors.MovedRowsError: "{e.rows} paid row(s) were edited, and their videos are now wanted by "

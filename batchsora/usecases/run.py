@@ -99,9 +99,11 @@ async def run_batches(
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(list(batch_ids)), name="runner")
         stopping = None if until is None else asyncio.create_task(_stop(store, runner, until))
+        asked: asyncio.Task[None] | None = None
         try:
             say = above_the_bar(context.ui.say)
-            with _stoppable(runner, running, downloading, deps.switch, say):
+            with _stoppable(runner, running, downloading, deps.switch, say) as stop:
+                asked = asyncio.create_task(_heed(store, runner, stop), name="stop asked")
                 ending = await _finish(running, downloading)
                 ids.update(runner.left.served)
                 if stopping is not None and stopping.done():
@@ -113,7 +115,7 @@ async def run_batches(
                 report, ending = await _last_files(ending, downloading)
         finally:
             observed = progress.done() and not progress.cancelled()
-            await _cancel(running, downloading, stopping, progress)
+            await _cancel(running, downloading, stopping, asked, progress)
     if observed:
         progress.result()  # an observer that breaks is its program's bug, told when all is safe
     batches = store.queries.statuses(served())
@@ -150,6 +152,12 @@ async def _stop(store: Store, runner: Runner, until: Until) -> None:
     """Stop a run when what it was for is done; returns then, and only then."""
     await changes(store, until.done)
     runner.stop()
+
+
+async def _heed(store: Store, runner: Runner, stop: Callable[[], object]) -> None:
+    """Stop as at the first Ctrl-C when a person asks for that elsewhere, as on the page."""
+    await changes(store, lambda seen: seen.stop_is_asked(runner.id))
+    stop()
 
 
 async def changes(store: Store, done: Callable[[QueryStore], bool]) -> None:
@@ -223,8 +231,11 @@ def _stoppable(
     downloading: "asyncio.Task[DownloadReport] | None",
     switch: StopSignal,
     say: Callable[[str], None],
-) -> Iterator[None]:
-    """First signal: submit nothing more, finish what is under way. Second: now."""
+) -> Iterator[Callable[[], object]]:
+    """First signal: submit nothing more, finish what is under way. Second: now.
+
+    Yields what a signal does.
+    """
 
     def interrupted() -> None:
         if running.done():
@@ -246,7 +257,7 @@ def _stoppable(
         loop.add_signal_handler(number, interrupted)
     switch.bind(functools.partial(loop.call_soon_threadsafe, interrupted))
     try:
-        yield
+        yield interrupted
     finally:
         switch.bind(None)
         for number in numbers:

@@ -49,7 +49,7 @@ class Account(Base, table=True):
     have, that purchases do not explain; ``exceeded``: a later reading fell by more than was known.
     ``cut_off`` is what the first reading after our own crash showed beside that, until it is found,
     and the newest attempt then. ``serving``: a runner takes what is handed over. ``seal``: who may
-    treat what is kept here as consent (:mod:`jobs.database.seal`).
+    treat what is kept here as consent (:mod:`jobs.database.seal`). ``stop_run`` is asked to end.
     """
 
     __tablename__ = "account"
@@ -85,10 +85,11 @@ class Account(Base, table=True):
     cut_off_micros: int = added_amount_column()
     cut_off_attempt: int | None = None
     seal: str | None = text_column()
+    stop_run: str | None = text_column()
 
 
 class Batch(Base, table=True):
-    """One loaded manifest; a removed one is in no list, and its attempts stay known."""
+    """One loaded manifest; a removed one is in no list, but its attempts stay known."""
 
     __tablename__ = "batch"
 
@@ -104,6 +105,7 @@ class Batch(Base, table=True):
     refunds: str = Field(sa_column=Column(Text, nullable=False, server_default="none"))
     removed_at: datetime | None = time_column()
     reading: dict[str, Any] | None = json_column()
+    archived_at: datetime | None = time_column()
 
 
 class Budget(Base, table=True):

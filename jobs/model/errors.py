@@ -199,6 +199,14 @@ class BatchUnderWayError(NotAllowedError):
 
 
 @dataclass(eq=False)
+class BatchUnfinishedError(NotAllowedError):
+    """Jobs of the batch are not at an end."""
+
+    name: str
+    jobs: int
+
+
+@dataclass(eq=False)
 class NotInDoubtError(NotAllowedError):
     """The job is not in doubt."""
 

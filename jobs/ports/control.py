@@ -165,6 +165,16 @@ class ControlStore(Protocol):
             NotAllowedError: something of it is under way, or in doubt.
         """
 
+    def archive(self, batch_id: int, now: datetime | None) -> None:
+        """Archive a finished batch, or None: bring it back; a load or a run brings it back too.
+
+        Raises:
+            NotAllowedError: jobs of it are left.
+        """
+
+    def stop_run(self) -> None:
+        """Ask the run at work to stop, as by Ctrl-C: it submits nothing more."""
+
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
         """Pause a batch or raise NotFoundError; return whether that was new, and its status."""
 

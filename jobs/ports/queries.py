@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ..evidence.looked_for import Wish
+from ..model.ledger import Budget
 from ..model.retry import Patience, WhyNot
 from ..model.states import HeldBack
 from .seen import (
@@ -78,6 +79,15 @@ class QueryStore(Protocol):
 
     def statuses(self, among: Collection[int] | None = None) -> list[BatchStatus]:
         """Sum all batches up, or some by their numbers."""
+
+    def spent_on(self, first: str, last: str) -> Budget:
+        """Add up what was spent, refunded and reserved on some days, given as ISO dates.
+
+        Days are those of the account's time zone; a video belongs to that on which it was sent.
+        """
+
+    def stop_is_asked(self, run_id: str) -> bool:
+        """Check whether a person has asked this run to stop."""
 
     def jobs(self, wanted: Wanted = EVERYTHING, order: str = "row") -> list[JobRow]:
         """List jobs in one of :data:`jobs.queries.jobs.ORDERS`; NotFoundError: no such batch.

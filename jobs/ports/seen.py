@@ -30,6 +30,7 @@ class BatchRow:
     refunds: str  # one of jobs.model.ledger.Refunds
     removed_at: datetime | None
     reading: dict[str, Any] | None  # of the manifest; and what was written (WRITTEN)
+    archived_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ class BatchStatus:
     failed_kinds: dict[str, int]
     files_missing: int
     money: Budget
+    created_at: datetime
+    archived_at: datetime | None = None
     campaigns: dict[str, Budget] = field(default_factory=dict)
     doubts: Sequence[DoubtRow] = ()
     held_back: Mapping[HeldBack, int] = field(default_factory=dict)

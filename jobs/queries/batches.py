@@ -4,7 +4,7 @@ from collections.abc import Collection
 from sqlite3 import Connection
 
 from ..model.errors import NoSuchBatchError
-from ..model.ledger import Budget, Scope, batch_key, twice_key
+from ..model.ledger import Budget, Scope, batch_key, day_key, together, twice_key
 from ..model.states import HeldBack, JobState
 from ..ports.seen import AccountRow, BatchRow, BatchStatus, DoubtRow, PriceRow
 from .typed import Select
@@ -105,6 +105,8 @@ def batch_status(connection: Connection, batch: BatchRow) -> BatchStatus:
         failed_kinds=kinds,
         files_missing=files_missing(connection, batch.id),
         money=own,
+        created_at=batch.created_at,
+        archived_at=batch.archived_at,
         campaigns={key.removeprefix(prefix): one for key, one in sorted(found.items())},
         doubts=_DOUBT.all(connection, _DOUBTS_OF_BATCH, of_batch) if jobs["in_doubt"] else (),
         held_back=held_back(connection, batch.id) if jobs["queued"] else {},
@@ -124,6 +126,13 @@ def statuses(connection: Connection, among: Collection[int] | None = None) -> li
 def budgets(connection: Connection) -> list[Budget]:
     """List every budget, for whoever checks or shows them."""
     return _BUDGET.all(connection, "FROM budget", {})
+
+
+def spent_on(connection: Connection, first: str, last: str) -> Budget:
+    """Add up the budgets of some days, given as ISO dates."""
+    values = {"first": day_key(first), "last": day_key(last)}
+    days = "FROM budget WHERE key BETWEEN :first AND :last"
+    return together(_BUDGET.all(connection, days, values))
 
 
 def _campaigns(batch_id: int) -> str:

@@ -12,7 +12,7 @@ from ..database.schema import check_version, open_file
 from ..model.errors import unusable
 from ..ports.seen import JobRow
 from ..ports.selection import EVERYTHING, Wanted
-from .batches import account, batch_status, find_batches, prices, statuses
+from .batches import account, batch_status, find_batches, prices, spent_on, statuses
 from .jobs import attempts_of, each_job, failures, find_job, numbered
 
 P = ParamSpec("P")
@@ -48,6 +48,7 @@ class Lists:
     batches = asks(find_batches)
     status = asks(batch_status)
     statuses = asks(statuses)
+    spent_on = asks(spent_on)
     failures = asks(failures)
     job = asks(find_job)
     numbered = asks(numbered)

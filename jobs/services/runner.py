@@ -81,7 +81,7 @@ class Runner:
             since_when(clock.now(), policy.looked_at), copies=policy.looked_at is not None
         )
         token = TokenCheck(provider, clock)
-        self._run_id = f"{chance.getrandbits(64):016x}"
+        self.id = f"{chance.getrandbits(64):016x}"
         context = RunContext(
             store,
             provider,
@@ -91,7 +91,7 @@ class Runner:
             chance,
             checkpoint,
             token,
-            self._run_id,
+            self.id,
             elsewhere=elsewhere,
             looked_for=LookedFor(
                 policy.looked_for,
@@ -236,11 +236,11 @@ class Runner:
 
     def _take_over(self) -> None:
         now = self._clock.now()
-        self.recovery = self._purchases.take_over(self._run_id, now, self._clock.boot())
+        self.recovery = self._purchases.take_over(self.id, now, self._clock.boot())
 
     def _checked(self, ending: Ending) -> Ending:
         """Return how a run really ended: without its own database, it never finished."""
-        lost = self._purchases.lost(self._run_id)
+        lost = self._purchases.lost(self.id)
         if lost is None:
             return ending
         return Ending(Reason.DATABASE, breach=self._rescued(lost))
@@ -263,7 +263,7 @@ class Runner:
 
     def _leave(self, ending: Ending | None) -> None:
         self.left = self._purchases.leave(
-            self._run_id,
+            self.id,
             self._clock.now(),
             self._clock.boot(),
             self._reconciler.surplus,

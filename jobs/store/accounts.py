@@ -54,6 +54,19 @@ def is_run(connection: Connection, run_id: str) -> bool:
     return bool(_RUN.scalar(connection) == run_id)
 
 
+_STOP = Prepared(select(ACCOUNT.c.stop_run))
+
+
+def stop_is_asked(connection: Connection, run_id: str) -> bool:
+    """Check whether a person has asked this run to stop; a later run has another id."""
+    return bool(_STOP.scalar(connection) == run_id)
+
+
+def stop_run(connection: Connection) -> None:
+    """Ask the run that bought last to stop; it does nothing to one that has ended."""
+    connection.execute(update(ACCOUNT).values(stop_run=ACCOUNT.c.run_id))
+
+
 def set_time_zone(connection: Connection, zone: str) -> None:
     """Keep the time zone of the daily budget.
 

@@ -213,6 +213,7 @@ class Control(Bound, ControlStore):
     """Changes what a person says, each in a transaction of its own."""
 
     announce_prices = writes(accounts.announce_prices)
+    archive = writes(steering.archive)
     ask_for = writes(ask_for)
     begin = writes(_begin)
     bind = writes(accounts.bind)
@@ -237,6 +238,7 @@ class Control(Bound, ControlStore):
     set_price = writes(accounts.set_price)
     set_terms = writes(keep_terms)
     share = writes(_share)
+    stop_run = writes(accounts.stop_run)
 
     def resume(self, name: str, agree: Callable[[QueryStore, BatchRow], T]) -> tuple[bool, T]:
         def work(connection: Connection) -> tuple[bool, T]:

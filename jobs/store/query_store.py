@@ -107,6 +107,7 @@ class Queries(Lists):
     queued_by_kind = reads(views.queued_by_kind)
     recent = reads(browsing.recent)
     rows_of = reads(steering.rows_of)
+    stop_is_asked = reads(accounts.stop_is_asked)
     served_batches = reads(outstanding.served_batches)
     taken = reads(browsing.taken)
     twice_micros = reads(latecomers.twice_micros)

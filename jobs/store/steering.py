@@ -14,12 +14,13 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, selec
 
 from ..database.columns import sql_list
 from ..database.tables import ATTEMPT, BATCH, JOB
-from ..model.errors import BatchUnderWayError
+from ..model.errors import BatchUnderWayError, BatchUnfinishedError
 from ..model.ledger import Refunds
 from ..model.retry import Patience, Standing, WhyNot, why_not_again, why_not_given_up
 from ..model.spec import JobSpec, asked_row, fingerprint, request_of
 from ..model.states import LIVE_ATTEMPTS, AttemptState, Blocked, FailureKind, HeldBack, JobState
 from ..ports.events import RunFact
+from ..queries.batches import UNFINISHED
 from . import events, handing, holding, voids
 from .prepared import Prepared, as_list, columns_from, one_of, read
 from .records import AskedJob
@@ -40,7 +41,9 @@ def serve(connection: Connection, batch_ids: Iterable[int], now: datetime) -> No
     """Let the runner serve these batches: its own, when it begins."""
     events.write(connection, now, RunFact.STARTED)
     connection.execute(
-        update(BATCH).where(BATCH.c.id.in_(list(batch_ids))).values(active=True, waiting_for=None)
+        update(BATCH)
+        .where(BATCH.c.id.in_(list(batch_ids)))
+        .values(active=True, waiting_for=None, archived_at=None)
     )
 
 
@@ -250,6 +253,17 @@ def remove(connection: Connection, batch_id: int, now: datetime) -> int:
     )
     voids.follow(connection)
     return len(cancelled)
+
+
+def archive(connection: Connection, batch_id: int, now: datetime | None) -> None:
+    """Archive a batch of which no job is left, or bring it back."""
+    left = connection.execute(
+        select(func.count()).where(JOB.c.batch_id == batch_id, JOB.c.state.in_(UNFINISHED))
+    ).scalar_one()
+    if now is not None and left:
+        name = connection.execute(select(BATCH.c.name).where(BATCH.c.id == batch_id)).scalar_one()
+        raise BatchUnfinishedError(name, left)
+    change(connection, BATCH, batch_id, archived_at=now)
 
 
 GIVEN_UP: Final = "given up by a person: it stays paid for, and may still finish"

@@ -164,7 +164,8 @@ def open_batch(
         written = WRITTEN if source == batch.source else WRITTEN[:1]
         kept = {name: said for name, said in (batch.reading or {}).items() if name in written}
         read_as = {**kept, **(reading or {})} or None
-        change(connection, BATCH, batch.id, source=source, columns=list(columns), reading=read_as)
+        there = {"source": source, "columns": list(columns), "archived_at": None}
+        change(connection, BATCH, batch.id, reading=read_as, **there)
         return batch.id
     new = insert(BATCH).values(
         name=name or default_name,

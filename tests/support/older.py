@@ -30,8 +30,17 @@ def make_0010(path: Path) -> None:
         file.execute("UPDATE alembic_version SET version_num = '0010'")
 
 
+def make_0014(path: Path) -> None:
+    """Take away which run is to stop and what is archived, which revision 0015 adds."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("ALTER TABLE account DROP COLUMN stop_run")
+        file.execute("ALTER TABLE batch DROP COLUMN archived_at")
+        file.execute("UPDATE alembic_version SET version_num = '0014'")
+
+
 def make_0013(path: Path) -> None:
     """Take away what rows ask for in parameters, which revision 0014 adds."""
+    make_0014(path)
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("ALTER TABLE job DROP COLUMN parameters")
         file.execute("UPDATE alembic_version SET version_num = '0013'")

@@ -38,6 +38,53 @@ def mixed(steps: Steps) -> Steps:
     return steps
 
 
+# -- runs and batches
+
+
+def test_a_run_is_asked_to_stop_by_its_id(steps: Steps) -> None:
+    """The run that is at work, and no later one."""
+    store = steps.store
+    steps.load("a")
+    store.purchases.take_over("first", steps.now)
+    assert not store.queries.stop_is_asked("first")
+    store.control.stop_run()
+    assert store.queries.stop_is_asked("first")
+    store.purchases.take_over("second", steps.now)
+    assert not store.queries.stop_is_asked("second")
+
+
+def test_a_finished_batch_is_archived_until_it_is_loaded_or_run(mixed: Steps) -> None:
+    """One with jobs left stays; statuses say since when."""
+    control, queries = mixed.store.control, mixed.store.queries
+    with pytest.raises(NotAllowedError):
+        control.archive(1, mixed.now)
+    mixed.load("alone", batch="other")
+    control.cancel(mixed.number("alone"), mixed.now)
+    control.archive(2, mixed.now)
+
+    def archived() -> list[bool]:
+        return [one.archived_at is not None for one in queries.statuses()]
+
+    assert archived() == [False, True]
+    control.archive(2, None)
+    assert archived() == [False, False]
+    control.archive(2, mixed.now)
+    mixed.store.purchases.serve([2], mixed.now)
+    assert archived() == [False, False]
+    control.archive(2, mixed.now)
+    mixed.load("alone", batch="other")
+    assert archived() == [False, False]
+
+
+def test_what_was_spent_on_some_days(mixed: Steps) -> None:
+    """The sums of the days' budgets, whatever the batch."""
+    day = mixed.store.queries.spent_on("2026-01-05", "2026-01-05")
+    month = mixed.store.queries.spent_on("2026-01-01", "2026-01-31")
+    assert (day.charged, day.held, day.cap) == (3 * PRICE, 2 * PRICE, None)
+    assert (month.charged, month.held) == (day.charged, day.held)
+    assert mixed.store.queries.spent_on("2026-02-01", "2026-02-28").charged == 0
+
+
 # -- terms
 
 
