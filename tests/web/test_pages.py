@@ -3,14 +3,10 @@
 import re
 
 import httpx
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from support.site import Site
 
 from jobs.store import views
-
-PATHS = ("/", "/batches/1", "/batches/1/jobs", "/jobs/1", "/jobs/4")
 
 
 def test_the_list_shows_where_each_batch_stands(page: Page) -> None:
@@ -112,27 +108,6 @@ def test_a_retry_of_many_says_its_price_before(page: Page) -> None:
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.locator("#summary")).to_contain_text("1 failed")
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_stands_in_anybodys_way(page: Page, path: str, scheme: str) -> None:
-    """axe-core finds nothing on any page, light or dark (WCAG 2.2 AA)."""
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    page.goto(path)
-    expect(page.locator("#link")).to_have_attribute("data-state", "live")
-    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
-    assert found.violations_count == 0, found.generate_report()
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_a_phone_never_scrolls_sideways(page: Page, path: str) -> None:
-    """At 360 pixels everything is within the page; tables scroll by themselves."""
-    page.set_viewport_size({"width": 360, "height": 780})
-    page.goto(path)
-    expect(page.locator("#link")).to_have_attribute("data-state", "live")
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 360
 
 
 def test_pages_of_a_batch_follow_one_another(http: httpx.Client, site: Site) -> None:

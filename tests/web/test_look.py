@@ -1,0 +1,183 @@
+"""How every page looks: on a desk and on a phone, light and dark, with jobs in every state.
+
+One run is killed half way, so that something is done, failed, unconfirmed, under way and queued.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from support.site import Folder, Site, serving, soon
+
+from batchsora.sandbox.faults import Faults
+from batchsora.sandbox.server import SandboxServer
+from batchsora.sandbox.world import World
+from jobs.store import views
+
+FAILS = {"a storm breaks the policy": ["violates our content policy"] * 9}
+ROWS = 24
+PAGES = (
+    "/",
+    "/batches/1",
+    "/batches/1/jobs",
+    "/batches/1/jobs?state=failed",
+    "/jobs/1",
+    "/jobs/2",
+    "/jobs/doubt",
+    "/batches/1/gallery",
+    "/batches/1/gallery#player",
+    "/batches/1/contact-sheet",
+    "/generate",
+    "/manifests/new",
+    "/jobs/999",
+    "/nothing",
+)
+WIDTHS = {1280: 900, 390: 844, 360: 780}
+STATES = ("completed", "failed", "in_doubt", "queued")
+UNDER_WAY = ("pending", "processing")
+
+
+def write_manifest(folder: Path) -> None:
+    """Write rows with pictures of both shapes, campaigns and columns of the person's own."""
+    Image.new("RGB", (640, 360), (200, 120, 60)).save(folder / "wide.png")
+    Image.new("RGB", (360, 640), (60, 120, 200)).save(folder / "tall.png")
+    lines = ["id,prompt,campaign,orientation,image,Channel,Owner"]
+    for number in range(ROWS):
+        wide = number % 3 == 2
+        prompt = f"a lighthouse in the fog number {number}, slow dolly shot, golden hour"
+        if number == 1:
+            prompt = next(iter(FAILS))
+        picture = ("wide.png" if wide else "tall.png") if number % 4 == 0 else ""
+        where = "16:9,wide.png" if wide and picture else f"{'16:9' if wide else '9:16'},{picture}"
+        lines.append(
+            f'lighthouse-{number},"{prompt}",{("autumn", "winter")[number % 2]},{where},'
+            f"Instagram {number},Ada"
+        )
+    (folder / "prompts.csv").write_text("\n".join(lines) + "\n")
+
+
+def counts(folder: Folder) -> dict[str, int]:
+    """Count the jobs by state."""
+    code, said = folder.typed("status", "--json")
+    batches = json.loads(said)["batches"] if code == 0 and said else []
+    return batches[0]["jobs"] if batches else {}
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The pages over a run that was killed half way."""
+    path = tmp_path_factory.mktemp("half")
+    write_manifest(path)
+    world = World(time_scale=150.0, failures=dict(FAILS))
+    with SandboxServer(world, faults=Faults.parse("lost=0.2,lag=600")) as api:
+        folder = Folder(path, api)
+        with pytest.MonkeyPatch.context() as patch:
+            folder.enter(patch)
+            run = subprocess.Popen(
+                [sys.executable, "-m", "batchsora", "run", "prompts.csv", "--budget", "2.50",
+                 "--yes", "--max-in-flight", "5", "--poll-interval", "0.3", "--quiet"],
+                cwd=path, env=dict(os.environ),
+            )  # fmt: skip
+
+        def is_half() -> bool:
+            seen = counts(folder)
+            under_way = any(seen.get(state) for state in UNDER_WAY)
+            return under_way and all(seen.get(state) for state in STATES)
+
+        try:
+            assert soon(is_half), counts(folder)
+        finally:
+            run.send_signal(signal.SIGKILL)
+            run.wait(20)
+        folder.call("download", "--quiet")
+        with serving(folder) as site:
+            yield site
+
+
+@pytest.fixture
+def seen(browser: Browser, half: Site, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of the browser, of a width and a scheme."""
+    width, scheme = getattr(request, "param", (1280, "light"))
+    context = browser.new_context(
+        base_url=half.url,
+        viewport={"width": width, "height": WIDTHS[width]},
+        color_scheme=scheme,
+        timezone_id="Europe/Berlin",
+        locale="en-US",
+    )
+    page = context.new_page()
+    page.goto(half.entrance)
+    page.wait_for_url(half.url + "/")
+    yield page
+    context.close()
+
+
+def opened(page: Page, half: Site, path: str) -> None:
+    """Open one of the pages, and wait until it is whole."""
+    if path == "/jobs/doubt":
+        doubts = half.read(lambda c: [job.id for job in views.jobs(c) if job.state == "in_doubt"])
+        path = f"/jobs/{doubts[0]}"
+    page.goto(path.partition("#")[0])
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    if "#" in path:
+        page.locator(".tile .open").first.click()
+        expect(page.locator("#player")).to_be_visible()
+    if path == "/batches/1":
+        expect(page.locator("#plot-done canvas")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "seen",
+    [(1280, "light"), (1280, "dark"), (360, "light"), (390, "dark")],
+    indirect=True,
+    ids=lambda one: f"{one[0]}-{one[1]}",
+)
+def test_every_page_is_whole_and_in_nobodys_way(seen: Page, half: Site, path: str) -> None:
+    """axe-core finds nothing (WCAG 2.2 AA); nothing is cut, and no words run together."""
+    opened(seen, half, path)
+    found = Axe().run(seen, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    width = seen.viewport_size["width"]  # type: ignore[index]
+    assert seen.evaluate("document.documentElement.scrollWidth") <= width
+    assert seen.evaluate(CUT) == []
+    assert run_together(seen.evaluate("document.body.innerText")) == []
+    if width < 640:
+        assert seen.evaluate(SMALL) == []
+
+
+CUT = """() => [...document.querySelectorAll('td, th, .state, progress, .num, button, .button')]
+  .filter((one) => one.checkVisibility() && !one.closest('.hidden, thead, .strip'))
+  .filter((one) => { const box = one.getBoundingClientRect();
+    return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5); })
+  .map((one) => one.outerHTML.slice(0, 200))"""
+"""What is beyond the edge of the page, also where it could be scrolled into sight."""
+
+SMALL = """() => [...document.querySelectorAll('button, .button, nav a, input:not([type=hidden]),' +
+    'select, summary, textarea, .key a')]
+  .filter((one) => one.checkVisibility() && !one.closest('.hidden'))
+  .map((one) => one.matches('[type=checkbox], [type=radio]') ? one.closest('label') : one)
+  .filter((one) => one.getBoundingClientRect().height < 43.5)
+  .map((one) => one.outerHTML.slice(0, 200))"""
+"""What a finger would miss: lower than 44 pixels."""
+
+
+def run_together(text: str) -> list[str]:
+    """Return amounts that touch the word before or behind them."""
+    return re.findall(r"\S*(?:\w\$\d|\$\d[\d.]*\d[^\s\d.,;:)/-])\S*", text)
+
+
+def test_words_that_touch_are_found() -> None:
+    """The check itself."""
+    assert run_together("$5.00+ $0.12") == ["$5.00+"]
+    assert run_together("of$5.00 and $6.00reserved") == ["of$5.00", "$6.00reserved"]
+    assert run_together("$5.00, ($6.00), $0.12-$0.24; about $1.") == []
