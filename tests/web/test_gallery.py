@@ -56,6 +56,34 @@ def test_videos_are_played_by_mouse_and_keyboard(page: Page) -> None:
     expect(player.get_by_role("heading")).to_have_text("fox")
 
 
+def test_keys_work_at_once(page: Page) -> None:
+    """Nothing was clicked yet: J and K move, Enter opens; a click beside the tiles takes no key."""
+    page.goto(f"{GALLERY}?order=row")
+    tiles = page.locator(".tile .open")
+    expect(tiles.nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(tiles.nth(2)).to_be_focused()
+    page.keyboard.press("k")
+    expect(tiles.nth(1)).to_be_focused()
+    page.get_by_role("heading", name="prompts").click()
+    page.keyboard.press("f")
+    expect(page.locator("#said")).to_contain_text("owl is a favourite")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text("owl")
+    page.keyboard.press("?")
+    expect(page.locator(".keys div").filter(has_text="or J")).to_contain_text("next")
+    expect(page.locator(".keys div").filter(has_text="or K")).to_contain_text("previous")
+
+
+def test_a_field_keeps_its_keys(page: Page) -> None:
+    """What is typed into the search is no command."""
+    page.goto(f"{GALLERY}?order=row")
+    page.get_by_label("Search").press_sequentially("fjkx")
+    expect(page.get_by_label("Search")).to_have_value("fjkx")
+    expect(page.locator("#said")).to_be_hidden()
+
+
 def test_a_video_is_judged(page: Page, site: Site) -> None:
     """By button and key; it is kept, filtered by, and taken back."""
     page.goto(f"{GALLERY}?order=row")

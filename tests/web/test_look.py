@@ -52,11 +52,11 @@ def write_manifest(folder: Path) -> None:
     Image.new("RGB", (360, 640), (60, 120, 200)).save(folder / "tall.png")
     lines = ["id,prompt,campaign,orientation,image,Channel,Owner"]
     for number in range(ROWS):
-        wide = number % 3 == 2
+        wide = number % 4 > 1
         prompt = f"a lighthouse in the fog number {number}, slow dolly shot, golden hour"
         if number == 1:
             prompt = next(iter(FAILS))
-        picture = ("wide.png" if wide else "tall.png") if number % 4 == 0 else ""
+        picture = ("wide.png" if wide else "tall.png") if number % 5 == 0 else ""
         where = "16:9,wide.png" if wide and picture else f"{'16:9' if wide else '9:16'},{picture}"
         lines.append(
             f'lighthouse-{number},"{prompt}",{("autumn", "winter")[number % 2]},{where},'
@@ -91,7 +91,8 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         def is_half() -> bool:
             seen = counts(folder)
             under_way = any(seen.get(state) for state in UNDER_WAY)
-            return under_way and all(seen.get(state) for state in STATES)
+            some = seen.get("completed", 0) > 4 and all(seen.get(state) for state in STATES)
+            return some and under_way
 
         try:
             assert soon(is_half), counts(folder)
@@ -181,3 +182,54 @@ def test_words_that_touch_are_found() -> None:
     assert run_together("$5.00+ $0.12") == ["$5.00+"]
     assert run_together("of$5.00 and $6.00reserved") == ["of$5.00", "$6.00reserved"]
     assert run_together("$5.00, ($6.00), $0.12-$0.24; about $1.") == []
+
+
+def test_jobs_show_their_picture_and_their_own_columns(seen: Page, half: Site) -> None:
+    """A start picture has a size; the person's own columns stand under the prompt."""
+    opened(seen, half, "/batches/1/jobs")
+    row = seen.locator("tbody tr").first
+    picture = row.locator(".thumb img")
+    expect(picture).to_have_js_property("complete", True)
+    box = picture.bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (40, 40)
+    assert picture.evaluate("i => i.naturalWidth") > 40
+    own = row.locator(".cells")
+    expect(own).to_contain_text("Channel")
+    expect(own).to_contain_text("Instagram 0")
+    expect(own.locator("dt")).to_have_text(["Channel", "Owner"])
+    row.get_by_role("link", name="lighthouse-0", exact=True).click()
+    expect(seen.locator(".cells dd")).to_have_text(["Instagram 0", "Ada"])
+    expect(seen.get_by_role("img", name="the start image")).to_be_visible()
+
+
+def test_a_job_leads_to_its_neighbours_in_the_list(seen: Page, half: Site) -> None:
+    """Previous and next, by button and key, keep the filter; the way back does as well."""
+    opened(seen, half, "/batches/1/jobs?campaign=autumn")
+    names = seen.locator("tbody .key").all_inner_texts()
+    assert names[:3] == ["lighthouse-0", "lighthouse-2", "lighthouse-4"]
+    seen.get_by_role("link", name="lighthouse-2", exact=True).click()
+    expect(seen.get_by_role("heading", level=1)).to_contain_text("lighthouse-2")
+    seen.get_by_role("link", name="Next").click()
+    expect(seen.get_by_role("heading", level=1)).to_contain_text("lighthouse-4")
+    expect(seen.locator("#link")).to_have_attribute("data-state", "live")
+    seen.keyboard.press("k")
+    expect(seen.get_by_role("heading", level=1)).to_contain_text("lighthouse-2")
+    expect(seen.locator("#link")).to_have_attribute("data-state", "live")
+    seen.get_by_role("link", name="Previous").click()
+    expect(seen.get_by_role("heading", level=1)).to_contain_text("lighthouse-0")
+    expect(seen.get_by_role("link", name="Previous")).to_have_count(0)
+    seen.get_by_role("link", name="jobs").click()
+    expect(seen).to_have_url(re.compile(r"/batches/1/jobs\?campaign=autumn$"))
+
+
+def test_tiles_show_the_prompt_and_the_whole_picture(seen: Page, half: Site) -> None:
+    """A wide video is not cropped to an upright one, nor the other way round."""
+    opened(seen, half, "/batches/1/gallery?order=row")
+    tile = seen.locator(".tile").first
+    expect(tile.locator(".words")).to_contain_text("a lighthouse in the fog number")
+    shapes = seen.locator(".tile img").evaluate_all(
+        "all => all.map((one) => [one.closest('.tile').className.split(' ')[1],"
+        " getComputedStyle(one).objectFit, one.clientWidth > one.clientHeight])"
+    )
+    assert {tuple(one) for one in shapes} == {("tall", "contain", False), ("wide", "contain", True)}

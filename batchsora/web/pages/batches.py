@@ -14,6 +14,7 @@ from batchsora.presentation import held
 from batchsora.presentation.cost import micros
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.job_history import next_step
+from batchsora.presentation.own_columns import own_cells
 from batchsora.presentation.timeline import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, job_of, render, web_context_of
 from jobs.model.states import AttemptState, FailureKind, JobState
@@ -139,8 +140,8 @@ def filter_of(query: Mapping[str, str]) -> Filter:
     )
 
 
-def address(batch_id: int, which: Filter, **more: int) -> str:
-    """Return the address of some jobs of a batch."""
+def query_of(which: Filter, **more: int) -> str:
+    """Return what :func:`filter_of` reads, with a question mark; empty where all are meant."""
     query = {
         "state": ",".join(which.states),
         "kind": ",".join(which.kinds),
@@ -149,7 +150,12 @@ def address(batch_id: int, which: Filter, **more: int) -> str:
     }
     said = {name: value for name, value in query.items() if value}
     said |= {name: str(value) for name, value in more.items()}
-    return f"/batches/{batch_id}/jobs" + (f"?{urlencode(said)}" if said else "")
+    return f"?{urlencode(said)}" if said else ""
+
+
+def address(batch_id: int, which: Filter, **more: int) -> str:
+    """Return the address of some jobs of a batch."""
+    return f"/batches/{batch_id}/jobs{query_of(which, **more)}"
 
 
 def number_of(query: Mapping[str, str], name: str) -> int | None:
@@ -180,6 +186,8 @@ async def _jobs(request: Request) -> Response:
         campaigns=[*status.campaigns],  # those that money was held for, or capped
         here=address(batch.id, which, **here),
         address=lambda **more: address(batch.id, which, **more),
+        query=query_of(which),
+        own_cells=lambda job: own_cells(job.cells, batch.reading),
         states=list(JobState),
         why_held=held.words_of,
     )
@@ -189,8 +197,30 @@ async def _story(request: Request) -> Response:
     web, job = web_context_of(request), job_of(request)
     attempts = web.queries.attempts_of(job.id)
     price = web.queries.prices().get(job.kind)
+    which = filter_of(request.query_params)
     template = "_job.html" if "part" in request.query_params else "job.html"
-    return render(request, template, **story(job, attempts), price=price)
+    return render(
+        request,
+        template,
+        **story(job, attempts),
+        **_nearby(web.queries, job, which),
+        price=price,
+        query=query_of(which),
+        jobs_there=address(job.batch_id, which),
+    )
+
+
+def _nearby(queries: QueryStore, job: JobRow, which: Filter) -> dict[str, Any]:
+    """Return the jobs before and after one in the list that it was opened from; its own columns."""
+    with queries.snapshot() as seen:
+        before = seen.page(job.batch_id, which, 1, before=job.id).jobs
+        after = seen.page(job.batch_id, which, 1, after=job.id).jobs
+        reading = next((one.reading for one in seen.batches() if one.id == job.batch_id), None)
+    return {
+        "earlier_job": next(iter(before), None),
+        "later_job": next(iter(after), None),
+        "own": own_cells(job.cells, reading),
+    }
 
 
 def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:

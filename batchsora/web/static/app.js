@@ -230,6 +230,14 @@
     if (event.target.closest("[data-closes]")) byId("ask").close();
   });
 
+  // --- a job's neighbours, by the keys of the gallery -------------------------------------------------
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || byId("ask").open) return;
+    if (event.target.closest("input, select, textarea, video")) return;
+    const way = { j: "next", k: "prev" }[event.key.toLowerCase()];
+    if (way) document.querySelector(`#steps a[rel=${way}]`)?.click();
+  });
+
   // --- filters: shown as soon as they are chosen ----------------------------------------------------
   document.addEventListener("change", (event) => {
     const form = event.target.closest("[data-filters]");

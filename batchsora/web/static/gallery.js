@@ -8,6 +8,8 @@
   const video = player.querySelector("video");
   const buttons = () => [...grid.querySelectorAll(".open")];
   let shown = null;
+  let last = buttons()[0];  // the tile that was used last: keys mean it while nothing has the focus
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
 
   const tile = (button) => button.closest(".tile");
   const part = (name) => player.querySelector(name);
@@ -34,7 +36,7 @@
     press();
     if (!player.open) player.showModal();
     history.replaceState(null, "", `#${tile(button).id}`);
-    if (play) video.play().catch(() => { /* the browser wants a press of a key first */ });
+    if (play && !still.matches) video.play().catch(() => { /* the browser wants a press of a key first */ });
   };
   const step = (by) => {
     const all = buttons();
@@ -85,21 +87,35 @@
     history.replaceState(null, "", location.pathname + location.search);
   });
 
-  // in the grid the arrows move the focus; in the player they move through the videos
+  // in the grid the keys move the focus; in the player they move through the videos
+  const STEPS = { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 };
   const move = (button, key) => {
     const all = buttons();
     const place = all.indexOf(button);
-    const top = button.getBoundingClientRect().top;
-    const columns = all.filter((one) => Math.abs(one.getBoundingClientRect().top - top) < 4).length;
-    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[key];
-    all[place + by]?.focus();
-    return Boolean(by);
+    const by = STEPS[key];
+    if (by) {
+      all[place + by]?.focus();
+      return true;
+    }
+    if (key !== "ArrowUp" && key !== "ArrowDown") return false;
+    // the nearest tile of the row above or below: rows have tiles of two widths
+    const here = button.getBoundingClientRect();
+    const middle = (one) => one.getBoundingClientRect().left + one.offsetWidth / 2;
+    const beyond = all.map((one) => [one, one.getBoundingClientRect().top - here.top])
+      .filter(([, down]) => (key === "ArrowDown" ? down > 4 : down < -4));
+    const row = Math.min(...beyond.map(([, down]) => Math.abs(down)));
+    const near = beyond.filter(([, down]) => Math.abs(down) - row < 4).map(([one]) => one);
+    near.sort((a, b) => Math.abs(middle(a) - middle(button)) - Math.abs(middle(b) - middle(button)));
+    near[0]?.focus();
+    return true;
   };
+  grid.addEventListener("focusin", (event) => { last = event.target.closest(".open") ?? last; });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea, #ask")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const button = shown ?? event.target.closest(".open");
+    const nowhere = !player.open && event.target.matches("body, main");
+    const button = shown ?? event.target.closest(".open") ?? (nowhere ? last : null);
     let used = true;
     if (key === "?") {
       if (!player.open && button) show(button, false);
@@ -109,9 +125,9 @@
     } else if (key === "f") judge(button, "favourite");
     else if (key === "x") judge(button, "rejected");
     else if (key === "r") redo(button);
+    else if (nowhere && key === "Enter") show(button, true);
     else if (!shown) used = move(button, key);
-    else if (key === "ArrowLeft" || key === "k") step(-1);
-    else if (key === "ArrowRight" || key === "j") step(1);
+    else if (STEPS[key]) step(STEPS[key]);
     else if (key === " " && !event.target.closest("button, a, summary")) {
       if (video.paused) video.play(); else video.pause();
     } else used = false;
@@ -124,4 +140,6 @@
   };
   addEventListener("hashchange", open);
   open();
+  // keys work at once; a person who has chosen something else already keeps that
+  if (!shown && document.activeElement === document.body) last.focus({ preventScroll: true });
 })();
