@@ -14,7 +14,7 @@ from batchsora._version import __version__
 
 if TYPE_CHECKING:
     from batchsora.batch import Batch, JobResult, RunReport
-    from batchsora.providers.runblob.blocking import SyncRunBlobClient
+    from batchsora.providers.runblob.blocking import SoraAPI, SoraClient, SyncRunBlobClient
     from batchsora.providers.runblob.client import RunBlobClient
     from batchsora.providers.runblob.errors import (
         BadTokenError,
@@ -51,6 +51,8 @@ __all__ = [
     "RunBlobError",
     "RunReport",
     "ServerError",
+    "SoraAPI",
+    "SoraClient",
     "StillRunningError",
     "SyncRunBlobClient",
     "UnreachableError",
@@ -64,6 +66,8 @@ _HOMES = {
     "JobResult": "batchsora.batch",
     "RunReport": "batchsora.batch",
     "RunBlobClient": "batchsora.providers.runblob.client",
+    "SoraAPI": "batchsora.providers.runblob.blocking",
+    "SoraClient": "batchsora.providers.runblob.blocking",
     "SyncRunBlobClient": "batchsora.providers.runblob.blocking",
     "GenerationCreated": "batchsora.providers.runblob.models",
     "GenerationInfo": "batchsora.providers.runblob.models",

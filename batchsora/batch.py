@@ -18,7 +18,7 @@ from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.exit_codes import Exit
 from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies, StopSignal
-from batchsora.keywords import run_options
+from batchsora.keywords import check_texts, run_options
 from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
 from batchsora.presentation.json_shapes import batch_json, job_json
@@ -162,6 +162,10 @@ class Batch:
     ) -> None:
         if manifest is None and name is None:
             raise ValueError("pass a manifest, or the name of a batch that was loaded before")
+        check_texts(name=name, base_url=base_url, sheet=sheet, delimiter=delimiter)
+        check_texts(encoding=encoding, columns=columns, defaults=defaults)
+        if token is not None and not isinstance(token, str):
+            raise TypeError("token must be text")  # never shown
         self._source: Source | None = None
         if manifest is not None:
             reading = ReadingOptions(
@@ -319,6 +323,8 @@ class Batch:
         self, observer: Callable[[dict[str, Any]], None] | None, said: RunKeywords
     ) -> tuple[StopSignal, "futures.Future[RunReport]"]:
         """Start a run in its own thread, with its own event loop."""
+        if observer is not None and not callable(observer):  # else told after all was bought
+            raise TypeError(f"the observer must be a function of a batch, not {observer!r}")
         switch = StopSignal()
         pool = futures.ThreadPoolExecutor(1, f"run of {self!r}")
         work = pool.submit(self._run, observer, said, switch)

@@ -1,5 +1,6 @@
 """The options of a run from a Python program: checked as strictly as those of a command."""
 
+import os
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -42,6 +43,14 @@ def run_options(said: Mapping[str, Any], model: type[M] = RunOptions, **more: An
     return model(**values, **more)
 
 
+def check_texts(**given: object) -> None:
+    """Raise a TypeError unless each is text, or a dictionary of texts; None is not given."""
+    for name, value in given.items():
+        parts = [*value, *value.values()] if isinstance(value, Mapping) else [value]
+        if not all(part is None or isinstance(part, str) for part in parts):
+            raise TypeError(f"{name} must be text, not {value!r}")
+
+
 def _checked(option: Option, value: Any) -> Any:
     if option.switches:
         choices = [option.default, *(one.value for one in option.switches)]
@@ -55,12 +64,11 @@ def _checked(option: Option, value: Any) -> Any:
     elif option.kind is Kind.USD:
         return _usd(option.name, value)
     elif option.kind is Kind.PAIRS:
-        amounts = {name: _usd(f"{option.name}[{name!r}]", one) for name, one in value.items()}
-        return {name: amount for name, amount in amounts.items() if amount is not None}
+        return _amounts(option.name, value)
     elif option.kind is Kind.RATE:
         return _rate(option.name, value)
     elif option.kind is Kind.PATH:
-        return Path(value)
+        return _path(option.name, value)
     return value
 
 
@@ -86,8 +94,23 @@ def _usd(name: str, amount: Any) -> Decimal | None:
         found = Decimal(amount)
         to_micros(found)
     except (InvalidOperation, ValueError):
-        raise ValueError(f'{name}: {amount!r} is no amount in USD; write it like "6.00"') from None
+        raise ValueError(
+            f'{name}: {amount!r} is not a valid amount in USD; write it like "6.00"'
+        ) from None
     return found
+
+
+def _amounts(name: str, given: Any) -> dict[str, Decimal]:
+    if not isinstance(given, Mapping):
+        raise TypeError(f'{name} must be amounts by name, like {{"summer": "6.00"}}')
+    amounts = {of: _usd(f"{name}[{of!r}]", one) for of, one in given.items()}
+    return {of: amount for of, amount in amounts.items() if amount is not None}
+
+
+def _path(name: str, given: Any) -> Path:
+    if not isinstance(given, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, not {given!r}")
+    return Path(given)
 
 
 def _rate(name: str, given: Any) -> int:

@@ -78,7 +78,10 @@ def test_rows_that_are_loaded_under_a_cap_are_looked_for_first(world: World) -> 
     [
         ({"bugdet": "0.12"}, TypeError, "did you mean 'budget'"),
         ({"budget": 0.12}, TypeError, "budget: write it as text"),
-        ({"budget": "abc"}, ValueError, "budget: 'abc' is no amount"),
+        ({"budget": "abc"}, ValueError, "budget: 'abc' is not a valid amount in USD"),
+        ({"campaign_budgets": "6.00"}, TypeError, "amounts by name"),
+        ({"download": 5}, TypeError, "download"),
+        ({"observer": 5}, TypeError, "the observer must be a function"),
         ({"campaign_budgets": {"a": 1.5}}, TypeError, r"campaign_budgets\['a'\]"),
         ({"first": 0}, ValueError, "first must be from 1"),
         ({"sample": 2, "first": 1}, ValueError, "not both"),
@@ -99,6 +102,15 @@ def test_terms_that_can_not_be_kept_are_refused(
         Batch("m.csv").run(**({"yes": True} | terms))
     assert not world.made
     assert not Path("batchsora.db").exists()
+
+
+@pytest.mark.parametrize("name", ["name", "base_url", "sheet", "encoding", "defaults", "token"])
+def test_what_is_not_text_is_refused(name: str) -> None:
+    """By its name, before anything is read; a token is not shown."""
+    given: dict[str, Any] = {name: {"duration": 1234} if name == "defaults" else 1234}
+    with pytest.raises(TypeError, match=f"{name} must be text") as caught:
+        Batch("m.csv", **given)
+    assert ("1234" in str(caught.value)) == (name != "token")
 
 
 @pytest.mark.usefixtures("world")

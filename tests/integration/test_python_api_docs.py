@@ -22,6 +22,7 @@ ERRORS = "Progress and errors"
 
 EXPECTED = {
     "From Python": (1, r"bought \S+ for \$0\.12\d*\nkite.mp4\n"),
+    "From the provider's examples": (1, r"\S+ for \$0\.12\d*\nready: http\S+\.mp4\n"),
     "With and without async": (1, r"kite.mp4\n"),
     "With and without async 2": (3, r"(?:A [\w ]+ videos/\S+\.mp4\n){3}"),
     "In a notebook": (0, r"100\n100\n"),
@@ -153,7 +154,8 @@ def test_a_poor_account_is_not_asked_to_buy(project: Path, web_context: pytest.M
 def test_the_page_names_what_there_is(project: Path) -> None:
     """Its table has the methods as they are, its errors are all of them."""
     text = page(project)
-    rows = dict(re.findall(r"^\| `(\w+)\((.*?)\)`", text, re.MULTILINE))
+    table = text.partition("## The methods")[2]
+    rows = dict(re.findall(r"^\| `(\w+)\((.*?)\)`", table, re.MULTILINE))
     for name, given in rows.items():
         if name != "close":
             method = inspect.signature(getattr(RunBlobClient, name))

@@ -183,6 +183,8 @@ def test_the_public_names_are_these() -> None:
         "RunBlobError",
         "RunReport",
         "ServerError",
+        "SoraAPI",
+        "SoraClient",
         "StillRunningError",
         "SyncRunBlobClient",
         "UnreachableError",

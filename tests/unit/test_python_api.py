@@ -29,7 +29,7 @@ from batchsora import (
     StillRunningError,
     UnreachableError,
 )
-from batchsora.providers.runblob.client import LONGEST_PAUSE
+from batchsora.providers.runblob.waiting import LONGEST_PAUSE
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1000)
 FILE = "https://8.8.8.8/signed/v%20one.mp4?sig=1"

@@ -331,7 +331,7 @@ def test_an_image_that_can_not_be_used_is_found_before_anything_is_sent(tmp_path
 def test_every_prompt_survives_the_wire(prompt: str) -> None:
     """What JSON has to escape is escaped, also around the image that is written beside it."""
     sent = Sent()
-    run(sent, lambda client: client.generate(prompt, image=PNG))
+    run(sent, lambda client: client.send(prompt, "9:16", 10, PNG, None, None))
     assert sent.document["prompt"] == prompt
 
 

@@ -19,12 +19,14 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 
 from batchsora.providers.runblob.client import RunBlobClient, utc_now
+from batchsora.providers.runblob.models import GenerationInfo
 from batchsora.providers.runblob.saving import Sleep
+from batchsora.providers.runblob.waiting import note
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Errands = SimpleQueue[tuple[Callable[[], object], asyncio.Future[None]] | None]
+Errands = SimpleQueue[tuple[functools.partial[object], asyncio.Future[None]] | None]
 """What is to be called in the caller's thread, and whom to tell then; None is the end."""
 
 
@@ -93,6 +95,7 @@ class SyncRunBlobClient:
     generate = _blocking(RunBlobClient.generate)
     generate_from_image = _blocking(RunBlobClient.generate_from_image)
     status = _blocking(RunBlobClient.status)
+    get_status = _blocking(RunBlobClient.get_status)
     list_generations = _blocking(RunBlobClient.list_generations)
     iter_generations = _iterating(RunBlobClient.iter_generations)
     wait_for_completion = _blocking(RunBlobClient.wait_for_completion)
@@ -116,6 +119,10 @@ class SyncRunBlobClient:
     def close(self) -> None:
         """Close all connections and end the thread; calls of other threads end with an error."""
         self._close()
+
+
+SoraClient = SoraAPI = SyncRunBlobClient
+"""The names of the provider's examples, which run with ours after changing the import."""
 
 
 class _Stage:
@@ -143,9 +150,7 @@ class _Stage:
             sent = self._send(functools.partial(self._begin, coroutine, errands, begun))
             while sent and (errand := errands.get()) is not None:
                 callback, done = errand
-                answer = callback()
-                if inspect.isawaitable(answer):
-                    self.run(_awaited(answer), SimpleQueue())
+                self._call(callback)
                 self._send(functools.partial(_finish, done))
         except BaseException:
             # also Ctrl-C: what was under way ends in order before the error goes on
@@ -162,6 +167,18 @@ class _Stage:
         if task.cancelled():
             raise RuntimeError("the client was closed during the call")
         return task.result()
+
+    def _call(self, callback: functools.partial[object]) -> None:
+        """Call a callback here; an error of one that watches a generation has its id."""
+        try:
+            answer = callback()
+            if inspect.isawaitable(answer):
+                self.run(_awaited(answer), SimpleQueue())
+        except Exception as error:
+            for info in callback.args:
+                if isinstance(info, GenerationInfo):
+                    note(error, info.generation_id)
+            raise
 
     def close(self) -> None:
         """End what is under way, close the client, and end the thread."""

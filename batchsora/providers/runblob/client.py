@@ -6,7 +6,6 @@ request for each call, never repeated. Reads are free.
 
 import asyncio
 import contextlib
-import inspect
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,10 +22,12 @@ from batchsora.providers.runblob import errors, models
 from batchsora.providers.runblob.answers import Call
 from batchsora.providers.runblob.body import Body, UploadSlots, encoded, fields_of, with_image
 from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.checked import check_request, chosen_image
 from batchsora.providers.runblob.images import ImageSource, size_of
 from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
 from batchsora.providers.runblob.saving import Progress, Sleep, save_video
 from batchsora.providers.runblob.transport import Transport
+from batchsora.providers.runblob.waiting import Watcher, note, wait
 from batchsora.providers.runblob.wire import (
     Wire,
     is_local,
@@ -35,12 +36,6 @@ from batchsora.providers.runblob.wire import (
 )
 from batchsora.providers.runblob.words import clean
 from jobs.model.provider import Parameter
-
-Watcher = Callable[[GenerationInfo], object]
-"""Called with each status; what it returns is awaited when it can be."""
-
-LONGEST_PAUSE: Final = 60.0
-"""Seconds to which the pause grows while the API can't be read."""
 
 _MOST_STALE: Final = 2
 """Pages in a row without anything new after which the API must be ignoring the offset."""
@@ -120,42 +115,61 @@ class RunBlobClient:
         image: ImageSource | None = None,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
+        *,
+        image_url: str | None = None,
+        image_base64: str | bytes | None = None,
     ) -> GenerationCreated:
-        """Buy one video.
+        """Buy one video. What can't be sent as it is is refused before anything is sent.
 
         Args:
             prompt: 1 to 4000 characters.
             orientation: ``"9:16"`` or ``"16:9"``.
             duration: seconds: 10 or 15.
             image: to start from: a path, a picture's bytes, a web address or a data URI.
-            callback_url: where the API announces the end.
+            callback_url: where the API announces the end; HTTPS.
             idempotency_key: sent along; the API does not promise to use it.
+            image_url: an image's address, by the API's own name for it.
+            image_base64: an image as base64 or as a data URI, by the API's own name for it.
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
             RunBlobError: it was not bought; see :mod:`batchsora.providers.runblob.errors`.
         """
-        return await self.send(prompt, orientation, duration, image, callback_url, idempotency_key)
+        seconds = check_request(SORA, prompt, orientation, duration, callback_url, idempotency_key)
+        source = chosen_image(image, image_url, image_base64)
+        return await self.send(prompt, orientation, seconds, source, callback_url, idempotency_key)
 
     async def generate_from_image(
         self,
         prompt: str,
-        image: ImageSource,
+        image: ImageSource | None = None,
         orientation: str = "9:16",
         duration: int = 10,
         callback_url: str | None = None,
         idempotency_key: str | None = None,
+        *,
+        image_url: str | None = None,
+        image_base64: str | bytes | None = None,
     ) -> GenerationCreated:
         """Buy one video that starts from an image: :meth:`generate` with a required image.
+
+        The image is ``image``, ``image_url`` or ``image_base64``.
 
         Raises:
             InDoubtError: the video may have been bought; look before you pay again.
             RunBlobError: it did not work; see :mod:`batchsora.providers.runblob.errors`.
         """
-        if not image:
-            raise errors.ImageError("there is no image to start from")
+        if not (image or image_url or image_base64):
+            raise errors.ImageError("nothing was sent: there is no image to start from")
         return await self.generate(
-            prompt, orientation, duration, image, callback_url, idempotency_key
+            prompt,
+            orientation,
+            duration,
+            image,
+            callback_url,
+            idempotency_key,
+            image_url=image_url,
+            image_base64=image_base64,
         )
 
     async def send(
@@ -204,7 +218,9 @@ class RunBlobClient:
             ValueError: not a valid id.
         """
         if usable_id(generation_id) is None:
-            raise ValueError(f"not an id of a generation: {clean(generation_id, longest=60)!r}")
+            raise ValueError(
+                f"not an id of a generation: {clean(str(generation_id), longest=60)!r}"
+            )
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
@@ -215,6 +231,9 @@ class RunBlobClient:
                 "the answer does not name the generation that was asked for"
             )
         return found
+
+    get_status = status
+    """The same, under the name of the provider's examples."""
 
     async def list_generations(self, limit: int = 50, offset: int = 0) -> list[GenerationInfo]:
         """Read a page of the account's generations, newest first.
@@ -267,6 +286,9 @@ class RunBlobClient:
     ) -> GenerationInfo:
         """Wait until a generation is completed; repeat reads that fail for a while.
 
+        The result prints as the video's address. An error has a note with the generation's id, also
+        one that the callback raises: the generation was paid for, and can be waited for again.
+
         Args:
             poll_interval: seconds between two polls; more when the API asks for it or fails.
             timeout: seconds after which to stop; it is polled once at least.
@@ -277,41 +299,21 @@ class RunBlobClient:
             StillRunningError: the time is over. The generation continues; call this again.
             NotFoundError: the account has none of this id.
             ValueError: not a valid id, interval or timeout.
+            TypeError: the callback can't be called.
         """
-        if not (poll_interval > 0 and timeout >= 0):
-            raise ValueError(
-                "poll_interval must be more than 0 seconds, and timeout not less than 0"
+        try:
+            return await wait(
+                generation_id,
+                poll_interval,
+                timeout,
+                callback,
+                look=self.status,
+                monotonic=self._monotonic,
+                sleep=self._sleep,
             )
-        end = self._monotonic() + timeout
-        last: GenerationInfo | None = None
-        pause = poll_interval
-        while True:
-            quiet = 0.0  # the API is not asked during a Retry-After, not even at the end
-            trouble: Exception | None = None
-            try:
-                last = await self.status(generation_id)
-            except (errors.RateLimitedError, errors.ServerError, errors.UnreachableError) as error:
-                trouble = error
-                quiet = (
-                    (error.retry_after or 0.0)
-                    if isinstance(error, errors.RateLimitedError)
-                    else 0.0
-                )
-                pause = min(pause * 2, max(LONGEST_PAUSE, poll_interval))
-            else:
-                answer = None if callback is None else callback(last)
-                if inspect.isawaitable(answer):
-                    await answer
-                if last.status == "completed":
-                    return last
-                if last.status == "failed":
-                    raise errors.GenerationFailedError(last)
-                pause = poll_interval
-            left = end - self._monotonic()
-            if left > 0:
-                await self._sleep(min(max(pause, quiet), left))
-            if left <= quiet:
-                raise errors.StillRunningError(generation_id, last, timeout) from trouble
+        except Exception as error:
+            note(error, generation_id)
+            raise
 
     async def download(
         self,

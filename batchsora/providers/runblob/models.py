@@ -10,9 +10,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
 from batchsora.providers.runblob import phases
+from batchsora.providers.runblob.answered import Answered
 from batchsora.providers.runblob.reasons import pieces, spelled
 from batchsora.providers.runblob.words import clean, printable
 from jobs.model.clock import EARLIEST, LATEST
@@ -126,11 +127,7 @@ Whole = Annotated[int | None, BeforeValidator(_whole)]
 WebAddress = Annotated[str | None, BeforeValidator(phases.web_address)]
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-
-class GenerationCreated(_Answer):
+class GenerationCreated(Answered):
     """What ``generate`` answers.
 
     Attributes:
@@ -144,8 +141,8 @@ class GenerationCreated(_Answer):
     price: Amount = None
 
 
-class GenerationInfo(_Answer):
-    """One generation as the API shows it.
+class GenerationInfo(Answered):
+    """One generation as the API shows it; printed, a completed one is its video's address.
 
     Attributes:
         generation_id: None if unusable, in a list; a status always has the one asked for.
@@ -172,6 +169,10 @@ class GenerationInfo(_Answer):
     error_message: Words = None
     said_state: Words = None
     failure_kind: FailureKind | None = None
+
+    def __str__(self) -> str:
+        finished = self.status == "completed" and self.video_url
+        return finished or super().__str__()
 
 
 WRAPPERS: Final = ("data", "generation", "result", "response", "video", "task", "job")
