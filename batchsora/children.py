@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
+
+from jobs import system
 
 HANDED: Final = "--arguments-on-stdin"
 """The only argument of a command that we start, but for its name."""
@@ -28,6 +30,9 @@ TimeoutExpired = subprocess.TimeoutExpired
 _NEEDED: Final = re.compile(
     # where things are, and whose
     r"PATH|HOME|USER|LOGNAME|SHELL|TMPDIR|TEMP|TMP|TZ|TZDIR|XDG_\w+|LD_LIBRARY_PATH|VIRTUAL_ENV"
+    # the same on Windows, where nothing connects or draws random numbers without the first
+    r"|SYSTEMROOT|WINDIR|SYSTEMDRIVE|COMSPEC|PATHEXT|USERPROFILE|USERNAME|HOMEDRIVE|HOMEPATH"
+    r"|APPDATA|LOCALAPPDATA|PROGRAMDATA"
     # how texts look
     r"|LANG|LANGUAGE|LC_\w+|NO_COLOR|COLUMNS|LINES|TERM|PYTHONUTF8|PYTHONIOENCODING"
     # the network, and the keyring
@@ -43,7 +48,8 @@ _DESKTOP: Final = re.compile(r"DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|BROWSER|DESKTO
                              r"|KDE_\w+|WSL\w*")  # fmt: skip
 
 
-_LIBRARIES: Final = re.compile(r"HOME|LANG|LC_ALL|LC_CTYPE|LD_LIBRARY_PATH|PYTHONHOME|TMPDIR")
+_LIBRARIES: Final = re.compile(r"HOME|LANG|LC_ALL|LC_CTYPE|LD_LIBRARY_PATH|PYTHONHOME|TMPDIR"
+                                r"|SYSTEMROOT|TEMP|TMP")  # fmt: skip
 """What Python needs to find its libraries; no token, no password."""
 
 
@@ -80,15 +86,12 @@ def start(arguments: Sequence[str], command: str, said: IO[bytes]) -> Process:
             stdout=said,
             stderr=said,
             env=environment(os.environ),
-            start_new_session=True,  # a Ctrl-C for the page does not stop the run
+            **system.DETACHED,  # a Ctrl-C for the page does not stop the run
         )
 
 
-def apart(code: str, files: Collection[int] = ()) -> Process:
+def apart(code: str) -> Process:
     """Start Python for a library that reads foreign files; its input and output are pipes.
-
-    Args:
-        files: numbers of open files that it gets under the same numbers.
 
     Raises:
         OSError: no process can be started.
@@ -98,12 +101,11 @@ def apart(code: str, files: Collection[int] = ()) -> Process:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd="/",
+        cwd=os.path.abspath(os.sep),  # noqa: PTH100 - the root, of this drive on Windows
         # numpy, where openpyxl finds it, reserves gigabytes
         env=_chosen(os.environ, _LIBRARIES) | {"OPENBLAS_NUM_THREADS": "1"},
         bufsize=0,
-        pass_fds=files,
-        process_group=0,  # a Ctrl-C is for us; we end it
+        **system.OWN_GROUP,  # a Ctrl-C is for us; we end it
     )
 
 
@@ -120,7 +122,7 @@ def handed_arguments(words: Sequence[str]) -> list[str] | None:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ValueError(f"{HANDED} is for processes that batchsora starts itself")
     # whatever asks is answered by nobody, as without a terminal
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    nothing = system.open_to_read(Path(os.devnull), follow=True)
     os.dup2(nothing, 0)
     os.close(nothing)
     return found
@@ -140,7 +142,7 @@ def open_browser(address: str) -> None:
         "stdout": subprocess.DEVNULL,
         "stderr": subprocess.DEVNULL,
         "env": _chosen(os.environ, _NEEDED, _DESKTOP),
-        "start_new_session": True,
+        **system.DETACHED,
     }
     # some browsers end when they are closed: a thread waits for that, and nobody for the thread
     threading.Thread(target=subprocess.run, kwargs=words, daemon=True).start()

@@ -15,6 +15,7 @@ from typing import Any, Final
 from batchsora.option_kinds import Found, Kind, Option, options_of
 from batchsora.options import GlobalOptions, RunOptions
 from batchsora.settings import SettingsError
+from jobs import system
 
 FILE: Final = "batchsora.toml"
 MOST_DOTS: Final = 50
@@ -136,7 +137,7 @@ def find_configuration(named: str | None, commands: Collection[str]) -> Configur
 def _content(path: Path) -> bytes:
     try:
         # a pipe that nobody writes to must not keep us waiting
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+        with open(system.open_to_read(path, follow=True), "rb") as file:  # noqa: PTH123 - a descriptor
             regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             content = file.read(LARGEST + 1) if regular else b""
     except OSError as error:

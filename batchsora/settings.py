@@ -3,13 +3,13 @@
 import ipaddress
 import logging
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from batchsora import keychain
+from jobs import system
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ def checked_token(found: str, where: str) -> str:
 
 def _warn_of_others(where: str, mode: int) -> None:
     """Warn if others can read the token file; a pipe is as private as its process."""
-    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+    if system.is_readable_by_others(mode):
         log.warning(
             "the token file %s can be read by other users of this machine; fix it with 'chmod 600'",
             where,

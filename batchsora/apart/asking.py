@@ -2,11 +2,11 @@
 
 import json
 import os
-import selectors
 import signal
+import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import IO, Any, Final
 
 from batchsora import children
 from batchsora.apart.serving import BUG, NO_MEMORY
+from jobs import system
 
 HELD: Final = 4 * 1024**2
 """Bytes up to which an answer stays in memory."""
@@ -73,7 +74,7 @@ class Spool:
     def _read(self, place: int) -> bytes:
         if self._file is None:
             return bytes(self._held[place : place + _BLOCK])
-        return os.pread(self._file.fileno(), _BLOCK, place)
+        return system.read_at(self._file.fileno(), _BLOCK, place)
 
 
 MB: Final = 1024**2
@@ -126,14 +127,13 @@ class ApartError(Exception):
     """A task cost more than it may, or its library broke; the text says which."""
 
 
-def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[int] = ()) -> Spool:
+def ask(task: str, given: Mapping[str, Any], bounds: Bounds) -> Spool:
     """Run a task (``module:function``, see :mod:`batchsora.apart.serving`) in a separate process.
 
     Args:
         task: as above.
         given: its argument, sent as JSON.
         bounds: what it may cost.
-        files: numbers of open files that it gets under the same numbers.
 
     Returns:
         Its answer: lines of JSON.
@@ -147,19 +147,24 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds, files: Collection[i
     order = {"task": task, "given": given, "seconds": bounds.seconds, "memory": bounds.memory}
     end = time.monotonic() + PATIENCE * bounds.seconds
     # the root folder alone: nothing that lies where a person works is imported
-    with children.apart(_START.format(root=root), files) as process:
+    with children.apart(_START.format(root=root)) as process:
+        # what is read from it ends with it, also where the system can't wait for a pipe
+        clock = threading.Timer(end - time.monotonic(), process.kill)
+        clock.daemon = True
+        clock.start()
         try:
-            answer = _answer(process, json.dumps(order).encode() + b"\n", bounds, end)
-            code = process.wait(max(1.0, end - time.monotonic()))
-        except children.TimeoutExpired:
-            raise _too_slow(bounds) from None
+            answer = _answer(process, json.dumps(order).encode() + b"\n", bounds)
+            code = process.wait()
         finally:
+            clock.cancel()
             process.kill()  # where it has ended, nothing happens
+    if code and time.monotonic() >= end:
+        raise _too_slow(bounds)
     _check(code, bounds, answer)
     return answer
 
 
-def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float) -> Spool:
+def _answer(process: children.Process, order: bytes, bounds: Bounds) -> Spool:
     """Read the answer, up to the bounds; the process's input stays open until then."""
     answer, size = Spool(), 0
     to, out = process.stdin, process.stdout
@@ -169,20 +174,15 @@ def _answer(process: children.Process, order: bytes, bounds: Bounds, end: float)
         to.write(order)
     except BrokenPipeError:  # it did not come so far; its exit code says why
         return answer
-    with selectors.DefaultSelector() as ready:
-        ready.register(out, selectors.EVENT_READ)
-        while ready.select(max(0.0, end - time.monotonic())):
-            block = os.read(out.fileno(), _BLOCK)
-            if not block:
-                return answer
-            size += len(block)
-            if size > bounds.answer:
-                raise ApartError(
-                    f"it holds more than {bounds.answer // MB} MB of text, far more than usual "
-                    "for its size"
-                )
-            answer.write(block)
-    raise _too_slow(bounds)
+    while block := os.read(out.fileno(), _BLOCK):
+        size += len(block)
+        if size > bounds.answer:
+            raise ApartError(
+                f"it holds more than {bounds.answer // MB} MB of text, far more than usual "
+                "for its size"
+            )
+        answer.write(block)
+    return answer
 
 
 def _too_slow(bounds: Bounds) -> ApartError:
@@ -194,9 +194,9 @@ def _too_slow(bounds: Bounds) -> ApartError:
 def _check(code: int, bounds: Bounds, answer: Spool) -> None:
     if code == 0:
         return
-    if code == -signal.SIGXCPU:
+    if system.was_timed_out(code):
         raise _too_slow(bounds)
-    if code in (NO_MEMORY, -signal.SIGABRT, -signal.SIGKILL):  # Rust aborts without memory
+    if code == NO_MEMORY or system.was_killed(code):
         raise ApartError(
             f"it takes more than {bounds.memory // MB} MB of memory to read, far more than "
             "usual for its size"

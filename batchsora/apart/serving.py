@@ -4,14 +4,14 @@ A task is a function of its argument that imports the libraries it needs, and re
 that yields the answer; the limits are set between the two, so memory is counted from there on.
 """
 
-import contextlib
 import importlib
 import json
 import os
-import select
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any, Final
+
+from jobs import system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ BUG: Final = 4
 def main() -> None:
     """Carry out the order in the first line of the input."""
     order = json.loads(sys.stdin.buffer.readline())
-    _end_with_parent()
+    system.end_with_input()
     try:
         _serve(order)
         os._exit(0)  # without taking apart what it holds
@@ -43,43 +43,7 @@ def _serve(order: Any) -> None:
     prepare: Callable[[Any], Callable[[], Iterable[Any]]]
     prepare = getattr(importlib.import_module(module), name)
     work = prepare(order["given"])
-    _bound(order["seconds"], order["memory"])
+    system.bound_process(order["seconds"], order["memory"])
     encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
     with open(1, "wb", closefd=False) as out:
         out.writelines(encode(line).encode("utf-8", "surrogatepass") + b"\n" for line in work())
-
-
-def _end_with_parent() -> None:
-    """Let the system end us when the input is closed, even inside a library that never returns.
-
-    The parent writes nothing more, so a signal of the input means that the parent is gone.
-    """
-    import fcntl  # noqa: PLC0415 - not on every platform
-
-    with contextlib.suppress(AttributeError, OSError):
-        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([0], [], [], 0)[0]:  # it went before
-        os._exit(1)
-
-
-def _bound(seconds: int, memory: int) -> None:
-    """Set the limits that the system can enforce; the parent watches the clock and counts bytes."""
-    try:
-        import resource  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return
-
-    def limit(kind: int, wanted: int, room: int = 0) -> None:
-        hard = resource.getrlimit(kind)[1]
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        above = most + room if hard == resource.RLIM_INFINITY else min(most + room, hard)
-        with contextlib.suppress(OSError, ValueError):  # some systems have a limit in name only
-            resource.setrlimit(kind, (most, above))
-
-    limit(resource.RLIMIT_CORE, 0)
-    limit(resource.RLIMIT_FSIZE, 0)  # it has nothing to write
-    limit(resource.RLIMIT_CPU, seconds, 2)  # by SIGXCPU, which says why; SIGKILL comes later
-    with contextlib.suppress(OSError), open("/proc/self/statm", "rb") as file:  # noqa: PTH123
-        taken = int(file.read().split()[0]) * resource.getpagesize()
-        limit(resource.RLIMIT_AS, taken + memory)

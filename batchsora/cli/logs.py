@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Final, TextIO
 
 from batchsora.presentation.terminal_text import clean
 from batchsora.settings import SettingsError
+from jobs import system
 from jobs.model.files import refuse_planted_link
 
 OURS: Final = ("batchsora", "jobs")
@@ -67,7 +67,7 @@ class _FileHandler(logging.StreamHandler[TextIO]):
         self._path = path
         refuse_planted_link(path)
         # prompts and addresses are private
-        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        number = system.open_to_append(path, 0o600, follow=True)
         super().__init__(open(number, "a", encoding="utf-8"))  # noqa: PTH123, SIM115 - a descriptor, closed by close()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name in the library

@@ -7,11 +7,13 @@ import codecs
 import io
 import json
 import os
-import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, Final
+
+from jobs import system
 
 _ESCAPED: Final = "batchsora-escaped"
 
@@ -41,7 +43,7 @@ class Output(io.FileIO):
             try:
                 written: int | None = super().write(rest)
                 if written is None:  # another program on the terminal made it non-blocking
-                    select.select([], [self], [])
+                    system.wait_until_writable(self.fileno())
             except OSError as error:
                 self.failure = error
             else:
@@ -97,7 +99,7 @@ def _take(number: int) -> None:
     try:
         os.fstat(number)
     except OSError:
-        found = os.open(os.devnull, os.O_RDWR)
+        found = system.open_to_change(Path(os.devnull), follow=True)
         if found == number:
             os.set_inheritable(number, True)
         else:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from batchsora.composition.databases import made_side_folder, side_folder
 from batchsora.settings import Settings, SettingsError, is_here
+from jobs import system
 from jobs.model.files import read_small
 
 FILE: Final = "webhook"
@@ -50,10 +51,10 @@ def callback_path(database: Path) -> str:
 
 def _make(path: Path) -> str:
     secret = secrets.token_urlsafe(32)
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+    with os.fdopen(system.create(path), "w") as file:
         file.write(secret + "\n")
         file.flush()
-        os.fsync(file.fileno())
+        system.sync(file.fileno())
     return secret
 
 

@@ -9,7 +9,6 @@ killed process. The note is written over itself: a torn one proves nothing.
 """
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from jobs import system
 from jobs.model.files import read_small
 
 BOX_HEAD: Final = 16
@@ -154,24 +154,22 @@ class Part:
         self._hash = hashlib.sha256()
         self._noted = 0
         self._forced: Mark = (0, "")
-        self._finished = False
+        self._closed = False
         self.size = 0
         self.version = ""
 
     @classmethod
     def opened(cls, target: Path) -> Self:
         """Open the part of a file, empty until resumed; raise a FetchError if it is in use."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         path = _beside(target, ".part")
-        handle = os.open(path, flags, 0o666)
+        handle = system.open_to_change(path, mode=0o666)
         if not _is_alone(handle):  # its bytes would be written to whatever else has another name
             os.close(handle)
             path.unlink()
-            handle = os.open(path, flags | os.O_EXCL, 0o666)
+            handle = system.create(path, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # whoever had the lock may just have renamed this very file to its final name
-            ours = _same(path, handle)
+            ours = system.try_lock(handle) and _same(path, handle)
         except OSError:
             ours = False
         if not ours:
@@ -183,14 +181,18 @@ class Part:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._closed:
+            return self._close_note()
         try:
-            if not self._finished and not (self.size and self.version):  # could not be resumed
-                self._path.unlink(missing_ok=True)
-            elif not self._finished and self.size > min(self._noted, self._forced[0]):
+            if self.size > min(self._noted, self._forced[0]):
                 self._write_note(force=True)
         finally:
             self._close_note()
-            os.close(self._handle)
+            if self.size and self.version:
+                os.close(self._handle)
+            else:  # could not be resumed
+                system.delete_locked(self._handle, self._path)
+        return None
 
     def resume(self) -> None:
         """Resume from what a mark proves."""
@@ -208,13 +210,13 @@ class Part:
             if not isinstance(size, int) or not self.size < size <= there:
                 break
             for start in range(self.size, size, BLOCK):
-                found.update(os.pread(self._handle, min(BLOCK, size - start), start))
+                found.update(system.read_at(self._handle, min(BLOCK, size - start), start))
             if found.hexdigest() != digest:
                 break
             self._hash, self.size = found.copy(), size
         if not self.size:
             return self.forget()
-        os.ftruncate(self._handle, self.size)
+        system.truncate(self._handle, self.size)
         self._noted, self.version = self.size, version
         return None
 
@@ -224,9 +226,7 @@ class Part:
         if len(head) == BOX_HEAD and not begins_video(head):
             self.forget()
             raise FetchError("the content is not an MP4", expired=True)
-        view = memoryview(block)
-        while view:
-            view = view[os.pwrite(self._handle, view, self.size + len(block) - len(view)) :]
+        system.write_at(self._handle, block, self.size)
         self.size += len(block)
         self._hash.update(block)
         if mark:
@@ -239,10 +239,10 @@ class Part:
 
     def whole_video(self) -> bool:
         """Check whether the part ends where a video may end."""
-        return whole_video(lambda count, at: os.pread(self._handle, count, at), self.size)
+        return whole_video(lambda count, at: system.read_at(self._handle, count, at), self.size)
 
     def _head(self) -> bytes:
-        return os.pread(self._handle, min(BOX_HEAD, self.size), 0)
+        return system.read_at(self._handle, min(BOX_HEAD, self.size), 0)
 
     def restart(self, version: str = "") -> None:
         """Start over, with a file of this version."""
@@ -253,7 +253,7 @@ class Part:
         """Discard what is here."""
         self._close_note()
         self._note.unlink(missing_ok=True)
-        os.ftruncate(self._handle, 0)
+        system.truncate(self._handle, 0)
         self._hash = hashlib.sha256()
         self.size = self._noted = 0
         self._forced = (0, "")
@@ -261,15 +261,12 @@ class Part:
 
     def finish(self) -> Fetched:
         """Rename the part to the file, for good."""
-        os.fsync(self._handle)
-        self._path.replace(self._target)
-        self._finished = True
+        system.sync(self._handle)
+        self._close_note()
+        self._closed = True
+        system.rename_locked(self._handle, self._path, self._target)
         self._note.unlink(missing_ok=True)
-        folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        system.sync_folder(self._target.parent)
         return Fetched(self._target, self.size, self._hash.hexdigest())
 
     def _write_note(self, *, force: bool) -> None:
@@ -278,20 +275,19 @@ class Part:
             return
         mark = self.size, self._hash.hexdigest()
         if force:
-            os.fsync(self._handle)
+            system.sync(self._handle)
             self._forced = mark
         if self._note_handle is None:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._note_handle = os.open(self._note, flags, 0o666)
+            self._note_handle = system.open_to_change(self._note, mode=0o666)
             self._note_size = os.fstat(self._note_handle).st_size
         marks = [found for found in dict.fromkeys((self._forced, mark)) if found[0]]
         text = json.dumps({"version": self.version, "marks": marks}).encode("ascii")
         # in one piece, and spaces over the rest of a longer one
         text = text.ljust(self._note_size)
-        os.pwrite(self._note_handle, text, 0)
+        system.write_at(self._note_handle, text, 0)
         self._note_size = len(text)
         if force:
-            os.fsync(self._note_handle)
+            system.sync(self._note_handle)
         self._noted = self.size
 
     def _close_note(self) -> None:

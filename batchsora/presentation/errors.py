@@ -1,13 +1,13 @@
 """What people read of the engine's errors and of a database's upgrade: what to do next, too."""
 
 from collections.abc import Mapping, Sequence
-from shlex import quote
 from typing import Any, Final
 
 from jobs.database.schema import Upgrade
 from jobs.model import errors
 from jobs.model.errors import Alteration, DatabaseFaultError, Fault, NotIts, OtherToken
 from jobs.ports.purchases import Breach, Lost
+from jobs.system import quote
 
 QUOTED: Final = 40  # characters of a prompt that are quoted
 _ANOTHER: Final = "or choose another database with --db"

@@ -1,11 +1,11 @@
 """Rows that are held back: why, and what to type."""
 
 from collections.abc import Collection, Iterator
-from shlex import quote
 from typing import Final
 
 from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState
 from jobs.ports.seen import BatchStatus, JobRow
+from jobs.system import quote
 
 WHY: Final = {
     HeldBack.UNASKED: "loaded, but not asked for yet",

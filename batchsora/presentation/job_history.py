@@ -1,6 +1,5 @@
 """A job's history: the request, every attempt with times, money and errors, and what to do next."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +10,7 @@ from batchsora.presentation.terminal_text import state_text
 from jobs.model.money import usd_text
 from jobs.model.states import AttemptState, JobState
 from jobs.ports.seen import AttemptRow, JobRow
+from jobs.system import quote
 
 _NEXT = {
     JobState.SUBMITTING: "its answer is under way, or 'batchsora run' checks what became of it",
@@ -133,7 +133,7 @@ def next_step(
 
     With ``batch`` it names the job's batch: others may have a job of the same name.
     """
-    key = shlex.quote(job.key) + (f" --batch {shlex.quote(job.batch)}" if batch else "")
+    key = quote(job.key) + (f" --batch {quote(job.batch)}" if batch else "")
     if job.state == JobState.QUEUED:
         return _queued(job, key)
     if job.state == JobState.IN_DOUBT:

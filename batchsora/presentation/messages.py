@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
@@ -16,6 +15,7 @@ from jobs.ports.control import Paid
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.services.run_outcome import Ending
+from jobs.system import quote
 
 SHOWN = 5  # how many keys are named before the rest is counted
 BUY_THEM = "--buy-again buys them again"

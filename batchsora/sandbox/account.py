@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.sandbox.answers import rate, seconds
+from jobs import system
 from jobs.model.files import refuse_link
 
 
@@ -143,7 +144,7 @@ class Journal:
             JournalError: it can't be read, or holds something else.
         """
         try:
-            number = self._opened(os.O_RDWR)
+            number = self._regular(system.open_to_change(self._path))
         except FileNotFoundError:
             return
         except OSError as error:
@@ -165,15 +166,13 @@ class Journal:
     def append(self, item: Made) -> None:
         """Write a generation, durably; raise an OSError if it can't be."""
         entry = asdict(item) | {"created_at": item.created_at.isoformat()}
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with os.fdopen(self._opened(flags), "ab") as file:
+        number = self._regular(system.open_to_append(self._path, 0o666))
+        with os.fdopen(number, "ab") as file:
             file.write(json.dumps(entry).encode() + b"\n")
             file.flush()
-            os.fsync(file.fileno())
+            system.sync(file.fileno())
 
-    def _opened(self, flags: int) -> int:
-        flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        number = os.open(self._path, flags, 0o666)
+    def _regular(self, number: int) -> int:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             raise OSError(errno.EINVAL, "it is not a regular file", str(self._path))

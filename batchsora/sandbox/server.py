@@ -1,7 +1,6 @@
 """The sandbox over HTTP: a thin layer of aiohttp around a world, its faults and its journal."""
 
 import asyncio
-import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from batchsora.sandbox.files import Callbacks, Files
 from batchsora.sandbox.manners import MOMENTS, Manners
 from batchsora.sandbox.world import World
 from jobs.model.clock import Clock, SystemClock
+from jobs.system import stop_signals
 
 LARGEST_REQUEST = 16 * 1024**2
 THROTTLED_FOR = 1  # seconds that a 429 asks for
@@ -266,11 +266,9 @@ def serve(
         sandbox = Sandbox(world, faults, journal, SystemClock(), secret)
         runner = await _listen(sandbox, host, port)
         over = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, over.set)
-        on_ready(sandbox.url)
-        await over.wait()
+        with stop_signals(over.set):
+            on_ready(sandbox.url)
+            await over.wait()
         await runner.cleanup()
 
     asyncio.run(main())

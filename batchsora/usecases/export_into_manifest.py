@@ -20,6 +20,7 @@ from batchsora.manifest.read import Manifest
 from batchsora.result_columns import RESULT_NAMES, result_headers
 from batchsora.tables import REST, TableError, check_place, replacing
 from batchsora.workbook.cells import shortened, too_long
+from jobs import system
 from jobs.model.errors import DatabaseUnusableError
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import fingerprint
@@ -87,7 +88,7 @@ def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported
                 written = Path(draft.name)
                 check_written(manifest.path, written, headers, manifest.results, reading)
             if done.backup is not None:
-                os.fchmod(draft.fileno(), mode & 0o7777)
+                system.keep_mode(draft.fileno(), mode)
     except (ManifestError, ValueError) as error:
         raise TableError(str(error)) from error
 

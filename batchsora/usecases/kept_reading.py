@@ -8,7 +8,6 @@ stops (:func:`batchsora.manifest.rows.columns.refuse_gone`).
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any, Final
 
 from batchsora.composition.databases import existing_store
@@ -23,6 +22,7 @@ from batchsora.usecases.manifest_options import Source
 from jobs.database.schema import version
 from jobs.model.errors import EngineError
 from jobs.store import Store
+from jobs.system import quote
 
 _FLAGS: Final = ("include_hidden", "ignore_pictures", "embedded_images")
 """What is said of a workbook by a word alone; ``--no-…`` takes it back."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from shlex import quote
 
 from batchsora.composition.interrupts import Interrupts, heeded_between_steps
 from batchsora.manifest.errors import ManifestError, RowProblem
@@ -21,6 +20,7 @@ from jobs.ports.control import Terms, TermsKept
 from jobs.ports.loading import LoadOrder, LoadReport, OnChange
 from jobs.ports.queries import QueryStore
 from jobs.store import Store
+from jobs.system import quote
 
 ADHOC = "adhoc"
 """The batch of the videos that are generated singly."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from shlex import quote
 
 from batchsora.composition.exit_codes import Exit
 from batchsora.presentation import held
@@ -17,6 +16,7 @@ from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow
 from jobs.store import Store
+from jobs.system import quote
 
 
 def pause(name: str, store: Store, ui: UserInterface) -> None:

@@ -3,10 +3,9 @@
 import asyncio
 import functools
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from jobs.runtime.run_context import RunPolicy
 from jobs.services.run_outcome import Ending
 from jobs.services.runner import Runner
 from jobs.store import Store
+from jobs.system import stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -252,16 +252,12 @@ def _stoppable(
     loop = asyncio.get_running_loop()
     # only a process's main thread may listen to signals; elsewhere a program stops the run
     terminal = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if terminal else ()
-    for number in numbers:
-        loop.add_signal_handler(number, interrupted)
-    switch.bind(functools.partial(loop.call_soon_threadsafe, interrupted))
-    try:
-        yield interrupted
-    finally:
-        switch.bind(None)
-        for number in numbers:
-            loop.remove_signal_handler(number)
+    with stop_signals(interrupted) if terminal else nullcontext():
+        switch.bind(functools.partial(loop.call_soon_threadsafe, interrupted))
+        try:
+            yield interrupted
+        finally:
+            switch.bind(None)
 
 
 def file_client(timeout: float) -> httpx.AsyncClient:

@@ -14,7 +14,6 @@ import hmac
 import html
 import secrets
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,6 +26,7 @@ from starlette.routing import Route
 
 from batchsora.children import open_browser
 from batchsora.web.answers import render
+from jobs import system
 from jobs.model.files import replaced
 
 if TYPE_CHECKING:
@@ -212,6 +212,6 @@ def readable_folder() -> Path | None:
     folder.
     """
     try:
-        return Path.home() if sys.platform == "linux" else None
+        return Path.home() if system.BROWSERS_SEE_HOME else None
     except RuntimeError:  # it is unknown
         return None

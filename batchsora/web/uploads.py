@@ -21,6 +21,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
+from jobs import system
 from jobs.model.files import made_folder
 
 LARGEST_MANIFEST: Final = 100 * 1024**2  # bytes of an uploaded manifest
@@ -118,8 +119,7 @@ class _Sink:
         self._limit = limit
         self._size = 0
         self._hash = hashlib.sha256()
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-        self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
+        self._file = os.fdopen(system.create(path), "wb", buffering=0)
 
     def write(self, data: bytes) -> None:
         self._size += len(data)
@@ -236,9 +236,10 @@ def keep(upload: Upload, place: Path) -> Path:
     made_folder(place.parent.parent, place.parent.name)
     if place.exists():
         return place
-    with upload.path.open("rb") as file:
-        os.fsync(file.fileno())
-    return upload.path.replace(place)
+    with upload.path.open("r+b") as file:
+        system.sync(file.fileno())
+    system.replace(upload.path, place)
+    return place
 
 
 def safe_file_name(given: str) -> str:

@@ -22,6 +22,7 @@ from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies
 from batchsora.settings import Settings
 from batchsora.web.posters import Pictures
+from jobs import system
 from jobs.database import schema
 from jobs.database.lock import RunnerInfo, current_runner, is_held, lasting_runner
 from jobs.model.clock import Clock
@@ -243,7 +244,7 @@ class Launcher:
         name = uuid.uuid4().hex
         now = self._clock.now()
         log = self._folder / f"{now:%Y%m%d-%H%M%S}-{name[:8]}.log"
-        with os.fdopen(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(system.create(log), "wb") as file:
             process = children.start([*self._globals(), *words], words[0], file)
         while len(self._started) >= REMEMBERED:
             del self._started[next(iter(self._started))]

@@ -1,25 +1,27 @@
 """One runner per SQLite database: a kernel lock that ends with its process.
 
-The lock is the file ``DATABASE.lock``; ``DATABASE.runner`` says, for people only, who holds it.
-Readers never take the lock.
+The lock is on the file ``DATABASE.lock``, which stays; ``DATABASE.runner`` says, for people only,
+who holds it. Readers take the lock only for a moment, where the system does not say who is alive.
 """
 
 import errno
 import json
 import os
 import socket
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from .. import system
 from ..model.errors import AnotherRunnerError, DatabaseFaultError, Fault
 from ..model.files import read_small, replaced
 
 PATIENCE = 0.5  # seconds for which a runner that ends just now is waited for
+_POLL = 0.05  # seconds between two tries
 LARGEST_TEXT = 64 * 1024  # bytes of what says who runs, at most
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -54,22 +56,48 @@ def runner_lock(
         AnotherRunnerError: another runner holds it.
         DatabaseUnusableError: nothing can be written beside the database.
     """
-    lock = FileLock(_beside(database, ".lock"), mode=0o600)
+    beside = _beside(database, ".lock")
     try:
-        lock.acquire(timeout=patience)
-    except Timeout:
-        who = _read(database)
-        raise AnotherRunnerError(database, str(who or "")) from None
+        handle = _locked(beside, patience)
     except OSError as error:
-        beside = _beside(database, ".lock")
         fault = _fault(beside, error)
         raise DatabaseFaultError(database, fault, error.strerror or "", beside) from error
+    if handle is None:
+        who = _read(database)
+        raise AnotherRunnerError(database, str(who or ""))
     try:
         _introduce(database, now, brief=brief)
         yield
     finally:
         _forget(database)
-        lock.release()
+        os.close(handle)
+
+
+def _locked(path: Path, patience: float) -> int | None:
+    """Return the handle that has the lock until it is closed; None: another one has it."""
+    end = time.monotonic() + patience
+    while True:
+        handle = system.open_to_change(path, mode=0o600)
+        try:
+            if _lock(path, handle):
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if time.monotonic() >= end:
+            return None
+        time.sleep(_POLL)
+
+
+def _lock(path: Path, handle: int) -> bool:
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    # the file may have been deleted meanwhile: then others lock the next one of its name
+    return system.try_lock(handle) and os.path.samestat(path.stat(), found)
 
 
 def _fault(lock: Path, error: OSError) -> Fault:
@@ -104,13 +132,8 @@ def current_runner(database: Path) -> RunnerInfo | None:
     who = _read(database)
     if who is None or who.host != socket.gethostname():
         return who
-    try:
-        os.kill(who.pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return who
-    return who
+    alive = system.is_alive(who.pid)
+    return who if (is_held(database) if alive is None else alive) else None
 
 
 def is_held(database: Path) -> bool:
@@ -120,10 +143,12 @@ def is_held(database: Path) -> bool:
     or from a container with another name.
     """
     try:
-        with FileLock(_beside(database, ".lock"), mode=0o600, timeout=0):
-            return False
-    except (Timeout, OSError):
+        handle = _locked(_beside(database, ".lock"), 0)
+    except OSError:
         return True
+    if handle is not None:
+        os.close(handle)
+    return handle is None
 
 
 def lasting_runner(database: Path) -> RunnerInfo | None:

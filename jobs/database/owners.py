@@ -80,12 +80,20 @@ def file_system(path: str, mountinfo: str) -> str | None:
 
 def network_drive(database: Path) -> str | None:
     """Return the type of the network file system that a database is on; None: a local one."""
+    if _is_share(database.resolve().drive):
+        return "a Windows share"
     try:
         mountinfo = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
     found = file_system(str(database.resolve()), mountinfo)
     return found if found in NETWORK else None
+
+
+def _is_share(drive: str) -> bool:
+    r"""Check whether a drive of Windows is ``\\SERVER\SHARE``; elsewhere it is empty."""
+    plain = drive.removeprefix("\\\\?\\")
+    return plain.startswith("\\\\") or plain.upper().startswith("UNC\\")
 
 
 def refuse_network_drive(database: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from .. import system
 from ..model.errors import DatabaseFaultError, DatabaseVersionError, Fault
 from ..model.files import replaced
 from .owners import refuse_planted_files, refuse_planted_start
@@ -148,7 +149,7 @@ def _writable(database: Path) -> Iterator[int]:
     """Open the file itself, and create it if missing, or raise DatabaseUnusableError."""
     try:
         # 0600 from its first moment: prompts and URLs are nobody else's business
-        number = os.open(database, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        number = system.open_to_change(database, mode=0o600, follow=True)
     except OSError as error:
         raise DatabaseFaultError(database, Fault.NOT_WRITABLE, error.strerror or "") from error
     try:
@@ -181,7 +182,8 @@ def open_file(database: Path, *pragmas: str, check_same_thread: bool = True) -> 
     )
     try:
         guard(file)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", *pragmas):
+        # fullfsync: what macOS calls synced is in the drive's memory; elsewhere it changes nothing
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON", *pragmas):
             file.execute(f"PRAGMA {pragma}")
     except BaseException:
         file.close()

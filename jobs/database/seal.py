@@ -5,17 +5,16 @@ must not pass for one's own. The seal is a random name of the database, and for 
 used it a hash of that name, keyed by the account's secret. A copy keeps its seal.
 """
 
-import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from .. import system
 from ..model.files import read_small
 
 KEY_FILE: Final = "seal.key"
@@ -71,7 +70,7 @@ def _parts(seal: str | None) -> list[str]:
 def _read(path: Path) -> bytes:
     """Read the secret; OSError: there is none, or it can't be read or may be known to others."""
     seen = path.lstat()
-    if seen.st_uid != os.geteuid() or stat.S_IMODE(seen.st_mode) & 0o077:
+    if not system.is_private(seen):
         raise OSError(0, "it is not this account's alone: delete it", str(path))
     found = read_small(path, 65)
     if not _KEY.fullmatch(found):
@@ -82,28 +81,13 @@ def _read(path: Path) -> bytes:
 def _make(path: Path) -> None:
     """Make a secret that is complete from its first moment; the first of two processes wins."""
     draft = path.with_name(f".{secrets.token_hex(16)}.part")
-    number = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    number = system.create(draft)
     try:
         with os.fdopen(number, "w", encoding="ascii") as file:
             file.write(f"{secrets.token_hex(32)}\n")
             file.flush()
-            os.fsync(number)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        except OSError:  # exFAT and some folders of Android have no hard links
-            _rename_new(draft, path)
+            system.sync(number)
+        with suppress(FileExistsError):
+            system.rename_new(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _rename_new(draft: Path, path: Path) -> None:
-    """Rename a file unless the name is taken; one process at a time, as renaming replaces."""
-    number = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        if not os.path.lexists(path):
-            draft.rename(path)
-    finally:
-        os.close(number)

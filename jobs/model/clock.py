@@ -4,10 +4,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from .. import system
 from .errors import UnknownTimeZoneError
 
 UNMEASURED = timedelta(hours=26)
@@ -18,7 +18,6 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 
 PRECISION = timedelta(seconds=2)  # how far a Date may be off, by which the two clocks are compared
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MOST_APART = timedelta(days=366)  # a wall clock that says more has passed since a doubt was set
 
 
@@ -102,11 +101,7 @@ class SystemClock:
 
     def boot(self) -> str | None:
         """Return the id of this start of the machine, and the seconds since."""
-        try:
-            boot_id = BOOT_ID.read_text(encoding="ascii").strip()
-            return f"{boot_id}:{time.clock_gettime(time.CLOCK_BOOTTIME):.3f}"
-        except (OSError, AttributeError):  # not Linux
-            return None
+        return system.since_boot()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running event loop."""

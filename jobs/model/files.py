@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .. import system
+
 
 @contextmanager
 def replaced(target: Path, *, mode: int = 0o600, durable: bool = False) -> Iterator[Path]:
@@ -21,27 +23,19 @@ def replaced(target: Path, *, mode: int = 0o600, durable: bool = False) -> Itera
         durable: content and name survive a power cut.
     """
     draft = target.with_name(f".{secrets.token_hex(16)}.part{target.suffix}")
-    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
+    os.close(system.create(draft, mode))
     try:
         yield draft
         if durable:
-            _sync(draft)
-        draft.replace(target)
+            system.sync_file(draft)
+        system.replace(draft, target)
         if durable:
             with suppress(PermissionError):  # a folder that we may write to, and not read
-                _sync(target.parent)
+                system.sync_folder(target.parent)
     except BaseException:  # an interrupt, too, leaves no litter
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def read_small(path: Path, most: int) -> bytes:
@@ -51,8 +45,7 @@ def read_small(path: Path, most: int) -> bytes:
         OSError: it can't be read, is a link, is not a regular file, or has more than ``most``
             bytes.
     """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(path, flags), "rb") as file:  # noqa: PTH123 - a descriptor
+    with open(system.open_to_read(path), "rb") as file:  # noqa: PTH123 - a descriptor
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
         content = file.read(most + 1)
@@ -67,7 +60,7 @@ def refuse_foreign_link(path: Path) -> None:
         found = path.lstat()
     except FileNotFoundError:
         return
-    if path.is_symlink() and found.st_uid not in (0, os.geteuid()):
+    if path.is_symlink() and found.st_uid not in (0, system.account()):
         raise OSError(errno.ELOOP, "it is a link that another user made", str(path))
 
 
@@ -151,14 +144,14 @@ def is_foreign(path: Path, found: os.stat_result) -> bool:
     around = path.resolve().parent
     if found.st_uid in (0, around.stat().st_uid):
         return False
-    return found.st_uid not in (os.geteuid(), _shown_as(around))
+    return found.st_uid not in (system.account(), _shown_as(around))
 
 
 def _shown_as(folder: Path) -> int | None:
     """Return which owner a new file has in a folder; None if none can be made."""
     probe = folder / f".{secrets.token_hex(16)}.part"
     try:
-        number = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        number = system.create(probe)
     except OSError:
         return None
     try:

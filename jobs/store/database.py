@@ -11,6 +11,7 @@ from typing import Final, Self, TypeVar
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
+from .. import system
 from ..database.account_fields import refuse_wrong_fields
 from ..database.owners import refuse_network_drive, refuse_planted_files
 from ..database.schema import open_file
@@ -165,7 +166,7 @@ class Store:
         """
         path = self._opened.path
         copy = path.with_name(f"{path.name}.{suffix}")
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(system.create(copy))
         self._writer.flush()
         try:
             with closing(sqlite3.connect(copy)) as new:

@@ -8,11 +8,9 @@ number and the version that fixes it was read in November 2026 in one of these:
   (GHSA-mj87-hwqh-73pj, python-multipart 0.0.26), CVE-2026-42308 (GHSA-wjx4-4jcj-g98j, pillow 12.2);
 - the CVE list itself: CVE-2026-25990 (pillow 12.1.1), CVE-2026-42308;
 - the library's own release notes: pillow 13.0 (CVE-2026-96639, GHSA-5x8w-8jj5-q52h);
-- the library's pull request: CVE-2025-68146 (filelock 3.20.1, tox-dev/filelock#461);
-- only what other projects wrote when they raised it: CVE-2026-22701 (filelock 3.20.3,
-  GHSA-qmgc-5h2g-mvrw), CVE-2026-48710 (starlette 1.0.1, GHSA-86qp-5c8j-p5mr), CVE-2026-22815
-  (aiohttp 3.13.4), CVE-2026-53539 (GHSA-5rvq-cxj2-64vf, python-multipart 0.0.30), CVE-2026-53540
-  (GHSA-v9pg-7xvm-68hf, 0.0.31).
+- only what other projects wrote when they raised it: CVE-2026-48710 (starlette 1.0.1,
+  GHSA-86qp-5c8j-p5mr), CVE-2026-22815 (aiohttp 3.13.4), CVE-2026-53539 (GHSA-5rvq-cxj2-64vf,
+  python-multipart 0.0.30), CVE-2026-53540 (GHSA-v9pg-7xvm-68hf, 0.0.31).
 """
 
 import re
@@ -29,7 +27,6 @@ FLOORS = {
         "1.3.1",
         "CVE-2025-62727 CVE-2026-48710: the page's requests; CVE-2026-54283: its login form",
     ),
-    "filelock": ("3.20.3", "CVE-2025-68146 CVE-2026-22701: links in place of the runner's lock"),
     "aiohttp": (
         "3.14.3",
         "CVE-2026-22815 CVE-2026-69244: what the API and file servers answer",

@@ -84,10 +84,10 @@ class Fitter:
                 what = f"a {_SUFFIXES[earlier.suffix]} made from it earlier is used"
                 return earlier, f"{what}, {_size(earlier.stat().st_size)}"
             file.seek(0)
-            made = _converted_apart(file, kind, before.st_size)
+            made = _converted_apart(path, kind, before)
             after = os.fstat(file.fileno())
             if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-                raise CellError("the image changed while it was read", "Run the command again.")
+                raise _changed()
         try:
             return keep(self._folder, f"{sha256}{made.suffix}", made.data), made.note
         except OSError as error:
@@ -108,6 +108,10 @@ class Fitter:
             except CellError:
                 continue
         return None
+
+
+def _changed() -> CellError:
+    return CellError("the image changed while it was read", "Run the command again.")
 
 
 def _to_convert(head: bytes, size: int) -> str | None:
@@ -141,19 +145,24 @@ def _fingerprint(file: BinaryIO, kind: str) -> str:
     return digest.hexdigest()
 
 
-def _converted_apart(file: BinaryIO, kind: str, size: int) -> _Made:
-    """Convert an opened picture in a separate process; errors are those of :func:`_converted`."""
+def _converted_apart(path: Path, kind: str, status: os.stat_result) -> _Made:
+    """Convert a picture in a separate process; errors are those of :func:`_converted`.
+
+    Args:
+        status: of the file that was checked, which is the one to convert.
+    """
+    size = status.st_size
     bounds = Bounds(
         min(MOST_SECONDS, 30 + 4 * size // MB),
         min(MOST_MEMORY, LEAST_MEMORY + MEMORY_A_BYTE * size),
         2 * LARGEST_IMAGE,
     )
-    given = {"file": file.fileno(), "kind": kind}
+    given = {"path": str(path), "file": [status.st_dev, status.st_ino], "kind": kind}
     from batchsora.apart.answers import nonsense, only  # noqa: PLC0415 - pydantic, as below
     from batchsora.manifest.answers import PICTURE, Unusable  # noqa: PLC0415 - the converter needs none
 
     try:
-        said = only(ask(TASK, given, bounds, [file.fileno()]), PICTURE)
+        said = only(ask(TASK, given, bounds), PICTURE)
         if isinstance(said, Unusable):
             raise CellError(said.problem, said.remedy)
         found = kind_of(said.data[:HEAD])
@@ -174,7 +183,10 @@ def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
 
     def work() -> Iterator[Any]:
         try:
-            with os.fdopen(given["file"], "rb") as file:
+            with opened(Path(given["path"])) as file:
+                found = os.fstat(file.fileno())
+                if [found.st_dev, found.st_ino] != given["file"]:
+                    raise _changed()
                 made = _converted(file, given["kind"])
             data = base64.b64encode(made.data).decode("ascii")
             yield {"data": data, "suffix": made.suffix, "note": made.note}

@@ -31,6 +31,7 @@ from batchsora.manifest.raw import LARGEST_PART
 from batchsora.manifest.values import check_url
 from batchsora.picture_kinds import kind_of
 from batchsora.providers.registry import DEFAULT_MODEL
+from jobs import system
 from jobs.model.provider import ImageRef
 
 if TYPE_CHECKING:
@@ -263,8 +264,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a device may already do something
             raise _not_regular()
         # Not blocking and not following: it may have become a pipe or a link in between.
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
+        with os.fdopen(system.open_to_read(path), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _not_regular()
             yield file

@@ -16,6 +16,7 @@ from batchsora.picture_kinds import HEAD, kind_of
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.words import clean
+from jobs import system
 from jobs.model.provider import ImageRef
 
 LARGEST: Final = SORA.largest_image
@@ -90,7 +91,7 @@ def opened(image: ImageSource) -> Iterator[str | Picture]:
             number = file.fileno()
             try:
                 found = _looked_at(
-                    lambda count, start: os.pread(number, count, start),
+                    lambda count, start: system.read_at(number, count, start),
                     path,
                     image.sha256 if isinstance(image, ImageRef) else None,
                 )
