@@ -303,7 +303,7 @@ def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any
 
 def line(job: "JobRow", *, batch: bool = False) -> str:
     """Return how a job ended and what to type next, which names its batch too with ``batch``."""
-    from batchsora.presentation.job_history import next_step
+    from batchsora import advice
     from batchsora.presentation.json_shapes import near
     from batchsora.presentation.terminal_text import state_text
     from jobs.model.money import usd_text
@@ -319,7 +319,7 @@ def line(job: "JobRow", *, batch: bool = False) -> str:
         return f"{said}\n  {near(job.file)}"
     if job.video_url:
         said += f"\n  {job.video_url}"
-    step = next_step(job, batch=batch)
+    step = advice.of_job(job, batch=batch)
     return said if step is None else f"{said}\n  {step}"
 
 

@@ -84,7 +84,8 @@ def jobs_command(
       batchsora jobs --group-by error
       batchsora jobs --batch summer --search "red kite" --json
     """
-    from batchsora.presentation.json_shapes import failure_json, failures_text, job_json, job_line
+    from batchsora.presentation.job_table import table_text
+    from batchsora.presentation.json_shapes import failure_json, failures_text, job_json
     from jobs.ports.selection import Wanted
     from jobs.queries.lists import existing_lists
 
@@ -98,7 +99,7 @@ def jobs_command(
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     cli.result(
         [job_json(job) for job in found],
-        lambda: "\n".join(job_line(job, width) for job in found) or "no matching jobs",
+        lambda: table_text(found, width),
         IN_JOBS,
     )
     return 0

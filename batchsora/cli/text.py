@@ -104,7 +104,7 @@ IN_STATUS: Final = re.compile(
     rf"^  jobs .*$|^  {_STATE}(?=  | \S)|(?<=\()(?P<paused>paused)(?=\)$)", re.MULTILINE
 )
 _COUNT: Final = re.compile(rf"(?<=\d ){_STATE}(?=,|$)")
-IN_JOBS: Final = re.compile(rf"^(?P<before>\S.*? +){_STATE}(?= +(?:-|\d+\.\d\d)  )", re.MULTILINE)
+IN_JOBS: Final = re.compile(rf"^(?P<before> *\S.*? +){_STATE}(?= +(?:-|\d+\.\d\d)  )", re.MULTILINE)
 IN_STORY: Final = re.compile(rf"^(?P<before>\S.*: ){_STATE}(?=[,\n]|$)", re.MULTILINE)
 
 

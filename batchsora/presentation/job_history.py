@@ -4,21 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from batchsora import advice
 from batchsora.presentation import held
 from batchsora.presentation.json_shapes import candidate_text, iso, job_json, near, said_words
 from batchsora.presentation.terminal_text import state_text
 from jobs.model.money import usd_text
 from jobs.model.states import AttemptState, JobState
 from jobs.ports.seen import AttemptRow, JobRow
-from jobs.system import quote
-
-_NEXT = {
-    JobState.SUBMITTING: "its answer is under way, or 'batchsora run' checks what became of it",
-    JobState.PENDING: "wait for it with 'batchsora wait {key}'",
-    JobState.PROCESSING: "wait for it with 'batchsora wait {key}'",
-    JobState.FAILED: "'batchsora retry {key}' buys it again",
-    JobState.CANCELLED: "'batchsora retry {key}' queues it again",
-}
 
 
 def story_json(
@@ -45,7 +37,7 @@ def story_json(
             }
             for attempt in attempts
         ],
-        "next": next_step(job, attempts, batch=batch),
+        "next": None if (what := advice.of_job(job, attempts, batch=batch)) is None else what.words,
     }
 
 
@@ -74,7 +66,7 @@ def _lines(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool) -> Itera
         yield f"  file         missing: {job.download_error}"
     for number, attempt in enumerate(attempts, 1):
         yield from _attempt(number, attempt, job.prompt)
-    if (what := next_step(job, attempts, batch=batch)) is not None:
+    if (what := advice.of_job(job, attempts, batch=batch)) is not None:
         yield f"next: {what}"
 
 
@@ -124,55 +116,6 @@ def _state(job: JobRow) -> str:
     if job.state == JobState.PENDING and job.queue_position is not None:
         return f"{words}, position {job.queue_position} in the queue"
     return words
-
-
-def next_step(
-    job: JobRow, attempts: Sequence[AttemptRow] = (), *, batch: bool = False
-) -> str | None:
-    """Return what to type next; None when nothing is left to do.
-
-    With ``batch`` it names the job's batch: others may have a job of the same name.
-    """
-    key = quote(job.key) + (f" --batch {quote(job.batch)}" if batch else "")
-    if job.state == JobState.QUEUED:
-        return _queued(job, key)
-    if job.state == JobState.IN_DOUBT:
-        return (
-            "'batchsora run' or 'batchsora reconcile' checks it; 'batchsora resolve "
-            f"{key}' settles it by hand"
-        )
-    if job.state == JobState.COMPLETED:
-        return None if job.sha256 else f"'batchsora download {key}' gets the file"
-    if job.state == JobState.FAILED and (step := _unended(job, attempts, key)) is not None:
-        return step
-    return _NEXT[JobState(job.state)].format(key=key)
-
-
-def _queued(job: JobRow, key: str) -> str:
-    if job.served:
-        return "the active run buys it"
-    if job.paused:
-        return held.paused(job.batch)
-    retried = held.reason_of(job) is not None
-    return f"'batchsora retry {key}' buys it" if retried else "'batchsora run' buys it"
-
-
-def _unended(job: JobRow, attempts: Sequence[AttemptRow], key: str) -> str | None:
-    """Return what to do about a failed job whose paid attempt may still finish."""
-    late = [a for a in attempts if a.state == AttemptState.ABANDONED and a.is_surplus]
-    if late:
-        return (
-            f"'batchsora run' checks generation {late[-1].generation_id} again: it is paid for, "
-            "and may become the video"
-        )
-    if job.attempt_state == AttemptState.ABANDONED:
-        return f"'batchsora retry {key}' buys it again; until then runs check whether it finished"
-    if job.attempt_state == AttemptState.ACCEPTED:
-        return (
-            "'batchsora run' checks it again: it is paid for, and may still finish; "
-            f"'batchsora abandon {key}' gives it up"
-        )
-    return None
 
 
 def _time(moment: datetime) -> str:

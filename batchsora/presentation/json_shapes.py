@@ -5,9 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from batchsora import advice
 from batchsora.presentation import held
 from batchsora.presentation.cost import money_text
-from batchsora.presentation.terminal_text import cells, clean, state_text
+from batchsora.presentation.terminal_text import state_text
 from batchsora.result_columns import RESULT_COLUMNS
 from jobs.database.lock import RunnerInfo
 from jobs.model.ledger import Budget
@@ -88,6 +89,9 @@ def status_text(
         if batch.failed_kinds:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.failed_kinds.items()))
             lines.append(f"  failed    {kinds}")
+            lines += [
+                f"            {one}" for one in advice.of_failures(batch.failed_kinds, batch.name)
+            ]
         lines.append(f"  money     {money_text(batch.money)}")
         if batch.twice:
             lines.append(f"  twice     {twice_text(batch)}")
@@ -200,38 +204,11 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
-def job_line(job: JobRow, width: int | None) -> str:
-    """Return one job in a line for people, cut to a terminal's width, if there is one."""
-    detail = job.prompt
-    if job.state == JobState.FAILED:
-        detail = f"{job.error_kind}: {job.error}"
-    elif (why := held.words_of(job)) is not None:
-        detail = why
-    elif job.state == JobState.IN_DOUBT:
-        detail = f"{job.attempt_error} (sent {job.intent_at:%H:%M:%S} UTC)"
-    elif said := said_words(job):
-        detail = said
-    elif job.state == JobState.PENDING and job.queue_position is not None:
-        detail = f"position {job.queue_position} in the queue"
-    elif job.state == JobState.PROCESSING and job.percent is not None:
-        detail = f"{job.percent} %"
-    elif job.file and job.sha256:
-        detail = near(job.file)
-    price = usd_text(job.charged_micros) if job.charged_micros else "-"
-    if width is None:
-        return f"{job.key:20} {state_text(job.state):11} {price:>6}  " + " ".join(detail.split())
-    head = f"{_fit(job.key, 20)} {_fit(state_text(job.state), 11)} {price:>6}  "  # HEAD cells
-    return head + _fit(detail, max(width - HEAD, 10)).rstrip()
-
-
 def said_words(job: JobRow) -> str:
     """Return the provider's word for an unfinished job's state, if we know no other."""
     if job.said_state is None or job.state not in (JobState.PENDING, JobState.PROCESSING):
         return ""
     return f"the provider says {job.said_state!r}"
-
-
-HEAD = 20 + 1 + 11 + 1 + 6 + 2
 
 
 def near(file: str) -> str:
@@ -240,14 +217,3 @@ def near(file: str) -> str:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):  # it lies elsewhere, or this folder is gone
         return file
-
-
-def _fit(text: str, width: int) -> str:
-    """Return a text as wide on a terminal as its column; some characters take two cells."""
-    from rich.cells import set_cell_size  # noqa: PLC0415 - for those who see a table
-
-    line = clean(" ".join(text.split()))
-    if cells(line) > width:
-        # the cut may go through an emoji that is joined of several
-        line = set_cell_size(line, width - 1).rstrip(" \u200d") + "…"
-    return set_cell_size(line, width)

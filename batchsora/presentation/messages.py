@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from batchsora import advice
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
 from batchsora.presentation.cost import money_text
@@ -98,7 +99,7 @@ _ON = {
     HeldBack.EXISTS: f"--adopt-existing takes over what is finished, {BUY_THEM}",
     HeldBack.ELSEWHERE: f"--adopt-existing takes over what is finished, {BUY_THEM}",
     "cancelled": "'batchsora retry JOB' queues them again",
-    "failed": "'batchsora retry' buys them again",
+    "failed": "'batchsora status' shows why, and what to do",
     "unconfirmed": "the run checks them first; 'batchsora status' shows them",
     "paused": "'batchsora resume {name}' continues them",
 }
@@ -193,6 +194,8 @@ def _next_steps(result: RunResult) -> Iterable[str]:
     failed = sum(batch.jobs[JobState.FAILED] for batch in batches)
     if failed:
         yield f"{failed} job(s) failed: 'batchsora jobs --status failed' shows why"
+    for batch in batches:
+        yield from advice.of_failures(batch.failed_kinds, batch.name)
 
 
 _WAYS_ON = {
@@ -257,7 +260,7 @@ def _blocked(batch: BatchStatus, why: Sequence[Blocked], command: str) -> Iterab
 def stuck(batch: BatchStatus, why: Collection[Blocked]) -> str:
     """Return why no run buys the rows that were asked for, and what to type."""
     if Blocked.PAUSED in why:
-        return held.paused(batch.name)
+        return advice.paused(batch.name)
     return "; ".join([f"{batch.name} is blocked by {_causes(batch, why)}", *_ways_on(batch, why)])
 
 

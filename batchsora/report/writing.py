@@ -17,12 +17,12 @@ from urllib.parse import quote
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
+from batchsora import advice
 from batchsora.presentation.timeline import LENGTH, Course, course_of, shares, used_percent
 from batchsora.tables import TableError, check_place, replacing
 from batchsora.web.answers import environment
 from batchsora.web.posters import Pictures
 from jobs.model.money import to_usd
-from jobs.model.states import FailureKind
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow, Taken
 from jobs.ports.selection import Shelf, Wanted
@@ -31,17 +31,6 @@ from jobs.store import Store
 ROWS: Final = 5_000  # jobs that a report lists
 PICTURES: Final = 200  # videos on a report's contact sheets
 FAILURES: Final = 50  # kinds and words of failures that a report shows of a batch
-ADVICE: Final = {
-    FailureKind.VALIDATION: "The API refuses this row: change it.",
-    FailureKind.IMAGE: "Use another picture: undamaged, without realistic people.",
-    FailureKind.CONTENT: "Reword the prompt: batchsora retry JOB --prompt TEXT.",
-    FailureKind.SYSTEM: "The provider's fault: batchsora retry --kind system.",
-    FailureKind.TIMEOUT: "The provider's fault: batchsora retry --kind timeout.",
-    FailureKind.OVERDUE: "Paid for, and may still finish: batchsora run checks it again.",
-    FailureKind.UNKNOWN: "Not understood, so not bought again: read it, then retry --kind unknown.",
-    FailureKind.NO_FILE: "Paid for, but without a URL of the video: batchsora run checks it again.",
-}
-"""What to do about each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +227,7 @@ def write_report(
             now=now,
             shares=shares,
             used_percent=used_percent,
-            advice=lambda kind: ADVICE[FailureKind(kind)],
+            advice=lambda kind, batch: advice.of_kind(kind, batch).words,
             link=lambda job: link(job.file, target),
             width=WIDTH,
             height=HEIGHT,

@@ -4,12 +4,14 @@ Each is a guarded change of the job table; a runner that is alive takes it up wi
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any
 
+from batchsora import advice
+from batchsora.advice import PASSING, Again
 from batchsora.composition.exit_codes import Exit
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
@@ -23,13 +25,10 @@ from jobs.model.clock import Clock
 from jobs.model.errors import NotAllowedError
 from jobs.model.money import usd_text
 from jobs.model.retry import Patience, WhyNot
-from jobs.model.states import AttemptState, FailureKind, JobState
+from jobs.model.states import AttemptState, JobState
 from jobs.ports.seen import JobRow
 from jobs.ports.selection import Wanted
 from jobs.store import Store
-
-PASSING = (FailureKind.SYSTEM, FailureKind.TIMEOUT)
-"""Failures that another attempt may get past; the others' requests would fail again."""
 
 CHANGED = "the jobs have changed since they were shown. Nothing was changed; look at them again"
 
@@ -43,19 +42,11 @@ _WHY_NOT = {
     WhyNot.YOUNG: "it is paid for, and a run still waits for it",
     WhyNot.UNENDED: "its generation is paid for and may still finish: 'batchsora run' checks it "
     "again; 'batchsora abandon' gives it up",
-    WhyNot.ENDED: "its generation has ended; 'batchsora retry' buys it again",
+    WhyNot.ENDED: "its generation has ended",
     WhyNot.COMPLETED: "it is completed",
     WhyNot.CANCELLED: "it is cancelled already",
     WhyNot.GONE: "its row is no longer in the manifest",
 }
-_LEFT_ALONE: Final[Mapping[str, str]] = {
-    FailureKind.OVERDUE: "are paid for and may still finish; 'batchsora run' checks them again",
-    FailureKind.NO_FILE: "are paid for and may still get their file; 'batchsora run' checks them "
-    "again",
-    FailureKind.UNKNOWN: "are not understood, so not retried; read why with 'batchsora jobs "
-    "--status failed --kind unknown', then retry them with --kind unknown",
-}
-"""What is said of failures that were not meant; of the other kinds: they would fail again."""
 _STATES = {
     JobState.QUEUED: WhyNot.QUEUED,
     JobState.SUBMITTING: WhyNot.SUBMITTING,
@@ -131,11 +122,12 @@ def retry(
     for job in chosen:
         if (why := held.words_of(job)) is not None:
             ui.say(f"{job.key} is {why}")
+    for note in _would_fail_again(chosen) if words is None else ():
+        ui.say(note)
     others = Counter(job.error_kind or "" for job in found if not _meant(job, wanted))
     cost = cost_of_jobs(chosen, store.queries.prices())
     for kind, count in sorted(others.items()):
-        would = f"would fail again, so not retried; --kind {kind} retries them"
-        ui.say(f"{count} failed by {kind} {_LEFT_ALONE.get(kind, would)}")
+        ui.say(_left_alone(kind, count))
     document: dict[str, Any] = {
         "retried": [job.key for job in chosen],
         "refused": list(map(asdict, refused)),
@@ -159,6 +151,22 @@ def retry(
     taken = hand_over(store, settings, sorted(moved), clock.now())
     ui.result(document, lambda: f"{len(moved)} job(s) queued again for {price}; {taken}")
     return Exit.USAGE if refused else Exit.DONE
+
+
+def _would_fail_again(chosen: Sequence[JobRow]) -> list[str]:
+    """Return which of the jobs that were asked for would fail again as they are."""
+    found = [(job.key, advice.of_job(job)) for job in chosen]
+    notes = [f"{key}: {what}" for key, what in found if what and what.again is Again.FAILS]
+    return messages.some(notes)
+
+
+def _left_alone(kind: str, count: int) -> str:
+    """Return why failures that nobody named are not bought again, and what to do instead."""
+    what = advice.of_kind(kind)
+    force = ""
+    if what.again is Again.FAILS:
+        force = f". To buy them unchanged: 'batchsora retry --kind {kind}'"
+    return f"{count} failed by {kind}, not retried: {what}{force}"
 
 
 def digest(keys: Iterable[str]) -> str:
@@ -223,8 +231,14 @@ def sort_out(found: Sequence[JobRow], rule: Rule) -> tuple[list[JobRow], list[Re
         if reason is None:
             free.append(job)
         else:
-            refused.append(Refused(job.key, job.batch, _WHY_NOT[reason]))
+            refused.append(Refused(job.key, job.batch, _why_not(job, reason)))
     return free, refused
+
+
+def _why_not(job: JobRow, reason: WhyNot) -> str:
+    """Return why a job is left as it is; where a retry is the way on, what to expect of it."""
+    what = advice.of_job(job) if reason is WhyNot.ENDED else None
+    return _WHY_NOT[reason] if what is None else f"{_WHY_NOT[reason]}; {what}"
 
 
 def move_all(
@@ -299,7 +313,7 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
             left_over = max(0, batch.money.cap - batch.money.used)
             rooms.append(f"${usd_text(left_over)} in {batch.name}")
         if batch.paused:
-            paused.append(held.paused(batch.name))
+            paused.append(advice.paused(batch.name))
     left = [f"the budgets leave {', '.join(rooms)}"] if rooms else []
     return "".join(f"; {words}" for words in [*left, *messages.some(paused)])
 

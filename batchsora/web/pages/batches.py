@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from batchsora import advice
 from batchsora.presentation import held
 from batchsora.presentation.cost import micros
 from batchsora.presentation.event_words import event_words
-from batchsora.presentation.job_history import next_step
 from batchsora.presentation.own_columns import own_cells
 from batchsora.presentation.timeline import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, job_of, render, web_context_of
@@ -109,6 +109,7 @@ async def _one(request: Request) -> Response:
         runner=web.runner(),
         started=started,
         held_lines=held.short_lines,
+        advice=advice.of_kind,
         event_words=event_words,
         shares=shares,
         used_percent=used_percent,
@@ -225,14 +226,15 @@ def _nearby(queries: QueryStore, job: JobRow, which: Filter) -> dict[str, Any]:
 
 def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
     """Return what a job's history shows."""
-    why = held.words_of(job)
+    why, what = held.words_of(job), advice.of_job(job, attempts)
     unended = job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
     return {
         "job": job,
         "attempts": list(enumerate(attempts, 1)),
-        "next": next_step(job, attempts),
+        "next": what,
         "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
         "may_retry": not unended
+        and (what is None or what.again is not advice.Again.FAILS)
         and (job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why)),
         "may_abandon": unended,
         "why_held": why,
