@@ -35,6 +35,7 @@ _FILES: Final[Shared] = {"group": Group.FILES}
 _READING: Final[Shared] = {"group": Group.READING, "on": {"plan": _SAME}}
 _SPOKEN: Final[Shared] = {**_READING, **_PYTHON}
 _VIDEOS: Final = Path("videos")
+_REHEARSAL: Final[Shared] = {"help": "The rehearsal of 'run --sandbox', instead of the real runs."}
 
 # One option after the other, as in a table:
 # fmt: off
@@ -176,9 +177,8 @@ class RunOptions:
         on={"generate": {"help": "Wait, and download the file into this folder.",
                          "shown_default": ""},
             "wait": {"help": "Download the files into this folder.", "shown_default": ""},
-            "download": {"help": "Folder for the files.", "default": _VIDEOS},
-            "web": {"help": "Folder for the files of runs that are started here.",
-                    "default": _VIDEOS}})
+            "download": _SAME,
+            "web": {"help": "Folder for the files of runs that are started here."}})
     no_download: bool = option(Kind.FLAG, "Download no files.", False, **_FILES)
     download_rate: int | None = option(
         Kind.RATE, "Bytes per second for all downloads, like 2M or 500K (default: no limit).",
@@ -213,7 +213,8 @@ class RunOptions:
     sandbox: bool = option(
         Kind.FLAG, "Use the sandbox on this machine: no money, real files.", False,
         on={"plan": {"help": "Plan a run on the sandbox."}, "generate": _SAME,
-            "wait": {"help": "Wait for the sandbox run on this machine."}})
+            "wait": {"help": "Wait for the sandbox run on this machine."},
+            **dict.fromkeys(("download", "resolve", "reconcile", "web"), _REHEARSAL)})
     wait_for_runner: bool = option(
         Kind.FLAG, "Wait until the active run has ended.", False)
     moved: bool = option(

@@ -80,8 +80,7 @@ def read_settings(
     """Check what flags, environment and configuration say; raise a SettingsError if not usable."""
     path = _database_path(database or DEFAULT_DATABASE)
     if sandbox:
-        # a rehearsal always has a database of its own
-        path = path.with_name(f"{path.stem}-sandbox{path.suffix}")
+        path = sandbox_database(path)
     return Settings(
         database=path,
         base_url=_api_address(base_url or DEFAULT_BASE_URL),
@@ -92,6 +91,28 @@ def read_settings(
         configuration=configuration,
         token=token,
     )
+
+
+_SANDBOX = "-sandbox"
+
+
+def sandbox_database(database: Path) -> Path:
+    """Return where a rehearsal is kept: always a database of its own, beside the real one.
+
+    Raises:
+        SettingsError: this is such a database already.
+    """
+    if database.stem.endswith(_SANDBOX):
+        raise SettingsError(
+            f"with --sandbox, --db names the database of the real runs, and {database} is a "
+            f"rehearsal's already: leave out --sandbox, or use --db {rehearsed_database(database)}"
+        )
+    return database.with_name(f"{database.stem}{_SANDBOX}{database.suffix}")
+
+
+def rehearsed_database(database: Path) -> Path:
+    """Return the real database that a rehearsal's is beside."""
+    return database.with_name(f"{database.stem.removesuffix(_SANDBOX)}{database.suffix}")
 
 
 def _database_path(named: str) -> Path:

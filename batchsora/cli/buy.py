@@ -47,7 +47,7 @@ def run_command(
 
     if manifest is not None and options.batch is not None:
         raise click.UsageError("use MANIFEST or --batch, not both")
-    settings = cli.settings(sandbox=options.sandbox)
+    settings = cli.settings()
     request = StartRequest(
         None if manifest is None else source_of(manifest, reading, options.manifest_sha256),
         options,
@@ -80,7 +80,7 @@ def plan_command(cli: Cli, /, manifest: Path, options: RunOptions, reading: Read
     from batchsora.usecases.plan import limits, make_plan, plan_json
     from jobs.database.schema import version
 
-    settings = cli.settings(sandbox=options.sandbox)
+    settings = cli.settings()
     chosen = as_before(source_of(manifest, reading), settings.database, options.name)
     with chosen.looked_at(settings.database) as opened:
         if version(settings.database) is None:
@@ -295,7 +295,7 @@ def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any
         wait=flags["wait"] or options.download is not None,
         again=flags["again"],
     )
-    settings = cli.settings(sandbox=options.sandbox)
+    settings = cli.settings()
     code, job = generate(request, Context(settings, cli.deps, cli))
     cli.result(job_json(job), lambda: line(job))
     return int(code)
@@ -339,7 +339,7 @@ def wait_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> int:
     from batchsora.usecases.user_interface import Context
     from batchsora.usecases.wait import wait
 
-    settings = cli.settings(sandbox=options.sandbox)
+    settings = cli.settings()
     looking = replace(options, no_download=options.download is None)
     # only with the name of a job is its batch known to be the only one
     named = options.batch is not None or not job

@@ -38,6 +38,7 @@ class Cli:
         self.answered = False  # the one JSON document was printed
         self.last_said = ""  # the last message for a person
         self.command = ""  # its name, once it is known
+        self.sandbox = False  # the command is about a rehearsal
         self.configuration: Configuration | None = None  # once a command has read it
         self.configuration_error: Exception | None = None  # for commands that continue all the same
 
@@ -111,7 +112,7 @@ class Cli:
                 raise
             self.configuration_error = error
 
-    def settings(self, *, sandbox: bool = False) -> "Settings":
+    def settings(self) -> "Settings":
         """Combine flags, environment and configuration, or raise a SettingsError."""
         from batchsora.settings import SettingsError, read_settings
 
@@ -129,7 +130,7 @@ class Cli:
                 database=self.option("db"),
                 base_url=self.option("base_url"),
                 token_file=self.option("token_file"),
-                sandbox=sandbox,
+                sandbox=self.sandbox,
                 json=self.json,
                 found_address="base-url" in found and file is not None and not file.named,
                 configuration=file.path if file is not None and file.named else None,

@@ -13,6 +13,7 @@ from batchsora.cli.picking import (
     jobs,
     jobs_argument,
     kind_option,
+    sandbox_option,
     search_option,
     yes_option,
 )
@@ -33,6 +34,7 @@ from batchsora.options import RunOptions
 )
 @click.option("--dry-run", is_flag=True, help="Show what it would cost; change nothing.")
 @yes_option
+@sandbox_option
 @global_options
 def retry_command(
     cli: Cli,
@@ -94,6 +96,7 @@ def retry_command(
 @batch_option
 @click.option("--dry-run", is_flag=True, help="Show what would be given up; change nothing.")
 @yes_option
+@sandbox_option
 @global_options
 def abandon_command(
     cli: Cli, /, job: tuple[str, ...], batch: str | None, *, dry_run: bool, yes: bool
@@ -126,6 +129,7 @@ def abandon_command(
 @search_option
 @click.option("--all", "everything", is_flag=True, help="Every queued job of every batch.")
 @yes_option
+@sandbox_option
 @global_options
 def cancel_command(
     cli: Cli,
@@ -159,6 +163,7 @@ def cancel_command(
 
 @click.command("pause", short_help="Stop submitting jobs of a batch.")
 @click.argument("batch", shell_complete=batches)
+@sandbox_option
 @global_options
 def pause_command(cli: Cli, /, batch: str) -> int:
     """Stop submitting jobs of BATCH until it is resumed. Paid videos are still downloaded.
@@ -176,6 +181,7 @@ def pause_command(cli: Cli, /, batch: str) -> int:
 
 @click.command("resume", short_help="Resume a paused batch.")
 @click.argument("batch", shell_complete=batches)
+@sandbox_option
 @global_options
 def resume_command(cli: Cli, /, batch: str) -> int:
     """Resume a paused BATCH. A run in another terminal then buys its queued jobs.
@@ -196,6 +202,7 @@ def resume_command(cli: Cli, /, batch: str) -> int:
 @click.command("rm", short_help="Remove a finished batch from all lists.")
 @click.argument("batch", shell_complete=batches)
 @yes_option
+@sandbox_option
 @global_options
 def rm_command(cli: Cli, /, batch: str, *, yes: bool) -> int:
     """Remove a finished BATCH from all lists; its name can be used again.
@@ -298,6 +305,7 @@ def reconcile_command(cli: Cli, /, options: RunOptions, *, no_wait: bool, adopt:
 @click.argument("change", nargs=-1, metavar="[set KIND USD | forget KIND]")
 @click.option("--dry-run", is_flag=True, help="Show what would change; change nothing.")
 @yes_option
+@sandbox_option
 @global_options
 def prices_command(cli: Cli, /, change: tuple[str, ...], *, dry_run: bool, yes: bool) -> int:
     """List the price of each kind of video (what a submission reserves) and its source.

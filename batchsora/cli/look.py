@@ -15,6 +15,7 @@ from batchsora.cli.picking import (
     campaign_option,
     jobs,
     kind_option,
+    sandbox_option,
     search_option,
 )
 from batchsora.cli.text import IN_JOBS, IN_STATUS, IN_STORY
@@ -23,6 +24,7 @@ from batchsora.options import RunOptions
 
 @click.command("status", short_help="Show the progress of batches.")
 @click.option("--batch", shell_complete=batches, help="Only this batch.")
+@sandbox_option
 @global_options
 def status_command(cli: Cli, /, batch: str | None) -> int:
     """Show the progress of batches: jobs by state, money, budgets, and what they wait for.
@@ -64,6 +66,7 @@ SORTS = ("row", "state", "price", "submitted", "completed", "attempts")
     "--sort", type=click.Choice(SORTS), default="row", show_default=True, help="Sort order."
 )
 @click.option("--group-by", type=click.Choice(["error"]), help="Group failures by their message.")
+@sandbox_option
 @global_options
 def jobs_command(
     cli: Cli,
@@ -108,6 +111,7 @@ def jobs_command(
 @click.command("show", short_help="Show a job's history: attempts, times, money, errors.")
 @click.argument("job", shell_complete=jobs)
 @batch_option
+@sandbox_option
 @global_options
 def show_command(cli: Cli, /, job: str, batch: str | None) -> int:
     """Show the history of JOB: its attempts, times, money and errors, and what to do next.
@@ -137,6 +141,7 @@ def show_command(cli: Cli, /, job: str, batch: str | None) -> int:
 @click.option(
     "--offset", type=click.IntRange(0), default=0, show_default=True, help="How many to skip."
 )
+@sandbox_option
 @global_options
 def generations_command(cli: Cli, /, generation_id: str | None, limit: int, offset: int) -> int:
     """List the account's generations, newest first, with the rows that they belong to, or show one.
@@ -163,6 +168,7 @@ def generations_command(cli: Cli, /, generation_id: str | None, limit: int, offs
 
 
 @click.command("balance", short_help="Show the account's balance.")
+@sandbox_option
 @global_options
 def balance_command(cli: Cli, /) -> int:
     """Show the balance of the account.
@@ -194,6 +200,7 @@ def balance_command(cli: Cli, /) -> int:
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
 )
+@sandbox_option
 @global_options
 def export_command(
     cli: Cli,
@@ -268,7 +275,7 @@ def download_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> 
     settings = cli.settings()
     with endpoint(settings) as place, cli.store() as store:
         private = place.private_files
-        policy = download_policy(options, options.download or Path(), private_files=private)
+        policy = download_policy(options, options.folder or Path(), private_files=private)
         report = fetch_files(store, place, policy, options.batch, job, cli.deps)
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")
@@ -287,6 +294,7 @@ def download_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> 
     help="The file, such as night.html.",
 )
 @click.option("-b", "--batch", shell_complete=batches, help="Only this batch.")
+@sandbox_option
 @global_options
 def report_command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
     """Write one file that opens without a network and prints well.

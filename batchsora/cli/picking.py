@@ -4,14 +4,18 @@ A person waits for each completion: nothing heavy is imported, and a database th
 completes nothing.
 """
 
+import functools
 import re
 import sqlite3
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import click
 
 from batchsora.cli.common import GLOBALS, Cli
 from jobs.model.states import FailureKind, JobState
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 STATES: Final = [state.value for state in JobState]
 KINDS: Final = [kind.value for kind in FailureKind]
@@ -56,7 +60,7 @@ def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
         "most": MOST,
     }
     try:
-        database = _asked(context).settings(sandbox=bool(context.params.get("sandbox"))).database
+        database = _asked(context).settings().database
         if not database.is_file():
             return []
 
@@ -74,10 +78,23 @@ def _found(context: click.Context, query: str, incomplete: str) -> list[str]:
 def _asked(context: click.Context) -> Cli:
     """Collect the global options of an unfinished line: its commands did not run."""
     cli = context.ensure_object(Cli)
+    cli.sandbox = bool(context.params.get("sandbox"))
     for one in (context.find_root(), context):
         for name in GLOBALS:
             cli.take(name, one.params.get(name), one.get_parameter_source(name))
     return cli
+
+
+def sandbox_option(function: F) -> F:
+    """Add ``--sandbox``, by which :meth:`Cli.settings` is about the rehearsal on this machine."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, sandbox: bool, **kwargs: Any) -> Any:
+        del sandbox  # read from the context
+        return function(*args, **kwargs)
+
+    help_text = "The rehearsal of 'run --sandbox', instead of the real runs."
+    return click.option("--sandbox", is_flag=True, help=help_text)(wrapper)  # type: ignore[return-value]
 
 
 batch_option = click.option("--batch", shell_complete=batches, help="Only this batch.")

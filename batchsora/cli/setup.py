@@ -255,7 +255,7 @@ def web_command(
         port,
         names,
         password_file,
-        options.download or Path(),
+        options.folder or Path(),
         browser=browser,
         webhooks=webhooks,
         standing=standing,

@@ -18,8 +18,8 @@ _STEP: Final = (
     "step was saved, everything before it is safe"
 )
 _FAULTS: Final = {
-    Fault.MISSING: "there is no database at {path} yet; load a manifest with 'batchsora run', or "
-    "choose the database with --db",
+    Fault.MISSING: "there is no database at {path} yet; load a manifest with 'batchsora run', "
+    "look at a rehearsal with --sandbox, or choose the database with --db",
     Fault.NOT_OURS: "{path} is a SQLite database, but not one of batchsora's; choose another file "
     "with --db",
     Fault.NO_DATABASE: "{path} can't be read as a database ({detail}); choose another file with "

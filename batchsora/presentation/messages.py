@@ -10,6 +10,7 @@ from batchsora.presentation.cost import money_text
 from batchsora.presentation.errors import broken
 from batchsora.presentation.terminal_text import state_text
 from batchsora.run_result import RunResult
+from batchsora.settings import DEFAULT_DATABASE, rehearsed_database
 from jobs.model.money import usd_text
 from jobs.model.states import Blocked, HeldBack, JobState, Reason
 from jobs.ports.control import Paid
@@ -196,6 +197,13 @@ def _next_steps(result: RunResult) -> Iterable[str]:
         yield f"{failed} job(s) failed: 'batchsora jobs --status failed' shows why"
     for batch in batches:
         yield from advice.of_failures(batch.failed_kinds, batch.name)
+
+
+def rehearsed(database: Path) -> str:
+    """Return that a run was a rehearsal, and what shows it; ``database`` is the rehearsal's."""
+    real = rehearsed_database(database)
+    named = "" if real == Path(DEFAULT_DATABASE) else f"--db {quote(str(real))} "
+    return f"this used the sandbox; to look at it: batchsora {named}status --sandbox"
 
 
 _WAYS_ON = {

@@ -123,9 +123,7 @@ def start(request: StartRequest, context: Context) -> Exit:
             ui.say(line)
         _give(store, result.batches, code, result.ending.reason, ui)
         if settings.sandbox:
-            ui.say(
-                f"this used the sandbox; to look at it: batchsora --db {settings.database} status"
-            )
+            ui.say(messages.rehearsed(settings.database))
         return code
 
 

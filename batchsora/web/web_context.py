@@ -20,7 +20,7 @@ from batchsora import children
 from batchsora.composition.databases import existing_store, made_side_folder, working_store
 from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies
-from batchsora.settings import Settings
+from batchsora.settings import Settings, rehearsed_database
 from batchsora.web.posters import Pictures
 from jobs import system
 from jobs.database import schema
@@ -245,7 +245,9 @@ class Launcher:
         now = self._clock.now()
         log = self._folder / f"{now:%Y%m%d-%H%M%S}-{name[:8]}.log"
         with os.fdopen(system.create(log), "wb") as file:
-            process = children.start([*self._globals(), *words], words[0], file)
+            rehearses = ["--sandbox"] if self._settings.sandbox else []
+            command = [*self._globals(), words[0], *rehearses, *words[1:]]
+            process = children.start(command, words[0], file)
         while len(self._started) >= REMEMBERED:
             del self._started[next(iter(self._started))]
         started = Started(name, purpose, about, log, now, process)
@@ -266,7 +268,8 @@ class Launcher:
 
     def _globals(self) -> list[str]:
         settings = self._settings
-        words = ["--db", str(settings.database.absolute())]
+        database = settings.database.absolute()
+        words = ["--db", str(rehearsed_database(database) if settings.sandbox else database)]
         if not settings.found_address:
             words += ["--base-url", settings.base_url]
         words += children.named(settings.configuration, "--config")
