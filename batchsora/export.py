@@ -38,7 +38,11 @@ class Table:
 
 
 def export_batches(
-    store: Store, target: Path, batch: str | None, states: Sequence[str] = ()
+    store: Store,
+    target: Path,
+    batch: str | None,
+    states: Sequence[str] = (),
+    near: Path | None = None,
 ) -> Table:
     """Write the jobs of one batch, or of all, as a table; a workbook has a sheet for each batch.
 
@@ -46,6 +50,7 @@ def export_batches(
         target: its suffix decides the format.
         batch: its name; None: all batches, but only a workbook takes more than one.
         states: only jobs in these states, if any are given.
+        near: the folder from which videos are named; None: the target's.
 
     Raises:
         NotFoundError: there is no such batch.
@@ -53,13 +58,14 @@ def export_batches(
             there are several batches.
     """
     done = Table()
+    folder = near or target.absolute().parent
     suffix = target.suffix.lower()
     check_target(target, WORKBOOK)
 
     with store.queries.snapshot() as seen:
         batches = seen.batches(batch)
         if suffix == WORKBOOK:
-            _write_workbook(seen, target, batches, states, done)
+            _write_workbook(seen, target, batches, states, done, folder)
             return done
         if len(batches) > 1:
             raise TableError(
@@ -72,7 +78,7 @@ def export_batches(
 
         def rows() -> Iterator[Mapping[str, object]]:
             for job in _jobs(seen, batches[0].name if batches else None, states, done):
-                results = results_of(job, target.absolute().parent)
+                results = results_of(job, folder)
                 yield {**job.cells, **{headers[name]: value for name, value in results.items()}}
 
         write_table(target, [*own, *headers.values()], rows())
@@ -93,6 +99,7 @@ def _write_workbook(
     batches: Sequence[BatchRow],
     states: Sequence[str],
     done: Table,
+    folder: Path,
 ) -> None:
     def sheet(batch: BatchRow) -> Sheet:
         rest = REST.format(beside(target, batch.name if len(batches) > 1 else None).name)
@@ -100,7 +107,7 @@ def _write_workbook(
 
         def rows() -> Iterator[Mapping[str, object]]:
             for job in _jobs(seen, batch.name, states, done):
-                results = workbook_cells(results_of(job, target.absolute().parent))
+                results = workbook_cells(results_of(job, folder))
                 row = {**job.cells, **{headers[name]: value for name, value in results.items()}}
                 for name, value in row.items():
                     if isinstance(value, str) and too_long(value):

@@ -68,6 +68,12 @@ def _model(job: JobRow) -> str | None:
     return None if bought is None else Kind.parse(bought).model
 
 
+def _reworded(job: JobRow) -> str | None:
+    """Return the prompt that is bought instead of the manifest's."""
+    edited = job.manifest_fingerprint not in (None, job.fingerprint)
+    return job.prompt if edited else None
+
+
 RESULT_COLUMNS: Final = (
     ResultColumn("status", lambda job: job.state, "|".join(JobState)),
     ResultColumn("generation_id", lambda job: job.generation_id, r"\S+", width=38, unique=True),
@@ -82,6 +88,7 @@ RESULT_COLUMNS: Final = (
     ResultColumn("model", _model, r"\S+"),
     ResultColumn("sha256", _sha256, r"[0-9a-f]{64}", width=20),
     ResultColumn("verdict", lambda job: job.verdict, r"favourite|rejected"),
+    ResultColumn("reworded", _reworded, r".*", width=40),
 )
 """The columns of an export after the manifest's own; loading a manifest ignores them.
 

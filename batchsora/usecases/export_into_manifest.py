@@ -43,12 +43,19 @@ class Exported:
         jobs: how many.
         notes: what a person should know about it.
         backup: the manifest as it was before results were written into it.
+        near: the folder from which videos are named; None: the target's.
     """
 
     target: Path
     jobs: int = 0
     notes: list[str] = field(default_factory=list)
     backup: Path | None = None
+    near: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder from which videos are named."""
+        return self.near or self.target.absolute().parent
 
 
 def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported) -> None:
@@ -64,7 +71,7 @@ def write_into(store: Store, batch: BatchRow, manifest: Manifest, done: Exported
                 f"{rows_text(others)}: edited after the video was bought, so no results "
                 "were written there. 'export -o' with a .csv writes those of all jobs"
             )
-        folder = done.target.absolute().parent
+        folder = done.folder
         suffix = manifest.path.suffix.lower()
         mode = manifest.path.stat().st_mode
         headers = headers_in(manifest)
@@ -118,7 +125,7 @@ def write_beside(store: Store, batches: Sequence[BatchRow], done: Exported) -> N
     for batch in batches:
         target = beside(done.target, batch.name if len(batches) > 1 else None)
         check_target_is_ours(store, target, [batch])
-        export_batches(store, target, batch.name)
+        export_batches(store, target, batch.name, near=done.near)
         remember(store, target, [batch])
         done.notes.append(
             f"a workbook's cell holds 32767 characters: the whole texts are in {target}"
@@ -184,7 +191,7 @@ def _annotate(
     by_row: Mapping[int, Sequence[JobRow]],
     done: Exported,
 ) -> None:
-    folder = done.target.absolute().parent
+    folder = done.folder
     failed = {
         row for row, jobs in by_row.items() if any(job.state == JobState.FAILED for job in jobs)
     }

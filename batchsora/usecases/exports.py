@@ -31,19 +31,26 @@ LOCKS: Final = ("~${}", ".~lock.{}#")
 """What Excel and LibreOffice put beside a file that they have open."""
 
 
-def export(store: Store, target: Path, batch: str | None, states: Sequence[str] = ()) -> Exported:
+def export(
+    store: Store,
+    target: Path,
+    batch: str | None,
+    states: Sequence[str] = (),
+    near: Path | None = None,
+) -> Exported:
     """Write results to a file: into a copy of the manifest if both are workbooks, or YAML.
 
     Args:
         target: its suffix decides the format.
         batch: its name; None: all batches.
         states: only jobs in these states, as a table of their own.
+        near: the folder from which videos are named; None: the target's.
 
     Raises:
         NotFoundError: there is no such batch.
         TableError: the format is not one of ours, or the file can't be written.
     """
-    done = Exported(target)
+    done = Exported(target, near=near)
     found = store.queries.batches(batch)
     check_target_is_ours(store, target, found)
     suffix = target.suffix.lower()
@@ -59,7 +66,7 @@ def export(store: Store, target: Path, batch: str | None, states: Sequence[str] 
             "file that ends with .xlsx, .csv, .jsonl or .json."
         )
     else:
-        table = export_batches(store, target, batch, states)
+        table = export_batches(store, target, batch, states, near)
         done.jobs = table.rows
         if table.cut:
             remember(store, target, found)

@@ -131,6 +131,7 @@ def environment() -> Environment:
         "usd": usd,
         "beside_spent": beside_spent,
         "time": time,
+        "moment": datetime.fromisoformat,
         "words": state_text,
         "clean": clean,
         "number": number,

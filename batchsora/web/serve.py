@@ -38,7 +38,17 @@ from batchsora.web.entering import ADDRESS, Opening, Tickets, readable_folder
 from batchsora.web.guard import HOOKS, SLOWEST, Guard
 from batchsora.web.live import BACKLOG, Live, bounded
 from batchsora.web.login import SHORTEST, Door
-from batchsora.web.pages import batches, gallery, generate, manifests, steering
+from batchsora.web.pages import (
+    batches,
+    budgets,
+    candidates,
+    gallery,
+    generate,
+    manifests,
+    results,
+    rewording,
+    steering,
+)
 from batchsora.web.planning import Planner
 from batchsora.web.web_context import WebContext, opened
 from batchsora.web.webhooks import LARGEST, Webhooks, watched
@@ -64,6 +74,10 @@ def create_app(
     routes: list[BaseRoute] = [
         *batches.routes,
         *steering.routes,
+        *budgets.routes,
+        *candidates.routes,
+        *results.routes,
+        *rewording.routes,
         *generate.routes,
         *gallery.routes,
         *manifests.routes,

@@ -65,6 +65,8 @@ class WebContext:
         self._store = store
         self._writing = writing
         self._turn = asyncio.Lock()
+        self.working = asyncio.Lock()
+        """Held while a file is made for somebody: one at a time, as it may be large."""
         self._kept: dict[object, _Kept] = {}
         self.launcher = Launcher(settings, self.folder / "runs", self.clock)
         self.form_tokens = FormTokens()

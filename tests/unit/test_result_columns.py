@@ -24,6 +24,7 @@ DONE = {
     "model": "sora",
     "sha256": "0" * 64,
     "verdict": "favourite",
+    "reworded": "",
 }
 FAILED = {
     "status": "failed",
@@ -39,6 +40,7 @@ FAILED = {
     "model": "sora",
     "sha256": "",
     "verdict": "",
+    "reworded": "a mild one",
 }
 
 

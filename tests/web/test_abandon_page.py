@@ -20,7 +20,7 @@ def test_what_does_not_end_is_given_up_by_a_button(
     with client(site) as browser:
         page = browser.get(f"/jobs/{job.id}").text
         assert f'hx-get="/jobs/{job.id}/abandon"' in page
-        assert f'hx-post="/jobs/{job.id}/retry"' not in page
+        assert f'hx-get="/jobs/{job.id}/retry"' not in page
         asked = browser.get(f"/jobs/{job.id}/abandon").text
         assert "$0.12 stays spent" in asked
         assert site.read(lambda c: views.find_job(c, "stuck")).attempt_state == "accepted"
@@ -28,6 +28,6 @@ def test_what_does_not_end_is_given_up_by_a_button(
         assert done.is_success
         assert site.read(lambda c: views.find_job(c, "stuck")).attempt_state == "abandoned"
         page = browser.get(f"/jobs/{job.id}").text
-        assert f'hx-post="/jobs/{job.id}/retry"' in page
+        assert f'hx-get="/jobs/{job.id}/retry"' in page
         assert f'hx-get="/jobs/{job.id}/abandon"' not in page
     assert [made.prompt for made in site.folder.api.world.made].count(PROMPT) == 1

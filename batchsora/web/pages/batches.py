@@ -1,8 +1,8 @@
 """The batches and one of them; the jobs of a batch, a page at a time, and the history of one."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -17,12 +17,15 @@ from batchsora.presentation.event_words import event_words
 from batchsora.presentation.own_columns import own_cells
 from batchsora.presentation.timeline import course_of, shares, used_percent
 from batchsora.web.answers import batch_of, job_of, render, web_context_of
+from jobs.model.clock import zone_of
+from jobs.model.errors import UnknownTimeZoneError
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import AttemptRow, BatchRow, BatchStatus, JobRow
 from jobs.ports.selection import Filter, Wanted
 
 UNDER_WAY: Final = (JobState.SUBMITTING, JobState.PENDING, JobState.PROCESSING)
+LONGEST_SEARCH: Final = 200
 SHOWN: Final = 12  # jobs under way that the batch's page shows
 NEWEST: Final = 8  # videos that the batch's page shows
 LATELY: Final = timedelta(minutes=30)  # the while whose pace says how long the rest takes
@@ -30,23 +33,92 @@ EVENTS: Final = 8  # events that the batch's page shows
 PARTS: Final = ("head", "summary", "failures", "now", "events")  # what a page polls
 
 
+SORTS: Final[Mapping[str, tuple[str, Callable[[BatchStatus], Any], bool]]] = {
+    "newest": ("newest first", lambda one: one.id, True),
+    "oldest": ("oldest first", lambda one: one.id, False),
+    "name": ("by name", lambda one: one.name.casefold(), False),
+    "spent": ("most spent first", lambda one: one.money.charged, True),
+    "left": ("most left to do first", lambda one: one.left, True),
+}
+"""Orders of the batches: their words, what decides, and whether the largest is first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which batches the list shows, as its address says."""
+
+    search: str = ""
+    sort: str = "newest"
+    archived: bool = False
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Listing":
+        """Read an address; unknown values are ignored."""
+        sort = query.get("sort", "")
+        search = query.get("q", "").strip()[:LONGEST_SEARCH]
+        return cls(search, sort if sort in SORTS else "newest", query.get("archived") == "yes")
+
+    @property
+    def address(self) -> str:
+        """Return the address of this list."""
+        said = {
+            "q": self.search,
+            "sort": "" if self.sort == "newest" else self.sort,
+            "archived": "yes" if self.archived else "",
+        }
+        query = urlencode({name: value for name, value in said.items() if value})
+        return f"/?{query}" if query else "/"
+
+    def of_all(self, found: Sequence[BatchStatus]) -> list[BatchStatus]:
+        """Return the batches that it shows, in its order."""
+        _, key, largest_first = SORTS[self.sort]
+        wanted = [
+            one
+            for one in found
+            if (self.archived or one.archived_at is None)
+            and self.search.casefold() in one.name.casefold()
+        ]
+        return sorted(wanted, key=key, reverse=largest_first)
+
+
 async def _batches(request: Request) -> Response:
-    web = web_context_of(request)
+    web, listing = web_context_of(request), Listing.of(request.query_params)
 
     def look() -> dict[str, Any]:
         with web.queries.snapshot() as seen:
             account = seen.account()
+            today = _day(web.clock.now(), account.time_zone)
+            days = [day.isoformat() for day in (today.replace(day=1), today)]
             return {
-                "batches": seen.statuses()[::-1],
+                "found": seen.statuses(),
                 "balance": account.balance_micros,
                 "balance_at": account.balance_at,
+                "today": seen.spent_on(days[1], days[1]),
+                "month": seen.spent_on(days[0], days[1]),
             }
 
-    found = web.kept("batches", look)
+    kept = web.kept("batches", look)
     part = "_batches.html" if "part" in request.query_params else "batches.html"
     return render(
-        request, part, **found, runner=web.runner(), shares=shares, used_percent=used_percent
+        request,
+        part,
+        **kept,
+        batches=listing.of_all(kept["found"]),
+        hidden=sum(one.archived_at is not None for one in kept["found"]),
+        listing=listing,
+        sorts={name: words for name, (words, _, _) in SORTS.items()},
+        runner=web.runner(),
+        shares=shares,
+        used_percent=used_percent,
     )
+
+
+def _day(now: datetime, zone: str) -> date:
+    """Return the day of the daily budget; in UTC where this machine does not know its zone."""
+    try:
+        return now.astimezone(zone_of(zone)).date()
+    except UnknownTimeZoneError:
+        return now.date()
 
 
 def summary(
@@ -128,7 +200,6 @@ async def _course(request: Request) -> Response:
 
 
 PAGE: Final = 50  # jobs on a page
-LONGEST_SEARCH: Final = 200
 
 
 def filter_of(query: Mapping[str, str]) -> Filter:
@@ -228,14 +299,17 @@ def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
     """Return what a job's history shows."""
     why, what = held.words_of(job), advice.of_job(job, attempts)
     unended = job.state == JobState.FAILED and job.attempt_state == AttemptState.ACCEPTED
+    fails_again = what is not None and what.again is advice.Again.FAILS
     return {
         "job": job,
         "attempts": list(enumerate(attempts, 1)),
         "next": what,
         "holding": (AttemptState.OPEN, AttemptState.IN_DOUBT),
         "may_retry": not unended
-        and (what is None or what.again is not advice.Again.FAILS)
+        and not fails_again
         and (job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why)),
+        "may_edit": not unended and job.state == JobState.FAILED,
+        "fails_again": fails_again,
         "may_abandon": unended,
         "why_held": why,
         "may_cancel": job.state == JobState.QUEUED,

@@ -111,14 +111,18 @@ async def _ask_abandon(request: Request) -> Response:
     return asked(request, said.text, said.lines, "Give it up", possible=possible)
 
 
-async def _ask_retry(request: Request) -> Response:
-    """Ask, with what a retry would cost."""
-    said, work = PageInterface(), _retry_of(request, _of_batch(request), dry=True)
-    await web_context_of(request).with_store(lambda store: work(store, said))
-    shown = retry_cancel_abandon.digest(said.document["retried"])
-    action = f"{request.url.path}?{request.url.query}&shown={shown}"
-    possible = bool(said.document["retried"])
-    return asked(request, said.text, said.lines, "Buy again", possible=possible, action=action)
+def _asks_retry(of: Callable[[Request], Wanted]) -> Endpoint:
+    """Return the endpoint that asks, with what a retry would cost and what the budgets leave."""
+
+    async def answer(request: Request) -> Response:
+        said, work = PageInterface(), _retry_of(request, of(request), dry=True)
+        await web_context_of(request).with_store(lambda store: work(store, said))
+        shown = retry_cancel_abandon.digest(said.document["retried"])
+        action = f"{request.url.path}?{request.url.query}&shown={shown}"
+        possible = bool(said.document["retried"])
+        return asked(request, said.text, said.lines, "Buy it", possible=possible, action=action)
+
+    return answer
 
 
 def _queued(request: Request) -> tuple[str, int]:
@@ -297,12 +301,13 @@ def _ask_cap(request: Request, budget: str, problems: dict[str, str]) -> Respons
 
 
 routes = [
+    Route("/jobs/{job:int}/retry", _asks_retry(_of_job)),
     Route("/jobs/{job:int}/retry", _does(lambda r: _retry_of(r, _of_job(r))), methods=["POST"]),
     Route("/jobs/{job:int}/abandon", _ask_abandon),
     Route("/jobs/{job:int}/abandon", _does(_abandon_of), methods=["POST"]),
     Route("/jobs/{job:int}/cancel", _does(lambda r: _cancel_of(r, _of_job(r))), methods=["POST"]),
     Route("/jobs/{job:int}/resolve", _resolve, methods=["POST"]),
-    Route("/batches/{batch:int}/retry", _ask_retry),
+    Route("/batches/{batch:int}/retry", _asks_retry(_of_batch)),
     Route(
         "/batches/{batch:int}/retry", _does(lambda r: _retry_of(r, _of_batch(r))), methods=["POST"]
     ),

@@ -208,7 +208,10 @@
   };
 
   // --- what htmx does -----------------------------------------------------------------------------
-  document.addEventListener("told", (event) => say(event.detail.text, event.detail.trouble));
+  document.addEventListener("told", (event) => {
+    if (!event.detail.trouble) byId("ask")?.close(); // what it asked is done
+    say(event.detail.text, event.detail.trouble);
+  });
   document.addEventListener("htmx:responseError", (event) => {
     say(event.detail.xhr.responseText.trim() || "The server could not do that.", true);
   });

@@ -1,0 +1,61 @@
+"""The videos that an unconfirmed attempt may have become, to look at before a person decides.
+
+Nothing is asked of the provider before somebody presses play, and the browser never goes there: the
+page fetches the video, as a download does, and serves it itself.
+"""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from batchsora.composition.databases import made_side_folder
+from batchsora.composition.ownership import Endpoint
+from batchsora.composition.session import ask, endpoint
+from batchsora.download import fresh_address
+from batchsora.fetch import FetchError, fetch_video
+from batchsora.presentation.errors import message
+from batchsora.presentation.terminal_text import clean
+from batchsora.settings import Settings, SettingsError
+from batchsora.usecases.run import FILE_TIMEOUT, file_client
+from batchsora.web.answers import job_of, web_context_of
+from jobs.model.provider import Provider, ProviderError
+
+
+async def _video(request: Request) -> Response:
+    """Send the video of a generation that the job's last attempt may be, and of no other."""
+    web, job = web_context_of(request), job_of(request)
+    wanted = request.query_params.get("generation", "")
+    attempts = web.queries.attempts_of(job.id)
+    known = [one["generation_id"] for one in (attempts[-1].candidates or [] if attempts else [])]
+    if wanted not in known:
+        raise HTTPException(404, "This is not a candidate of the job any more.")
+    name = hashlib.sha256(wanted.encode()).hexdigest()[:32]
+    target = made_side_folder(web.settings.database, "candidates") / f"{name}.mp4"
+    async with web.working:
+        if not target.is_file():
+            try:
+                await asyncio.to_thread(_fetch, web.settings, wanted, target)
+            except (SettingsError, ProviderError, FetchError) as error:
+                raise HTTPException(502, clean(message(error))) from error
+    return FileResponse(target, media_type="video/mp4", headers={"Cache-Control": "no-store"})
+
+
+def _fetch(settings: Settings, generation_id: str, target: Path) -> None:
+    with endpoint(settings) as place:
+        ask(place, lambda provider: _download(provider, place, generation_id, target))
+
+
+async def _download(provider: Provider, place: Endpoint, generation_id: str, target: Path) -> None:
+    address = await fresh_address(provider, generation_id)
+    if address is None:
+        raise FetchError("the provider shows no video of it")
+    async with file_client(FILE_TIMEOUT) as http:
+        await fetch_video(http, address, target, allow_private=place.private_files)
+
+
+routes = [Route("/jobs/{job:int}/candidate.mp4", _video)]
