@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from batchsora._version import __version__
 from batchsora.presentation.cost import beside_spent
@@ -115,6 +115,42 @@ def refused(error: Exception) -> Response:
     """Answer what can't be done now, in the words of the command line."""
     status = 404 if isinstance(error, NotFoundError) else 409
     return Response(clean(message(error)), status, media_type="text/plain")
+
+
+REMEDIES: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("The request can't be read", "Reload the page and try again."),
+    403: ("This was refused", "Nothing was changed. Reload the page and try again."),
+    404: ("Not found", "The address may be mistyped, or what it named was removed."),
+    405: ("Not an address to open", "Use the buttons of the pages instead."),
+    408: ("The request was incomplete", "Nothing was changed. Check the connection and try again."),
+    409: ("This can't be done now", "Nothing was changed."),
+    410: ("The file is gone", "The job and its history are kept."),
+    413: ("This is too large", "Nothing was changed. Send less at a time, or a smaller file."),
+    429: ("Too many attempts", "Wait a few seconds and try again."),
+    500: (
+        "Something went wrong in batchsora",
+        "Runs are not affected. Reload the page; the log of 'batchsora web' says what failed.",
+    ),
+}
+"""What an error's page says by its status: its heading, and what to do."""
+
+
+def is_page(request: Request) -> bool:
+    """Return whether a browser opens a page, rather than a script of ours a part of one."""
+    wanted = request.headers.get("accept", "")
+    return "text/html" in wanted and not request.headers.get("hx-request")
+
+
+def failed(
+    request: Request, status: int, text: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer what went wrong: a page for a browser, else its text alone."""
+    title, remedy = REMEDIES.get(status, REMEDIES[500 if status >= 500 else 400])  # noqa: PLR2004
+    text = clean(text).strip()
+    if not is_page(request):
+        return PlainTextResponse(text or f"{title}. {remedy}", status, headers)
+    shown = {"title": title, "text": text, "remedy": remedy}
+    return render(request, "error.html", status, headers, **shown)
 
 
 @lru_cache(maxsize=1)

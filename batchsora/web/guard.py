@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from batchsora.web.answers import failed, is_page
 from batchsora.web.entering import ENTER, came_from_elsewhere, closed, onward
-from batchsora.web.login import DEVICE, LOGIN, Door
+from batchsora.web.login import DEVICE, LOGIN, Door, login_for
 
 COOKIE: Final = "batchsora"
 REMEMBERED: Final = 365 * 86_400  # seconds for which a browser keeps that it had the password
@@ -27,6 +28,7 @@ CSRF_HEADER: Final = "x-csrf-token"
 SAFE: Final = ("GET", "HEAD", "OPTIONS")
 PUBLIC: Final = ("/static/", "/healthz")  # what strangers are served, beside the way in
 NEWEST: Final = "open the newest address that 'batchsora web' shows in its terminal"
+LOG_IN: Final = f"You are not logged in, and nothing was changed: open {LOGIN} to log in again."
 STRANGER: Final = (
     f"Not logged in: {NEWEST}. Programs, "
     "such as Prometheus, need a password: set BATCHSORA_WEB_PASSWORD for 'batchsora web', and send "
@@ -118,7 +120,7 @@ class Guard:
                 status, text = error.args
                 # the rest of a large one is read and dropped: else its sender would miss the answer
                 away = {"Connection": "close"} if status == HTTPStatus.REQUEST_TIMEOUT else None
-                await PlainTextResponse(text, status, away)(scope, receive, send)
+                await failed(Request(scope), status, text, away)(scope, receive, send)
 
     def _given(self, sessions: Sequence[str], *, used: bool) -> str:
         """Choose among cookies of one name: others of this host may set it for some paths.
@@ -152,10 +154,11 @@ class Guard:
             # the password says more than the key, and is the way out for who is inside without it
             if not fits and not scope["logs_in"]:
                 again = f"open {LOGIN}" if self._door.locked else NEWEST
-                return PlainTextResponse(
-                    "Nothing was changed: the server was restarted, or you logged in elsewhere. "
-                    f"Reload the page; if that is not enough, {again} to log in again.\n",
+                return failed(
+                    Request(scope),
                     403,
+                    "Nothing was changed: the server was restarted, or you logged in elsewhere. "
+                    f"Reload the page; if that is not enough, {again} to log in again.",
                 )
         return self._at_the_door(scope, headers)
 
@@ -170,13 +173,15 @@ class Guard:
         way_in = LOGIN if door.locked else ENTER
         if scope["inside"] or scope["path"].startswith((*PUBLIC, way_in)):
             return None
-        if scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
-            return PlainTextResponse("Log in first.\n" if door.locked else STRANGER, 401)
         request = Request(scope)
+        if scope["method"] != "GET" or not is_page(request):
+            # a part of a page as well: a script would put the whole way in into its middle
+            return PlainTextResponse(f"{LOG_IN}\n" if door.locked else STRANGER, 401)
+        query = scope["query_string"].decode("latin-1")
+        asked = scope["raw_path"].decode("latin-1") + (query and f"?{query}")
         if came_from_elsewhere(request):
-            query = scope["query_string"].decode("latin-1")
-            return onward(request, scope["raw_path"].decode("latin-1") + (query and f"?{query}"))
-        return RedirectResponse(LOGIN, 303) if door.locked else closed(request)
+            return onward(request, asked)
+        return RedirectResponse(login_for(asked), 303) if door.locked else closed(request)
 
 
 class _Limited:

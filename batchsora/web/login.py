@@ -9,17 +9,20 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from batchsora.web.answers import render
+from batchsora.web.answers import is_page, render
+from batchsora.web.entering import onward
 from jobs.model.clock import Clock
 
 if TYPE_CHECKING:
@@ -146,25 +149,49 @@ def _written(given: str) -> str:
         return given
 
 
+_OWN: Final = re.compile(r"/(?![/\\])[!-\[\]-~]{0,2000}", re.ASCII)
+"""A path of ours: neither another host (``//``, ``/\\``) nor anything that browsers leave out."""
+
+_DOORS: Final = (LOGIN, "/logout", "/enter/")
+
+
+def way_back(asked: str) -> str:
+    """Return the path of ours that somebody asked for before logging in; else the first page's."""
+    return asked if _OWN.fullmatch(asked) and not asked.startswith(_DOORS) else "/"
+
+
+def login_for(asked: str) -> str:
+    """Return the address of the form that leads on to what was asked for."""
+    to = way_back(asked)
+    return LOGIN if to == "/" else f"{LOGIN}?{urlencode({'next': to})}"
+
+
 async def _show(request: Request) -> Response:
-    return render(request, "login.html", problem="")
+    to = way_back(request.query_params.get("next", ""))
+    return render(request, "login.html", problem="", to=to)
 
 
 async def _enter(request: Request) -> Response:
     door: Door = request.app.state.door
     form = await request.form(max_files=0, max_fields=5)
     fits = door.fits(str(form.get("password", "")), request.scope["guesser"])
+    to = way_back(str(form.get("next", "")))
     if fits:
         request.scope["session"] = door.let_in(instead_of=request.scope["session"])
         request.scope["device"] = door.new_device()
-        key = json.dumps({"entered": {"key": door.csrf_token(request.scope["session"])}})
-        return Response(status_code=204, headers={"HX-Trigger": key, "HX-Redirect": "/"})
+        request.scope["inside"] = True
+        key = door.csrf_token(request.scope["session"])
+        if is_page(request):  # a browser without scripts
+            return onward(request, to, key)
+        entered = json.dumps({"entered": {"key": key}})
+        return Response(status_code=204, headers={"HX-Trigger": entered, "HX-Redirect": to})
     problem = "Wrong password."
     if fits is None:
         problem = "Too many attempts: wait a few seconds, and try again."
     if request.headers.get("hx-request"):  # the page takes this for its form, filled in wrong
-        return render(request, "_login_form.html", problem=problem, status_code=422)
-    return render(request, "login.html", problem=problem, status_code=429 if fits is None else 403)
+        return render(request, "_login_form.html", problem=problem, to=to, status_code=422)
+    status = 429 if fits is None else 403
+    return render(request, "login.html", problem=problem, to=to, status_code=status)
 
 
 async def _leave(request: Request) -> Response:

@@ -9,6 +9,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import uvicorn
@@ -16,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -31,11 +32,12 @@ from batchsora.composition.callbacks import (
 )
 from batchsora.composition.databases import made_side_folder
 from batchsora.composition.session import RunDependencies
+from batchsora.presentation.errors import message
 from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.web import entering, live, login
-from batchsora.web.answers import refused, render
+from batchsora.web.answers import failed, is_page, refused
 from batchsora.web.entering import ADDRESS, Opening, Tickets, readable_folder
-from batchsora.web.guard import HOOKS, SLOWEST, Guard
+from batchsora.web.guard import HEADERS, HOOKS, SLOWEST, Guard
 from batchsora.web.live import BACKLOG, Live, bounded
 from batchsora.web.login import SHORTEST, Door
 from batchsora.web.pages import (
@@ -105,6 +107,7 @@ def create_app(
             EngineError: _engine_error,
             SettingsError: _engine_error,
             ClientDisconnect: _gone,
+            Exception: _broke,
         },
         lifespan=_lifespan,
     )
@@ -141,11 +144,17 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    text = error.detail if isinstance(error, HTTPException) else ""
-    if request.headers.get("hx-request") or "text/html" not in request.headers.get("accept", ""):
-        return PlainTextResponse(text, status)
-    return render(request, "error.html", status_code=status, title=text or "Not found", code=status)
+    if not isinstance(error, HTTPException):
+        return await _broke(request, error)
+    usual = HTTPStatus(error.status_code).phrase  # Starlette's own words
+    text = "" if error.detail == usual else error.detail
+    return failed(request, error.status_code, text, error.headers)
+
+
+async def _broke(request: Request, error: Exception) -> Response:
+    """Answer where the page itself fails; Starlette raises the error again, for the log."""
+    del error
+    return failed(request, 500, headers={**HEADERS, "Cache-Control": "no-store"})
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -155,8 +164,10 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 async def _engine_error(request: Request, error: Exception) -> Response:
-    del request
-    return refused(error)
+    answer = refused(error)
+    if is_page(request):
+        return failed(request, answer.status_code, message(error))
+    return answer
 
 
 PASSWORD = "BATCHSORA_WEB_PASSWORD"  # noqa: S105 - its name

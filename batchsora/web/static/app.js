@@ -22,13 +22,37 @@
   const timers = new Map();
   const say = (text, trouble) => {
     const region = byId(trouble ? "trouble" : "said");
-    region.textContent = text;
+    const words = document.createElement("span");
+    words.textContent = text;
+    region.replaceChildren(words);
     region.classList.add("shown");
     clearTimeout(timers.get(region));
-    timers.set(region, setTimeout(() => {
-      region.classList.remove("shown");
-      region.textContent = "";
-    }, trouble ? 15000 : 7000));
+    if (trouble) {  // it stays until a person has read it
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Dismiss";
+      button.addEventListener("click", () => hush(region));
+      region.append(button);
+    } else timers.set(region, setTimeout(hush, 7000, region));
+  };
+  const hush = (region) => {
+    region.classList.remove("shown");
+    region.replaceChildren();
+  };
+  // an answer that is no text of ours, as a page or a proxy's, is never shown: words by its status
+  const MEANT = {
+    401: "You are not logged in. Nothing was changed: log in again, then repeat it.",
+    403: "This was refused, and nothing was changed. Reload the page and try again.",
+    404: "This is not there any more. Reload the page.",
+    413: "This is larger than the page accepts. Nothing was changed.",
+    429: "Too many attempts. Wait a few seconds and try again.",
+  };
+  const meant = (status, type, text) => {
+    const plain = (type ?? "").startsWith("text/plain") && text.trim() && !/<(!doctype|html)/i.test(text);
+    if (plain) return text.trim().slice(0, 1000);
+    return MEANT[status] ?? (status >= 500
+      ? "The server failed at this; runs are not affected. Its log says more. Reload the page to see what was done."
+      : "The server refused this.");
   };
 
   // --- what changes must carry ------------------------------------------------------------------
@@ -48,7 +72,7 @@
       localStorage.setItem(KEY, event.detail.key);
     } catch { /* it keeps nothing: pages are shown, and a change says what to do */ }
   });
-  window.batchsora = { say, localise, headers };
+  window.batchsora = { say, meant, localise, headers };
 
   // --- parts that follow the database -----------------------------------------------------------
   // A part is asked for again when something changed, one request at a time, and only what differs
@@ -213,7 +237,17 @@
     say(event.detail.text, event.detail.trouble);
   });
   document.addEventListener("htmx:responseError", (event) => {
-    say(event.detail.xhr.responseText.trim() || "The server could not do that.", true);
+    const { xhr } = event.detail;
+    say(meant(xhr.status, xhr.getResponseHeader("Content-Type"), xhr.responseText), true);
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // a whole page does not belong into the middle of another one
+    if (!event.detail.shouldSwap || !/^\s*<!doctype/i.test(event.detail.serverResponse)) return;
+    event.detail.shouldSwap = false;
+    say("The server answered with another page. Reload this one; you may have to log in again.", true);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hush(byId("trouble"));
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     // what asks by itself, as each second; a person who asks is answered

@@ -50,7 +50,9 @@
       method: "POST", headers: window.batchsora.headers(), body: new URLSearchParams({ verdict: said }),
     }).catch(() => null);
     if (!answer || !answer.ok) {
-      window.batchsora.say(answer ? await answer.text() : "The server can't be reached.", true);
+      const { say, meant } = window.batchsora;
+      say(answer ? meant(answer.status, answer.headers.get("Content-Type"), await answer.text())
+        : "The server can't be reached. Nothing was changed.", true);
       return;
     }
     tile(button).dataset.verdict = said;
