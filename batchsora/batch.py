@@ -48,7 +48,7 @@ class RunReport:
 
     Attributes:
         exit: the command line's exit code: 0 all done, 3 some failed, 4 stopped by money, 7 in
-            doubt, 130 interrupted (docs/design.md).
+            doubt, 8 the API is out of reach, 130 interrupted (docs/design.md).
         status: of the batch, as in ``status --json``.
         notes: what a person would have been told.
     """

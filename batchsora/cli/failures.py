@@ -13,7 +13,7 @@ from batchsora.presentation.terminal_text import clean
 if TYPE_CHECKING:
     from batchsora.cli.common import Cli
 
-BUG, USAGE, INTERRUPTED = 1, 2, 130
+BUG, USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 8, 130
 FIRST_PROBLEMS = 50
 
 
@@ -80,7 +80,7 @@ def show(error: BaseException, cli: "Cli") -> None:
         return
     said = _in_words(error, cli)
     tell(f"batchsora: {said}", error=True)
-    if _exit_of_ours(error) == INTERRUPTED:
+    if _exit_of_ours(error) == UNREACHABLE:
         tell("nothing was bought; run it again when the API answers")
     problem = getattr(error, "problem", None)
     _document(cli, {"problem": said} if problem is None else problem.as_json())

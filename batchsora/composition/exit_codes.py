@@ -28,6 +28,7 @@ class Exit(IntEnum):
     DATABASE = 5
     TOKEN = 6
     IN_DOUBT = 7
+    UNREACHABLE = 8
     INTERRUPTED = 130
 
 
@@ -45,7 +46,7 @@ STOPPED = (
 _WHATEVER_ELSE = {
     Reason.DATABASE: Exit.DATABASE,
     Reason.INTERRUPTED: Exit.INTERRUPTED,
-    Reason.UNREACHABLE: Exit.INTERRUPTED,
+    Reason.UNREACHABLE: Exit.UNREACHABLE,
     Reason.TOKEN: Exit.TOKEN,
     Reason.ADDRESS: Exit.USAGE,
 }
@@ -71,7 +72,7 @@ def exit_of_run(
     surplus: int = 0,
     guests: Collection[int] = (),
 ) -> Exit:
-    """Return the exit code of a run; if several apply, 5, 130, 6, 7, 4 and 3 in this order.
+    """Return the exit code of a run; if several apply, 5, 130, 8, 6, 7, 4 and 3 in this order.
 
     Args:
         batches: as they are afterwards; of the guests only the jobs that were handed over.
@@ -123,5 +124,5 @@ def exit_of_read(error: Exception) -> Exit:
         return Exit.TOKEN
     passing = isinstance(error, RunBlobError) and error.retryable
     if passing or isinstance(error, UnreachableError | ThrottledError):
-        return Exit.INTERRUPTED
+        return Exit.UNREACHABLE
     return Exit.USAGE

@@ -34,7 +34,7 @@ LITTLE_SPACE: Final = 2 * 1024**3
 NO_SPACE: Final = 64 * 1024**2
 NARROW: Final = 40
 
-_ORDER: Final = (Exit.DATABASE, Exit.INTERRUPTED, Exit.TOKEN, Exit.USAGE)
+_ORDER: Final = (Exit.DATABASE, Exit.UNREACHABLE, Exit.TOKEN, Exit.USAGE)
 
 
 class State(StrEnum):

@@ -111,7 +111,7 @@ def test_all_is_well(call: Call) -> None:
 def test_it_works_with_nothing_at_all(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """No network, no token, no database: answers, remedies, exit codes, and nothing written."""
     said = call(*OFFLINE, "doctor", "--json")
-    assert said.code == 130
+    assert said.code == 8
     assert (state(said, "API"), state(said, "database")) == ("problem", "ok")
     monkeypatch.delenv("RUNBLOB_API_KEY")
     said = call("doctor", "--json")
@@ -277,8 +277,8 @@ def test_settings_that_can_not_be_used(call: Call, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_exit_is_the_first_in_the_order_of_the_design() -> None:
-    """5, 130, 6, 2, and 0 where only warnings are."""
-    order = [Exit.DATABASE, Exit.INTERRUPTED, Exit.TOKEN, Exit.USAGE]
+    """5, 8, 6, 2, and 0 where only warnings are."""
+    order = [Exit.DATABASE, Exit.UNREACHABLE, Exit.TOKEN, Exit.USAGE]
     problems = [Check("x", State.PROBLEM, "", "", code) for code in reversed(order)]
     for code in order:
         assert exit_of_checks(problems) is code
@@ -292,7 +292,7 @@ def test_without_a_token_the_api_is_not_asked() -> None:
     (check,) = doctor.look_at_api(settings, None)
     assert check.state is State.WARNING
     (check,) = doctor.look_at_api(settings, Token("x", "here"))
-    assert check.exit is Exit.INTERRUPTED
+    assert check.exit is Exit.UNREACHABLE
 
 
 def test_the_terminal_is_described() -> None:

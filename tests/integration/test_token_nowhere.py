@@ -156,7 +156,7 @@ def test_the_token_is_nowhere(web_context: WebContext, monkeypatch: pytest.Monke
         assert web_context.call("-v", "run", "night.csv", *QUICK) == 5  # another origin's database
         assert web_context.call("--db", "d.db", "-v", "run", "crash.csv", "--yes", *QUICK) == 6
         assert web_context.call("-v", "balance", "--json") == 6
-    assert web_context.call("-v", "--base-url", "http://127.0.0.1:9", "balance") == 130
+    assert web_context.call("-v", "--base-url", "http://127.0.0.1:9", "balance") == 8
 
     database = [name for name in web_context.written if name.startswith("batchsora.db")]
     assert {"batchsora.db", "batchsora.db-wal", "batchsora.db-shm"} <= set(database)
