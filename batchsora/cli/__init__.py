@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "jobs": "look",
     "show": "look",
     "wait": "buy",
+    "budget": "budget",
     "retry": "control",
     "abandon": "control",
     "cancel": "control",

@@ -38,6 +38,20 @@ class Usd(click.ParamType[Decimal]):
         return amount
 
 
+class UsdOrNone(click.ParamType[Decimal | str]):
+    """An amount in US dollars, or ``none`` for no budget."""
+
+    name = "usd|none"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal | str:
+        """Read an amount; ``none`` stays as it is."""
+        return NONE if str(value).lower() == NONE else Usd().convert(value, param, ctx)
+
+
+NONE: Final = "none"
+"""Removes a budget."""
+
+
 class Rate(click.ParamType[int]):
     """Bytes a second."""
 

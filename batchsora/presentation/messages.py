@@ -13,7 +13,7 @@ from batchsora.run_result import RunResult
 from batchsora.settings import DEFAULT_DATABASE, rehearsed_database
 from jobs.model.money import usd_text
 from jobs.model.states import Blocked, HeldBack, JobState, Reason
-from jobs.ports.control import Paid
+from jobs.ports.control import Paid, Terms
 from jobs.ports.loading import LoadReport
 from jobs.ports.seen import BatchStatus, PriceRow
 from jobs.services.run_outcome import Ending
@@ -111,6 +111,22 @@ def waiting(reasons: Mapping[str, int], batch: str) -> Iterable[tuple[str, str]]
     for reason, way_on in _ON.items():
         if reasons.get(reason):
             yield f"{reasons[reason]} {_WHY.get(reason, reason)}:", way_on.format(name=quote(batch))
+
+
+def caps_not_changed(said: Terms, name: str) -> Iterable[str]:
+    """Return how budgets are changed that were given to a run while another one is active."""
+    caps = [
+        f"--cap {quote(f'{one}={usd_text(cap)}')}" for one, cap in said.campaigns.items() if cap
+    ]
+    if said.batch is not None:
+        caps.insert(0, usd_text(said.batch))
+    if said.day is not None:
+        caps.append(f"--day-budget {usd_text(said.day)}")
+    if caps:
+        yield (
+            "another run is active, so no budget was changed; this changes it, and that run "
+            f"follows it at once: 'batchsora budget {quote(name)} {' '.join(caps)}'"
+        )
 
 
 def question(jobs: int, cost: str) -> str:

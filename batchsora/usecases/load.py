@@ -291,7 +291,12 @@ def terms_notes(terms: Terms, kept: TermsKept) -> list[str]:
         )
     for one in kept.replaced:
         what = _REPLACED.get(one.scope) or f"budget of campaign {one.campaign!r}"
-        notes.append(f"{what}: ${usd_text(one.new)} replaces ${usd_text(one.old)}")
+        old = usd_text(one.old)
+        notes.append(
+            f"{what}: ${old} is removed"
+            if one.new is None
+            else f"{what}: ${usd_text(one.new)} replaces ${old}"
+        )
     if kept.refunds_before is not None:
         notes.append(f"refunds of failures are now {terms.refunds} (before: {kept.refunds_before})")
     return notes

@@ -1,9 +1,10 @@
-"""The progress bar of a run: jobs done, money spent against the cap, counts by state."""
+"""The progress of a run: one line on a terminal, a line now and then in a log."""
 
 import asyncio
 import shutil
 import sys
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence, Sized
 from contextlib import nullcontext
 from typing import Any, TextIO, TypeVar
@@ -13,12 +14,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.json_shapes import said_words
+from batchsora.presentation.progress_line import UNDER_WAY, Standing, fitted, of_batches, whole
 from batchsora.presentation.terminal_text import clean, state_text
-from jobs.model.ledger import together
-from jobs.model.money import usd_text
 from jobs.model.states import JobState
 from jobs.ports.events import EXPECTED, RunEvent
-from jobs.ports.seen import BatchStatus, JobRow
+from jobs.ports.seen import JobRow
 from jobs.store import Store
 
 T = TypeVar("T")
@@ -29,55 +29,48 @@ EVERY = 0.5
 EVERY_IN_LOG = 30.0
 """Seconds between two lines in a log file."""
 
-WIDE = 72
-"""Columns from which on there is room for a bar beside the words."""
+LATELY = 1800.0
+"""Seconds whose pace says how long the rest takes."""
 
-BAR = "{n_fmt}/{total_fmt} |{bar:12}| {elapsed} {desc}"
-BAR_OF_NARROW = "{n_fmt}/{total_fmt} {desc}"
-
-_SHOWN = (
-    (JobState.QUEUED, "queued"),
-    (JobState.IN_DOUBT, "unconfirmed"),
-    (JobState.PENDING, "pending"),
-    (JobState.PROCESSING, "processing"),
-    (JobState.FAILED, "failed"),
-)
+Look = Callable[[], Standing]
+"""Tells how something stands."""
 
 
-def summary(batches: list[BatchStatus]) -> str:
-    """Return a short summary of batches."""
-    sums = together(batch.money for batch in batches)
-    money = f"${usd_text(sums.charged)}" + ("" if sums.cap is None else f"/${usd_text(sums.cap)}")
-    money += f" + ${usd_text(sums.held)} reserved" if sums.held else ""
-    held = sum(batch.held for batch in batches)
-    counts = [
-        f"{count} {name}"
-        for state, name in _SHOWN
-        if (
-            count := sum(batch.jobs[state] for batch in batches)
-            - (held if state == JobState.QUEUED else 0)
-        )
-    ]
-    counts += [f"{held} held back"] if held else []
-    counts += [f"{batch.name} paused" for batch in batches if batch.paused]
-    waiting = [batch.waiting_for for batch in batches if batch.waiting_for]
-    if waiting:
-        counts.append(f"waits for {waiting[0]}")
-    return ", ".join([money, *counts])
+class Pace:
+    """Estimates how long the rest takes, from what ended lately while it was looked at."""
 
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._seen: deque[tuple[float, int]] = deque()
 
-Look = Callable[[], tuple[int, int, str]]
-"""Tells how much is done of how much, and a few words about it."""
+    def seconds_left(self, done: int, left: int) -> float | None:
+        """Return how many seconds the rest takes; None while nothing has ended.
+
+        Args:
+            done: how many have ended by now.
+            left: how many have not.
+        """
+        now = self._monotonic()
+        if not self._seen or self._seen[-1][1] != done:
+            self._seen.append((now, done))
+        while len(self._seen) > 1 and self._seen[1][0] < now - LATELY:
+            self._seen.popleft()
+        began, before = self._seen[0]
+        ended = done - before
+        return left * (now - began) / ended if ended > 0 and now > began else None
 
 
 def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
     """Look at batches: the table also shows what other processes do."""
+    pace = Pace()
 
-    def look() -> tuple[int, int, str]:
+    def look() -> Standing:
         batches = store.queries.statuses(batch_ids())
-        done = sum(batch.total - batch.left for batch in batches)
-        total = sum(batch.total - batch.held for batch in batches)
-        return done, total, summary(batches)
+        left = sum(batch.left - batch.held for batch in batches)
+        seconds = pace.seconds_left(sum(batch.total - batch.left for batch in batches), left)
+        moves = any(batch.jobs[state] for batch in batches for state in UNDER_WAY)
+        blocked = any(batch.waiting_for for batch in batches)
+        return of_batches(batches, seconds if moves and not blocked else None)
 
     return look
 
@@ -85,15 +78,16 @@ def batches_look(store: Store, batch_ids: Callable[[], Sequence[int]]) -> Look:
 def jobs_look(store: Store, job_ids: Sequence[int]) -> Look:
     """Look at a few jobs; of a single one show its place in the queue, and its percent."""
 
-    def look() -> tuple[int, int, str]:
+    def look() -> Standing:
         found = store.queries.numbered(job_ids)
         if len(found) == 1:
             (job,) = found
             percent = 100 if job.state == JobState.COMPLETED else job.percent or 0
-            return percent, 100, f"{job.key} {job_words(job)}"
+            words = job_words(job)
+            return Standing(percent, 100, [[f"{job.key} {words}", words]])
         done = sum(job.state in ENDS for job in found)
         counts = Counter(state_text(job.state) for job in found)
-        return done, len(found), ", ".join(f"{n} {state}" for state, n in counts.items())
+        return Standing(done, len(found), [[f"{n} {state}"] for state, n in counts.items()])
 
     return look
 
@@ -169,15 +163,13 @@ class Progress:
         if self._quiet:
             return
         bar: tqdm[Any] = tqdm(
-            total=0,
-            unit="video",
             file=self._stream,
             disable=not self._terminal,
             dynamic_ncols=True,
-            bar_format=BAR,
+            bar_format="{desc}",
             leave=True,
         )
-        # the log goes above the bar, not through it
+        # the log goes above the line, not through it
         with logging_redirect_tqdm() if self._terminal else nullcontext():
             try:
                 while True:
@@ -188,16 +180,13 @@ class Progress:
                 bar.close()
 
     def _show(self, bar: "tqdm[Any]") -> None:
-        done, total, words = self._look()
+        now = self._look()
         if self._terminal:
-            bar.total, bar.n = total, done
-            wide = shutil.get_terminal_size().columns >= WIDE
-            bar.bar_format = BAR if wide else BAR_OF_NARROW
-            bar.set_description_str(words, refresh=False)
-            bar.refresh()
+            # the last column stays free: what is written there wraps on some terminals
+            bar.set_description_str(fitted(now, shutil.get_terminal_size().columns - 1))
             return
         lines = list(self._news())
-        if (line := f"{done}/{total} {words}") != self._said:
+        if (line := whole(now)) != self._said:
             self._said = line
             lines.append(line)
         if lines:

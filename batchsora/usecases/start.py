@@ -29,7 +29,7 @@ from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.run import run_batches
 from batchsora.usecases.user_interface import Context, UserInterface
 from jobs.database.lock import PATIENCE, current_runner
-from jobs.model.errors import NotAllowedError, NotFoundError
+from jobs.model.errors import DatabaseLockedError, NotAllowedError, NotFoundError
 from jobs.model.ledger import batch_key
 from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState, Reason
 from jobs.ports.control import Terms
@@ -56,6 +56,21 @@ def start(request: StartRequest, context: Context) -> Exit:
     Raises:
         SettingsError, ManifestError, InvalidRowsError, EngineError: nothing was bought.
     """
+    try:
+        return _start(request, context)
+    except DatabaseLockedError:
+        for line in messages.caps_not_changed(request.caps, _name(request)):
+            context.ui.say(line)
+        raise
+
+
+def _name(request: StartRequest) -> str:
+    """Return the name of the batch that a person means, as far as it is known without its file."""
+    options, source = request.options, request.source
+    return options.batch or options.name or ("BATCH" if source is None else source.path.stem)
+
+
+def _start(request: StartRequest, context: Context) -> Exit:
     settings, deps, ui, options = context.settings, context.deps, context.ui, request.options
     base = options.callback_base
     announced_at = None if base is None else callback_url(base, settings)

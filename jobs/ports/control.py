@@ -21,6 +21,8 @@ class Terms:
     """What may be spent, as a person set it; None leaves it as it is. Amounts are in micros.
 
     Attributes:
+        campaigns: budgets of campaigns; None removes one.
+        lifted: :attr:`Scope.BATCH` and :attr:`Scope.DAY`: whose budget is removed.
         checked: campaigns that must have a row: a misspelt one would cap nothing.
         max_price: the most that one video of the batch may cost.
         floor: minimum balance to leave in the account.
@@ -29,7 +31,7 @@ class Terms:
     """
 
     batch: int | None = None
-    campaigns: Mapping[str, int] = field(default_factory=dict)
+    campaigns: Mapping[str, int | None] = field(default_factory=dict)
     checked: Collection[str] = ()
     day: int | None = None
     max_price: int | None = None
@@ -37,16 +39,17 @@ class Terms:
     time_zone: str | None = None
     refunds: Refunds | None = None
     begin: Mapping[str, int] = field(default_factory=dict)
+    lifted: Collection[Scope] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """A budget that was replaced, in micros; with the campaign's name if it is one's."""
+    """A budget that was replaced, in micros, or removed (None); with its campaign's name if any."""
 
     scope: Scope
     campaign: str | None
     old: int
-    new: int
+    new: int | None
 
 
 @dataclass(frozen=True, slots=True)

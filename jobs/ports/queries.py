@@ -55,6 +55,9 @@ class QueryStore(Protocol):
     def cap(self, key: str) -> int | None:
         """Read the cap of a budget (:mod:`jobs.model.ledger`) in micros; None: no cap."""
 
+    def today(self, now: datetime) -> Budget:
+        """Read the daily budget of the account's day; its cap is None where there is none."""
+
     def batches(self, name: str | None = None) -> list[BatchRow]:
         """List the batches in the order of loading, or the one of that name or NotFoundError.
 

@@ -17,7 +17,7 @@ from ..evidence.books import BalanceReading
 from ..model import pricing
 from ..model.binding import token_hash, token_matches
 from ..model.clock import Moment, latest_begun, zone_of
-from ..model.ledger import ACCOUNT_KEY, Scope, day_key
+from ..model.ledger import ACCOUNT_KEY, Budget, Scope, day_key
 from ..model.money import usd_text
 from ..model.pricing import Known
 from ..ports.account import AccountStore, BalanceRead, Listed, Ownership
@@ -125,6 +125,13 @@ def current_day(connection: Connection, now: datetime) -> str:
         return str(last).partition(":")[2]
     ensure_budget(connection, day_key(today), cap)
     return today
+
+
+def today(connection: Connection, now: datetime) -> Budget:
+    """Read the budget of the day in which an intent of now would count; nothing is written."""
+    key = day_key(now.astimezone(zone_of(_ZONE.scalar(connection))).date().isoformat())
+    last, cap = _LAST_DAY.first(connection) or ("", None)
+    return load_budget(connection, last) if last >= key else Budget(key, cap, 0, 0)
 
 
 _CHARGED = Prepared(select(BUDGET.c.charged_micros).where(BUDGET.c.key == ACCOUNT_KEY))

@@ -151,17 +151,17 @@ def keep_terms(connection: Connection, batch_id: int, said: Terms, now: datetime
     terms, passed_over = _begin_with(connection, batch_id, said, now)
     replaced: list[Replaced] = []
 
-    def cap(scope: Scope, key: str, new: int, campaign: str | None = None) -> None:
+    def cap(scope: Scope, key: str, new: int | None, campaign: str | None = None) -> None:
         old = accounts.set_cap(connection, key, new)
         if old is not None and old != new:
             replaced.append(Replaced(scope, campaign, old, new))
 
-    if terms.batch is not None:
+    if terms.batch is not None or Scope.BATCH in terms.lifted:
         cap(Scope.BATCH, batch_key(batch_id), terms.batch)
     _check_campaigns(connection, batch_id, terms.checked)
     for name, amount in terms.campaigns.items():
         cap(Scope.CAMPAIGN, campaign_key(batch_id, name), amount, name)
-    if terms.day is not None:
+    if terms.day is not None or Scope.DAY in terms.lifted:
         cap(Scope.DAY, day_key(accounts.current_day(connection, now)), terms.day)
     if terms.max_price is not None:
         change(connection, BATCH, batch_id, max_price_micros=terms.max_price)

@@ -110,6 +110,7 @@ class Queries(Lists):
     stop_is_asked = reads(accounts.stop_is_asked)
     served_batches = reads(outstanding.served_batches)
     taken = reads(browsing.taken)
+    today = reads(accounts.today)
     twice_micros = reads(latecomers.twice_micros)
     under_way = reads(browsing.under_way)
     verdicts = reads(browsing.verdicts)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from batchsora.presentation.event_words import event_words
+from batchsora.presentation.progress_line import Standing
 from batchsora.usecases.progress import Progress
 from jobs.model.money import Micros
 from jobs.model.states import FailureKind, Reason
@@ -73,7 +74,7 @@ def shown(stream: io.StringIO) -> str:
     news = iter([["r1 failed"], []])
 
     async def main() -> None:
-        progress = Progress(lambda: (1, 2, "words"), stream, news=lambda: next(news))
+        progress = Progress(lambda: Standing(1, 2, [["words"]]), stream, news=lambda: next(news))
         task = asyncio.create_task(progress.run())
         await asyncio.sleep(0)
         task.cancel()

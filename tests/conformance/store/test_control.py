@@ -115,6 +115,37 @@ def test_terms_are_kept_and_what_they_replace_is_told(steps: Steps) -> None:
     assert steps.store.queries.account().floor_micros == 3
 
 
+def test_budgets_are_removed_and_that_is_told(steps: Steps) -> None:
+    """Each by itself; one that is not there is nothing to tell."""
+    steps.load(spec("a", campaign="k"))
+    steps.cap(batch=10, campaigns={"k": 5}, day=20)
+    set_terms, today = steps.store.control.set_terms, steps.store.queries.today
+    lifted = Terms(campaigns={"k": None}, lifted=[Scope.BATCH])
+    assert list(set_terms(1, lifted, steps.now).replaced) == [
+        Replaced(Scope.BATCH, None, 10, None),
+        Replaced(Scope.CAMPAIGN, "k", 5, None),
+    ]
+    assert set_terms(1, lifted, steps.now) == nothing()
+    cap = steps.store.queries.cap
+    assert [cap(key) for key in ("batch:1", "campaign:1:k", DAY)] == [None, None, 20]
+    assert today(steps.now).cap == 20
+    set_terms(1, Terms(lifted=[Scope.DAY]), steps.now)
+    assert (today(steps.now).key, today(steps.now).cap) == (DAY, None)
+
+
+def test_the_days_budget_can_be_read_before_the_day_has_begun(steps: Steps) -> None:
+    """A new day has the last one's cap, and nothing spent; a clock that is set back opens none."""
+    steps.load("a", "b")
+    steps.cap(day=3 * PRICE)
+    steps.begin()
+    steps.claim()
+    today = steps.store.queries.today
+    assert (today(steps.now).cap, today(steps.now).held) == (3 * PRICE, 2 * PRICE)
+    assert today(steps.now - timedelta(days=1)) == today(steps.now)
+    assert (today(steps.later(days=1)).cap, today(steps.now).used) == (3 * PRICE, 0)
+    assert today(steps.now).key not in (DAY, "")
+
+
 def test_a_budget_of_a_campaign_that_no_row_has_is_refused(steps: Steps) -> None:
     """It would cap nothing; nothing else of the terms is kept."""
     steps.load(spec("a", campaign="k"))
