@@ -6,6 +6,7 @@ from datetime import datetime
 from shlex import quote
 from typing import Any
 
+from batchsora import advice
 from batchsora.presentation import held
 from batchsora.presentation.cost import Cost, cost_of, micros
 from batchsora.presentation.json_shapes import money_json, usd_or_none
@@ -132,7 +133,7 @@ def _effect(stand: Stand, settings: Settings) -> Iterator[str]:
             "reserved: nothing more is bought; what is under way is still finished and downloaded"
         )
     if batch.paused:
-        yield held.paused(batch.name)
+        yield advice.paused(batch.name)
     runner = lasting_runner(settings.database) if is_held(settings.database) else None
     if runner is not None and batch.active:
         yield f"the active run follows it from its next purchase on ({runner})"
@@ -178,20 +179,12 @@ def _json(found: Sequence[Stand], today: Budget) -> dict[str, Any]:
         "batches": [
             {
                 "batch": stand.batch.name,
-                **_money_json(stand.batch.money),
-                "campaigns": {
-                    name: _money_json(one) for name, one in stand.batch.campaigns.items()
-                },
+                **money_json(stand.batch.money),
+                "campaigns": {name: money_json(one) for name, one in stand.batch.campaigns.items()},
                 "to_buy": stand.rows,
                 "to_buy_cost": usd_or_none(stand.cost.whole),
             }
             for stand in found
         ],
-        "day": {"date": today.key.partition(":")[2], **_money_json(today)},
+        "day": {"date": today.key.partition(":")[2], **money_json(today)},
     }
-
-
-def _money_json(budget: Budget) -> dict[str, str | None]:
-    room = budget.room
-    free = None if room is None else max(0, room)
-    return money_json(budget, budget.refunded) | {"free": usd_or_none(free)}

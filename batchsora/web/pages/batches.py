@@ -262,7 +262,7 @@ async def _jobs(request: Request) -> Response:
         own_cells=lambda job: own_cells(job.cells, batch.reading),
         states=list(JobState),
         why_held=held.words_of,
-        fail_again=FAIL_AGAIN,
+        advice=advice.of_kind,
     )
 
 
