@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from shlex import quote
 from typing import Any
 
 from batchsora import advice
@@ -22,6 +21,7 @@ from jobs.ports.control import Terms
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus
 from jobs.store import Store
+from jobs.system import quote
 
 
 @dataclass(frozen=True, slots=True)
