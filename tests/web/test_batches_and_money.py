@@ -135,17 +135,44 @@ def test_results_of_nothing_are_not_there(http: httpx.Client) -> None:
 # -- buying again
 
 
-def test_a_single_retry_says_its_price_and_asks_once(page: Page, site: Site) -> None:
-    page.goto("/jobs/4")
-    page.get_by_role("button", name="Retry").first.click()
+@pytest.fixture
+def broken(site: Site) -> int:
+    """A batch 'broken' whose only row failed by the provider's fault; returns the row's number."""
+    prompt = f"a broken kite of {site.folder.path.parent.name}"
+    site.folder.api.world.failures[prompt] = ["internal error"] * 9
+    (site.folder.path / "broken.csv").write_text(f"id,prompt\nlost,{prompt}\n")
+    assert site.folder.call("run", "broken.csv", "--budget", "1", *QUICK) == 3
+    return site.read(lambda c: views.find_job(c, "lost")).id
+
+
+@pytest.mark.parametrize("place", ["job", "batch"])
+def test_a_retry_says_its_price_and_asks_once(
+    page: Page, site: Site, broken: int, place: str
+) -> None:
+    """The dialog names price and what the budget leaves; closing it changes nothing."""
+    batch = number(site, "broken")
+    page.goto(f"/jobs/{broken}" if place == "job" else f"/batches/{batch}")
+    button = "Retry, about $0.12" if place == "job" else "Retry system failures"
+    page.get_by_role("button", name=button).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("1 job(s) would be bought again for about $0.12")
-    expect(dialog).to_contain_text("the budgets leave $4.28")
+    expect(dialog).to_contain_text("the budgets leave $0.88")
     page.keyboard.press("Escape")
-    assert site.read(lambda c: views.find_job(c, "storm")).state == "failed"
-    page.get_by_role("button", name="Retry").first.click()
+    expect(dialog).to_be_hidden()
+    assert site.read(lambda c: views.find_job(c, "lost")).state == "failed"
+    page.get_by_role("button", name=button).click()
     dialog.get_by_role("button", name="Buy it").click()
-    expect(page.locator("h1")).to_contain_text("queued")
+    expect(page.locator("#said")).to_contain_text("1 job(s) queued again")
+    assert site.read(lambda c: views.find_job(c, "lost")).state == "queued"
+
+
+def test_no_retry_is_offered_that_would_fail_again(http: httpx.Client) -> None:
+    """Of a prompt that is refused: only to edit it."""
+    for path in ("/jobs/4", "/batches/1?part=failures", "/batches/1/jobs"):
+        text = http.get(path).text
+        assert "Edit and retry" in text, path
+        assert "retry?kind=content" not in text, path
+        assert 'hx-get="/jobs/4/retry"' not in text, path
 
 
 def test_a_failed_row_is_edited_and_bought_again(page: Page, site: Site) -> None:

@@ -180,6 +180,7 @@ async def _one(request: Request) -> Response:
         **found,
         runner=web.runner(),
         started=started,
+        may_edit=may_edit,
         held_lines=held.short_lines,
         advice=advice.of_kind,
         event_words=event_words,
@@ -262,7 +263,7 @@ async def _jobs(request: Request) -> Response:
         own_cells=lambda job: own_cells(job.cells, batch.reading),
         states=list(JobState),
         why_held=held.words_of,
-        advice=advice.of_kind,
+        may_edit=may_edit,
     )
 
 
@@ -296,6 +297,12 @@ def _nearby(queries: QueryStore, job: JobRow, which: Filter) -> dict[str, Any]:
     }
 
 
+def may_edit(kind: str | None) -> bool:
+    """Check whether another prompt may help a failure of this kind, and the same one does not."""
+    fails = kind is not None and advice.of_kind(kind).again is advice.Again.FAILS
+    return fails and kind != FailureKind.IMAGE
+
+
 def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
     """Return what a job's history shows."""
     why, what = held.words_of(job), advice.of_job(job, attempts)
@@ -309,8 +316,7 @@ def story(job: JobRow, attempts: Sequence[AttemptRow]) -> dict[str, Any]:
         "may_retry": not unended
         and not fails_again
         and (job.state in (JobState.FAILED, JobState.CANCELLED) or bool(why)),
-        "may_edit": not unended and job.state == JobState.FAILED,
-        "fails_again": fails_again,
+        "may_edit": job.state == JobState.FAILED and not unended and may_edit(job.error_kind),
         "may_abandon": unended,
         "why_held": why,
         "may_cancel": job.state == JobState.QUEUED,
