@@ -7,7 +7,7 @@ from typing import Any
 
 from batchsora import advice
 from batchsora.presentation import held
-from batchsora.presentation.cost import Cost, cost_of, micros
+from batchsora.presentation.cost import Cost, cost_of, micros, money_text
 from batchsora.presentation.json_shapes import money_json, usd_or_none
 from batchsora.settings import Settings
 from batchsora.usecases.load import set_caps
@@ -150,24 +150,19 @@ def _lines(found: Sequence[Stand], today: Budget) -> Iterator[str]:
         yield f"  budget    {_usd(money.cap)}"
         yield f"  spent     ${usd_text(money.charged)}{_refunded(money)}"
         yield f"  reserved  ${usd_text(money.held)}"
-        if money.room is not None:
-            yield f"  free      ${usd_text(max(0, money.room))}"
-        short = f"; ${usd_text(stand.short)} more than is free" if stand.short else ""
+        if money.free is not None:
+            yield f"  left      ${usd_text(money.free)}"
+        short = f"; ${usd_text(stand.short)} more than is left" if stand.short else ""
         cost = f", for {stand.cost.text}{short}" if stand.rows else ""
         yield f"  to buy    {stand.rows} row(s){cost}"
         for name, one in stand.batch.campaigns.items():
-            yield f"  campaign  {name}: {_used(one)}"
+            yield f"  campaign  {name}: {money_text(one)}"
     day = today.key.partition(":")[2]
-    yield f"all batches, {day}: {_used(today)}"
+    yield f"all batches, {day}: {money_text(today)}"
 
 
 def _usd(cap: int | None) -> str:
     return "none" if cap is None else f"${usd_text(cap)}"
-
-
-def _used(budget: Budget) -> str:
-    cap = ", no budget" if budget.cap is None else f" of ${usd_text(budget.cap)}"
-    return f"${usd_text(budget.used)}{cap}"
 
 
 def _refunded(money: Budget) -> str:

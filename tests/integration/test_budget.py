@@ -49,9 +49,9 @@ def test_it_is_shown_for_people_and_scripts(night: Shell) -> None:
     for line in (
         "budget    $0.24",
         "spent     $0.24",
-        "free      $0.00",
-        "to buy    4 row(s), for about $0.48; $0.48 more than is free",
-        "campaign  summer: $0.12, no budget",
+        "left      $0.00",
+        "to buy    4 row(s), for about $0.48; $0.48 more than is left",
+        "campaign  summer: $0.12 spent, no budget",
     ):
         assert line in shown
     assert night("budget", "nobody").code == 2

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 
 from batchsora.presentation.cost import money_text
 from batchsora.presentation.json_shapes import batch_json, job_json, status_text
+from batchsora.presentation.progress_line import of_batches, whole
 from batchsora.result_columns import RESULT_COLUMNS
-from batchsora.usecases.progress import summary
 from batchsora.web.answers import environment
 from jobs.database.tables import ATTEMPT
 from jobs.model.ledger import Budget, Refunds
@@ -86,7 +86,8 @@ class Surfaces(Watcher):
         assert sum(job.charged_micros for job in jobs) == money.charged
         assert sum(to_micros(PRICE.of(job) or "0") for job in jobs) == money.charged
         assert sum(to_micros(job_json(job)["held"]) for job in jobs) == money.held
-        assert summary([status]).startswith(f"${Decimal(said['charged']):.2f}")
+        line = amounts(whole(of_batches([status], None)).replace("time left", ""))
+        assert (line["spent"], line["reserved"]) == (money.charged, money.held)
         for seconds in (60, 3600):
             spent = sum(one.charged for one in browsing.course(connection, status.id, seconds))
             assert spent == money.charged

@@ -64,7 +64,7 @@ def test_the_budget_of_a_live_batch_is_raised_and_lowered(
     page.get_by_role("button", name="Change the budget").click()
     field.fill("0.12")
     dialog.get_by_role("button", name="Set").click()
-    expect(page.locator("#said")).to_contain_text("nothing more of slow is bought")
+    expect(page.locator("#said")).to_contain_text("nothing more is bought")
     expect(money).to_contain_text("$0.24 of $0.12 spent, $0.00 left")
     assert slow.code is None
 

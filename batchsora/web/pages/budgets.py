@@ -9,8 +9,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from batchsora.manifest.errors import CellError
-from batchsora.usecases.load import set_caps
-from batchsora.web.answers import asked, batch_of, done, refused, render, web_context_of
+from batchsora.usecases.budget import set_budgets
+from batchsora.web.answers import (
+    PageInterface,
+    asked,
+    batch_of,
+    done,
+    refused,
+    render,
+    web_context_of,
+)
 from batchsora.web.starting import in_words, money
 from batchsora.web.uploads import Form, received
 from jobs.database.lock import is_held
@@ -18,6 +26,7 @@ from jobs.model.errors import EngineError
 from jobs.model.money import cap_micros, usd_text
 from jobs.ports.control import Terms
 from jobs.ports.seen import BatchStatus
+from jobs.store import Store
 
 MOST_CAMPAIGNS: Final = 50  # campaigns whose budgets the dialog shows
 
@@ -57,16 +66,17 @@ async def _set_budget(request: Request) -> Response:
         terms, problems = _terms(form)
     if problems:
         return _dialog(request, form.fields, problems)
-    now = web.clock.now()
+    said = PageInterface()
+
+    def work(store: Store) -> None:
+        now = web.clock.now()
+        set_budgets(batch.name, terms, store, web.settings, said, now, consent=True)
+
     try:
-        lines = await web.with_store(lambda store: set_caps(store, batch.id, terms, now))
+        await web.with_store(work)
     except EngineError as error:
         return refused(error)
-    status = web.queries.status(batch)
-    told = "; ".join(lines) or "The budget is as it was"
-    if status.money.room is not None and status.money.room < 0:
-        told += f"; more than that is spent or reserved, so nothing more of {batch.name} is bought"
-    return done(told)
+    return done("; ".join(said.lines) or "The budget is as it was.")
 
 
 def _terms(form: Form) -> tuple[Terms, dict[str, str]]:
