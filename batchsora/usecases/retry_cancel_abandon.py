@@ -309,9 +309,8 @@ def _room(store: Store, jobs: Sequence[JobRow]) -> str:
     with store.queries.snapshot() as seen:
         batches = [seen.status(batch) for batch in seen.batches() if batch.name in names]
     for batch in batches:
-        if batch.money.cap is not None:
-            left_over = max(0, batch.money.cap - batch.money.used)
-            rooms.append(f"${usd_text(left_over)} in {batch.name}")
+        if batch.money.free is not None:
+            rooms.append(f"${usd_text(batch.money.free)} in {batch.name}")
         if batch.paused:
             paused.append(advice.paused(batch.name))
     left = [f"the budgets leave {', '.join(rooms)}"] if rooms else []

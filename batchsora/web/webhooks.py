@@ -174,7 +174,9 @@ class Counts(Collector):
             "batchsora_failed_jobs", "Failed jobs by kind.", labels=["batch", "kind"]
         )
         money = GaugeMetricFamily(
-            "batchsora_usd", "USD charged, reserved and allowed.", labels=["batch", "what"]
+            "batchsora_usd",
+            "USD charged, refunded, reserved and allowed.",
+            labels=["batch", "what"],
         )
         files = GaugeMetricFamily(
             "batchsora_files_missing", "Completed jobs whose file is missing.", labels=["batch"]
@@ -184,9 +186,10 @@ class Counts(Collector):
                 jobs.add_metric([batch.name, state], count)
             for kind, count in batch.failed_kinds.items():
                 failed.add_metric([batch.name, kind], count)
-            amounts = {"charged": batch.money.charged, "held": batch.money.held}
-            if batch.money.cap is not None:
-                amounts["cap"] = batch.money.cap
+            sums = batch.money
+            amounts = {"charged": sums.charged, "refunded": sums.refunded, "held": sums.held}
+            if sums.cap is not None:
+                amounts["cap"] = sums.cap
             for what, micros in amounts.items():
                 money.add_metric([batch.name, what], float(to_usd(micros)))
             files.add_metric([batch.name], batch.files_missing)

@@ -205,8 +205,8 @@ async def _ask_redo(request: Request) -> Response:
         (batch,) = seen.batches(job.batch)
         money = seen.status(batch).money
     room = "there is no budget"
-    if money.cap is not None:
-        room = f"the budget leaves {usd(max(0, money.cap - money.used))}"
+    if money.free is not None:
+        room = f"the budget leaves {usd(money.free)}"
     lines = [f"The present video stays in its history; {room}."]
     possible = job.state == JobState.COMPLETED
     question = f"Buy {job.key} again for {cost.text}?"
