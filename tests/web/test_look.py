@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -233,3 +235,38 @@ def test_tiles_show_the_prompt_and_the_whole_picture(seen: Page, half: Site) -> 
         " getComputedStyle(one).objectFit, one.clientWidth > one.clientHeight])"
     )
     assert {tuple(one) for one in shapes} == {("tall", "contain", False), ("wide", "contain", True)}
+
+
+WRITTEN = """window.written = [];
+const before = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
+  window.written.push(text);
+  return before.call(this, text, ...more);
+};"""
+"""Keeps what is written into plots: a canvas can't be asked."""
+
+
+def test_times_are_written_the_same_everywhere(seen: Page, half: Site) -> None:
+    """By 24 hours and from the year on, in the reader's zone, also for an American; money in $."""
+    seen.add_init_script(WRITTEN)
+    opened(seen, half, "/batches/1")
+    expect(seen.locator("#plot-durations canvas")).to_be_visible()
+    texts = seen.evaluate("window.written")
+    assert not [text for text in texts if re.search(r"[ap]m\b|\d/\d", text, re.IGNORECASE)]
+    found = seen.evaluate("fetch('/batches/1/course').then((answer) => answer.json())")
+    counted = zip(found["at"], found["completed"], found["failed"], strict=True)
+    at = [moment for moment, *ended in counted if any(ended)]
+    zone = ZoneInfo("Europe/Berlin")
+    first, last = (
+        f"{datetime.fromtimestamp(moment, zone):%H:%M}"
+        for moment in (at[0], at[-1] + found["seconds"])
+    )
+    times = [text for text in texts if re.fullmatch(r"\d\d:\d\d(:\d\d)?", text)]
+    assert times
+    assert all(first <= text[:5] <= last or last < first for text in times), (first, times, last)
+    assert f"{datetime.fromtimestamp(at[0], zone):%Y-%m-%d}" in texts
+    assert "$0.00" in texts
+    whole = seen.locator("#events time").first
+    expect(whole).to_have_attribute("data-local", "")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", whole.inner_text())
+    assert whole.get_attribute("title") != whole.inner_text()

@@ -6,13 +6,16 @@
   const byId = (id) => document.getElementById(id);
 
   // --- times -----------------------------------------------------------------------------------
-  const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  // as everywhere else here: 2026-11-30 23:30, in the reader's zone, whatever the language
+  const two = (number) => String(number).padStart(2, "0");
+  const day = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  const clock = (at) => `${two(at.getHours())}:${two(at.getMinutes())}`;
   const localise = (root) => {
     for (const time of root.querySelectorAll("time[datetime]:not([data-local])")) {
       const moment = new Date(time.dateTime);
       if (!Number.isNaN(moment.valueOf())) {
         time.title = time.textContent;
-        time.textContent = zone.format(moment);
+        time.textContent = `${day(moment)} ${clock(moment)}`;
       }
       time.dataset.local = "";
     }
@@ -72,7 +75,7 @@
       localStorage.setItem(KEY, event.detail.key);
     } catch { /* it keeps nothing: pages are shown, and a change says what to do */ }
   });
-  window.batchsora = { say, meant, localise, headers };
+  window.batchsora = { say, meant, localise, headers, day, clock };
 
   // --- parts that follow the database -----------------------------------------------------------
   // A part is asked for again when something changed, one request at a time, and only what differs

@@ -16,22 +16,38 @@
     stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 },
     ticks: { stroke: colour("line"), width: 1 }, font: "12px system-ui", ...more,
   });
-  const bars = window.uPlot && uPlot.paths.bars({ size: [0.8, 40] });
-  // bars have a width
-  const room = (step) => (plot, low, high) => [low - step, high + step];
+  // a bar stands for what begins at its place
+  const bars = window.uPlot && uPlot.paths.bars({ size: [0.9, 60], align: 1 });
+  const { day, clock } = window.batchsora;
+  const times = (plot, places, axis, space, step) => {
+    let before = "";
+    return places.map((place) => {
+      const at = new Date(place * 1000);
+      const date = day(at);
+      if (step >= 86400) return date;
+      const time = clock(at) + (step < 60 ? `:${String(at.getSeconds()).padStart(2, "0")}` : "");
+      const text = date === before ? time : `${time}\n${date}`;
+      before = date;
+      return text;
+    });
+  };
+  const dollars = (plot, places) => places.map((place) => `$${place.toFixed(2)}`);
+  const whole = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000];
   // a bar of no height is none
   const shown = (counts) => counts.map((count) => count || null);
   const size = (box) => ({ width: Math.max(200, box.clientWidth), height: 150 });
 
-  const draw = (id, title, series, data, axes, step) => {
+  // the axis is as long as what it shows: from the first value to the end of the last one
+  const draw = (id, title, series, data, axes, range) => {
     const box = document.getElementById(id);
     const old = plots.get(id);
-    if (old) { old.setData(data); return; }
-    const made = new uPlot({
-      ...size(box), title, axes, legend: { show: false }, cursor: { show: false },
-      series: [{}, ...series], scales: { x: { time: axes[0].time !== false, range: room(step) }, y: { range: (u, low, high) => [0, Math.max(high, 1e-9) * 1.1] } },
-    }, data, box);
+    if (old) { old.range = range; old.plot.setData(data); return; }
+    const made = { range };
     plots.set(id, made);
+    made.plot = new uPlot({
+      ...size(box), title, axes, legend: { show: false }, cursor: { show: false },
+      series: [{}, ...series], scales: { x: { time: axes[0].time !== false, range: () => made.range }, y: { range: (u, low, high) => [0, Math.max(high, 1e-9) * 1.1] } },
+    }, data, box);
   };
 
   const load = async () => {
@@ -41,19 +57,31 @@
       if (!answer.ok) return;
       found = await answer.json();
     } catch { return; }
-    if (!found.at.length) return;
+    const first = found.at.findIndex((_, i) => found.completed[i] || found.failed[i] || found.spent[i]);
+    if (first < 0) return;
+    for (const name of ["at", "completed", "failed", "spent"]) found[name] = found[name].slice(first);
+    const begin = found.at[0];
+    const ends = found.at.map((at) => at + found.seconds);
+    const range = [begin, ends.at(-1)];
+    const when = axis({ values: times, space: 84 });
+    const counts = axis({ size: 52, incrs: whole });
     const each = found.seconds >= 86400 ? "day" : found.seconds >= 3600 ? "hour" : `${found.seconds / 60} min`;
     draw("plot-done", `finished per ${each}`, [
       { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
       { stroke: colour("bad"), fill: colour("bad"), paths: bars, points: { show: false } },
-    ], [found.at, shown(found.completed), shown(found.failed)], [axis(), axis({ size: 44 })], found.seconds);
+    ], [found.at, shown(found.completed), shown(found.failed)], [when, counts], range);
     draw("plot-spent", "spent, USD", [
       { stroke: colour("accent"), width: 2, points: { show: false } },
-    ], [found.at, found.spent], [axis(), axis({ size: 44 })], found.seconds);
-    draw("plot-durations", "minutes from submission to completion", [
-      { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
-    ], [found.durations.map(([seconds]) => seconds / 60), shown(found.durations.map(([, jobs]) => jobs))],
-    [axis({ time: false }), axis({ size: 44 })], 0.5);
+    ], [[begin, ...ends], [0, ...found.spent]], [when, axis({ size: 52, values: dollars })], range);
+    const took = found.durations.filter(([, jobs]) => jobs);
+    if (took.length) {
+      const half = [took[0][0] / 60, took.at(-1)[0] / 60 + 0.5];
+      const within = found.durations.filter(([seconds]) => seconds / 60 >= half[0] && seconds / 60 < half[1]);
+      draw("plot-durations", "minutes from submission to completion", [
+        { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
+      ], [within.map(([seconds]) => seconds / 60), shown(within.map(([, jobs]) => jobs))],
+      [axis({ time: false, incrs: [0.5, ...whole] }), counts], half);
+    }
     const sum = (list) => list.reduce((total, one) => total + one, 0);
     document.getElementById("plot-words").textContent =
       `${sum(found.completed)} completed, ${sum(found.failed)} failed, $${found.spent.at(-1).toFixed(2)} spent.`;
@@ -64,10 +92,10 @@
     due ??= setTimeout(() => { due = null; load(); }, 2000);
   });
   addEventListener("resize", () => {
-    for (const [id, plot] of plots) plot.setSize(size(document.getElementById(id)));
+    for (const [id, { plot }] of plots) plot.setSize(size(document.getElementById(id)));
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    for (const plot of plots.values()) plot.destroy();
+    for (const { plot } of plots.values()) plot.destroy();
     plots.clear();
     load();
   });
