@@ -220,6 +220,8 @@
       link("live", "live");
       boot = now;
       refreshAll();
+      // also of a page that is hidden
+      document.dispatchEvent(new CustomEvent("batchsora:heard"));
     });
     events.addEventListener("error", async () => {
       lost = boot !== null;
