@@ -186,6 +186,7 @@ class Batch:
             database=str(database or os.environ.get("BATCHSORA_DB") or "") or None,
             base_url=base_url or os.environ.get("BATCHSORA_BASE_URL"),
             token=token,
+            token_file=os.environ.get("BATCHSORA_TOKEN_FILE"),
             sandbox=sandbox,
         )
 

@@ -5,12 +5,16 @@ somewhere else.
 """
 
 import logging
+import secrets
 from typing import Final
 
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "batchsora"
 """Under this name a token stands in the keyring; the user's name there is the API's origin."""
+
+
+_CHECK: Final = "check"
 
 
 class KeychainError(Exception):
@@ -31,9 +35,26 @@ def read(origin: str) -> str | None:
         return keyring.get_password(SERVICE, origin)
     except keyring.errors.NoKeyringError:
         return None
-    except (keyring.errors.KeyringError, OSError) as error:
-        log.warning("the system keyring can't be read (%s)", str(error) or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - backends let errors of their own libraries through
+        log.warning(
+            "the system keyring can't be read (%s): unlock it, or 'batchsora login' keeps the "
+            "token in a file",
+            _reason(error),
+        )
         return None
+
+
+def check() -> None:
+    """Raise a KeychainError that says why if the keyring can't keep anything.
+
+    Asked before a token is typed: something without value is kept, read and removed.
+    """
+    value = secrets.token_hex(8)
+    keep(_CHECK, value)
+    try:
+        forget(_CHECK)
+    except KeychainError as error:
+        raise KeychainError(f"nothing can be removed from it: {error}") from None
 
 
 def keep(origin: str, token: str) -> str:
@@ -41,20 +62,17 @@ def keep(origin: str, token: str) -> str:
     try:
         import keyring.errors  # noqa: PLC0415 - an extra
     except ImportError:
-        raise KeychainError(
-            "the library 'keyring' is not installed; install batchsora with the extra 'keyring': "
-            "pip install '.[keyring]' in the folder of its source"
-        ) from None
+        raise KeychainError("the extra 'keyring' is not installed") from None
     try:
         keyring.set_password(SERVICE, origin, token)
         kept = keyring.get_password(SERVICE, origin) == token
     except keyring.errors.NoKeyringError:
-        raise KeychainError("this system has no keyring (or it is locked)") from None
-    except (keyring.errors.KeyringError, OSError) as error:
-        # its cause may know the token
-        raise KeychainError(str(error) or type(error).__name__) from None
+        raise KeychainError("this system has none, or it is locked") from None
+    except Exception as error:  # noqa: BLE001 - as above
+        # its words and its cause may know the token
+        raise KeychainError(_reason(error, token)) from None
     if not kept:
-        raise KeychainError("the keyring of this system does not store anything")
+        raise KeychainError("it does not store anything")
     return str(keyring.get_keyring().name)
 
 
@@ -66,6 +84,11 @@ def forget(origin: str) -> bool:
 
     try:
         keyring.delete_password(SERVICE, origin)
-    except (keyring.errors.KeyringError, OSError) as error:
-        raise KeychainError(str(error) or type(error).__name__) from error
+    except Exception as error:
+        raise KeychainError(_reason(error)) from error
     return True
+
+
+def _reason(error: Exception, token: str = "") -> str:
+    words = " ".join(str(error).split()) or type(error).__name__
+    return type(error).__name__ if token and token in words else words

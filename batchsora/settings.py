@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from batchsora import keychain
+from batchsora.own_files import token_path
 from jobs import system
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Token:
 
     value: str = field(repr=False)
     place: str = ""
+    file: Path | None = field(default=None, compare=False)
 
 
 def read_settings(
@@ -166,9 +168,11 @@ def origin_of(base_url: str) -> str:
 
 
 def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | None:
-    """Find the API's token: in ``RUNBLOB_API_KEY``, else ``--token-file``, else the keyring.
+    """Find the API's token: ``RUNBLOB_API_KEY``, ``--token-file``, or what ``login`` kept.
 
-    A file that others can read is used anyway, with a warning.
+    Where the keyring could not be used, ``login`` kept it in a file, and it removes that file when
+    it uses the keyring: so the file has the newer one, and goes before the keyring. A file that
+    others can read is used anyway, with a warning.
 
     Raises:
         SettingsError: it can't be read, or its content is not a valid token; never shows it.
@@ -179,10 +183,23 @@ def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | No
         if found := environment.get(TOKEN_VARIABLE, "").strip():
             return Token(checked_token(found, TOKEN_VARIABLE), TOKEN_VARIABLE)
         if settings.token_file is not None and (found := read_token_file(settings.token_file)):
-            return Token(found, str(settings.token_file))
+            return Token(found, str(settings.token_file), settings.token_file)
+    own = own_token_file(settings, environment)
+    if own is not None and (found := read_token_file(own)):
+        return Token(found, str(own), own)
     kept = keychain.read(settings.origin)
     where = "the system keyring"
     return Token(checked_token(kept, where), where) if kept else None
+
+
+def own_token_file(settings: Settings, environment: Mapping[str, str]) -> Path | None:
+    """Return the file in which ``login`` kept an API's token without a keyring; None without."""
+    try:
+        path = token_path(environment, settings.origin)
+    except RuntimeError:  # no home folder
+        return None
+    # also one that can't be reached, whose reader says why
+    return path if os.path.lexists(path) else None
 
 
 def read_token_file(path: Path) -> str:

@@ -55,8 +55,9 @@ def init_command(cli: Cli, /, folder: Path) -> int:
 def login_command(cli: Cli, /, *, no_check: bool) -> int:
     """Ask for the token, check it with the API, and store it in the system keyring.
 
-    With --token-file it is kept in that file, which you alone can read. The token is typed unseen,
-    or comes through a pipe; it is never an argument. It is kept for this --base-url alone.
+    Without a usable keyring it is stored in a file that only you can read; with --token-file, in
+    that file. The token is typed unseen, or comes through a pipe; it is never an argument. It is
+    stored for this --base-url alone.
 
     \b
     Examples:
@@ -65,15 +66,19 @@ def login_command(cli: Cli, /, *, no_check: bool) -> int:
     """
     import os
 
-    from batchsora.composition.tokens import check, check_address, keep
+    from batchsora.composition.tokens import check, check_address, keep, place_for
     from batchsora.settings import TOKEN_VARIABLE
     from jobs.model.money import usd_text
 
     settings = cli.settings()
     check_address(settings)
+    chosen = place_for(settings, os.environ)
+    if chosen.reason:
+        cli.say(f"the system keyring can't be used ({chosen.reason})")
+        cli.say(f"the token will be stored in {chosen.file}, which only you can read")
     token = _typed_token(settings.origin)
     balance = None if no_check else usd_text(check(settings, token))
-    place = keep(settings, token)
+    place = keep(settings, os.environ, chosen, token)
     if os.environ.get(TOKEN_VARIABLE):
         cli.say(f"{TOKEN_VARIABLE} is set, and takes precedence over the stored token")
     accepted = "" if balance is None else f" accepts the token (balance ${balance})"
@@ -98,7 +103,9 @@ def _typed_token(origin: str) -> str:
 @click.command("logout", short_help="Remove the stored token.")
 @global_options
 def logout_command(cli: Cli, /) -> int:
-    """Remove the token that login kept: from the system keyring, or the file of --token-file.
+    """Remove the token that login stored: from the system keyring and its file.
+
+    With --token-file (or BATCHSORA_TOKEN_FILE) it is removed from that file alone.
 
     The account still has it; revoke it there when somebody may have seen it.
 
@@ -112,7 +119,7 @@ def logout_command(cli: Cli, /) -> int:
     from batchsora.settings import TOKEN_VARIABLE
 
     settings = cli.settings()
-    place = forget(settings)
+    place = " and ".join(forget(settings, os.environ)) or None
     if os.environ.get(TOKEN_VARIABLE):
         cli.say(f"{TOKEN_VARIABLE} is still set: 'unset {TOKEN_VARIABLE}' removes it")
     said = f"no token for {settings.origin} was stored"

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from batchsora.own_files import state_folder
 from batchsora.settings import Settings, SettingsError, find_token
 from jobs.database.seal import KEY_FILE, Sealer
 from jobs.model.binding import token_matches
@@ -38,22 +39,6 @@ class Endpoint:
     def owner(self) -> Owner:
         """Return the account of these generations."""
         return Owner(self.origin, self.token)
-
-
-def state_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder for what belongs to no database, in ``XDG_STATE_HOME`` or the home.
-
-    Raises:
-        RuntimeError: the account has no home folder, or a relative one: whoever sent the folder in
-            which a command is started would choose what is kept.
-    """
-    named = Path(environment.get("XDG_STATE_HOME", ""))
-    if named.is_absolute():
-        return named / "batchsora"
-    home = Path.home()
-    if not home.is_absolute():
-        raise RuntimeError(f"HOME is {str(home)!r}, which is not an absolute path")
-    return home / ".local" / "state" / "batchsora"
 
 
 def own_sealer(environment: Mapping[str, str]) -> Sealer:

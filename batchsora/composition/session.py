@@ -95,7 +95,7 @@ def no_token(settings: Settings) -> str:
             "give it with --base-url or --config"
         )
     return (
-        "no token, so nothing was bought. 'batchsora login' stores one in the system keyring; or "
+        "no token, so nothing was bought. 'batchsora login' stores one; or "
         f"set the environment variable {TOKEN_VARIABLE}, or use --token-file. 'batchsora run … "
         "--sandbox' needs none"
     )

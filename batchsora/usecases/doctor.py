@@ -94,8 +94,8 @@ def look_for_token(
         remedy = f"'batchsora login', or set {TOKEN_VARIABLE}; --sandbox needs none"
         return None, wrong("token", f"none for {settings.origin}", remedy)
     where = f"in {token.place}"
-    file = settings.token_file
-    if file is not None and token.place == str(file) and file.is_file():
+    file = token.file
+    if file is not None and file.is_file():
         mode = file.stat().st_mode
         if mode & 0o077:
             return token, warn("token", f"{where}, which others can read", f"chmod 600 {file}")

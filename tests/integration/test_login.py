@@ -14,6 +14,7 @@ import pytest
 from keyring.backends import fail, null
 from support.shell import MemoryKeyring, Said, Shell, using
 
+from batchsora import Batch, SyncRunBlobClient, keychain
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
@@ -44,7 +45,7 @@ def backend() -> Iterator[MemoryKeyring]:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
     """A provider that takes one token."""
-    with SandboxServer(World(token=TOKEN)) as server:
+    with SandboxServer(World(token=TOKEN, time_scale=1e9)) as server:
         monkeypatch.setenv("BATCHSORA_BASE_URL", server.url)
         yield server
 
@@ -55,6 +56,7 @@ def call(
 ) -> Callable[..., Said]:
     """Call commands in an empty folder, with something on standard input."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     shell = Shell(capfd)
 
     def call(*arguments: str, typed: bytes = b"") -> Said:
@@ -201,28 +203,161 @@ def test_a_misspelt_name_costs_no_file(call: Call) -> None:
     assert left() == []
 
 
-@pytest.mark.usefixtures("api")
+class Odd(MemoryKeyring):
+    """A keyring whose own library lets its errors through, with the token in them."""
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        raise ConnectionAbortedError(f"no bus for {service} {username} {password}")
+
+    def get_password(self, service: str, username: str) -> str | None:
+        raise LookupError(f"no bus for {service} {username}")
+
+
+class Fickle(MemoryKeyring):
+    """A keyring that is locked after the first look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locked = False
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if password == TOKEN:
+            self.locked = True
+            raise keyring.errors.PasswordSetError("locked meanwhile")
+        super().set_password(service, username, password)
+
+    def get_password(self, service: str, username: str) -> str | None:
+        if self.locked:
+            raise keyring.errors.KeyringLocked("locked meanwhile")
+        return super().get_password(service, username)
+
+
+@pytest.fixture
+def own(api: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a token is kept without a keyring."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "batchsora" / f"token-http-127.0.0.1%3A{api.url.rpartition(':')[2]}"
+
+
 @pytest.mark.parametrize(
     ("system", "words"),
     [
-        (fail.Keyring(), "this system has no keyring"),
+        (fail.Keyring(), "this system has none"),
         (null.Keyring(), "does not store anything"),
         (Broken(), "locked"),
+        (Odd(), "ConnectionAbortedError"),
+        (Fickle(), "locked meanwhile"),
     ],
-    ids=["none", "null", "locked"],
+    ids=["none", "null", "locked", "odd", "locked meanwhile"],
 )
-def test_without_a_keyring_the_words_name_the_file(
-    call: Call, system: keyring.backend.KeyringBackend, words: str
+def test_without_a_keyring_a_file_keeps_it(
+    call: Call, own: Path, system: keyring.backend.KeyringBackend, words: str
 ) -> None:
-    """No backend, one that does not store anything, one that is locked: exit 2 with the remedy."""
+    """For its owner alone; every command finds it, doctor says where, logout removes it."""
     with using(system):
         said = call("login", typed=TOKEN.encode())
-        assert said.code == 2
-        assert words in said.words
-        assert "--token-file" in said.words
-        assert call("balance").code == 2
+        assert (said.code, words in said.words) == (0, True)
+        assert str(own) in said.out
+        assert own.read_text() == f"{TOKEN}\n"
+        assert stat.S_IMODE(own.stat().st_mode) == 0o600
+        assert call("balance").code == 0
+        checks = call("doctor", "--json").json["checks"]
+        assert [str(own) in one["found"] for one in checks if one["check"] == "token"] == [True]
+        with SyncRunBlobClient() as client:
+            assert client.get_balance() == 100
+        Path("m.csv").write_text("id,prompt\na,a kite\n")
+        assert Batch("m.csv").run(budget="1", poll_interval=0.05, download=None).done
+        assert call("generate", "a red kite", "--budget", "1", "--poll-interval", "0.05").code == 0
+        assert call("wait").code == 0
         assert call("logout").code == 0
+        assert call("balance").code == 2
+        with pytest.raises(ValueError, match="batchsora login"):
+            SyncRunBlobClient()
     assert left() == []
+
+
+def test_without_the_library_a_file_keeps_it(api: SandboxServer, own: Path, tmp_path: Path) -> None:
+    """As after an installation without extras: the place is said before the token is asked for."""
+    code = "import sys; sys.modules['keyring'] = None; from batchsora.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "login"],
+        input=TOKEN,
+        cwd=tmp_path,
+        env={**os.environ, "BATCHSORA_BASE_URL": api.url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the extra 'keyring' is not installed" in done.stderr
+    assert own.read_text() == f"{TOKEN}\n"
+
+
+def test_the_newer_token_counts(call: Call, own: Path, backend: MemoryKeyring) -> None:
+    """Not one that the keyring has from before; and no file once the keyring is back."""
+    backend.set_password("batchsora", os.environ["BATCHSORA_BASE_URL"], "an-old-one")
+    with using(fail.Keyring()):
+        assert call("login", typed=TOKEN.encode()).code == 0
+    assert call("balance").code == 0
+    own.write_text("an-old-one")
+    assert call("balance").code == 6
+    assert call("login", typed=TOKEN.encode()).code == 0
+    assert not own.exists()
+    assert call("balance").code == 0
+    own.write_text(TOKEN)
+    said = call("logout", "--json")
+    assert said.json["removed_from"] == f"{own} and the system keyring"
+    assert (own.exists(), backend.kept) == (False, {})
+
+
+@pytest.mark.usefixtures("api")
+def test_where_nothing_can_keep_it_nobody_types_it(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal comes first, and names the remedy; standard input is not read."""
+    Path("plain").write_text("x")
+    monkeypatch.setenv("XDG_STATE_HOME", str(Path("plain").absolute()))
+    with using(fail.Keyring()):
+        said = call("login", typed=TOKEN.encode())
+        assert said.code == 2
+        assert "--token-file" in said.words
+        assert sys.stdin.read() == TOKEN
+        said = call("login", "--token-file", "plain/token", typed=TOKEN.encode())
+        assert (said.code, sys.stdin.read()) == (2, TOKEN)
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("HOME", "relative")
+    with using(fail.Keyring()):
+        said = call("login", typed=TOKEN.encode())
+        assert (said.code, "HOME is" in said.words) == (2, True)
+    assert left() == []
+
+
+def test_an_error_of_a_keyring_never_has_the_token() -> None:
+    """Neither its words nor what led to it."""
+    with using(Odd()), pytest.raises(keychain.KeychainError, match=r"^ConnectionAborted") as caught:
+        keychain.keep("http://127.0.0.1:9", TOKEN)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.usefixtures("api")
+def test_a_keyring_that_locks_later_says_so(call: Call) -> None:
+    """The command has no token then, and the words say what to do."""
+    with using(Broken()):
+        said = call("balance")
+    assert said.code == 2
+    assert "unlock it, or 'batchsora login' keeps the token in a file" in said.words
+
+
+@pytest.mark.usefixtures("backend")
+def test_a_file_that_others_can_read_is_told(call: Call, own: Path) -> None:
+    """Each command warns, and doctor has the command that fixes it."""
+    with using(fail.Keyring()):
+        assert call("login", typed=TOKEN.encode()).code == 0
+        own.chmod(0o644)
+        assert "can be read by other users" in call("balance").words
+        checks = call("doctor", "--json").json["checks"]
+    assert [one["remedy"] for one in checks if one["check"] == "token"] == [f"chmod 600 {own}"]
 
 
 @pytest.mark.usefixtures("api", "backend")

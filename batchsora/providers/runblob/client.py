@@ -56,7 +56,8 @@ class RunBlobClient:
     Calls that fail raise an error of :mod:`batchsora.providers.runblob.errors`.
 
     Args:
-        token: sent to the base address' origin alone, and never shown; None: ``RUNBLOB_API_KEY``.
+        token: sent to the base address' origin alone, and never shown; None: as the command line
+            finds it, in ``RUNBLOB_API_KEY``, ``BATCHSORA_TOKEN_FILE``, or where ``login`` kept it.
         base_url: of the API; None: ``BATCHSORA_BASE_URL``, or the provider's.
         timeout: seconds for a whole call (an upload's own time comes on top).
         transport: of HTTP; None: the program's own, with the environment's proxies
@@ -81,8 +82,8 @@ class RunBlobClient:
     ) -> None:
         if timeout <= 0:
             raise ValueError("the timeout must be more than 0 seconds")
-        self._token = usable_token(token)
         self.base_url = usable_address(base_url)
+        self._token = usable_token(token, self.base_url)
         self._monotonic = monotonic
         self._sleep = sleep
         self._uploads = UploadSlots()

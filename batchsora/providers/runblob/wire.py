@@ -7,6 +7,7 @@ A read has a timeout for all of it. A purchase with an image also gets the time 
 import asyncio
 import contextlib
 import os
+import re
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from batchsora.providers.runblob.body import Body, OnceBody, UploadSlot
 from batchsora.providers.runblob.models import GenerationCreated
 from batchsora.providers.runblob.transport import USER_AGENT
 from batchsora.providers.runblob.words import clean
+from batchsora.settings import SettingsError, find_token, read_settings
 
 BASE_URL: Final = "https://platform.runblob.io"
 
@@ -249,16 +251,29 @@ async def _raw(response: httpx.Response) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def usable_token(given: str | None) -> str:
-    """Check a token (None: ``RUNBLOB_API_KEY``); raise a ValueError that never shows it."""
-    token = os.environ.get("RUNBLOB_API_KEY", "").strip() if given is None else given
-    if given is None and not token:
-        raise ValueError(
-            "no token: pass one, RunBlobClient(token), or set RUNBLOB_API_KEY in the environment"
+def usable_token(given: str | None, base_url: str) -> str:
+    """Check a token; raise a ValueError that never shows it.
+
+    None takes the one that the command line would: ``RUNBLOB_API_KEY``, ``BATCHSORA_TOKEN_FILE``,
+    or what ``batchsora login`` kept for this address.
+    """
+    if given is not None:
+        if not re.fullmatch(r"[!-~]+", given):
+            raise ValueError("not a valid token: it is empty, or has blanks or unusual characters")
+        return given
+    try:
+        settings = read_settings(
+            base_url=base_url, token_file=os.environ.get("BATCHSORA_TOKEN_FILE") or None
         )
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("not a valid token: it is empty, or has blanks or unusual characters")
-    return token
+        found = find_token(settings, os.environ)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    if found is None:
+        raise ValueError(
+            "no token: pass one, RunBlobClient(token), or set RUNBLOB_API_KEY in the environment, "
+            "or run 'batchsora login' once"
+        )
+    return found.value
 
 
 def usable_address(given: str | None) -> str:
