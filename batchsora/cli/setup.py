@@ -1,5 +1,6 @@
 """The commands that set up, try out and serve on this machine."""
 
+import shutil
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -142,6 +143,8 @@ def logout_command(cli: Cli, /) -> int:
 def demo_command(cli: Cli, /, manifest: Path | None, folder: Path) -> int:
     """Run a sample manifest (or MANIFEST) on the sandbox: no token, no money, real files.
 
+    One row fails and one stays unconfirmed, on purpose; the commands that it ends with settle both.
+
     \b
     Example:
       batchsora demo --folder /tmp/demo
@@ -149,7 +152,20 @@ def demo_command(cli: Cli, /, manifest: Path | None, folder: Path) -> int:
     from batchsora.usecases.demo import run_demo, sample_manifest
 
     with sample_manifest() if manifest is None else nullcontext(manifest) as chosen:
-        return int(run_demo(chosen, folder, cli.deps, cli))
+        return int(run_demo(chosen, folder, _as_typed(sys.argv[0]), cli.deps, cli))
+
+
+def _as_typed(program: str) -> str:
+    """Return how this program is started from this folder: by its name, if the shell finds it."""
+    from jobs.system import quote
+
+    name = Path(program).stem  # without .exe
+    if name != "batchsora":
+        return f"{quote(sys.executable)} -m batchsora"
+    found = shutil.which(name)
+    if found is not None and Path(found).resolve() == Path(shutil.which(program) or "").resolve():
+        return name
+    return quote(program)
 
 
 @click.command("sandbox", short_help="Serve a free copy of the API on this machine.")

@@ -1,8 +1,9 @@
 """The sandbox: for one command, or by itself until stopped."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from batchsora.composition.callbacks import webhook_secret
 from batchsora.composition.ownership import SANDBOX_ORIGIN, Endpoint
@@ -20,10 +21,20 @@ SANDBOX_TOKEN = "sandbox"  # noqa: S105 - opens nothing but the rehearsal on thi
 
 
 @contextmanager
-def sandbox(database: Path) -> Iterator[Endpoint]:
-    """Serve a sandbox with a journal beside the database."""
+def sandbox(
+    database: Path,
+    failures: Mapping[str, str] = MappingProxyType({}),
+    contested: frozenset[str] = frozenset(),
+) -> Iterator[Endpoint]:
+    """Serve a sandbox with a journal beside the database.
+
+    Args:
+        failures: why a prompt's first video fails.
+        contested: prompts whose first answer is lost, while another client buys the same.
+    """
     journal = database.with_name(f"{database.name}.world")
-    world = World(time_scale=SANDBOX_TIME_SCALE)
+    scripted: dict[str, list[str | None]] = {prompt: [why] for prompt, why in failures.items()}
+    world = World(time_scale=SANDBOX_TIME_SCALE, failures=scripted, contested=contested)
     try:
         kept = SandboxServer(world, faults=Faults(), journal=journal)
     except JournalError as error:

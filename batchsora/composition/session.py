@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ class RunDependencies:
         quiet: show no progress.
         observer: called with the batches of a run whenever they have changed.
         switch: stops a run that is not in a terminal.
+        sandbox: opens the sandbox of a rehearsal; None: one in which nothing goes wrong.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -71,10 +73,15 @@ class RunDependencies:
     quiet: bool = False
     observer: Callable[[Sequence[BatchStatus]], None] | None = None
     switch: StopSignal = field(default_factory=StopSignal)
+    sandbox: Callable[[Path], AbstractContextManager[Endpoint]] | None = None
 
 
-def endpoint(settings: Settings) -> AbstractContextManager[Endpoint]:
+def endpoint(
+    settings: Settings, deps: RunDependencies | None = None
+) -> AbstractContextManager[Endpoint]:
     """Return the API or a temporary sandbox; raise a SettingsError if there is no token."""
+    if settings.sandbox and deps is not None and deps.sandbox is not None:
+        return deps.sandbox(settings.database)
     if settings.sandbox:
         from batchsora.composition.sandbox_session import sandbox  # noqa: PLC0415 - 60 ms for rehearsals alone
 

@@ -106,6 +106,8 @@ class Sandbox:
         prompt = str(body.get("prompt")) if isinstance(body, dict) else ""
         turn = self._posts[prompt] = self._posts.get(prompt, 0) + 1
         fault = self._faults.of_submission(self._world.seed, prompt, turn)
+        if self._is_contested(prompt, turn):
+            fault = Fault.DROP
         if fault in (Fault.LOST, Fault.BROKEN, Fault.THROTTLE):
             self._world.reserve(body, self._now())
             return self._not_created(request, fault, turn)
@@ -116,6 +118,9 @@ class Sandbox:
                 self._callbacks.promise(made, body.get("callback_url"), self.url)
             return await self._answer(request, reply, fault)
         return send(request, reply)
+
+    def _is_contested(self, prompt: str, turn: int) -> bool:
+        return turn == 1 and prompt in self._world.contested
 
     def _not_created(self, request: web.Request, fault: Fault, turn: int) -> web.Response:
         if fault is Fault.LOST:
@@ -135,7 +140,8 @@ class Sandbox:
             faults, seed = self._faults, self._world.seed
             if faults.happens(faults.foreign, seed, "foreign", prompt, turn):
                 self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now)
-            if faults.happens(faults.twin, seed, "twin", prompt, turn):
+            twin = faults.happens(faults.twin, seed, "twin", prompt, turn)
+            if twin or self._is_contested(prompt, turn):
                 self._world.add_foreign(prompt, now)
         if self._journal is not None:
             for item in self._world.made[before:]:

@@ -108,6 +108,8 @@ class World:
     # scripted: by prompt, error messages that are used up one generation at a time; None is a
     # success
     failures: dict[str, list[str | None]] = field(default_factory=dict)
+    # scripted: prompts whose first answer is lost, while another client buys the same
+    contested: frozenset[str] = frozenset()
     token: str | None = None  # the only one accepted; None accepts any
     honour_idempotency: bool = False  # a repeated key returns the first generation
     # the generations so far, oldest first; those given at the start are charged too

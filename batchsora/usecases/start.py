@@ -84,7 +84,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
     patience = LONGEST_WAIT if patient else PATIENCE
     consent = options.yes or settings.sandbox
     with (
-        endpoint(settings) as place,
+        endpoint(settings, deps) as place,
         working_store(settings.database, deps.clock, lambda: place.owner, patience) as store,
     ):
         settle_place(store, deps.clock.now(), ui, place.owner, moved=options.moved)
