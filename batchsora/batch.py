@@ -18,6 +18,7 @@ from batchsora.composition.databases import existing_store, working_store
 from batchsora.composition.exit_codes import Exit
 from batchsora.composition.ownership import owner_of
 from batchsora.composition.session import RunDependencies, StopSignal
+from batchsora.file_names import checked
 from batchsora.keywords import check_texts, run_options
 from batchsora.manifest.read import Manifest
 from batchsora.options import ReadingOptions, RunKeywords, RunOptions
@@ -134,10 +135,11 @@ class Batch:
         encoding: of a text table that is not UTF-8.
         allow_outside: accept images outside the manifest's folder.
         fit_images: convert and shrink pictures that would be refused.
+        file_name: pattern of the files' names, as ``{campaign}/{id}-{prompt:40}``.
 
     Raises:
         SettingsError: database or address can't be used.
-        ValueError: neither a manifest nor a name.
+        ValueError: neither a manifest nor a name, or a pattern that can't name files.
     """
 
     def __init__(
@@ -159,11 +161,12 @@ class Batch:
         encoding: str | None = None,
         allow_outside: bool = False,
         fit_images: bool = False,
+        file_name: str | None = None,
     ) -> None:
         if manifest is None and name is None:
             raise ValueError("pass a manifest, or the name of a batch that was loaded before")
         check_texts(name=name, base_url=base_url, sheet=sheet, delimiter=delimiter)
-        check_texts(encoding=encoding, columns=columns, defaults=defaults)
+        check_texts(encoding=encoding, columns=columns, defaults=defaults, file_name=file_name)
         if token is not None and not isinstance(token, str):
             raise TypeError("token must be text")  # never shown
         self._source: Source | None = None
@@ -179,6 +182,7 @@ class Batch:
                 encoding=encoding,
                 allow_outside=allow_outside,
                 fit_images=fit_images or None,
+                file_name=None if file_name is None else checked(file_name),
             )
             self._source = source_of(Path(manifest), reading)
         self._name = name

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.option_kinds import Found, Kind, Option, options_of
-from batchsora.options import GlobalOptions, RunOptions
+from batchsora.options import GlobalOptions, ReadingOptions, RunOptions
 from batchsora.settings import SettingsError
 from jobs import system
 
@@ -35,7 +35,7 @@ def keys_of(*models: type[Any]) -> dict[str, Option]:
     return {option.flag: option for option in known if option.found is not None}
 
 
-KEYS: Final[Mapping[str, Option]] = keys_of(GlobalOptions, RunOptions)
+KEYS: Final[Mapping[str, Option]] = keys_of(GlobalOptions, RunOptions, ReadingOptions)
 """Keys of the file: what is worth keeping, and never a consent."""
 
 _SECRET: Final = ("token", "key", "secret", "password", "bearer", "authorization")

@@ -10,14 +10,14 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import httpx
 
 from batchsora.fetch import Fetched, FetchError, fetch_video
 from batchsora.fetch.pace import Pace
-from batchsora.names import safe_name
+from batchsora.names import folded, safe_name
 from batchsora.run_result import DownloadReport
 from jobs.model.clock import Clock
 from jobs.model.files import refuse_foreign_link, refuse_link
@@ -115,6 +115,7 @@ class Downloader:
         provider: asked for a fresh address if one does not lead to the file.
         http: a client without the token: that goes to the API's origin alone.
         checkpoint: called at ``file-fetched`` and ``file-written``.
+        names: names files in their batch's folder; None: by the row's key.
     """
 
     files: LoadStore
@@ -124,6 +125,7 @@ class Downloader:
     clock: Clock
     chance: random.Random
     checkpoint: Callable[[str], None]
+    names: Callable[[WantedFile], PurePosixPath | None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.report = DownloadReport()
@@ -133,6 +135,7 @@ class Downloader:
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._bell = ProviderHealth(self.clock, self.chance)
         self._pace = Pace(self.policy.rate, self.clock) if self.policy.rate else None
+        self._aimed: dict[int, str] = {}  # where files under way will be, as disks compare them
         self._after: Place = (0, 0)
         self._left = False
         self._last = False
@@ -208,6 +211,7 @@ class Downloader:
         target = self._target(item)
         try:
             self._refuse_links(target.parent)
+            self._aimed[item.attempt_id] = folded(str(target))
             await self.files.plan_file(item, str(target))
             fetched = await self._get(item, target)
             self.checkpoint("file-fetched")
@@ -222,6 +226,7 @@ class Downloader:
         except (FetchError, ProviderError, OSError) as error:
             await self._failed(item, str(error))
         finally:
+            self._aimed.pop(item.attempt_id, None)
             self._bell.wake()
 
     async def _get(self, item: WantedFile, target: Path) -> Fetched:
@@ -272,15 +277,24 @@ class Downloader:
     def _refuse_links(self, folder: Path) -> None:
         """Raise an OSError if the folder is a link, or in a folder that another user made."""
         refuse_foreign_link(self.policy.folder)
-        if not self.policy.flat:
-            refuse_link(folder, "move it away, or name another folder with --download FOLDER")
+        if self.policy.flat:
+            return
+        top = self.policy.folder.absolute()
+        for one in (folder, *folder.parents):
+            if not one.is_relative_to(top) or one == top:
+                break
+            refuse_link(one, "move it away, or name another folder with --download FOLDER")
 
     def _target(self, item: WantedFile) -> Path:
         """Choose the file: named by its row, never somebody else's file."""
         folder = self.policy.folder.absolute()
+        name = None
         if not self.policy.flat:
             folder /= safe_name(item.batch)
-        plain = folder / f"{safe_name(item.key)}.mp4"
-        if (self.policy.own and item.path == str(plain)) or not plain.exists():
+            name = self.names(item)
+        stem = folder / (name or safe_name(item.key))
+        plain = stem.with_name(f"{stem.name}.mp4")
+        ours = self.policy.own and item.path == str(plain)
+        if ours or not (plain.exists() or folded(str(plain)) in self._aimed.values()):
             return plain
-        return folder / f"{safe_name(item.key)}.{item.attempt_id}.mp4"
+        return stem.with_name(f"{stem.name}.{item.attempt_id}.mp4")

@@ -24,7 +24,7 @@ def safe_name(key: str) -> str:
     the form of Unicode, is its own name. Every other name ends with a short hash of its key. The
     same key always has the same name.
     """
-    plain = _sanitized(key)
+    plain = sanitized(key)
     if plain == key and _alone(key):
         return plain
     # a lone surrogate has not UTF-8 of its own, and two such keys must not become the same bytes
@@ -32,8 +32,8 @@ def safe_name(key: str) -> str:
     return _shortened(plain, LONGEST - len(tag)).rstrip(". ") + tag
 
 
-def _sanitized(key: str) -> str:
-    """Replace what any file system refuses or any shell stumbles over."""
+def sanitized(key: str) -> str:
+    """Return a text as a part of a file name: without what a file system or shell stumbles over."""
     text = unicodedata.normalize("NFC", key)
     text = "".join("_" if unicodedata.category(c) in _INVISIBLE else c for c in text)
     text = _UNSAFE.sub("_", text)
@@ -51,6 +51,10 @@ def _shortened(text: str, most: int) -> str:
 
 def _alone(key: str) -> bool:
     """Check that no other key that is alone can mean the same file."""
-    upper = unicodedata.normalize("NFKC", key.upper())
-    folded = unicodedata.normalize("NFKC", upper.casefold())
-    return folded == key and not _HASHED.fullmatch(key)
+    return folded(key) == key and not _HASHED.fullmatch(key)
+
+
+def folded(name: str) -> str:
+    """Return a name as file systems that ignore case or the form of Unicode compare it."""
+    upper = unicodedata.normalize("NFKC", name.upper())
+    return unicodedata.normalize("NFKC", upper.casefold())

@@ -173,6 +173,13 @@ def time_zone(name: str) -> str:
     return name
 
 
+def file_name(pattern: str) -> str:
+    """Check a pattern of file names; raise a ValueError if it can't name files."""
+    from batchsora.file_names import checked  # noqa: PLC0415 - most never say one
+
+    return checked(pattern)
+
+
 _DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 

@@ -19,6 +19,7 @@ from batchsora.option_kinds import (
     Switch,
     delimiter,
     encoding,
+    file_name,
     option,
     time_zone,
 )
@@ -102,6 +103,10 @@ class ReadingOptions:
         negatable=True, **_SPOKEN)
     allow_outside: bool = option(
         Kind.FLAG, "Accept images outside the manifest's folder.", False, **_SPOKEN)
+    file_name: str | None = option(
+        Kind.TEXT, "Names of the files, as '{campaign}/{id}-{prompt:40}' (default: {id}).",
+        metavar="PATTERN", check=file_name, found=Found.COUNTS, shared=("run", "plan"),
+        example='"{id}-{prompt:40}"', **{**_SPOKEN, "group": Group.FILES})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,6 +138,8 @@ def _lines(plan: "Plan") -> Iterator[str]:
     yield folded(f"columns   {plan.mapped}", width)
     if plan.kept:
         yield folded(clean(f"saved     {' '.join(plan.kept)}"), width)
+    if plan.file_names:
+        yield folded(clean(f"files     {', '.join(plan.file_names)}, …"), width)
     kinds = [
         [
             kind_text(kind),

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 
 from batchsora.cli.common import Cli
-from batchsora.cli.flags import global_options, options
+from batchsora.cli.flags import Grouped, global_options, options
 from batchsora.cli.picking import (
     batch_option,
     batches,
@@ -20,7 +20,7 @@ from batchsora.cli.picking import (
 from batchsora.options import RunOptions
 
 
-@click.command("retry", short_help="Queue failed jobs for another, paid attempt.")
+@click.command("retry", cls=Grouped, short_help="Queue failed jobs for another, paid attempt.")
 @jobs_argument
 @batch_option
 @kind_option

@@ -82,6 +82,7 @@ class Reading:
         images: a folder in which pictures are looked for, beside the manifest's own.
         kept: headers of ``columns`` that were given for an earlier load; a missing one is ignored
             here (:mod:`batchsora.manifest.rows.columns`).
+        file_name: pattern of the files' names (``--file-name``, :mod:`batchsora.file_names`).
     """
 
     sheet: str | None = None
@@ -95,6 +96,7 @@ class Reading:
     results: Sequence[str] = ()
     images: str | None = None
     kept: tuple[str, ...] = ()
+    file_name: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what was given, to be kept with the batch."""

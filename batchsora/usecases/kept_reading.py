@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from batchsora.composition.databases import existing_store
+from batchsora.file_names import checked
 from batchsora.manifest.encodings import still_written_so
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
@@ -123,6 +124,8 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     flags: dict[str, Any] = dict.fromkeys(again, True)
     words += [f"--{name.replace('_', '-')}" for name in flags]
     words += [] if images is None else [f"--images {quote(images)}"]
+    file_name = _pattern(kept) if now.file_name is None else None
+    words += [] if file_name is None else [f"--file-name {quote(file_name)}"]
     so: dict[str, Any] = {
         name: text
         for name, text in still_written_so(source.path, kept).items()
@@ -139,6 +142,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         columns={**columns, **now.columns},
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
         images=now.images if images is None else images,
+        file_name=now.file_name if file_name is None else file_name,
         results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
         kept=(*columns, *forgotten),
         **flags,
@@ -150,6 +154,14 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         fit_images=True if fits else source.fit_images,
         kept=tuple(words),
     )
+
+
+def _pattern(kept: Mapping[str, Any]) -> str | None:
+    """Return the saved pattern of file names, if it is one: a database may come from anywhere."""
+    try:
+        return checked(str(kept["file_name"])) if kept.get("file_name") else None
+    except ValueError:
+        return None
 
 
 def _results(kept: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from batchsora.manifest.formats.filtered import rows_text
 from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of
+from batchsora.usecases.naming import name_check
 from batchsora.usecases.progress import counted
 from jobs.model.errors import LoadError
 from jobs.model.ledger import Scope, batch_key
@@ -163,12 +164,15 @@ def spool_manifest(
         InvalidRowsError, ManifestError: as :func:`load_manifest` does.
     """
     problems: list[RowProblem] = []
+    check = name_check(manifest, options.name or manifest.name)
 
     def rows() -> Iterator[SpecRow]:
         for row in manifest.spec_rows(lambda request: kind_of(request).key):
             ctrl_c.heed()
             if isinstance(row, RowProblem):
                 problems.append(row)
+            elif check is not None and (taken := check(row)) is not None:
+                problems.append(taken)
             else:
                 yield row
         if problems and not options.skip_invalid:

@@ -23,6 +23,7 @@ from batchsora.providers.registry import ANNOUNCED
 from batchsora.usecases.from_options import Pick, pick_of
 from batchsora.usecases.load import LoadOptions, check_name, merge, spool_manifest
 from batchsora.usecases.manifest_options import Mapped, mapped
+from batchsora.usecases.naming import first_names
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text
@@ -78,6 +79,7 @@ class Plan:
         balance: in micros; None if unknown.
         seconds: estimated duration.
         samples: jobs as they will be sent.
+        file_names: of the first files, where a pattern names them.
     """
 
     batch: str
@@ -107,6 +109,7 @@ class Plan:
     balance: int | None = None
     seconds: float = 0.0
     samples: list[StagedRow] = field(default_factory=list)
+    file_names: list[str] = field(default_factory=list)
 
     def cost(self, kinds: Mapping[str, int]) -> Cost:
         """Return the cost of videos by kind, at the known prices."""
@@ -162,6 +165,8 @@ def make_plan(
         plan.left_out = manifest.left_out
         plan.notes = [*manifest.left_out.words(), *plan.notes]
         _count_wanted(scratch, plan, pick, report)
+        if (pattern := manifest.read_as.get("file_name")) is not None:
+            plan.file_names = first_names(pattern, plan.samples, plan.batch)
         if report is not None:
             plan.edited, plan.gone = report.edited, report.cancelled
             _count_open(plan, scratch, report.batch_id, pick, now)
@@ -280,6 +285,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         },
         "balance": usd_or_none(plan.balance),
         "seconds": round(plan.seconds),
+        "file_names": plan.file_names,
         "samples": [_sample_json(job) for job in plan.samples],
     }
 

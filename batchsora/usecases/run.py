@@ -19,6 +19,7 @@ from batchsora.providers.registry import open_provider
 from batchsora.providers.runblob.transport import Transport
 from batchsora.run_result import DownloadReport, RunResult
 from batchsora.usecases.from_options import download_policy
+from batchsora.usecases.naming import names_of
 from batchsora.usecases.progress import (
     Look,
     Progress,
@@ -94,7 +95,14 @@ async def run_batches(
             own, private = names_own_files(store, place.owner), place.private_files
             files = download_policy(options, folder, private_files=private, own=own)
             downloader = Downloader(
-                store.loading, provider, http, files, deps.clock, deps.chance, deps.checkpoint
+                store.loading,
+                provider,
+                http,
+                files,
+                deps.clock,
+                deps.chance,
+                deps.checkpoint,
+                names_of(store.queries),
             )
             downloading = asyncio.create_task(downloader.run(served), name="downloads")
         running = asyncio.create_task(runner.run(list(batch_ids)), name="runner")
@@ -292,7 +300,14 @@ def fetch_files(
             file_client(FILE_TIMEOUT) as http,
         ):
             downloader = Downloader(
-                store.loading, provider, http, policy, deps.clock, deps.chance, deps.checkpoint
+                store.loading,
+                provider,
+                http,
+                policy,
+                deps.clock,
+                deps.chance,
+                deps.checkpoint,
+                names_of(store.queries),
             )
             downloader.finish()
             return await downloader.run(lambda: batch_ids, keys)
