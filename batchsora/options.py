@@ -127,7 +127,8 @@ class RunOptions:
     budget: Decimal | None = option(
         Kind.USD, "Budget of the batch, kept with it.",
         example="6.00", **{**_USD, "found": Found.CONSENT},
-        on={"generate": {"help": "Budget of single videos (the batch 'adhoc'), kept with it."}})
+        on={"plan": {"help": "Show how far this budget of the batch goes."},
+            "generate": {"help": "Budget of single videos (the batch 'adhoc'), kept with it."}})
     campaign_budgets: Mapping[str, Decimal] = option(
         Kind.PAIRS, "Budget of a campaign; can be repeated.",
         flag="cap", dest="campaigns", metavar="CAMPAIGN=USD", **_MONEY, **_PYTHON)

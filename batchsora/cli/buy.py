@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchsora.usecases.plan import Plan
     from jobs.ports.loading import StagedRow
     from jobs.ports.seen import JobRow
+    from jobs.services.rehearsal import Fits
 
 
 @click.command("run", cls=Grouped, short_help="Buy and download a manifest's videos, or resume.")
@@ -217,10 +218,24 @@ def _money(plan: "Plan") -> Iterator[str]:
     yield from _account_list(plan)
     used = f", of which {_usd(plan.used)} is used" if plan.used and plan.cap is not None else ""
     yield f"budget    {_usd(plan.cap, 'none')}{used}"
+    if plan.fits is not None and (plan.cap is not None or plan.campaign_caps) and plan.to_buy:
+        yield from _fits(plan.fits, sum(plan.to_buy.values()))
     yield f"balance   {_usd(plan.balance, 'unknown')}"
     hours, minutes = divmod(round(plan.seconds / 60), 60)
     time = f"{hours} h {minutes} min" if hours else f"{minutes} min"
     yield f"time      about {time}, with {plan.options.max_in_flight} in flight"
+
+
+def _fits(fits: "Fits", wanted: int) -> Iterator[str]:
+    """Return how far the budgets go."""
+    from jobs.model.money import usd_text
+
+    if fits.stops_at is None:
+        yield f"          all {wanted} fit, for ${usd_text(fits.cost)}"
+        return
+    row, key = fits.stops_at
+    yield f"          {fits.jobs} of {wanted} fit, for ${usd_text(fits.cost)}"
+    yield f"          the first that does not fit is row {row} ({key})"
 
 
 def _account_list(plan: "Plan") -> Iterator[str]:

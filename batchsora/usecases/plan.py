@@ -29,7 +29,7 @@ from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text
 from jobs.ports.control import Paid, Terms
 from jobs.ports.loading import LoadReport, StagedRow
-from jobs.services.rehearsal import rehearse
+from jobs.services.rehearsal import Fits, Purse, rehearse
 from jobs.store import Store
 
 TYPICAL_SECONDS: Final = 600.0
@@ -70,12 +70,13 @@ class Plan:
         needs: options that a run would need, for invalid rows, misspelt columns or comments; the
             figures are with them.
         prices: of each kind in micros, if known.
-        paid: the kinds whose price was paid before; the others' is announced.
+        sources: where the price of a kind comes from, if it is not only announced.
         notes: what was done to pictures.
         kept: saved options that count again.
         left_out: lines that are not rows.
         cap: of the batch in micros, kept or from the manifest.
         used: spent or reserved by the batch, in micros.
+        fits: what the budgets have room for; None: not known, as a price is not.
         balance: in micros; None if unknown.
         seconds: estimated duration.
         samples: jobs as they will be sent.
@@ -102,9 +103,10 @@ class Plan:
     stops: str | None = None
     needs: list[str] = field(default_factory=list)
     prices: dict[str, int] = field(default_factory=dict)
-    paid: set[str] = field(default_factory=set)
+    sources: dict[str, str] = field(default_factory=dict)
     cap: int | None = None
     used: int = 0
+    fits: Fits | None = None
     campaign_caps: dict[str, int] = field(default_factory=dict)
     balance: int | None = None
     seconds: float = 0.0
@@ -126,6 +128,8 @@ def _seconds(options: RunOptions, videos: int) -> float:
     sending = videos / options.rate if options.rate else 0.0
     return max(sending, -(-videos // options.max_in_flight) * TYPICAL_SECONDS)
 
+
+_SOURCES: Final = {"learned": "paid", "set": "set", "configured": "announced"}
 
 MOST_SHOWN: Final = 20
 """Jobs that are shown of those that were picked."""
@@ -178,16 +182,16 @@ def _count_open(
     plan: Plan, scratch: Store, batch_id: int, pick: Pick | None, now: datetime
 ) -> None:
     """Count what a run would buy: of all rows, then of those picked: others may wait then."""
-    paused = _look_at_batch(scratch, plan, batch_id)
-    found = rehearse(scratch, batch_id, None, now, paused=paused)
+    paused, purse = _look_at_batch(scratch, plan, batch_id)
+    found = rehearse(scratch, batch_id, None, now, purse, paused=paused)
     plan.all.open = found.open
     for campaign, kinds in found.campaigns.items():
         plan.campaigns.setdefault(campaign, Tally()).open = kinds
     if plan.picked is not None:
-        found = rehearse(scratch, batch_id, pick, now, paused=paused)
+        found = rehearse(scratch, batch_id, pick, now, purse, paused=paused)
         plan.picked.open = found.open
     plan.already_done, plan.waiting = found.done, found.waiting
-    plan.paid_before = found.paid_before
+    plan.paid_before, plan.fits = found.paid_before, found.fits
 
 
 def _count_wanted(scratch: Store, plan: Plan, pick: Pick | None, report: LoadReport | None) -> None:
@@ -211,19 +215,26 @@ def _count_wanted(scratch: Store, plan: Plan, pick: Pick | None, report: LoadRep
     plan.samples = staged.staged_first(most, picked)
 
 
-def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> bool:
-    """Read prices, and the batch's caps; return whether it is paused."""
+def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> tuple[bool, Purse]:
+    """Read prices, and the batch's caps; return whether it is paused, and what may be spent."""
     with scratch.queries.snapshot() as seen:
         for kind, price in seen.prices().items():
             plan.prices[kind] = price.last_micros
-            plan.paid.add(kind)
+            plan.sources[kind] = _SOURCES[price.source]
         (status,) = seen.statuses([batch_id])
     plan.batch = status.name
-    plan.cap, plan.used = status.money.cap, status.money.used
+    said = plan.options.budget
+    plan.cap = status.money.cap if said is None else cap_micros(said)
+    plan.used = status.money.used
     for campaign, budget in status.campaigns.items():
         if budget.cap is not None:
             plan.campaign_caps.setdefault(campaign, budget.cap)
-    return status.paused
+    rooms = {
+        name: cap - (status.campaigns[name].used if name in status.campaigns else 0)
+        for name, cap in plan.campaign_caps.items()
+    }
+    room = None if plan.cap is None else plan.cap - plan.used
+    return status.paused, Purse(room, rooms, plan.prices)
 
 
 def limits(plan: Plan) -> Iterator[str]:
@@ -283,6 +294,13 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "batch": usd_or_none(plan.cap),
             "campaigns": {name: usd_text(cap) for name, cap in plan.campaign_caps.items()},
         },
+        "fits": None
+        if plan.fits is None
+        else {
+            "jobs": plan.fits.jobs,
+            "cost": usd_text(plan.fits.cost),
+            "stops_at": None if plan.fits.stops_at is None else plan.fits.stops_at[1],
+        },
         "balance": usd_or_none(plan.balance),
         "seconds": round(plan.seconds),
         "file_names": plan.file_names,
@@ -291,10 +309,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def price_source(plan: Plan, kind: str) -> str | None:
-    """Return where a price comes from: ``paid`` last, or ``announced``."""
-    if kind not in plan.prices:
-        return None
-    return "paid" if kind in plan.paid else "announced"
+    """Return where a price comes from: ``paid`` last, ``set`` by a person, or ``announced``."""
+    return plan.sources.get(kind, "announced") if kind in plan.prices else None
 
 
 def _sample_json(job: StagedRow) -> dict[str, Any]:

@@ -47,6 +47,52 @@ def test_a_plan_says_what_it_costs_and_where_the_price_is_from(call: Shell, worl
     assert len(world.made) == 2
 
 
+def test_a_price_is_paid_only_after_it_was_paid(call: Shell, world: World) -> None:
+    """Not because a run has loaded the rows, and not because a person has set it."""
+
+    def source() -> str:
+        (kind,) = call("plan", "kites.csv", "--json").json["cost_by_kind"].values()
+        return str(kind["price_from"])
+
+    assert call("run", manifest(1), *QUICK, "--max-price", "0.01").code == 4
+    assert (source(), len(world.made)) == ("announced", 0)
+    assert call("prices", "set", "runblob/sora/10", "0.11", "--yes").code == 0
+    assert source() == "set"
+    assert call("run", "--batch", "kites", *QUICK, "--max-price", "1").code == 0
+    assert source() == "paid"
+
+
+def test_a_budget_is_tried_and_the_run_stops_where_the_plan_says(call: Shell, world: World) -> None:
+    """In the order of the run, by priority; what is kept and spent counts, and nothing changes."""
+    rows = [f"r{n},a kite over dune {n},{n}" for n in range(5)]
+    Path("kites.csv").write_text("\n".join(["id,prompt,priority", *rows]))
+    said = call("plan", "kites.csv", "--budget", "0.4", "--json").json
+    assert said["fits"] == {"jobs": 3, "cost": "0.36", "stops_at": "r1"}
+    shown = call("plan", "kites.csv", "--budget", "0.4").out
+    assert "3 of 5 fit, for $0.36" in shown
+    assert "the first that does not fit is row 3 (r1)" in shown
+    assert call("run", "kites.csv", "--budget", "0.4", *QUICK).code == 4
+    assert sorted(item.prompt[-1] for item in world.made) == ["2", "3", "4"]
+    again = call("plan", "kites.csv", "--json").json
+    assert again["fits"] == {"jobs": 0, "cost": "0.00", "stops_at": "r1"}
+    more = call("plan", "kites.csv", "--budget", "$0.60")
+    assert "all 2 fit, for $0.24" in more.out
+    assert call("budget", "--json").json["batches"][0]["cap"] == "0.40"
+
+
+def test_a_full_campaign_does_not_stop_the_others(call: Shell, world: World) -> None:
+    """As in a run, rows behind the first that does not fit are still bought."""
+    rows = [f"{{id: r{n}, prompt: kite {n}, campaign: {'ab'[n % 2]}}}" for n in range(4)]
+    head = "batch: kites\ncampaigns: {a: {budget: 0.12}}\njobs:\n"
+    Path("kites.yaml").write_text(head + "".join(f"  - {row}\n" for row in rows))
+    said = call("plan", "kites.yaml", "--json").json
+    assert said["fits"] == {"jobs": 3, "cost": "0.36", "stops_at": "r2"}
+    assert call("run", "kites.yaml", *QUICK).code == 4
+    assert len(world.made) == 3
+    none = call("plan", "kites.yaml", "--budget", "0", "--json").json
+    assert none["fits"]["jobs"] == 0
+
+
 def test_a_plan_names_paid_rows_that_were_edited(call: Shell, world: World) -> None:
     """They are left as they are, and so does the run; what buys them again is said."""
     assert call("run", manifest(2), *QUICK).code == 0

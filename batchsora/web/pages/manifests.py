@@ -184,6 +184,7 @@ def _figures(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
 
 _SOURCES: Final = {
     "paid": "last paid",
+    "set": "set by you",
     "announced": "announced",
     None: "learned from the first video",
 }
