@@ -377,6 +377,10 @@ class _Notes:
         del question
         return False
 
+    @staticmethod
+    def amount(question: str) -> None:
+        del question
+
     def result(self, document: Any, text: Callable[[], str]) -> None:
         del document, text
         self.ended = True

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final, Literal
 
@@ -160,6 +161,21 @@ def words_of(options: Any, *, besides: Collection[str] = ()) -> list[str]:
         if (value := getattr(options, name)) != known.default or name in besides
         for word in known.words(value)
     ]
+
+
+def usd(text: str) -> Decimal:
+    """Read an amount in US dollars, with or without a dollar sign.
+
+    Raises:
+        ValueError: it is not one, or less than 0.
+    """
+    try:
+        amount = Decimal(text.strip().removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or not 0 <= amount < 10**9:
+        raise ValueError(f"{text!r} is not a valid amount in USD; write it like 6.00")
+    return amount
 
 
 def time_zone(name: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 from batchsora.cli.common import Cli
 from batchsora.cli.flags import NONE, UsdOrNone, global_options
-from batchsora.cli.picking import batches, yes_option
+from batchsora.cli.picking import batches, sandbox_option, yes_option
 
 if TYPE_CHECKING:
     from jobs.ports.control import Terms
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--day-budget", type=UsdOrNone(), metavar="USD", help="Daily budget of all batches, or none."
 )
+@sandbox_option
 @yes_option
 @global_options
 def budget_command(

@@ -11,13 +11,15 @@ from click.core import ParameterSource
 
 from batchsora.cli.configured import GLOBAL_KEYS
 from batchsora.cli.text import Painted, folded, painted, printable_json, wanted
-from batchsora.option_kinds import options_of
+from batchsora.cli.typed import as_typed
+from batchsora.option_kinds import options_of, usd
 from batchsora.options import GlobalOptions
 from batchsora.presentation.terminal_text import clean
 
 if TYPE_CHECKING:
     import re
     from contextlib import AbstractContextManager
+    from decimal import Decimal
 
     from batchsora.composition.session import RunDependencies
     from batchsora.config import Configuration
@@ -163,6 +165,7 @@ class Cli:
 
     def say(self, text: str = "") -> None:
         """Write a message to stderr; with ``-q`` only if the command fails."""
+        text = as_typed(text, self)
         self.last_said = text or self.last_said
         if self.quiet:
             _note(text)
@@ -196,6 +199,8 @@ class Cli:
     ) -> None:
         """Print a command's result on stdout: JSON for scripts, or text for people."""
         shown = printable_json(document) if self.json else text()
+        if not self.json and not isinstance(shown, Painted):
+            shown = as_typed(shown, self)
         if not shown:
             return
         if not self.json and not isinstance(shown, Painted):
@@ -209,6 +214,21 @@ class Cli:
         """Ask a person yes or no."""
         self.last_said = "the answer was no"
         return click.confirm(clean(question), default=False, err=True)
+
+    def amount(self, question: str) -> "Decimal | None":
+        """Ask a person for an amount, as a flag takes it, until it is one; Enter gives none."""
+        self.last_said = "no amount was given"
+
+        def parsed(text: str) -> "Decimal | None":
+            try:
+                return usd(text) if text.strip() else None
+            except ValueError as error:
+                raise click.BadParameter(str(error)) from None
+
+        found: Decimal | None = click.prompt(
+            clean(question), default="", show_default=False, value_proc=parsed, err=True
+        )
+        return found
 
     @staticmethod
     def can_ask() -> bool:

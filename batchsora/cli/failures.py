@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchsora.cli.common import tell
+from batchsora.cli.typed import as_typed
 from batchsora.presentation.terminal_text import clean
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ def _in_words(error: BaseException, cli: "Cli") -> str:
     from jobs.model.errors import unusable
 
     if unusable(Path(), error) is None:
-        return message(error)
-    return message(unusable(cli.settings().database, error) or error)
+        return as_typed(message(error), cli)
+    return as_typed(message(unusable(cli.settings().database, error) or error), cli)
 
 
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]

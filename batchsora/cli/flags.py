@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,7 +11,7 @@ import click
 from batchsora.cli.common import GLOBALS, Cli
 from batchsora.cli.configured import check_found
 from batchsora.cli.picking import batches
-from batchsora.option_kinds import Group, Kind, Option, options_of
+from batchsora.option_kinds import Group, Kind, Option, options_of, usd
 from batchsora.options import GlobalOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,15 +27,10 @@ class Usd(click.ParamType[Decimal]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
         """Read an amount; a leading dollar sign is allowed."""
-        if isinstance(value, Decimal):
-            return value
         try:
-            amount = Decimal(str(value).strip().removeprefix("$"))
-        except InvalidOperation:
-            self.fail(f"{value!r} is not a valid amount in USD; write it like 6.00", param, ctx)
-        if not amount.is_finite() or not 0 <= amount < 10**9:
-            self.fail(f"{value!r} is not a valid amount in USD; write it like 6.00", param, ctx)
-        return amount
+            return value if isinstance(value, Decimal) else usd(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class UsdOrNone(click.ParamType[Decimal | str]):

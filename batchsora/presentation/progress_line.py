@@ -134,7 +134,7 @@ def _money(batches: Sequence[BatchStatus]) -> Part:
     if money.cap is None:
         return [f"{spent} spent", spent]
     cap = f"${usd_text(money.cap)}"
-    return [f"{spent} of {cap} spent", f"{spent} of {cap}", f"{spent}/{cap}"]
+    return [f"{spent} of {cap}", f"{spent}/{cap}"]
 
 
 def span(seconds: float) -> str:

@@ -35,8 +35,8 @@ class Stand:
     @property
     def short(self) -> int | None:
         """Return how much the batch's budget lacks for its rows, in micros; None: nothing known."""
-        room, cost = self.batch.money.room, self.cost.whole
-        return None if room is None or cost is None else max(0, cost - max(0, room))
+        free, cost = self.batch.money.free, self.cost.whole
+        return None if free is None or cost is None else max(0, cost - free)
 
 
 def stand_of(seen: QueryStore, batch: BatchRow, prices: Mapping[str, int]) -> Stand:
@@ -137,7 +137,7 @@ def _effect(stand: Stand, settings: Settings) -> Iterator[str]:
     runner = lasting_runner(settings.database) if is_held(settings.database) else None
     if runner is not None and batch.active:
         yield f"the active run follows it from its next purchase on ({runner})"
-    elif stand.rows and not batch.paused and (money.room is None or money.room > 0):
+    elif stand.rows and not batch.paused and money.free != 0:
         asks = ", after asking" if money.cap is None else " within this budget"
         yield f"'batchsora run --batch {quote(batch.name)}' buys the rest{asks}"
     yield from held.lines(batch)
@@ -148,7 +148,9 @@ def _lines(found: Sequence[Stand], today: Budget) -> Iterator[str]:
         money = stand.batch.money
         yield stand.batch.name
         yield f"  budget    {_usd(money.cap)}"
-        yield f"  spent     ${usd_text(money.charged)}{_refunded(money)}"
+        yield f"  spent     ${usd_text(money.charged)}"
+        if money.refunded:
+            yield f"  refunded  ${usd_text(money.refunded)}"
         yield f"  reserved  ${usd_text(money.held)}"
         if money.free is not None:
             yield f"  left      ${usd_text(money.free)}"
@@ -163,10 +165,6 @@ def _lines(found: Sequence[Stand], today: Budget) -> Iterator[str]:
 
 def _usd(cap: int | None) -> str:
     return "none" if cap is None else f"${usd_text(cap)}"
-
-
-def _refunded(money: Budget) -> str:
-    return f", ${usd_text(money.refunded)} of it refunded" if money.refunded else ""
 
 
 def _json(found: Sequence[Stand], today: Budget) -> dict[str, Any]:

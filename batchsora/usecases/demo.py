@@ -64,6 +64,7 @@ class _Beside:
         self._say = ui.say
         self.can_ask = ui.can_ask
         self.confirm = ui.confirm
+        self.amount = ui.amount
 
     def say(self, text: str = "") -> None:
         """Say what is no command: those of a run know nothing of the demo's folder."""

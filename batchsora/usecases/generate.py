@@ -17,7 +17,7 @@ from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.columns import understand
 from batchsora.manifest.rows.rows import RowReader
 from batchsora.options import RunOptions
-from batchsora.presentation import held, messages
+from batchsora.presentation import held, messages, run_end
 from batchsora.providers.registry import kind_of
 from batchsora.settings import SettingsError
 from batchsora.usecases.load import ADHOC, terms_notes
@@ -118,7 +118,7 @@ def _give_up(store: Store, job_id: int, ending: Ending | None, context: Context)
     if store.control.cancel([job_id], context.deps.clock.now()):
         if ending is not None:
             batches = store.queries.statuses(list(ending.blocked))
-            for line in messages.reason(ending, batches, 1, "batchsora generate"):
+            for line in run_end.reason(ending, batches, 1, command="batchsora generate"):
                 context.ui.say(line)
         (job,) = store.queries.numbered([job_id])
         spent = usd_text(job.charged_micros)

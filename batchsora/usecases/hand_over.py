@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from batchsora.composition.ownership import Endpoint
-from batchsora.presentation import messages
+from batchsora.presentation import messages, run_end
 from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier
 from batchsora.usecases.user_interface import UserInterface
@@ -122,5 +122,5 @@ def _handed(store: Store, job_ids: Sequence[int], now: datetime, how: Handing) -
         found |= offered.room
     handed.some, blocked = found.some, found.blocked
     stand = store.queries.statuses(list(blocked)) if blocked else []
-    handed.stuck = messages.some([messages.stuck(one, blocked[one.id]) for one in stand])
+    handed.stuck = messages.some([run_end.stuck(one, blocked[one.id]) for one in stand])
     return handed

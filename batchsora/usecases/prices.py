@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from batchsora.presentation.json_shapes import iso
-from batchsora.presentation.messages import odd_lines
+from batchsora.presentation.run_end import odd_lines
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from batchsora.usecases.retry_cancel_abandon import agree

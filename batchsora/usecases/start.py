@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from batchsora.composition.callbacks import callback_url
 from batchsora.composition.databases import working_store
@@ -11,7 +13,7 @@ from batchsora.composition.session import endpoint
 from batchsora.manifest.errors import RowProblem
 from batchsora.manifest.read import Manifest
 from batchsora.options import RunOptions
-from batchsora.presentation import held, messages
+from batchsora.presentation import held, messages, run_end
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
@@ -30,11 +32,12 @@ from batchsora.usecases.run import run_batches
 from batchsora.usecases.user_interface import Context, UserInterface
 from jobs.database.lock import PATIENCE, current_runner
 from jobs.model.errors import DatabaseLockedError, NotAllowedError, NotFoundError
-from jobs.model.ledger import batch_key
-from jobs.model.states import ASKED_BY_NAME, HeldBack, JobState, Reason
+from jobs.model.money import cap_micros
+from jobs.model.states import ASKED_BY_NAME, Blocked, HeldBack, JobState, Reason
 from jobs.ports.control import Terms
 from jobs.ports.seen import BatchStatus
-from jobs.ports.selection import Sought
+from jobs.ports.selection import Sought, Wanted
+from jobs.services.run_outcome import Ending
 from jobs.store import Store
 
 LONGEST_WAIT = 7 * 86400.0
@@ -112,7 +115,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
             ).looked_at
         else:
             looked_for = store.queries.wishes(sought)
-        if not consent and not _may_spend(store, sought, request, ui):
+        if not consent and not _may_spend(store, sought, request, ui, deps.clock.now()):
             return Exit.USAGE
         # not before what exists is known
         store.control.ask_for(sought, deps.clock.now(), again=not looks)
@@ -134,12 +137,42 @@ def _start(request: StartRequest, context: Context) -> Exit:
         tell_of_others(store, batch_ids, ui)
         if code is Exit.DONE:
             code = _exit_of_left(store, batch_ids, skipped)
-        for line in messages.ended(result, skipped, options.folder):
+        own = result.ending.blocked.keys() - result.guests  # of the others it has some jobs
+        left, free = _left(store, result.ending, own, deps.clock.now())
+        for line in run_end.ended(result, skipped, options.folder, left, free):
             ui.say(line)
         _give(store, result.batches, code, result.ending.reason, ui)
         if settings.sandbox:
-            ui.say(messages.rehearsed(settings.database))
+            ui.say("this was a rehearsal, and cost nothing: 'batchsora status' shows it")
         return code
+
+
+def _left(
+    store: Store, ending: Ending, own: Collection[int], now: datetime
+) -> tuple[dict[int, run_end.Left], int | None]:
+    """Return what the rest of blocked batches costs, and what the account has for it, in micros."""
+    if not ending.blocked:
+        return {}, None
+    found: dict[int, run_end.Left] = {}
+    with store.queries.snapshot() as seen:
+        prices, account, batches = micros(seen.prices()), seen.account(), seen.statuses()
+        for batch in batches:
+            if batch.id not in own:
+                continue
+            campaigns: dict[str, Counter[str]] = {}
+            if Blocked.CAMPAIGN_CAP in ending.blocked[batch.id]:
+                for job in seen.jobs(Wanted(batch.name, [JobState.QUEUED])):
+                    if job.campaign is not None and job.held_back is None:
+                        campaigns.setdefault(job.campaign, Counter())[job.kind] += 1
+            found[batch.id] = run_end.Left(
+                cost_of(seen.queued_by_kind(batch.id), prices),
+                {name: cost_of(kinds, prices) for name, kinds in campaigns.items()},
+                seen.today(now).used,
+            )
+    if account.balance_micros is None:
+        return found, None
+    reserved = sum(batch.money.held for batch in batches)
+    return found, max(0, account.balance_micros - account.floor_micros - reserved)
 
 
 def _manifest(
@@ -250,35 +283,43 @@ def _exit_of_left(store: Store, batch_ids: list[int], skipped: list[RowProblem])
     return Exit.FAILED if skipped else Exit.DONE
 
 
-def _may_spend(store: Store, sought: Sought, request: StartRequest, ui: UserInterface) -> bool:
-    """Ask before money is spent, unless a cap already allows it."""
-    jobs, cost, capped = _to_be_spent(store, sought, request)
-    if not jobs or capped:
+def _may_spend(
+    store: Store, sought: Sought, request: StartRequest, ui: UserInterface, now: datetime
+) -> bool:
+    """Ask for a budget of each batch that has none, before money is spent."""
+    open_ended = _without_budget(store, sought, request)
+    if not open_ended:
         return True
     if not ui.can_ask():
-        ui.say(messages.no_consent(jobs, cost))
+        ui.say(messages.no_consent(open_ended))
         return False
-    if ui.confirm(messages.question(jobs, cost)):
-        return True
-    ui.say("nothing was bought; the rows are loaded")
-    return False
+    said: dict[int, int] = {}
+    for batch_id, uncapped in open_ended.items():
+        ui.say(messages.no_budget(uncapped))
+        budget = ui.amount(messages.BUDGET_OR_STOP)
+        if budget is None:
+            ui.say("nothing was bought; the rows are loaded")
+            return False
+        said[batch_id] = cap_micros(budget)
+    for batch_id, cap in said.items():
+        store.control.set_terms(batch_id, Terms(batch=cap), now)
+    return True
 
 
-def _to_be_spent(store: Store, sought: Sought, request: StartRequest) -> tuple[int, str, bool]:
-    """Return how many jobs would be bought, their cost, and whether all batches have a cap."""
+def _without_budget(
+    store: Store, sought: Sought, request: StartRequest
+) -> dict[int, messages.Uncapped]:
+    """Return what would be bought without a budget, by the numbers of the batches."""
     overruled = sought.overruled(again=request.options.on_existing == OnExisting.BUY)
-    kinds: Counter[str] = Counter()
-    capped = True
+    found: dict[int, messages.Uncapped] = {}
     with store.queries.snapshot() as seen:
         known = micros(seen.prices())
-        for batch in seen.batches():
-            if batch.id not in sought.batch_ids:
-                continue
+        for batch in seen.statuses(sought.batch_ids):
             counts = seen.queued_by_kind(batch.id, sought.rows.get(batch.id), overruled)
-            kinds.update(counts)
-            if counts and seen.cap(batch_key(batch.id)) is None:
-                capped = False
-    return kinds.total(), cost_of(kinds, known).text, capped
+            if counts and batch.money.cap is None:
+                jobs, cost = sum(counts.values()), cost_of(counts, known).text
+                found[batch.id] = messages.Uncapped(batch.name, jobs, cost, batch.money.used)
+    return found
 
 
 def _give(

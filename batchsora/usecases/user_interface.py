@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 from batchsora.composition.session import RunDependencies
@@ -19,6 +20,9 @@ class UserInterface(Protocol):
 
     def confirm(self, question: str) -> bool:
         """Ask a question; return whether the answer is yes."""
+
+    def amount(self, question: str) -> Decimal | None:
+        """Ask for an amount in USD; None: the person gives none."""
 
     def result(self, document: Any, text: Callable[[], str]) -> None:
         """Show the result: the document to scripts, the text to people."""

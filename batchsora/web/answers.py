@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
@@ -45,6 +46,10 @@ class PageInterface:
         return False
 
     def confirm(self, question: str) -> bool:
+        """Fail: a page must ask before."""
+        raise AssertionError(f"asked on a page: {question}")
+
+    def amount(self, question: str) -> Decimal | None:
         """Fail: a page must ask before."""
         raise AssertionError(f"asked on a page: {question}")
 

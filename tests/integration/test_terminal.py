@@ -114,21 +114,31 @@ RUN = ("run", "night.csv", "--rate", "0", "--poll-interval", "0.1", "--no-downlo
 def test_a_person_is_asked_before_money_is_spent_without_a_cap(
     tmp_path: Path, world: World
 ) -> None:
-    """No is no, also for a later run that does not name the batch; yes buys."""
+    """Enter alone is a no, also for a later run that names no batch; an amount is the budget."""
     terminal = Terminal(tmp_path, 80, *RUN)
-    terminal.until("without a budget?")
-    terminal.type("n\n")
+    terminal.until("Enter to stop")
+    assert "6 video(s) of night to buy, for about $0.72" in " ".join(terminal.lines)
+    terminal.type("\n")
     assert terminal.ends() == 2
+    assert "nothing was bought; the rows are loaded" in terminal.shown
     everything = Terminal(tmp_path, 80, "run", "--yes")
     assert everything.ends() == 0
     assert "6 held back (loaded, but not asked for yet)" in " ".join(everything.lines)
     assert not world.made
     terminal = Terminal(tmp_path, 80, *RUN)
-    terminal.until("without a budget?")
-    terminal.type("y\n")
-    assert terminal.ends() == 0
-    assert len(world.made) == 6
-    assert any("6/6" in line for line in terminal.lines)
+    terminal.until("Enter to stop")
+    terminal.type("y\n")  # no amount
+    terminal.until("write it like 6.00")
+    terminal.type("$0.6\n")
+    assert terminal.ends() == 4
+    assert len(world.made) == 5
+    assert any("5/6" in line for line in terminal.lines)
+    again = Terminal(tmp_path, 80, *RUN)  # it is kept, so nobody is asked again
+    assert again.ends() == 4
+    assert "Enter to stop" not in again.shown
+    more = " ".join(again.lines)
+    assert "1 job(s) left, for about $0.12; blocked by budget of the batch ($0.60 of $0.60" in more
+    assert "'batchsora run --batch night --budget 0.72'" in more
 
 
 @pytest.mark.usefixtures("api")
@@ -143,7 +153,7 @@ def test_a_person_is_asked_about_what_was_paid_for_before(tmp_path: Path, world:
         terminal.until("Take over those videos, at no cost?")
         terminal.type(f"{answer}\n")
         assert terminal.ends() == code
-        assert "without a budget?" not in terminal.shown
+        assert "Enter to stop" not in terminal.shown
         assert len(world.made) == 6
     assert "6 taken over" in terminal.shown
 
@@ -154,15 +164,15 @@ def test_ctrl_c_and_a_resize_in_the_middle_lose_nothing(tmp_path: Path, world: W
     world.time_scale = 60.0
     terminal = Terminal(tmp_path, 100, *RUN, "--budget", "5")
     terminal.until("6 under way")
-    terminal.resize(40)
+    terminal.resize(38)
     before = len(terminal.shown)
     terminal.until("$0.72/$5.00")  # shorter than "$0.72 of $5.00"
     terminal.type("\x03")  # Ctrl-C
-    terminal.until("run it again to resume")
+    terminal.until("nothing is lost")
     assert terminal.ends() == 130
-    shown = [line for line in terminal.lines_after(before) if "under way" in line]
+    shown = [line for line in terminal.lines_after(before) if line.startswith("0/6")]
     assert shown
-    assert all(len(line) < 40 for line in shown), shown
+    assert all(len(line.removesuffix("^C").rstrip()) < 38 for line in shown), shown
     world.time_scale = 1e6
     again = Terminal(tmp_path, 80, *RUN)
     assert again.ends() == 0
@@ -256,10 +266,9 @@ def test_who_says_no_is_told_that_nothing_was_changed(tmp_path: Path) -> None:
 def test_the_question_is_about_the_rows_that_are_tried(tmp_path: Path, world: World) -> None:
     """Not about the whole campaign."""
     terminal = Terminal(tmp_path, 80, *RUN, "--sample", "2")
-    terminal.until("without a budget?")
-    assert "2 video" in terminal.shown or "2 job" in terminal.shown
-    assert "$0.24" in terminal.shown
-    terminal.type("y\n")
+    terminal.until("Enter to stop")
+    assert "2 video(s) of night to buy, for about $0.24" in " ".join(terminal.lines)
+    terminal.type("1\n")
     terminal.ends()
     assert len(world.made) == 2
 

@@ -28,7 +28,7 @@ from jobs.ports.seen import BatchStatus
 def batch(cap: int | None = 2_000_000, **jobs: int) -> BatchStatus:
     """A batch with some jobs."""
     states = dict.fromkeys(map(str, JobState), 0) | jobs
-    money = Budget("batch:1", cap, 1_800_000, 120_000)
+    money = Budget("batch:1", cap, 1_920_000, 0)
     return BatchStatus(1, "night", None, False, True, None, states, {}, 0, money, 0)
 
 
@@ -81,7 +81,7 @@ def test_what_is_held_back_is_neither_waited_for_nor_counted() -> None:
 
 def test_several_batches_have_a_budget_together_only_if_each_has_one() -> None:
     assert "$3.84 of $4.00" in whole(of_batches([BUSY, BUSY], None))
-    assert "$3.84, " in whole(of_batches([BUSY, batch(None, queued=1)], None))
+    assert "$3.84 spent, " in whole(of_batches([BUSY, batch(None, queued=1)], None))
 
 
 counts = st.integers(0, 10**6)
