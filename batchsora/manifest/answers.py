@@ -21,6 +21,7 @@ def _money(value: object) -> object:
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
+Cells = Annotated[tuple[Annotated[Row, Strict()], list[StrictStr]], Strict(strict=False)]
 
 
 class _Head(Said):
@@ -81,6 +82,7 @@ class Looked(Said):
     headers: list[str]
     sheet: str | None
     sheets: list[str]
+    rows: list[Cells]
 
 
 class Told(Said):
@@ -130,8 +132,6 @@ class Unwritable(Said):
 
     unwritable: str
 
-
-Cells = Annotated[tuple[Annotated[Row, Strict()], list[StrictStr]], Strict(strict=False)]
 
 FIRST: TypeAdapter[Head | Refused] = TypeAdapter(Head | Refused)
 ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(

@@ -1,17 +1,20 @@
 """The sheets and headers of a manifest that may be refused, so that a person can choose."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from batchsora.apart import ApartError, ask, bounds_for
 from batchsora.manifest.books.choosing import book_of
+from batchsora.manifest.books.model import Book, SheetRow
 from batchsora.manifest.errors import ManifestError, refused
 from batchsora.manifest.formats.apart_table import import_library
 from batchsora.manifest.formats.sheet_choice import header_of, named
 from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS, trimmed, understood
-from batchsora.manifest.raw import PLAIN, Reading, check_regular
+from batchsora.manifest.raw import PLAIN, RawRow, Reading, check_regular
 from batchsora.manifest.rows.columns import MOST_COLUMNS
 from batchsora.manifest.rows.headers import LONGEST_HEADER
 
@@ -20,14 +23,24 @@ TASK: Final = "batchsora.manifest.heads:prepare"
 MOST_SHEETS: Final = 200
 """Sheets that can be chosen."""
 
+PREVIEWED: Final = 6
+"""Rows that are shown below the headers."""
+LONGEST_CELL: Final = 200
+"""Characters of a cell that are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a file has before its rows: headers, their sheet, and all visible sheets."""
+    """What a file has before its rows: headers, their sheet, and all visible sheets.
+
+    ``rows`` are the first rows below the headers, to be shown: with their numbers, and long cells
+    cut off.
+    """
 
     headers: tuple[str, ...]
     sheet: str | None = None
     sheets: tuple[str, ...] = ()
+    rows: tuple[RawRow, ...] = field(default=(), compare=False)
 
 
 def book_head(path: Path, reading: Reading = PLAIN) -> Head:
@@ -48,7 +61,8 @@ def book_head(path: Path, reading: Reading = PLAIN) -> Head:
         ) from error
     if isinstance(said, answers.Refused):
         raise ManifestError(said.refused.of(str(path)))
-    return Head(tuple(said.headers), said.sheet, tuple(said.sheets))
+    rows = tuple(RawRow(number, cells) for number, cells in said.rows)
+    return Head(tuple(said.headers), said.sheet, tuple(said.sheets), rows)
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
@@ -75,11 +89,31 @@ def _looked(path: Path, reading: Reading) -> Iterator[Any]:
             cells = () if header is None else trimmed(header.cells)
             others = [name for name in seen if name != sheet][: MOST_SHEETS - 1]
             shown = [name for name in names if name == sheet or name in others]
+            rows = [] if header is None or sheet is None else _first(book, sheet, header, reading)
         # one more of each, so that the caller sees that there are too many
         headers = [cell[: LONGEST_HEADER + 1] for cell in cells[: MOST_COLUMNS + 1]]
-        yield {"headers": headers, "sheet": sheet, "sheets": shown}
+        yield {"headers": headers, "sheet": sheet, "sheets": shown, "rows": rows}
     except ManifestError as error:
         yield {"refused": asdict(error.problem)}
+
+
+def _first(
+    book: Book, sheet: str, header: SheetRow, reading: Reading
+) -> list[tuple[int, list[str]]]:
+    """Return the first rows below a header that are read, as far as they can be."""
+    rows: list[tuple[int, list[str]]] = []
+    with suppress(ManifestError):  # reported when all rows are read
+        for row in book.rows(sheet):
+            hidden = row.hidden and not reading.include_hidden
+            if row.number > header.number and not row.blank and not hidden:
+                rows.append((row.number, _shown(row.cells)))
+            if len(rows) == PREVIEWED:
+                break
+    return rows
+
+
+def _shown(cells: Sequence[str]) -> list[str]:
+    return [cell[:LONGEST_CELL] for cell in cells[:MOST_COLUMNS]]
 
 
 def head_of(path: Path, reading: Reading = PLAIN) -> Head:
@@ -95,4 +129,9 @@ def head_of(path: Path, reading: Reading = PLAIN) -> Head:
     reader = READERS.get(suffix)
     if reader is None:
         raise refused(str(path), "not a manifest", f"Supported: {', '.join(READERS)}.")
-    return Head(reader(path, reading).headers)
+    table = reader(path, reading)
+    rows: list[RawRow] = []
+    with suppress(ManifestError):  # as above
+        raw = (row for row in table.rows() if isinstance(row, RawRow))
+        rows = [RawRow(row, _shown(cells)) for row, cells in islice(raw, PREVIEWED)]
+    return Head(table.headers, rows=tuple(rows))

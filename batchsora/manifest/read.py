@@ -84,6 +84,7 @@ class Manifest:
         left_out: what it found not to be rows.
         results: the places of the columns of an earlier export, by the result.
         headers: all of the file's as written, those of results as well.
+        pictures: the files that rows named in that reading.
     """
 
     path: Path
@@ -99,6 +100,7 @@ class Manifest:
     notes: list[str] = field(default_factory=list)
     results: Mapping[str, int] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
+    pictures: set[Path] = field(default_factory=set)
     _pictures_in: EmbeddedTable | None = field(repr=False, default=None)
     _kept: Sequence[Path] = field(repr=False, default=())
     lookalikes: list[RowProblem] = field(default_factory=list)
@@ -163,6 +165,7 @@ class Manifest:
     def _pictures(self) -> Images:
         folder = self.path if self.path.is_dir() else self.path.parent
         self.notes.clear()
+        self.pictures.clear()
         return Images(
             folder,
             allow_outside=self._allow_outside,
@@ -208,6 +211,7 @@ class Manifest:
             said = self._meaning.suspicious
             self.lookalikes[:] = [one for one in found if one.column not in said]
             self.notes[:0] = pictures.elsewhere
+            self.pictures.update(pictures.used)
             if self._pictures_in is not None:
                 self.notes[:0] = self._pictures_in.notes
 

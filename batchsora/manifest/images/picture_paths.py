@@ -55,6 +55,8 @@ def embedded_files(folder: Path, sha256: str) -> Iterator[Path]:
         yield folder.absolute() / f"embedded-{sha256}{suffix}"
 
 
+NOT_FOUND: Final = "image not found"
+"""How what is wrong with a cell begins if its picture is missing."""
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp")
 MOST_ENTRIES: Final = 20_000
 """Of a folder that is searched for similar names."""
@@ -109,6 +111,84 @@ def folders_with(folder: Path, source: str) -> list[Path]:
     return [path for path in found if path is not None and path.is_file()]
 
 
+def said_parts(source: str) -> Iterator[tuple[str, ...]]:
+    """Yield the folders and name that a path may mean, in the form in which they are compared.
+
+    A drive, the folders at the beginning, upper and lower case, forms of Unicode, quotes and either
+    slash don't count.
+    """
+    for _, form in _forms(source):
+        parts = re.split(r"[\\/]", form.strip(_QUOTES + " "))
+        if found := tuple(normalized(part).casefold() for part in parts if part.strip(". ")):
+            yield found
+
+
+class PictureFolder:
+    """The pictures of a folder and those inside of it, found by the ends of their paths."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._names: dict[str, list[tuple[tuple[str, ...], Path]]] = {}
+        self._meant: dict[Path, tuple[tuple[str, ...], str]] = {}
+        left, seen = [folder], 0
+        while left and seen < MOST_FOLDERS:
+            inside = left.pop()
+            seen += 1
+            for name in sorted(names_in(inside)):
+                path = inside / name
+                if name.startswith(".") or path.is_symlink():
+                    continue
+                if path.is_dir():
+                    left.append(path)
+                elif path.is_file():
+                    parts = path.relative_to(folder).parts
+                    own = tuple(normalized(part).casefold() for part in parts)
+                    for key in {own[-1], own[-1].rpartition(".")[0]}:
+                        self._names.setdefault(key, []).append((own, path))
+
+    def find(self, source: str) -> Path | None:
+        """Find what a path of another machine ends with; None if nothing does.
+
+        Raises:
+            CellError: several do; or another row names the only one in another folder: with the
+                same picture for both, one of the videos would be wrong.
+        """
+        for said in said_parts(source):
+            near = [
+                (_common_end(said[:-1], own[:-1]), path)
+                for own, path in self._names.get(said[-1], ())
+            ]
+            if near:
+                best = max(share for share, _ in near)
+                return self._the_one([p for share, p in near if share == best], said[:-1], source)
+        return None
+
+    def _the_one(self, found: list[Path], folders: tuple[str, ...], source: str) -> Path:
+        if len(found) > 1:
+            both = " and ".join(shorten(str(p.relative_to(self.folder))) for p in found[:2])
+            raise CellError(f"there are several such images: {both}", "Write which one.")
+        (path,) = found
+        meant, other = self._meant.get(path, ((), source))
+        if _common_end(meant, folders) < min(len(meant), len(folders)):
+            raise CellError(
+                f"there is only one {shorten(path.name)}, and another row names it in another "
+                f"folder: {shorten(other)}",
+                "Give the pictures different names, or keep each in its folder.",
+            )
+        if len(folders) >= len(meant):
+            self._meant[path] = folders, source
+        return path
+
+
+def _common_end(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    count = 0
+    for mine, theirs in zip(reversed(one), reversed(other), strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count
+
+
 def says_nothing(cell: str) -> bool:
     """Return whether a cell for a picture says that there is none."""
     word = cell.strip().casefold()
@@ -139,11 +219,14 @@ def check_written(source: str) -> None:
         )
 
 
-def not_found(folder: Path, source: str) -> CellError:
-    """Return the error of a missing picture, with what would be found."""
+def not_found(folder: Path, source: str, more: Path | None = None) -> CellError:
+    """Return the error of a missing picture, with what would be found.
+
+    ``more`` is another folder that was searched.
+    """
     for problem, path in _forms(source):
         if path and (near := _there(folder, path)) is not None:
-            return CellError(f"image not found{problem}", f"Write {shorten(near)}.")
+            return CellError(f"{NOT_FOUND}{problem}", f"Write {shorten(near)}.")
     parts = [part for part in _SEVERAL.split(source) if part]
     if len(parts) > 1 and all(part.lower().endswith(SUFFIXES) for part in parts):
         return CellError(
@@ -154,8 +237,10 @@ def not_found(folder: Path, source: str) -> CellError:
             "this path leads outside the manifest's folder",
             f"Put the picture beside the manifest and write {_last(source)}.",
         )
+    if more is not None:
+        return CellError(NOT_FOUND, f"Add it to {shorten(more.name)}/, or correct its name here.")
     return CellError(
-        "image not found",
+        NOT_FOUND,
         "Paths are relative to the manifest's folder; set another one with --images DIR.",
     )
 

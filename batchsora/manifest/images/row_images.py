@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from batchsora.manifest.errors import CellError, shorten
 from batchsora.manifest.images.picture_paths import (
+    NOT_FOUND,
+    PictureFolder,
     check_written,
     embedded_files,
     embedded_in_text,
@@ -69,7 +71,7 @@ class Images:
         folder: the manifest's own; paths are relative to it.
         allow_outside: whether paths may lead out of it.
         fitter: converts what the provider does not take; None: such pictures are errors.
-        more: another folder in which they are looked for.
+        more: another folder in which they are looked for, also by the ends of their paths.
         kept: folders of pictures from workbooks, by their SHA-256.
         notes: what was done to which picture, for a person.
     """
@@ -86,6 +88,12 @@ class Images:
         default_factory=dict, init=False
     )
     _elsewhere: dict[Path, set[str]] = field(default_factory=dict, init=False)
+    _folder: PictureFolder | None = field(default=None, init=False)
+
+    @property
+    def used(self) -> frozenset[Path]:
+        """Return the files that rows named, as far as they were read."""
+        return frozenset(self._files)
 
     @property
     def elsewhere(self) -> list[str]:
@@ -163,10 +171,21 @@ class Images:
         except (OSError, RuntimeError, ValueError) as error:  # a circle; a NUL or not UTF-8
             raise _unreadable(error) from error
         if not self.allow_outside and not path.is_relative_to(folder):
+            if (near := self._by_its_end(source)) is not None:
+                return near
             raise CellError(
                 "the image lies outside the manifest's folder",
                 "Put it beside the manifest, or allow images from outside explicitly.",
             )
+        return path
+
+    def _by_its_end(self, source: str) -> Path | None:
+        """Find a picture of the other folder by the end of its path."""
+        if self.more is None:
+            return None
+        self._folder = self._folder or PictureFolder(self.more.resolve(strict=True))
+        if (path := self._folder.find(source)) is not None:
+            self._elsewhere.setdefault(self._folder.folder, set()).add(source)
         return path
 
     def _of_workbook(self, sha256: str) -> Path:
@@ -191,12 +210,14 @@ class Images:
             more = self.more.resolve(strict=True)
             if (path := in_another_form(more, source)) is not None:
                 return more, path.resolve(strict=True)
+            if (near := self._by_its_end(source)) is not None:
+                return more, near
         found = folders_with(folder, source)
         if len(found) > 1:
             both = " and ".join(shorten(f"{path.parent.name}/{path.name}") for path in found[:2])
             raise CellError(f"there are several such images: {both}", "Write which one.")
         if not found:
-            raise not_found(folder, source)
+            raise not_found(folder, source, self.more)
         self._elsewhere.setdefault(found[0].parent, set()).add(source)
         return folder, found[0].resolve(strict=True)
 
@@ -319,7 +340,7 @@ def _not_regular() -> CellError:
 def _unreadable(error: Exception) -> CellError:
     if isinstance(error, FileNotFoundError):
         return CellError(
-            "image not found",
+            NOT_FOUND,
             "Paths are relative to the manifest's folder; upper and lower case count.",
         )
     if isinstance(error, UnicodeEncodeError):
