@@ -98,6 +98,7 @@ def asked(
     *,
     possible: bool = True,  # False if there is nothing to agree to
     action: str | None = None,  # the address to post to; None for this one
+    include: str = "",  # a selector of the form whose fields are sent along
 ) -> Response:
     """Ask in a dialog whether the person agrees."""
     shown: dict[str, Any] = {
@@ -105,8 +106,13 @@ def asked(
         "lines": lines,
         "button": button,
         "possible": possible,
+        "include": include,
     }
     return render(request, "_ask.html", action=action or request.url.path, **shown)
+
+
+IN_DIALOG: Final = {"HX-Retarget": "#ask", "HX-Reswap": "innerHTML"}
+"""Headers that put an answer into the dialog, whatever asked for it."""
 
 
 def moved(request: Request, there: str) -> Response:

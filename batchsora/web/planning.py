@@ -1,10 +1,9 @@
 """Manifests on the page: which there are, and the plan of one, as ``batchsora plan`` makes it."""
 
 import asyncio
-import hashlib
 import json
-import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,6 @@ from batchsora.composition.databases import existing_store
 from batchsora.composition.session import endpoint, read_balance
 from batchsora.manifest.errors import ManifestError, RowProblem
 from batchsora.manifest.raw import Reading
-from batchsora.manifest.read import READERS
 from batchsora.option_kinds import words_of
 from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.cost import Cost
@@ -25,29 +23,19 @@ from batchsora.usecases.kept_reading import as_before, words_used
 from batchsora.usecases.load import ADHOC, moved_sheet
 from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.usecases.plan import Plan, limits, make_plan
+from batchsora.web.kept_manifests import Chosen, digest, pictures_of
 from batchsora.web.reading_fields import Looked, is_said, look, read_spoken, sheet_said
-from batchsora.web.uploads import Form, Upload, keep, safe_file_name
+from batchsora.web.uploads import Form
 from batchsora.web.web_context import WebContext
 from batchsora.web.written_fields import picture_folders, written_said
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros
 from jobs.model.provider import ProviderError
 
-MOST_SHOWN: Final = 200  # files beside the database that are offered
 MOST_PLANS: Final = 4  # plans that are kept: each has every problem of its manifest
 MOST_LOOKS: Final = 16  # heads of files that are kept
 BALANCE_GOOD: Final = 30.0  # seconds for which a balance is shown again
 PATIENCE: Final = 5.0  # seconds to wait for the balance
-_TOKEN: Final = re.compile(r"[ub][0-9a-f]{24}")
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A manifest that a person chose."""
-
-    token: str  # its name in addresses
-    path: Path  # of the file
-    uploaded: bool  # it came through the page; else it is beside the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +72,8 @@ class Planned:
     wrong_rows: int  # number of rows that can't be bought
     sha256: str  # of the file that was planned
     read_as: str  # a digest of how it was read; another one may buy other prompts at the same price
+    used: int  # number of pictures that came with it and that rows name
+    unused: tuple[str, ...]  # pictures that came with it and that no row names
 
     @property
     def jobs(self) -> int:
@@ -96,55 +86,6 @@ class Planned:
         return self.plan.cost(self.plan.to_buy)
 
 
-def beside(web: WebContext) -> list[Path]:
-    """Return the manifests in the database's folder, by name."""
-    folder = web.settings.database.absolute().parent
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in READERS
-        and not path.name.startswith((".", "~"))
-        and path.is_file()
-    )[:MOST_SHOWN]
-
-
-def token_beside(path: Path) -> str:
-    """Return the name of a file beside the database in addresses."""
-    return f"b{_digest(path.name)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-
-
-def keep_manifest(web: WebContext, upload: Upload) -> Chosen:
-    """Keep an uploaded manifest; each content and name has a folder of its own.
-
-    Raises:
-        OSError: it can't be written.
-    """
-    name = safe_file_name(upload.name)
-    token = f"u{_digest(f'{upload.sha256}/{name}')}"
-    return Chosen(token, keep(upload, web.manifest_folder / token / name), uploaded=True)
-
-
-def find_chosen(web: WebContext, token: str) -> Chosen | None:
-    """Return the manifest that an address names; None where it is not, or no longer, there."""
-    if not _TOKEN.fullmatch(token):
-        return None
-    if token.startswith("b"):
-        found = (path for path in beside(web) if token_beside(path) == token)
-        path = next(found, None)
-        return None if path is None else Chosen(token, path, uploaded=False)
-    folder = web.manifest_folder / token
-    kept = (
-        next((path for path in folder.iterdir() if path.is_file()), None)
-        if folder.is_dir()
-        else None
-    )
-    return None if kept is None else Chosen(token, kept, uploaded=True)
-
-
 class Planner:
     """Makes plans in a thread, one at a time, and keeps the last ones."""
 
@@ -154,6 +95,17 @@ class Planner:
         self._kept: OrderedDict[Any, Planned] = OrderedDict()
         self._looks: OrderedDict[Any, Looked] = OrderedDict()
         self._balance: tuple[float, int] | None = None
+        self._aside: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+
+    def left_aside(self, chosen: Chosen, names: Sequence[str]) -> None:
+        """Remember what came with a manifest and is not used, to be shown with its plan."""
+        self._aside[chosen.token] = tuple(names)
+        while len(self._aside) > MOST_LOOKS:
+            self._aside.popitem(last=False)
+
+    def aside(self, chosen: Chosen) -> tuple[str, ...]:
+        """Return what came with a manifest and is not used, each with its reason."""
+        return self._aside.get(chosen.token, ())
 
     async def plan(self, chosen: Chosen, start_form: StartForm) -> Planned:
         """Return a plan; it is made once for each state of the file and the database.
@@ -167,7 +119,7 @@ class Planner:
             more = (options.first, options.max_in_flight, self._web.mark())
             key = (*_read_key(chosen.path, start_form), *more)
             if key not in self._kept:
-                self._kept[key] = await asyncio.to_thread(self._make, chosen.path, start_form)
+                self._kept[key] = await asyncio.to_thread(self._make, chosen, start_form)
             self._kept.move_to_end(key)
             while len(self._kept) > MOST_PLANS:
                 self._kept.popitem(last=False)
@@ -187,10 +139,12 @@ class Planner:
         Raises:
             ManifestError: it can't be used.
         """
+        own = chosen.pictures
         if not is_said(form):
-            return ReadingOptions()
+            return ReadingOptions(images=None if own is None else str(own))
         async with self._turn:
-            return await asyncio.to_thread(self._spoken, chosen.path, form, name)
+            said = await asyncio.to_thread(self._spoken, chosen.path, form, name)
+        return said if own is None or said.images else replace(said, images=str(own))
 
     def _spoken(self, path: Path, form: Form, name: str | None) -> ReadingOptions:
         folders = picture_folders(self._web.settings.database) if form.text("images") else {}
@@ -222,8 +176,8 @@ class Planner:
             self._looks.popitem(last=False)
         return self._looks[key]
 
-    def _make(self, path: Path, start_form: StartForm) -> Planned:
-        settings, options = self._web.settings, start_form.options
+    def _make(self, chosen: Chosen, start_form: StartForm) -> Planned:
+        path, settings, options = chosen.path, self._web.settings, start_form.options
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
         source = as_before(
             Source(path, reading_of(start_form.said)), settings.database, options.name
@@ -263,7 +217,8 @@ class Planner:
                 name_problem,
                 len({problem.row for problem in plan.problems}),
                 sha256,
-                _digest(json.dumps([manifest.read_as, plan.mapped.as_json()], sort_keys=True)),
+                digest(json.dumps([manifest.read_as, plan.mapped.as_json()], sort_keys=True)),
+                *pictures_of(chosen, manifest.pictures),
             )
 
     def _ask_balance(self, plan: Plan) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.manifest import values
-from batchsora.manifest.errors import ManifestError, refused
+from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.rows.columns import MOST_COLUMNS, gone
@@ -23,6 +23,7 @@ from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.manifest_options import Source, sha256_of
 from batchsora.web.uploads import Form
 from batchsora.web.written_fields import FIELDS, Written, written_of, written_said
+from batchsora.workbook import letters
 
 SHOWN: Final = 60  # columns that are offered, those that may be ours first
 OWN: Final = "-"  # a column of the person's own, carried along unread
@@ -215,6 +216,16 @@ class Column:
     chosen: str  # a column of ours, :data:`OWN`, or empty
     as_read: str  # which column of ours it is if nothing is chosen, or empty
     asked: bool  # it needs an answer
+    letter: str  # as a spreadsheet names it, or empty
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewedRow:
+    """One of the first rows, with the cells of the columns that are shown."""
+
+    number: int  # as an editor counts
+    cells: Sequence[tuple[str, str]]  # text, and what is wrong with it, or empty
+    wrong: str  # what is wrong with the row as a whole, or empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +250,7 @@ class Fields:
     written: Written  # how a text is written
     asked: bool  # something must be chosen
     said: bool  # something was chosen
+    rows: Sequence[PreviewedRow]  # the first ones
 
 
 def fields_of(
@@ -249,6 +261,7 @@ def fields_of(
     asked: Collection[str] = (),  # the headers that need an answer
     told: Iterable[str] = (),  # messages; the options that they name are offered
     folders: Callable[[], Iterable[str]] = tuple,  # lists those that hold pictures
+    wrong: Sequence[RowProblem] = (),  # what is wrong with rows
 ) -> Fields | None:
     """Return what can be chosen for a file; None where that is nothing."""
     head, offered, before = looked.head, looked.offered, looked.before
@@ -264,7 +277,8 @@ def fields_of(
         else:
             as_read = taken.get(header, "")
         named = header in asked or (taken is None and repr(header) in words)
-        columns.append(Column(place, header, chosen, as_read, named and not chosen))
+        letter = "" if head.sheet is None else letters(place + 1)
+        columns.append(Column(place, header, chosen, as_read, named and not chosen, letter))
     shown = columns
     if len(columns) > SHOWN:
         likely = [c for c in columns if c.chosen or c.as_read or c.asked or resembled(c.header, ())]
@@ -294,7 +308,34 @@ def fields_of(
         written=written,
         asked=bool(asked),
         said=is_said(form),
+        rows=_previewed(head, shown, wrong),
     )
+
+
+def _previewed(
+    head: Head, columns: Sequence[Column], wrong: Iterable[RowProblem]
+) -> list[PreviewedRow]:
+    """Return the first rows, each problem beside its cell."""
+    numbers, headers = {row.row for row in head.rows}, {column.header for column in columns}
+    said: dict[tuple[int, str | None], str] = {}
+    for one in wrong:
+        if one.row in numbers:
+            where = one.row, one.column if one.column in headers else None
+            said.setdefault(where, f"{one.problem}. {one.remedy}")
+    return [
+        PreviewedRow(
+            number,
+            [
+                (
+                    cells[column.place] if column.place < len(cells) else "",
+                    said.get((number, column.header), ""),
+                )
+                for column in columns
+            ],
+            said.get((number, None), ""),
+        )
+        for number, cells in head.rows
+    ]
 
 
 def unread_fields(path: Path, form: Form, told: Iterable[str]) -> Fields | None:

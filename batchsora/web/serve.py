@@ -36,6 +36,7 @@ from batchsora.presentation.errors import message
 from batchsora.settings import Settings, SettingsError, is_loopback
 from batchsora.web import entering, live, login
 from batchsora.web.answers import failed, is_page, refused
+from batchsora.web.dropped import LARGEST_FORM
 from batchsora.web.entering import ADDRESS, Opening, Tickets, readable_folder
 from batchsora.web.guard import HEADERS, HOOKS, SLOWEST, Guard
 from batchsora.web.live import BACKLOG, Live, bounded
@@ -46,6 +47,7 @@ from batchsora.web.pages import (
     candidates,
     gallery,
     generate,
+    manifest_starts,
     manifests,
     news,
     results,
@@ -59,8 +61,8 @@ from jobs.model.errors import EngineError
 from jobs.ports.control import Terms
 
 STATIC = Path(__file__).parent / "static"
-ROOMY = (("/generate", 11 * 1024**2), ("/manifests", 101 * 1024**2), (HOOKS, LARGEST))
-"""Bytes of a body, by the beginning of its path: a picture of 10 MB, a manifest of 100 MB."""
+ROOMY = (("/generate", 11 * 1024**2), ("/manifests", LARGEST_FORM + 1024**2), (HOOKS, LARGEST))
+"""Bytes of a body, by the beginning of its path: a picture of 10 MB, a manifest with pictures."""
 
 
 def create_app(
@@ -85,6 +87,7 @@ def create_app(
         *gallery.routes,
         *manifests.routes,
         *news.routes,
+        *manifest_starts.routes,
         *watched,
         *live.routes,
         *(login.routes if door.locked else entering.routes),

@@ -48,21 +48,22 @@ def read_plan_options(form: Form) -> tuple[RunOptions, dict[str, str]]:
 
 
 def read_form(
-    form: Form, planned: Planned, said: ReadingOptions, *, runs: bool
+    form: Form, planned: Planned, said: ReadingOptions, *, runs: bool, rehearsal: bool = False
 ) -> tuple[StartForm, dict[str, str]]:
     """Return what a form wants, as far as it is valid, and what is wrong, by field, in its order.
 
     ``planned`` is the plan by the form's own name and first rows; ``runs``: a run is active, which
-    would take the batch over.
+    would take the batch over; ``rehearsal``: it is for the sandbox, which has
+    batches of its own and no money.
     """
     plan_options, found = read_plan_options(form)
     problems: dict[str, str] = {}
     read = _reader(form, problems)
     budget = read("budget", money)
-    if budget is None and "budget" not in problems and planned.plan.cap is None:
+    if budget is None and "budget" not in problems and planned.plan.cap is None and not rehearsal:
         problems["budget"] = "Set a budget; nothing is bought above it."
     problems |= found
-    if planned.name_problem is not None and "name" not in problems:
+    if planned.name_problem is not None and "name" not in problems and not rehearsal:
         problems["name"] = planned.name_problem
     if runs and plan_options.first is not None:
         problems["first"] = (
@@ -136,10 +137,10 @@ def _one_of(kind: type[T], text: str, otherwise: T) -> T:
         return otherwise
 
 
-def started_run(web: WebContext, command: list[str], name: str) -> str:
+def started_run(web: WebContext, command: list[str], name: str, purpose: str = "run") -> str:
     """Start a run as a process of its own, named as in addresses, or raise a 507."""
     try:
-        return web.launcher.start(command, "run", name).id
+        return web.launcher.start(command, purpose, name).id
     except OSError as error:
         raise HTTPException(
             507, f"No process can be started ({error.strerror}). Nothing was bought."

@@ -27,6 +27,7 @@ from jobs.model.files import made_folder
 LARGEST_MANIFEST: Final = 100 * 1024**2  # bytes of an uploaded manifest
 FIELDS_ROOM: Final = 256 * 1024  # bytes of a form beside its file
 MOST_FIELDS: Final = 500
+MOST_FILES: Final = 2000  # files of one form
 LONGEST_FIELD: Final = 64 * 1024
 LONGEST_HEADER: Final = 16 * 1024  # bytes of a part's header, which has a file's name
 LONGEST_NAME: Final = 120  # bytes of a kept file's name without its suffix
@@ -51,6 +52,8 @@ class Form:
 
     fields: dict[str, str] = field(default_factory=dict)  # texts by their names
     files: dict[str, Upload] = field(default_factory=dict)  # by the names of their fields
+    # files of fields that may have several, in their order
+    several: dict[str, list[Upload]] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """Return a field's text; empty where there is none."""
@@ -59,11 +62,15 @@ class Form:
 
 @asynccontextmanager
 async def received(
-    request: Request, folder: Path, limits: Mapping[str, int] | None = None
+    request: Request,
+    folder: Path,
+    limits: Mapping[str, int] | None = None,
+    several: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Form]:
     """Read a form; its files exist as long as the context lasts.
 
-    ``limits`` names the fields that may have a file, with its largest size in bytes.
+    ``limits`` names the fields that may have a file, with its largest size in bytes, ``several``
+    those that may have many, with the largest size of each.
 
     Raises:
         HTTPException: 400 it is not a form of ours, 413 its texts are too long, 507 the disk is
@@ -73,7 +80,7 @@ async def received(
     if content != b"multipart/form-data":
         yield Form(await _plain_fields(request))
         return
-    parts = _Parts(folder, limits or {})
+    parts = _Parts(folder, limits or {}, several or {})
     try:
         await _read(request, options.get(b"boundary", b""), parts)
         yield parts.form
@@ -148,9 +155,10 @@ class _Sink:
 class _Parts:
     """Takes the parts of a form as the parser finds them; ``complete``: the end has come too."""
 
-    def __init__(self, folder: Path, limits: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path, limits: Mapping[str, int], several: Mapping[str, int]) -> None:
         self._folder = folder
-        self._limits = limits
+        self._limits = {**limits, **several}
+        self._several = several
         self._sinks: list[_Sink] = []
         self._sink: _Sink | None = None
         self._header, self._value = bytearray(), bytearray()
@@ -202,6 +210,11 @@ class _Parts:
         limit = self._limits.get(self._name)
         if limit is None or self._name in self.form.files:
             raise _strange()
+        if len(self._sinks) >= MOST_FILES:
+            raise HTTPException(
+                413,
+                f"These are more than {MOST_FILES} files: send the pictures as a zip, or fewer.",
+            )
         given = options[b"filename"].decode("utf-8", "replace")
         made_folder(self._folder)
         self._sink = _Sink(given, self._folder / f"{uuid.uuid4().hex}.part", limit)
@@ -221,7 +234,10 @@ class _Parts:
             return
         upload = self._sink.close()
         if upload.name or upload.size:  # a browser sends a field without a file as an empty one
-            self.form.files[self._name] = upload
+            if self._name in self._several:
+                self.form.several.setdefault(self._name, []).append(upload)
+            else:
+                self.form.files[self._name] = upload
 
     def _whole(self) -> None:
         self.complete = True

@@ -55,7 +55,7 @@ def test_another_content_is_asked_about_again(world: Folder) -> None:
         replaced(kept)
         answer = http.post(f"{address}/start", data=form)
         assert answer.status_code == 422
-        assert "The file has changed since: Start: 1 job" in answer.text
+        assert "The file has changed since: Buy 1 video" in answer.text
         assert ended(site) == []
         agreed = re.search(r'name="agreed" value="([^"]+)"', answer.text)
         assert agreed is not None

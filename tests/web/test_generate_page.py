@@ -44,6 +44,14 @@ def fields(http: httpx.Client, **more: str) -> dict[str, str]:
     }
 
 
+def buy(page: Page) -> None:
+    """Press the button, and agree to the price."""
+    page.get_by_role("button", name="Buy this video").click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("Buy this video for $0.12?")
+    question.get_by_role("button", name="Buy this video").click()
+
+
 def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path) -> None:
     """From the form through the queue to the player, with a start image."""
     page.goto("/generate")
@@ -53,11 +61,13 @@ def test_a_video_is_generated_and_followed(page: Page, site: Site, picture: Path
     expect(page.locator("#price")).to_have_text("$0.12 (learned)")
     page.get_by_label("15 s").check()
     expect(page.locator("#price")).to_contain_text("not known yet: up to $1.00")
+    expect(page.locator("#generate button.main")).to_have_text("Buy this video")
     page.get_by_label("10 s").check()
+    expect(page.locator("#generate button.main")).to_have_text("Buy this video for $0.12")
     page.get_by_label("wide").check()
     page.get_by_label("A picture").set_input_files(picture)
     expect(page.locator("#preview")).to_be_visible()
-    page.get_by_role("button", name="Buy this video").click()
+    buy(page)
     expect(page.locator("h1")).to_contain_text("adhoc-1", timeout=LATE)
     expect(page.locator("h1")).to_contain_text("completed", timeout=LATE)
     expect(page.locator("video")).to_be_visible(timeout=LATE)
@@ -85,7 +95,7 @@ def test_an_error_of_the_provider_is_shown(page: Page) -> None:
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a storm that breaks the policy")
     page.get_by_label("Budget of all single videos, USD").fill("5")
-    page.get_by_role("button", name="Buy this video").click()
+    buy(page)
     expect(page.locator("h1")).to_contain_text("failed", timeout=LATE)
     expect(page.locator(".notice.trouble")).to_contain_text("violates our content policy")
 
@@ -95,7 +105,7 @@ def test_what_could_not_be_bought_says_why(page: Page, site: Site) -> None:
     page.goto("/generate")
     page.get_by_label("Prompt").fill("a lamp")
     page.get_by_label("Budget of all single videos, USD").fill("0.05")
-    page.get_by_role("button", name="Buy this video").click()
+    buy(page)
     expect(page.locator(".notice.trouble")).to_contain_text("It was not bought", timeout=LATE)
     expect(page.locator(".notice.trouble")).to_contain_text("nothing was bought")
     assert site.folder.bought() == []

@@ -21,7 +21,7 @@ from support import bombs
 from support.site import Folder, Site, client, serving, soon
 
 from batchsora.usecases import hand_over
-from batchsora.web.pages import manifests
+from batchsora.web import dropped
 from jobs.database.lock import runner_lock
 from jobs.model.ledger import day_key
 from jobs.ports.control import Terms
@@ -96,7 +96,7 @@ def workbook() -> bytes:
 def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
     """Uploaded, planned with each fault in its cell, mended by the form, started, finished."""
     page.goto("/manifests/new")
-    page.get_by_label("CSV, TSV").set_input_files(
+    page.get_by_label("Table, pictures, or a zip of them").set_input_files(
         {"name": "Harbour.xlsx", "mimeType": "application/zip", "buffer": workbook()}
     )
     page.get_by_role("button", name="Show the plan").click()
@@ -107,9 +107,9 @@ def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
     samples = page.get_by_role("region", name="Sample rows")
     expect(samples).to_contain_text("<script>alert(1)</script>")
     start = page.locator("#start-button button")
-    expect(start).to_have_text("Start: 3 jobs for about $0.36")
+    expect(start).to_have_text("Buy 3 videos for about $0.36")
     page.get_by_label("Only the first rows").fill("2")
-    expect(start).to_have_text("Start: 2 jobs for about $0.24")
+    expect(start).to_have_text("Buy 2 videos for about $0.24")
     start.click()
     expect(page.locator("#budget")).to_be_focused()
     expect(page.locator("#budget")).to_have_attribute("aria-invalid", "true")
@@ -119,6 +119,11 @@ def test_from_a_workbook_to_its_videos(page: Page, site: Site) -> None:
     page.locator("#budget").fill("1.50")
     page.get_by_label("Continue without").check()
     start.click()
+    question = page.get_by_role("dialog")
+    expect(question).to_contain_text("Buy 2 videos for about $0.24?")
+    expect(question).to_contain_text("Never more than the budget of $1.50.")
+    assert site.web.launcher.all() == []
+    question.get_by_role("button", name="Buy 2 videos").click()
     page.wait_for_url("**/batches/*", timeout=LATE)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Harbour")
     expect(page.locator("#summary")).to_contain_text("2 completed", timeout=LATE)
@@ -135,7 +140,7 @@ def test_a_file_beside_the_database_is_chosen(page: Page) -> None:
     expect(figures).to_contain_text("already loaded")
     expect(figures).to_contain_text("already paid for")
     expect(figures).to_contain_text("$5.00, $0.72 used")
-    expect(page.locator("#start-button")).to_have_text("Start: nothing left to buy")
+    expect(page.locator("#start-button")).to_have_text("Nothing left to buy")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -210,8 +215,8 @@ def test_a_manifest_that_has_a_budget_needs_none(http: httpx.Client, site: Site)
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("m.pdf", "%PDF", "&#39;.pdf&#39;"),
-        ("m", "prompt\na lamp\n", "a file without suffix"),
+        ("m.pdf", "%PDF", "m.pdf: neither a table nor a picture"),
+        ("m", "prompt\na lamp\n", "m: neither a table nor a picture"),
         ("", "", "Choose a file"),
     ],
 )
@@ -230,7 +235,7 @@ def test_a_manifest_that_is_too_large_is_refused(
     http: httpx.Client, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it streams; nothing is kept."""
-    monkeypatch.setattr(manifests, "LARGEST_MANIFEST", 1024**2)
+    monkeypatch.setattr(dropped, "LARGEST_MANIFEST", 1024**2)
     answer = http.post("/manifests", files={"file": ("m.csv", io.BytesIO(b"x" * (1024**2 + 1)))})
     assert answer.status_code == 422
     assert "larger than 1 MB" in answer.text
@@ -370,7 +375,7 @@ def test_the_price_that_was_shown_is_what_counts(http: httpx.Client, site: Site)
     del given["first"]
     answer = http.post(f"{address}/start", data=given)
     assert answer.status_code == 422
-    assert "The plan has changed since: Start: 3 jobs for about $0.36" in answer.text
+    assert "The plan has changed since: Buy 3 videos for about $0.36" in answer.text
     assert site.web.launcher.all() == []
 
 
@@ -420,6 +425,7 @@ def test_a_start_that_fails_says_why(
     expect(page.locator("#figures")).to_contain_text("the balance is unknown: no token")
     page.locator("#budget").fill("1")
     page.locator("#start-button button").click()
+    page.get_by_role("dialog").get_by_role("button", name="Buy 1 video").click()
     expect(page.get_by_role("heading", name="It was not started")).to_be_visible(timeout=LATE)
     expect(page.locator("pre")).to_contain_text("no token")
     page.get_by_role("link", name="Back to the plan").click()

@@ -88,7 +88,7 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
     """The right prompts are bought; the next time nobody asks, neither here nor in a terminal."""
     address = upload(http, "Film.csv", FOREIGN)
     refused = http.get(f"{address}?part").text
-    assert "The file can't be read" in refused
+    assert "The table is not understood yet" in refused
     assert "Show the plan" in refused
     assert all(f'<select id="column-{place}"' in refused for place in range(3))
     shown, form = said(http, address, **BOTH)
@@ -104,7 +104,7 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
     }
     again = words_of(http.get(f"{address}?part").text)
     assert "Read with your saved options: --map 'Was man sieht=prompt'" in again
-    assert "as read: duration" in again
+    assert "recognized: duration" in again
     (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0
@@ -119,7 +119,7 @@ def test_another_column_at_the_same_price_is_asked_about(http: httpx.Client, sit
     other["column-1"] = "prompt"
     answer = http.post(f"{address}/start", data=other)
     assert answer.status_code == 422
-    assert "The plan has changed since: Start: 1 job" in answer.text
+    assert "The plan has changed since: Buy 1 video" in answer.text
     assert site.web.launcher.all() == []
     answer = http.post(f"{address}/start", data=other | hidden_of(answer.text))
     assert answer.status_code == 204
@@ -153,18 +153,20 @@ def test_the_sheet_is_chosen_and_then_its_columns(page: Page, site: Site) -> Non
     rows = (["Take", "Shown", "Team"], [1, "a heron at dusk", "red"], [2, "a frozen weir", "red"])
     data = book(("Read me", [["Made by us"], ["2026"]]), ("Takes", rows))
     page.goto("/manifests/new")
-    page.get_by_label("CSV, TSV").set_input_files(
+    page.get_by_label("Table, pictures, or a zip of them").set_input_files(
         {"name": "Takes.xlsx", "mimeType": "application/zip", "buffer": data}
     )
     page.get_by_role("button", name="Show the plan").click()
-    expect(page.get_by_role("heading", name="The file can't be read")).to_be_visible(timeout=LATE)
+    expect(page.get_by_role("heading", name="The table is not understood yet")).to_be_visible(
+        timeout=LATE
+    )
     page.get_by_label("Sheet").select_option("Takes")
     page.get_by_role("button", name="Show the plan").click()
     expect(page.get_by_label("Shown")).to_be_visible(timeout=LATE)
     page.get_by_label("Shown").select_option("prompt")
     page.get_by_role("button", name="Show the plan").press("Enter")
     start = page.locator("#start-button button")
-    expect(start).to_contain_text("Start: 2 jobs for about $0.24", timeout=LATE)
+    expect(start).to_contain_text("Buy 2 videos for about $0.24", timeout=LATE)
     expect(page.locator("#figures h2")).to_be_focused()
     assert page.evaluate("window.scrollY") == 0
     page.get_by_label("Team").focus()
@@ -174,6 +176,7 @@ def test_the_sheet_is_chosen_and_then_its_columns(page: Page, site: Site) -> Non
     expect(page.get_by_label("Team")).to_have_value("campaign")
     page.locator("#budget").fill("1")
     start.click()
+    page.get_by_role("dialog").get_by_role("button", name="Buy 2 videos").click()
     page.wait_for_url("**/batches/*", timeout=LATE)
     expect(page.locator("#summary")).to_contain_text("2 completed", timeout=LATE)
     finished(site)
@@ -184,7 +187,7 @@ def test_a_column_that_looks_misspelt_is_said(http: httpx.Client, site: Site) ->
     """Its field is open and marked; said, nobody has to confirm that it has no effect."""
     address = upload(http, "m.csv", "prompt,duratoin\na compass on a dune,15\n")
     shown = http.get(f"{address}?part").text
-    assert '<details id="how-read" open>' in shown
+    assert '<th scope="col" class="asks' in shown
     assert "duratoin what is it?" in words_of(shown)
     shown, form = said(http, address, **{"column-1": "duration", "budget": "3"})
     assert "allow_unknown" not in shown
@@ -360,7 +363,7 @@ def test_hostile_headers_are_text(page: Page, http: httpx.Client) -> None:
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(address)
-    fields = page.locator("#reading-form fieldset select")
+    fields = page.locator("#reading-form .mapping select")
     expect(fields).to_have_count(SHOWN, timeout=LATE)
     expect(page.locator("#reading-form")).to_contain_text("more columns are not shown")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -380,7 +383,7 @@ def test_hostile_headers_are_text(page: Page, http: httpx.Client) -> None:
 def test_the_fields_stand_in_nobodys_way(page: Page, http: httpx.Client, scheme: str) -> None:
     """Axe finds nothing where the file is refused, and none where its fields are open."""
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    for content, button in ((FOREIGN, "Show the plan"), ("prompt,duratoin\na,15\n", "Start: 1")):
+    for content, button in ((FOREIGN, "Show the plan"), ("prompt,duratoin\na,15\n", "Buy 1")):
         page.goto(upload(http, "m.csv", content))
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=LATE)
         found = Axe().run(page)

@@ -19,7 +19,7 @@ from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.images import LARGEST, opened
 from batchsora.usecases.generate import read_wish
 from batchsora.usecases.load import ADHOC
-from batchsora.web.answers import moved, render, usd, web_context_of
+from batchsora.web.answers import IN_DIALOG, asked, moved, render, usd, web_context_of
 from batchsora.web.uploads import Form, Upload, keep, received
 from batchsora.web.web_context import Started, WebContext
 from jobs.model.errors import NotFoundError
@@ -32,6 +32,7 @@ from jobs.runtime.run_context import PRICE_CEILING
 
 FIELDS: Final = ("orientation", "duration", "image", "campaign")  # options of the command
 LATEST: Final = 8
+LONGEST_SHOWN: Final = 300  # characters of a prompt in the question
 MOST_SENT: Final = 500  # forms that were sent and are remembered, to be followed
 
 
@@ -91,6 +92,7 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None =
         request,
         "generate.html" if error is None else "_generate_form.html",
         status_code=200 if error is None else 422,
+        headers=None if error is None else {"HX-Retarget": "#generate", "HX-Reswap": "outerHTML"},
         once=web.form_tokens.token(),
         given=given,
         error=error,
@@ -98,6 +100,36 @@ def _shown(request: Request, given: Mapping[str, str], error: FormError | None =
         runner=web.runner(),
         **_beside(web.queries),
     )
+
+
+async def _ask(request: Request) -> Response:
+    """Ask once, with the price, before the video is bought."""
+    web = web_context_of(request)
+    async with received(request, web.folder / "uploads", {"picture": LARGEST}) as form:
+        if (address := web.form_tokens.came(form.text("once"))) is not None:
+            return Response(status_code=204, headers={"HX-Redirect": address})
+        try:
+            words, prompt = _words(form, _cap(web.queries))
+        except FormError as error:
+            return _shown(request, form.fields, error)
+    duration = form.text("duration") or str(values.MODEL.durations[0])
+    price = prices(web.queries)[f"{duration}+image" if "--image" in words else duration]
+    lines = [f"Price: {price}.", prompt[:LONGEST_SHOWN] + "…" * (len(prompt) > LONGEST_SHOWN)]
+    money = _beside(web.queries)["money"]
+    if form.text("budget").strip():
+        lines.append(f"The budget of all single videos becomes {form.text('budget').strip()} USD.")
+    elif money is not None and money.cap is not None:
+        lines.append(f"The budget of {usd(money.cap)} leaves {usd(money.cap - money.used)}.")
+    answer = asked(
+        request,
+        f"Buy this video for {price.split()[0]}?" if price[0] == "$" else "Buy this video?",
+        lines,
+        "Buy this video",
+        action="/generate",
+        include="#generate",
+    )
+    answer.headers.update(IN_DIALOG)
+    return answer
 
 
 async def _send(request: Request) -> Response:
@@ -207,5 +239,6 @@ async def _follow(request: Request) -> Response:
 routes = [
     Route("/generate", _form),
     Route("/generate", _send, methods=["POST"]),
+    Route("/generate/ask", _ask, methods=["POST"]),
     Route("/generate/{started}", _follow),
 ]

@@ -8,7 +8,10 @@
     document.getElementById("count").textContent = [...form.prompt.value.trim()].length;
     const prices = JSON.parse(form.dataset.prices);
     const image = form.picture.files.length > 0 || form.image.value.trim() !== "";
-    document.getElementById("price").textContent = prices[form.duration.value + (image ? "+image" : "")];
+    const price = prices[form.duration.value + (image ? "+image" : "")];
+    document.getElementById("price").textContent = price;
+    const known = /^\$\S+/.exec(price);
+    document.getElementById("button-price").textContent = known ? ` for ${known[0]}` : "";
   };
   const preview = (input) => {
     const image = document.getElementById("preview");
