@@ -246,7 +246,7 @@ def test_a_refused_file_says_where_and_what_to_do(http: httpx.Client) -> None:
     """In the place of the plan."""
     address = upload(http, "m.csv", "colour,size\nred,2\n")
     answer = http.get(f"{address}?part")
-    assert "The file can't be read" in answer.text
+    assert "The table is not understood yet" in answer.text
     assert "prompt" in answer.text
     assert "start-form" not in answer.text
 
