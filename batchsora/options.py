@@ -74,6 +74,9 @@ class ReadingOptions:
 
     sheet: str | None = option(
         Kind.TEXT, "Sheet of a workbook (default: the first).", metavar="NAME", **_SPOKEN)
+    header_row: int | None = option(
+        Kind.WHOLE, "Row of a sheet's column names, if it is not the first.",
+        least=1, most=1_048_576, metavar="ROW", **_READING)
     include_hidden: bool | None = option(
         Kind.FLAG, "Also read the hidden rows of a sheet.", negatable=True, **_SPOKEN)
     ignore_pictures: bool | None = option(

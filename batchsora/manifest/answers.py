@@ -83,6 +83,7 @@ class Looked(Said):
     sheet: str | None
     sheets: list[str]
     rows: list[Cells]
+    header_row: Row | None
 
 
 class Told(Said):

@@ -34,13 +34,14 @@ class Head:
     """What a file has before its rows: headers, their sheet, and all visible sheets.
 
     ``rows`` are the first rows below the headers, to be shown: with their numbers, and long cells
-    cut off.
+    cut off. ``header_row`` is the number of the row of the headers in a workbook.
     """
 
     headers: tuple[str, ...]
     sheet: str | None = None
     sheets: tuple[str, ...] = ()
     rows: tuple[RawRow, ...] = field(default=(), compare=False)
+    header_row: int | None = field(default=None, compare=False)
 
 
 def book_head(path: Path, reading: Reading = PLAIN) -> Head:
@@ -62,7 +63,7 @@ def book_head(path: Path, reading: Reading = PLAIN) -> Head:
     if isinstance(said, answers.Refused):
         raise ManifestError(said.refused.of(str(path)))
     rows = tuple(RawRow(number, cells) for number, cells in said.rows)
-    return Head(tuple(said.headers), said.sheet, tuple(said.sheets), rows)
+    return Head(tuple(said.headers), said.sheet, tuple(said.sheets), rows, said.header_row)
 
 
 def prepare(given: Mapping[str, Any]) -> Callable[[], Iterator[Any]]:
@@ -84,7 +85,9 @@ def _looked(path: Path, reading: Reading) -> Iterator[Any]:
             header = (
                 None
                 if sheet is None
-                else header_of(book, sheet, include_hidden=hidden, said=said).row
+                else header_of(
+                    book, sheet, include_hidden=hidden, said=said, at=reading.header_row
+                ).row
             )
             cells = () if header is None else trimmed(header.cells)
             others = [name for name in seen if name != sheet][: MOST_SHEETS - 1]
@@ -92,7 +95,13 @@ def _looked(path: Path, reading: Reading) -> Iterator[Any]:
             rows = [] if header is None or sheet is None else _first(book, sheet, header, reading)
         # one more of each, so that the caller sees that there are too many
         headers = [cell[: LONGEST_HEADER + 1] for cell in cells[: MOST_COLUMNS + 1]]
-        yield {"headers": headers, "sheet": sheet, "sheets": shown, "rows": rows}
+        yield {
+            "headers": headers,
+            "sheet": sheet,
+            "sheets": shown,
+            "rows": rows,
+            "header_row": None if header is None else header.number,
+        }
     except ManifestError as error:
         yield {"refused": asdict(error.problem)}
 

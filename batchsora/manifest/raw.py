@@ -73,6 +73,7 @@ class Reading:
         columns: which column of ours a header means (``--map``), by the header as written.
         defaults: what an empty cell of one of our columns means (``--default``), also if the table
             has no such column.
+        header_row: number of the row of a sheet's headers (``--header-row``); None: it is found.
         include_hidden: also read a sheet's hidden rows (``--include-hidden``); None is like False,
             and is not kept.
         ignore_pictures: ignore pictures over cells, or in cells that are not ours
@@ -97,6 +98,7 @@ class Reading:
     images: str | None = None
     kept: tuple[str, ...] = ()
     file_name: str | None = None
+    header_row: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what was given, to be kept with the batch."""

@@ -301,6 +301,12 @@ def open_manifest(
         )
     if reading.sheet is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
         raise refused(file, "only a workbook has sheets", "Remove --sheet.")
+    if reading.header_row is not None and path.suffix.lower() not in (*EXCEL, *OTHERS):
+        raise refused(
+            file,
+            "the row of the headers can be chosen in a workbook only",
+            "Remove --header-row; delete the lines above the headers.",
+        )
     if reading.embedded_images and reading.ignore_pictures:
         raise refused(
             file,

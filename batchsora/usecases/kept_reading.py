@@ -110,6 +110,8 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         if name in SYNONYMS and name not in now.defaults
     }
     sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
+    row = kept.get("header_row") if now.header_row is None else None
+    row = row if isinstance(row, int) and row > 0 else None
     images = kept.get("images") if now.images is None else None
     images = images if isinstance(images, str) else None
     words = [_map_word(header, name) for header, name in columns.items()]
@@ -123,6 +125,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     ]
     flags: dict[str, Any] = dict.fromkeys(again, True)
     words += [f"--{name.replace('_', '-')}" for name in flags]
+    words += [] if row is None else [f"--header-row {row}"]
     words += [] if images is None else [f"--images {quote(images)}"]
     file_name = _pattern(kept) if now.file_name is None else None
     words += [] if file_name is None else [f"--file-name {quote(file_name)}"]
@@ -143,6 +146,7 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
         defaults={name: text for name, text in {**defaults, **now.defaults}.items() if text},
         images=now.images if images is None else images,
         file_name=now.file_name if file_name is None else file_name,
+        header_row=now.header_row if row is None else row,
         results=_results(kept) if kept.get("path") == str(source.path.resolve()) else (),
         kept=(*columns, *forgotten),
         **flags,

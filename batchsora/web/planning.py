@@ -168,7 +168,7 @@ class Planner:
             return await asyncio.to_thread(work)
 
     def _look(self, path: Path, name: str | None, said: Reading) -> Looked:
-        key = (_stamp(path), name, said.sheet, said.encoding, said.delimiter, self._web.mark())
+        key = (_stamp(path), name, repr(said), self._web.mark())
         if key not in self._looks:
             self._looks[key] = look(path, self._web.settings.database, name, said)
         self._looks.move_to_end(key)

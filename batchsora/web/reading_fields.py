@@ -128,6 +128,7 @@ def read_spoken(
         images=None if images is None else str(images),
         encoding=written.encoding,
         delimiter=written.delimiter,
+        header_row=written.header_row,
     )
 
 
@@ -251,6 +252,7 @@ class Fields:
     asked: bool  # something must be chosen
     said: bool  # something was chosen
     rows: Sequence[PreviewedRow]  # the first ones
+    header_row: int | None  # of the headers in a workbook
 
 
 def fields_of(
@@ -286,7 +288,8 @@ def fields_of(
         shown = [column for column in columns if column.place in first]
     sheets = dict(enumerate(head.sheets)) if len(head.sheets) > 1 else {}
     written = written_of(form, words, before)
-    if not (columns or sheets or written.encodings or written.delimiters):
+    row = form.text("header_row")
+    if not (columns or sheets or written.encodings or written.delimiters or row):
         return None
     seen = any(option in words for option in ("--ignore-pictures", "--embedded-images"))
     flags = (before.ignore_pictures, before.embedded_images, form.text("pictures"))
@@ -309,6 +312,7 @@ def fields_of(
         asked=bool(asked),
         said=is_said(form),
         rows=_previewed(head, shown, wrong),
+        header_row=head.header_row,
     )
 
 

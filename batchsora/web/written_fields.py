@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from batchsora.manifest.books.model import MOST_ROWS
 from batchsora.manifest.images.picture_paths import MOST_FOLDERS, SUFFIXES, names_in
 from batchsora.manifest.raw import Reading
 from batchsora.web.uploads import Form
@@ -43,7 +44,8 @@ DELIMITERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Delimiters that are offered, by a word."""
 
-FIELDS: Final = ("encoding", "delimiter")
+_DIGITS: Final = 7  # of the number of a row
+FIELDS: Final = ("encoding", "delimiter", "header_row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,18 @@ class Written:
 
 
 def written_said(form: Form) -> Reading:
-    """Return what a form says about encoding and delimiter."""
+    """Return what a form says about encoding, delimiter and the row of the headers."""
     encoding, delimiter = form.text("encoding"), DELIMITERS.get(form.text("delimiter"))
     return Reading(
         encoding=encoding if encoding in ENCODINGS else None,
         delimiter=None if delimiter is None else delimiter[0],
+        header_row=_row(form.text("header_row").strip()),
     )
+
+
+def _row(text: str) -> int | None:
+    plain = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if plain and 0 < int(text) <= MOST_ROWS else None
 
 
 def written_of(form: Form, words: str, before: Reading) -> Written:

@@ -388,3 +388,17 @@ def test_the_fields_stand_in_nobodys_way(page: Page, http: httpx.Client, scheme:
         expect(page.get_by_role("button", name=button)).to_be_visible(timeout=LATE)
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
+
+
+def test_the_row_of_the_headers_is_said(http: httpx.Client) -> None:
+    """Where lines above them look like some; after a row that is not there it can be corrected."""
+    rows = [["Campaign", "Owner"], ["spring", "Ann"], ["prompt", "Owner"], ["a lamp", "Ann"]]
+    address = upload(http, "m.xlsx", book(("Ideas", rows)))
+    refused = http.get(f"{address}?part").text
+    assert 'placeholder="1"' in refused
+    wrong, _ = said(http, address, header_row="99")
+    assert "is empty from row 99 on" in words_of(wrong)
+    assert '<input id="header_row"' in wrong
+    shown, form = said(http, address, header_row="3")
+    assert "1 of 1 video to buy, from 1 row" in words_of(shown)
+    assert form["header_row"] == "3"

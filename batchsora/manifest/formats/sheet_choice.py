@@ -24,11 +24,17 @@ class Header(NamedTuple):
 
 
 def header_of(
-    book: Book, sheet: str, *, include_hidden: bool = False, said: Collection[str] = ()
+    book: Book,
+    sheet: str,
+    *,
+    include_hidden: bool = False,
+    said: Collection[str] = (),
+    at: int | None = None,
 ) -> Header:
     """Find the row of a sheet's headers, which may be hidden if ``include_hidden``.
 
-    ``said`` are headers whose meaning a person gave; none of them is a title.
+    ``said`` are headers whose meaning a person gave; none of them is a title. ``at`` is the row if
+    a person named it; where it is blank, the next one counts.
     """
     own = {folded(header) for header in said}
     spread: set[tuple[int, int]] | None = None
@@ -36,6 +42,10 @@ def header_of(
     for row in book.rows(sheet):
         if row.blank or (row.hidden and not include_hidden):
             continue
+        if at is not None:
+            if row.number < at:
+                continue
+            return Header(row)
         filled = [place for place, cell in enumerate(row.cells) if cell.strip()]
         if len(filled) != 1 or row.faults:
             return Header(row, tuple(title.number for title in titles))

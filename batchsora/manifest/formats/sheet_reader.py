@@ -218,11 +218,14 @@ def open_sheet(path: Path, reading: Reading = PLAIN) -> SheetTable:
         if sheet is None:
             raise no_sheet(path, names, reading.sheet)
         hidden = bool(reading.include_hidden)
-        header, titles = header_of(book, sheet, include_hidden=hidden, said=reading.columns)
+        header, titles = header_of(
+            book, sheet, include_hidden=hidden, said=reading.columns, at=reading.header_row
+        )
         if header is None:
             raise refused(
                 str(path),
-                f"the sheet {sheet!r} is empty",
+                f"the sheet {sheet!r} is empty"
+                + ("" if reading.header_row is None else f" from row {reading.header_row} on"),
                 "Its first row must contain the column names; choose another sheet with --sheet."
                 + other_sheet(book, sheet),
             )
