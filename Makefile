@@ -12,13 +12,14 @@ export PIP_ROOT_USER_ACTION = ignore
 # the tests start a thousand processes: each would compile everything anew without what is kept
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test unit check bench soak night fuzz siege lock docs pictures format clean
+.PHONY: help demo test unit like-windows check bench soak night fuzz siege lock docs pictures format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo     a rehearsal against the local sandbox: real videos in demo/, no money'
 	@echo 'make unit     the quick tests, half a minute: those of single modules, and of the contracts'
 	@echo 'make test     all tests'
+	@echo 'make like-windows  tests of files, locks and processes without what POSIX has'
 	@echo 'make check    what CI runs: the tests, then the linters'
 	@echo 'make bench    the benchmarks; one of them: make bench-throughput'
 	@echo 'make soak     simulated nights: make soak SEEDS=20000'

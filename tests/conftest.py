@@ -59,14 +59,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by its folder, and those that drive a browser by their fixtures."""
+    """Mark each test by its folder, those that drive a browser, and those to be skipped."""
     tests = Path(__file__).parent
+    windows = "msvcrt" in sys.modules  # or what stands for it (tests/like_windows)
     for item in items:
         folder = item.path.relative_to(tests).parts[0]
         if mark := FOLDERS.get(folder):
             item.add_marker(mark)
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+        if windows and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="about what Windows lacks"))
 
 
 @pytest.fixture(scope="session")
