@@ -22,6 +22,7 @@ help:
 	@echo 'make like-windows  tests of files, locks and processes without what POSIX has'
 	@echo 'make check    what CI runs: the tests, then the linters'
 	@echo 'make bench    the benchmarks; one of them: make bench-throughput'
+	@echo 'make newcomer a workbook of forty ideas, from a clean environment to the filled workbook'
 	@echo 'make soak     simulated nights: make soak SEEDS=20000'
 	@echo 'make night    24 hours on a virtual clock: make night JOBS=100000'
 	@echo 'make fuzz     damaged manifests for the readers: make fuzz MINUTES=30'
@@ -63,6 +64,9 @@ bench: $(INSTALLED)
 
 bench-%: $(INSTALLED)
 	$(BIN)/python benchmarks $* $(BENCHFLAGS)
+
+newcomer: $(INSTALLED)
+	$(BIN)/python tests/newcomer.py
 
 SEEDS ?= 1000
 soak: $(INSTALLED)

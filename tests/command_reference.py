@@ -25,8 +25,8 @@ SANDBOX_HEAD = f"""\
 # The sandbox
 
 `batchsora sandbox` serves the provider's API on this machine: real little videos, no money, any
-token. `run --sandbox` starts one of its own, in which nothing goes wrong; in that of `demo` one row fails, and
-the answer to another is lost.
+token. `run --sandbox` starts one of its own, in which nothing goes wrong; in that of `demo` one row
+fails, and the answer to another is lost.
 
 ```sh
 batchsora sandbox --port 8765 --faults drop=0.1,list=lossy:0.2 &
