@@ -1,4 +1,4 @@
-"""Plays a marketing person's first quarter of an hour: from a clean environment to a filled workbook.
+"""Plays a marketing person's first minutes: from a clean environment to a filled workbook.
 
 ``make newcomer``. They have a workbook of forty ideas, a token, and a terminal of 80 columns in
 which they type what README says, in this order: install, plan, rehearse, log in, run, export. The
@@ -32,7 +32,7 @@ MOST_COMMANDS = 6
 MOST_SECONDS = 180.0
 
 PROJECT = Path(__file__).resolve().parent.parent
-TOKEN = "rb-newcomer-0123456789"  # noqa: S105 - of the sandbox, which takes any
+TOKEN = "rb-newcomer-0123456789"
 IDEAS = 40
 PRICE = Decimal("0.12")
 
@@ -77,7 +77,7 @@ def type_command(
     print("$", shlex.join(str(part) for part in command), flush=True)
     person, terminal = pty.openpty()
     started = time.monotonic()
-    process = subprocess.Popen(  # noqa: S603 - our own commands
+    process = subprocess.Popen(
         command, cwd=cwd, env=environment, stdin=terminal, stdout=terminal, stderr=terminal,
         start_new_session=True,
     )  # fmt: skip
@@ -118,7 +118,7 @@ def play(folder: Path, api: str) -> tuple[int, Path]:
     venv.create(folder / "env", with_pip=True)
     program = folder / "env" / "bin" / "batchsora"
     environment = {
-        name: value for name, value in os.environ.items() if name.startswith("PIP_") or name == "PATH"
+        name: os.environ[name] for name in os.environ if name.startswith("PIP_") or name == "PATH"
     } | {
         "HOME": str(home), "TERM": "xterm-256color", "LANG": "C.UTF-8", "COLUMNS": "80",
         "BATCHSORA_BASE_URL": api,  # a person's is the provider's own, which needs no setting
