@@ -66,7 +66,9 @@ class WebContext:
         self._writing = writing
         self._turn = asyncio.Lock()
         self.working = asyncio.Lock()
-        """Held while a file is made for somebody: one at a time, as it may be large."""
+        """Held while results are written as a file: one at a time, as it may be large."""
+        self.fetching = asyncio.Lock()
+        """Held while a candidate's video is fetched."""
         self._kept: dict[object, _Kept] = {}
         self.launcher = Launcher(settings, self.folder / "runs", self.clock)
         self.form_tokens = FormTokens()

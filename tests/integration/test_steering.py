@@ -78,7 +78,7 @@ def test_retry_says_what_it_costs_and_leaves_alone_what_would_fail_again(world: 
     assert dry.exit_code == 0
     assert "1 job(s) would be bought again for about $0.12" in dry.stdout
     assert "the budgets leave $4.52 in night" in dry.stdout
-    assert "--kind content retries them" in dry.stderr
+    assert "'batchsora retry --kind content'" in dry.stderr
     assert states()["r1"] == "failed"
     assert call("retry").exit_code == 2  # no terminal to confirm on
     assert states()["r1"] == "failed"

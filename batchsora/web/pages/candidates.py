@@ -7,6 +7,7 @@ page fetches the video, as a download does, and serves it itself.
 import asyncio
 import hashlib
 from pathlib import Path
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,6 +26,9 @@ from batchsora.usecases.run import FILE_TIMEOUT, file_client
 from batchsora.web.answers import job_of, web_context_of
 from jobs.model.provider import Provider, ProviderError
 
+LARGEST: Final = 256 * 1024**2  # bytes of a candidate's video
+MOST_KEPT: Final = 20  # candidates' videos that stay on this machine
+
 
 async def _video(request: Request) -> Response:
     """Send the video of a generation that the job's last attempt may be, and of no other."""
@@ -36,13 +40,21 @@ async def _video(request: Request) -> Response:
         raise HTTPException(404, "This is not a candidate of the job any more.")
     name = hashlib.sha256(wanted.encode()).hexdigest()[:32]
     target = made_side_folder(web.settings.database, "candidates") / f"{name}.mp4"
-    async with web.working:
+    async with web.fetching:
         if not target.is_file():
             try:
                 await asyncio.to_thread(_fetch, web.settings, wanted, target)
             except (SettingsError, ProviderError, FetchError) as error:
                 raise HTTPException(502, clean(message(error))) from error
+            _forget_old(target.parent)
     return FileResponse(target, media_type="video/mp4", headers={"Cache-Control": "no-store"})
+
+
+def _forget_old(folder: Path) -> None:
+    """Remove all but the newest videos: they can be fetched again."""
+    found = sorted(folder.glob("*.mp4"), key=lambda one: one.stat().st_mtime, reverse=True)
+    for one in found[MOST_KEPT:]:
+        one.unlink(missing_ok=True)
 
 
 def _fetch(settings: Settings, generation_id: str, target: Path) -> None:
@@ -55,7 +67,7 @@ async def _download(provider: Provider, place: Endpoint, generation_id: str, tar
     if address is None:
         raise FetchError("the provider shows no video of it")
     async with file_client(FILE_TIMEOUT) as http:
-        await fetch_video(http, address, target, allow_private=place.private_files)
+        await fetch_video(http, address, target, largest=LARGEST, allow_private=place.private_files)
 
 
 routes = [Route("/jobs/{job:int}/candidate.mp4", _video)]
