@@ -39,6 +39,7 @@ class DoubtRow:
 
     job_id: int
     key: str
+    prompt: str
     intent_at: datetime
     doubt_since: datetime | None
     error: str | None

@@ -196,7 +196,7 @@ async def _course(request: Request) -> Response:
         with web.queries.snapshot() as seen:
             return asdict(course_of(seen, batch.id))
 
-    # the one question that reads all jobs that have ended: 0.1 s for 100,000
+    # the one question that reads all jobs that have ended: 0.2 s for 100,000
     return JSONResponse(web.kept(("course", batch.id), look, seconds=5.0))
 
 

@@ -51,7 +51,8 @@ REST = (
     SELECT key, :price * :done, 0, 0
     FROM (SELECT 'batch:1' AS key UNION SELECT 'account' UNION SELECT 'day:2026-01-05')
     WHERE true ON CONFLICT DO UPDATE SET charged_micros = excluded.charged_micros""",
-    "INSERT INTO price VALUES (:kind, :price, :price, 'learned', :now)",
+    """INSERT INTO price (kind, last_micros, highest_micros, source, seen_at)
+    VALUES (:kind, :price, :price, 'learned', :now)""",
 )
 
 
