@@ -178,7 +178,7 @@ def environment() -> Environment:
         "usd": usd,
         "beside_spent": beside_spent,
         "time": time,
-        "moment": datetime.fromisoformat,
+        "moment": moment,
         "words": state_text,
         "clean": clean,
         "number": number,
@@ -210,6 +210,14 @@ def told(text: str, *, trouble: bool = False) -> dict[str, str]:
 def usd(micros: int | None) -> str:
     """Return micro-dollars as dollars."""
     return "\u2013" if micros is None else f"${usd_text(micros)}"
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time that the database keeps as a text; None where it is none."""
+    try:
+        return datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
 
 
 def time(moment: datetime | None) -> Markup:

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from openpyxl import load_workbook
 from playwright.sync_api import Page, expect
 from sqlalchemy import Connection, text
-from support.site import QUICK, Site, soon
+from support.site import QUICK, Site, client, soon
 
 from batchsora.web.web_context import Started
 from jobs.store import views
@@ -289,6 +289,34 @@ def test_only_candidates_are_fetched(http: httpx.Client, site: Site) -> None:
     assert http.get("/jobs/1/candidate.mp4?generation=x").status_code == 404
     answer = http.get("/jobs/2/candidate.mp4?generation=x")
     assert answer.status_code == 502
+
+
+def test_hostile_candidates_are_texts(http: httpx.Client, site: Site) -> None:
+    """Whatever their ids, states and times are, in attributes and addresses."""
+    site.write(doubt)
+    odd = '"><script>alert(1)</script>'
+    found = [{"generation_id": odd, "status": one, "created_at": odd} for one in ("completed", odd)]
+    told = {"found": json.dumps(found)}
+    change = "UPDATE attempt SET candidates = :found WHERE state = 'in_doubt'"
+    site.write(lambda connection: connection.execute(text(change), told))
+    for path in ("/jobs/2", "/batches/1"):
+        answer = http.get(path)
+        assert (answer.status_code, "<script>alert" in answer.text) == (200, False)
+        assert "at an unknown time" in answer.text
+
+
+def test_changes_come_from_our_own_pages(site: Site) -> None:
+    """Without the key nothing is stopped, bought or set."""
+    site.write(doubt)
+    with httpx.Client(base_url=site.url) as stranger:
+        for path in ("/run/stop", "/jobs/4/reword", "/batches/1/budget", "/batches/1/archive"):
+            assert stranger.post(path, data={"budget": "9"}).status_code in (401, 403), path
+        for path in ("/batches/1/results.csv", "/batches/1/report.html", "/jobs/2/candidate.mp4"):
+            assert stranger.get(path).status_code == 401, path
+    with client(site) as ours:
+        del ours.headers["X-CSRF-Token"]
+        for path in ("/run/stop", "/jobs/4/reword", "/batches/1/budget", "/batches/1/archive"):
+            assert ours.post(path, data={"budget": "9"}).status_code == 403, path
 
 
 # -- the list
