@@ -17,7 +17,7 @@ from batchsora.result_columns import RESULT_COLUMNS
 from batchsora.web.answers import environment
 from jobs.database.tables import ATTEMPT
 from jobs.model.ledger import Budget, Refunds
-from jobs.model.money import to_micros, to_usd
+from jobs.model.money import to_micros, to_usd, usd_text
 from jobs.ports.seen import BatchStatus
 from jobs.store import browsing, steering, views
 from simulation.night import Night
@@ -86,8 +86,11 @@ class Surfaces(Watcher):
         assert sum(job.charged_micros for job in jobs) == money.charged
         assert sum(to_micros(PRICE.of(job) or "0") for job in jobs) == money.charged
         assert sum(to_micros(job_json(job)["held"]) for job in jobs) == money.held
-        line = amounts(whole(of_batches([status], None)).replace("time left", ""))
-        assert (line["spent"], line["reserved"]) == (money.charged, money.held)
+        line = whole(of_batches([status], None))
+        cap = "" if money.cap is None else usd_text(money.cap)
+        spent = f"${usd_text(money.charged)} {f'of ${cap}' if cap else 'spent'}"
+        assert spent in line
+        assert amounts(line)["reserved"] == money.held
         for seconds in (60, 3600):
             spent = sum(one.charged for one in browsing.course(connection, status.id, seconds))
             assert spent == money.charged
