@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page, expect
+from support.looks import check_look
 from support.site import Folder, Site, serving
 
 from batchsora.web.login import way_back
@@ -121,10 +122,10 @@ def test_who_was_logged_out_is_told_in_words(stranger: Page) -> None:
     """Neither a question nor a change shows the way in as source, or within the page."""
     stranger.goto("/batches/1")
     log_in(stranger, PASSWORD)
-    expect(stranger.get_by_role("button", name="Retry content failures")).to_be_visible()
+    expect(stranger.locator("#link")).to_have_attribute("data-state", "live")
     stranger.route("**/events", lambda route: route.abort())
     stranger.context.clear_cookies()
-    stranger.get_by_role("button", name="Retry content failures").click()
+    stranger.get_by_role("button", name="Remove").click()
     box = stranger.locator("#trouble")
     expect(box).to_contain_text("log in again")
     assert "<" not in box.inner_text()
@@ -151,12 +152,13 @@ def test_an_error_box_never_shows_html(
     """Whatever a proxy or the server says; the box is closed by a button and by Escape."""
     page = stranger
     page.route(
-        "**/batches/1/retry*",
+        "**/batches/1/remove*",
         lambda route: route.fulfill(status=status, content_type=kind, body=body),
     )
     page.goto("/batches/1")
     log_in(page, PASSWORD)
-    page.get_by_role("button", name="Retry content failures").click()
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    page.get_by_role("button", name="Remove").click()
     box = page.locator("#trouble")
     expect(box).to_contain_text(words)
     assert "<" not in box.inner_text()
@@ -201,3 +203,42 @@ def test_too_much_is_refused_on_a_page(http: httpx.Client) -> None:
     assert answer.status_code == 413
     assert "<h1>This is too large</h1>" in answer.text
     assert "Nothing was changed" in answer.text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_doors_are_whole_and_in_nobodys_way(
+    browser: Browser, locked: Site, width: int, scheme: str
+) -> None:
+    """The form, a wrong password, and what a stranger is shown who is not there yet."""
+    context = browser.new_context(
+        base_url=locked.url,
+        viewport={"width": width, "height": 780},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    page.goto("/batches/1")
+    check_look(page)
+    log_in(page, "a wrong password")
+    expect(page.locator("#problem")).to_be_visible()
+    check_look(page)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_closed_page_is_whole(browser: Browser, site: Site, width: int, scheme: str) -> None:
+    """Without a password, and with an address that was used before."""
+    context = browser.new_context(
+        base_url=site.url,
+        viewport={"width": width, "height": 780},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = context.new_page()
+    page.goto("/batches/1")
+    expect(page.get_by_role("heading", name="You are not logged in")).to_be_visible()
+    check_look(page)
+    page.goto("/enter/old")
+    expect(page.get_by_role("heading", name="no longer works")).to_be_visible()
+    check_look(page)
+    context.close()

@@ -15,9 +15,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from support.looks import check_look, run_together
 from support.site import Folder, Site, serving, soon
 
 from batchsora.sandbox.faults import Faults
@@ -148,35 +148,7 @@ def opened(page: Page, half: Site, path: str) -> None:
 def test_every_page_is_whole_and_in_nobodys_way(seen: Page, half: Site, path: str) -> None:
     """axe-core finds nothing (WCAG 2.2 AA); nothing is cut, and no words run together."""
     opened(seen, half, path)
-    found = Axe().run(seen, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
-    assert found.violations_count == 0, found.generate_report()
-    width = seen.viewport_size["width"]  # type: ignore[index]
-    assert seen.evaluate("document.documentElement.scrollWidth") <= width
-    assert seen.evaluate(CUT) == []
-    assert run_together(seen.evaluate("document.body.innerText")) == []
-    if width < 640:
-        assert seen.evaluate(SMALL) == []
-
-
-CUT = """() => [...document.querySelectorAll('td, th, .state, progress, .num, button, .button')]
-  .filter((one) => one.checkVisibility() && !one.closest('.hidden, thead, .strip'))
-  .filter((one) => { const box = one.getBoundingClientRect();
-    return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5); })
-  .map((one) => one.outerHTML.slice(0, 200))"""
-"""What is beyond the edge of the page, also where it could be scrolled into sight."""
-
-SMALL = """() => [...document.querySelectorAll('button, .button, nav a, input:not([type=hidden]),' +
-    'select, summary, textarea, .key a')]
-  .filter((one) => one.checkVisibility() && !one.closest('.hidden'))
-  .map((one) => one.matches('[type=checkbox], [type=radio]') ? one.closest('label') : one)
-  .filter((one) => one.getBoundingClientRect().height < 43.5)
-  .map((one) => one.outerHTML.slice(0, 200))"""
-"""What a finger would miss: lower than 44 pixels."""
-
-
-def run_together(text: str) -> list[str]:
-    """Return amounts that touch the word before or behind them."""
-    return re.findall(r"\S*(?:\w\$\d|\$\d[\d.]*\d[^\s\d.,;:)/-])\S*", text)
+    check_look(seen)
 
 
 def test_words_that_touch_are_found() -> None:
