@@ -36,6 +36,12 @@ WANTED = {"-dark": ("batch",), "-phone": ("batch", "gallery")}
 """Which of them, where not all."""
 
 
+WHOLE = """() => Promise.all([...document.images]
+  .filter((one) => !one.complete && one.getBoundingClientRect().top < innerHeight)
+  .map((one) => new Promise((done) => { one.onload = one.onerror = done; })))"""
+"""Waits for the images that are in sight."""
+
+
 def write_manifest(path: Path) -> None:
     """Write thirty rows."""
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -59,6 +65,7 @@ def take(page: Page, url: str, suffix: str) -> None:
         page.goto(url + path)
         expect(page.locator("#link")).to_have_attribute("data-state", "live")
         page.wait_for_load_state("networkidle") if name != "batch" else page.wait_for_timeout(1500)
+        page.evaluate(WHOLE)
         page.screenshot(path=TARGET / f"{name}{suffix}.png")
 
 

@@ -17,7 +17,7 @@
     ticks: { stroke: colour("line"), width: 1 }, font: "12px system-ui", ...more,
   });
   // a bar stands for what begins at its place
-  const bars = window.uPlot && uPlot.paths.bars({ size: [0.9, 60], align: 1 });
+  const bars = window.uPlot && uPlot.paths.bars({ size: [0.9, Infinity], align: 1 });
   const { day, clock } = window.batchsora;
   const times = (plot, places, axis, space, step) => {
     let before = "";
@@ -45,7 +45,7 @@
     const made = { range };
     plots.set(id, made);
     made.plot = new uPlot({
-      ...size(box), title, axes, legend: { show: false }, cursor: { show: false },
+      ...size(box), title, axes, padding: [null, 28, null, null], legend: { show: false }, cursor: { show: false },
       series: [{}, ...series], scales: { x: { time: axes[0].time !== false, range: () => made.range }, y: { range: (u, low, high) => [0, Math.max(high, 1e-9) * 1.1] } },
     }, data, box);
   };
@@ -77,7 +77,7 @@
     if (took.length) {
       const half = [took[0][0] / 60, took.at(-1)[0] / 60 + 0.5];
       const within = found.durations.filter(([seconds]) => seconds / 60 >= half[0] && seconds / 60 < half[1]);
-      draw("plot-durations", "minutes from submission to completion", [
+      draw("plot-durations", "minutes until completed", [
         { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
       ], [within.map(([seconds]) => seconds / 60), shown(within.map(([, jobs]) => jobs))],
       [axis({ time: false, incrs: [0.5, ...whole] }), counts], half);
