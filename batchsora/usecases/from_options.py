@@ -12,6 +12,7 @@ from batchsora.download import DownloadPolicy
 from batchsora.manifest.raw import Reading
 from batchsora.options import ReadingOptions, RunOptions
 from batchsora.presentation.kept_words import KeptWords
+from batchsora.settings import SettingsError
 from batchsora.usecases.load import LoadOptions
 from batchsora.usecases.manifest_options import Source
 from jobs.model.ledger import Refunds
@@ -83,6 +84,26 @@ def download_policy(
     private = options.allow_private_downloads or private_files
     rate = options.download_rate or 0
     return DownloadPolicy(folder, allow_private=private, flat=flat, rate=rate, own=own)
+
+
+def check_folder(options: RunOptions) -> None:
+    """Raise a SettingsError if no video can be saved where it is wanted: before any is bought."""
+    if options.folder is None:
+        return
+    wanted, trouble = options.folder.absolute(), ""
+    try:
+        there = next(path for path in (wanted, *wanted.parents) if path.exists())
+        if not there.is_dir():
+            trouble = f"{there} is not a folder"
+        elif not os.access(there, os.W_OK):
+            trouble = f"no permission to write in {there}"
+    except OSError as error:  # a name that is too long, a folder that can't be entered
+        trouble = os.strerror(error.errno or 0)
+    if trouble:
+        raise SettingsError(
+            f"videos can't be saved in {options.folder}: {trouble}. Nothing was bought; choose "
+            "another folder with --download"
+        )
 
 
 def terms_of(options: RunOptions, begin: Collection[str] = ()) -> Terms:

@@ -20,6 +20,7 @@ from batchsora.options import RunOptions
 from batchsora.presentation import held, messages, run_end
 from batchsora.providers.registry import kind_of
 from batchsora.settings import SettingsError
+from batchsora.usecases.from_options import check_folder
 from batchsora.usecases.load import ADHOC, terms_notes
 from batchsora.usecases.progress import ENDS
 from batchsora.usecases.user_interface import Context, UserInterface
@@ -78,6 +79,7 @@ def generate(request: GenerateRequest, context: Context) -> tuple[Exit, JobRow]:
     spec = read_wish(request.prompt, request.options)
     if not isinstance(spec, JobSpec):
         raise SettingsError("; ".join(map(_problem, spec)))
+    check_folder(request.run)
     if context.settings.sandbox:
         request = replace(request, run=replace(request.run, yes=True))
     with endpoint(context.settings) as place:

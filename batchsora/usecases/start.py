@@ -17,7 +17,7 @@ from batchsora.presentation import held, messages, run_end
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
-from batchsora.usecases.from_options import load_options, pick_of, run_policy
+from batchsora.usecases.from_options import check_folder, load_options, pick_of, run_policy
 from batchsora.usecases.kept_reading import as_before, as_kept, kept_line, words_used
 from batchsora.usecases.load import (
     CommentsError,
@@ -77,6 +77,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
     settings, deps, ui, options = context.settings, context.deps, context.ui, request.options
     base = options.callback_base
     announced_at = None if base is None else callback_url(base, settings)
+    check_folder(options)
     opened: tuple[Source, Manifest] | None = None
     if request.source is not None:  # before a database is made or locked
         source = as_before(request.source, settings.database, options.name)

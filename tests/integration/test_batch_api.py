@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.shell import call
 
 from batchsora import Batch
 from batchsora.sandbox.world import World
+from batchsora.settings import SettingsError
 from batchsora.usecases.load import InvalidRowsError
 from jobs.model.errors import NotAllowedError, NotFoundError
 
@@ -102,6 +104,19 @@ def test_terms_that_can_not_be_kept_are_refused(
         Batch("m.csv").run(**({"yes": True} | terms))
     assert not world.made
     assert not Path("batchsora.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("folder", ["night.csv/videos", "a" * 300, "/dev/null"])
+def test_a_folder_that_takes_no_videos_is_refused_before_they_are_bought(
+    world: World, folder: str
+) -> None:
+    """Also of a single video; nothing is bought to find it out."""
+    with pytest.raises(SettingsError, match="can't be saved in"):
+        batch().run(**{**QUICK, "budget": "1", "download": folder})
+    done = call("generate", "a kite", "--budget", "1", "--wait", "--download", folder)
+    assert done.exit_code == 2
+    assert world.made == []
 
 
 @pytest.mark.parametrize("name", ["name", "base_url", "sheet", "encoding", "defaults", "token"])
