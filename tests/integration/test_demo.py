@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -38,10 +37,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     program = folder / ".venv" / "bin" / "batchsora"
     program.symlink_to(HERE / "batchsora")
     shutil.copytree(PROJECT / "sample_manifests", folder / "sample_manifests")
-    began = time.monotonic()
     done = run(".venv/bin/batchsora demo --folder demo sample_manifests/campaign.csv", folder)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 60
     return folder, done.stdout + done.stderr
 
 

@@ -144,7 +144,7 @@ def test_an_unknown_field_suggests_one() -> None:
         ({"prompt": "a\x00b"}, "prompt: has control characters"),
         ({"prompt": "a\ud800b"}, "prompt: has control characters"),
         ({"prompt": b"a kite"}, "prompt: must be text, not bytes"),
-        ({"duration": "10"}, "duration: must be 10 or 15"),
+        ({"duration": "10"}, "duration: must be 10 or 15 as a number, not str"),
         ({"duration": float("nan")}, "duration: must be 10 or 15"),
         ({"orientation": "portrait"}, "orientation: must be '9:16' or '16:9'"),
         ({"callback_url": "http://x.example"}, "callback_url: must be an https:// address"),

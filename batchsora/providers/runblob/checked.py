@@ -5,6 +5,7 @@ The engine's rows were checked when they were loaded, so only the client's publi
 
 import base64
 import binascii
+import numbers
 import os
 import re
 from collections.abc import Iterator
@@ -38,9 +39,10 @@ def check_request(
         ValidationError: some can't be used; its ``details`` have a line for each.
     """
     found = [*_problems(model, prompt, orientation, callback_url, idempotency_key)]
-    # 10.0 is 10; True is not 1, and "10" may be anything's text
-    number = isinstance(duration, int | float) and not isinstance(duration, bool)
-    if not number or duration not in model.durations:
+    # 10.0 is 10, and so are numpy's numbers; True is not 1
+    if isinstance(duration, bool) or not isinstance(duration, numbers.Real):
+        found.append(f"duration: must be {model.seconds} as a number, not {_kind(duration)}")
+    elif float(duration) not in model.durations:
         found.append(f"duration: must be {model.seconds}")
     if found:
         raise ValidationError(f"nothing was sent: {'; '.join(found)}", details=found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from inspect import isawaitable
+from numbers import Real
 from typing import Final
 
 from batchsora.providers.runblob import errors
@@ -81,8 +82,8 @@ def note(error: BaseException, generation_id: object) -> None:
 
 def _check(poll_interval: object, patience: object, callback: object) -> None:
     """Check what was asked for, before the first look."""
-    numbers = (poll_interval, patience)
-    if any(isinstance(one, bool) or not isinstance(one, int | float) for one in numbers):
+    given = (poll_interval, patience)
+    if any(isinstance(one, bool) or not isinstance(one, Real) for one in given):
         raise ValueError("poll_interval and timeout must be numbers of seconds")
     # written so that NaN fails
     if not (poll_interval > 0 and patience >= 0):  # type: ignore[operator]
