@@ -118,6 +118,21 @@ def test_a_result_is_printed_indexed_and_waited_for(more: dict[str, Any]) -> Non
         assert copy.copy(result) == pickle.loads(pickle.dumps(result)) == result  # noqa: S301 - our own
 
 
+def test_a_result_stands_for_its_id() -> None:
+    """Whoever passes all of it meant the generation."""
+    api = Api()
+    made = run(api, lambda client: client.generate("a kite"))
+    for call in ("wait_for_completion", "status", "get_status"):
+        video = run(api, lambda client, call=call: getattr(client, call)(made))
+        again = run(api, lambda client, call=call, given=video: getattr(client, call)(given))
+        assert again == video
+        assert video["generation_id"] == ID
+    with pytest.raises(ValueError, match="not an id of a generation: 'None'"):
+        run(api, lambda client: client.status(None))
+    with pytest.raises(ValueError, match="not an id of a generation"):
+        run(api, lambda client: client.wait_for_completion(GenerationInfo()))
+
+
 def test_what_is_not_finished_prints_as_what_is_known() -> None:
     """There is no address yet; nor does an early one count."""
     text = str(GenerationInfo(generation_id=ID, status="pending", progress_pos_in_queue=3))

@@ -24,7 +24,7 @@ from batchsora.providers.runblob.body import Body, UploadSlots, encoded, fields_
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.providers.runblob.checked import check_request, chosen_image
 from batchsora.providers.runblob.images import ImageSource, size_of
-from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, usable_id
+from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, Named
 from batchsora.providers.runblob.saving import Progress, Sleep, save_video
 from batchsora.providers.runblob.transport import Transport
 from batchsora.providers.runblob.waiting import Watcher, note, wait
@@ -34,7 +34,6 @@ from batchsora.providers.runblob.wire import (
     usable_address,
     usable_token,
 )
-from batchsora.providers.runblob.words import clean
 from jobs.model.provider import Parameter
 
 _MOST_STALE: Final = 2
@@ -211,17 +210,14 @@ class RunBlobClient:
             body = await stack.enter_async_context(with_image(fields, image))
             return await self._wire.buy(body, idempotency_key, may_send, slot, prompt, model)
 
-    async def status(self, generation_id: str) -> GenerationInfo:
+    async def status(self, generation_id: Named) -> GenerationInfo:
         """Look up one generation.
 
         Raises:
             NotFoundError: the account has none of this id.
             ValueError: not a valid id.
         """
-        if usable_id(generation_id) is None:
-            raise ValueError(
-                f"not an id of a generation: {clean(str(generation_id), longest=60)!r}"
-            )
+        generation_id = models.id_of(generation_id)
         path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
@@ -280,7 +276,7 @@ class RunBlobClient:
 
     async def wait_for_completion(
         self,
-        generation_id: str,
+        generation_id: Named,
         poll_interval: float = 5,
         timeout: float = 900,  # noqa: ASYNC109 - no cancellation: a read that is under way is finished
         callback: Watcher | None = None,
@@ -303,6 +299,7 @@ class RunBlobClient:
             TypeError: the callback can't be called.
         """
         try:
+            generation_id = models.id_of(generation_id)
             return await wait(
                 generation_id,
                 poll_interval,
@@ -318,7 +315,7 @@ class RunBlobClient:
 
     async def download(
         self,
-        video: str | GenerationInfo,
+        video: Named,
         path: str | os.PathLike[str],
         progress: Progress | None = None,
         *,

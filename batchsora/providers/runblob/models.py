@@ -175,6 +175,20 @@ class GenerationInfo(Answered):
         return finished or super().__str__()
 
 
+Named = str | GenerationCreated | GenerationInfo
+"""A generation by its id, or as it was answered."""
+
+
+def id_of(generation: Named) -> str:
+    """Return a generation's id; raise a ValueError if it has none that can be used."""
+    given = (
+        generation if isinstance(generation, str) else getattr(generation, "generation_id", None)
+    )
+    if usable_id(given) is None:
+        raise ValueError(f"not an id of a generation: {clean(str(generation), longest=60)!r}")
+    return str(given)
+
+
 WRAPPERS: Final = ("data", "generation", "result", "response", "video", "task", "job")
 """Fields in which an API may put the generation that was asked for."""
 

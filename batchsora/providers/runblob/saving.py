@@ -16,7 +16,7 @@ import httpx
 from batchsora.fetch import FetchError, fetch_video
 from batchsora.names import safe_name
 from batchsora.providers.runblob import errors
-from batchsora.providers.runblob.models import GenerationInfo
+from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, Named
 
 Progress = Callable[[int, int | None], object]
 """Told the bytes that are here, and those of the whole file, None while nobody knows."""
@@ -36,7 +36,7 @@ _SERVER_ERRORS = 500
 
 
 async def save_video(
-    video: str | GenerationInfo,
+    video: Named,
     path: str | os.PathLike[str],
     *,
     look: Look,
@@ -116,10 +116,12 @@ def _tell(progress: Progress, seen: _Seen, done: int) -> None:
     progress(done, seen.total)
 
 
-def _named(video: str | GenerationInfo) -> tuple[str | None, str | None]:
+def _named(video: Named) -> tuple[str | None, str | None]:
     """Distinguish an id from an address."""
     if isinstance(video, GenerationInfo):
         return video.generation_id, video.video_url
+    if isinstance(video, GenerationCreated):
+        return video.generation_id, None
     if video.lower().startswith(("http://", "https://")):
         return None, video
     return video, None
