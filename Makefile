@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION = ignore
 # the tests start a thousand processes: each would compile everything anew without what is kept
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test unit like-windows check bench soak night fuzz siege lock docs pictures format clean
+.PHONY: help demo test unit like-windows check bench soak night fuzz siege lock docs pictures captures format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo 'make siege    2,000 bad connections against the page: make siege CONNECTIONS=2000 SECONDS=120'
 	@echo 'make format   fix what ruff can fix'
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
+	@echo 'make captures what a run shows on a terminal, for docs/running.md (needs tmux)'
 	@echo 'make docs     redraw docs/design.md from jobs/model/states.py, docs/commands.md, docs/sandbox.md, shapes.json, newest.sql'
 	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
@@ -97,6 +98,10 @@ lock:
 
 pictures: $(INSTALLED)
 	$(BIN)/python tests/pictures.py
+
+# needs tmux
+captures: $(INSTALLED)
+	$(BIN)/python tests/captures.py
 
 docs: $(INSTALLED)
 	$(BIN)/python tests/design_diagrams.py

@@ -45,10 +45,7 @@ _COMMAND: Final = re.compile(r"(?<=')batchsora ([a-z]+)(?=['\s])")
 
 
 def _options(command: click.Command, given: Mapping[str, Any], cli: "Cli") -> str:
-    """Return what has to be added; a command without ``--sandbox`` gets the rehearsal's file."""
-    rehearses = any("--sandbox" in param.opts for param in command.params)
-    if cli.sandbox and not rehearses:
-        given = {**given, "db": cli.settings().database}
-    words = ["--sandbox"] if cli.sandbox and rehearses else []
-    words += [f"--{name.replace('_', '-')} {quote(str(value))}" for name, value in given.items()]
-    return "".join(f" {word}" for word in words)
+    """Return what has to be added to a command."""
+    rehearses = cli.sandbox and any("--sandbox" in param.opts for param in command.params)
+    words = [f"--{name.replace('_', '-')} {quote(str(value))}" for name, value in given.items()]
+    return "".join(f" {word}" for word in [*(["--sandbox"] if rehearses else []), *words])

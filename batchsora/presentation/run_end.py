@@ -136,7 +136,7 @@ _WAYS_ON = {
 }
 """What to type when something blocks a batch."""
 _REASONS = {
-    Reason.INTERRUPTED: "stopped; nothing is lost{under_way}: {resume} continues",
+    Reason.INTERRUPTED: "stopped; nothing is lost{under_way}. To resume, run it again: {resume}",
     Reason.UNREACHABLE: "the API could not be reached, or accepts nothing; nothing is lost"
     "{under_way}. When the API answers, run it again: {resume}",
     Reason.TOKEN: "{message}; renew the token, then run again",
@@ -195,7 +195,7 @@ def reason(
 def _under_way(batches: Sequence[BatchStatus]) -> str:
     """Return how many videos the provider goes on making."""
     paid = sum(batch.jobs[one] for batch in batches for one in (PENDING, PROCESSING))
-    return f"; {paid} paid video(s) are under way, and downloaded by the next run" if paid else ""
+    return f"; {paid} video(s) are under way, and the next run downloads them" if paid else ""
 
 
 def _resume(batches: Sequence[BatchStatus]) -> str:

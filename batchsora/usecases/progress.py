@@ -221,6 +221,9 @@ def above_the_bar(say: Callable[[str], None]) -> Callable[[str], None]:
 
     def said(text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
+            if sys.stderr.isatty():  # the terminal has echoed ^C behind the line
+                blank = " " * (shutil.get_terminal_size().columns - 1)
+                sys.stderr.write(f"\r{blank}\r")
             say(text)
 
     return said

@@ -247,14 +247,20 @@ def _stoppable(
 
     def interrupted() -> None:
         if running.done():
-            say("stopping: the next run downloads the missing files")
+            say("stopping: the missing files are paid for, and the next run downloads them")
             if downloading is not None:
                 downloading.cancel()
         elif runner.health.stopping:
-            say("stopping now: requests that were under way are unconfirmed")
+            say(
+                "stopping now: requests that were under way are unconfirmed; the next run finds "
+                "out what became of them before it buys again"
+            )
             running.cancel()
         else:
-            say("stopping: waiting for open requests (Ctrl-C again: stop now)")
+            say(
+                "stopping: nothing more is submitted; waiting for the answers to open requests "
+                "(Ctrl-C again: stop now)"
+            )
             runner.stop()
 
     loop = asyncio.get_running_loop()
