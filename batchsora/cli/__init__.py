@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import click
+from click.exceptions import NoSuchCommand, NoSuchOption
 
 from batchsora._version import __version__
 from batchsora.cli import failures
@@ -85,6 +86,34 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         name_as_typed(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a name that is none, suggest the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise NoSuchCommand(name, possibilities=COMMANDS, ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read what stands before the command; an option of a command belongs behind it."""
+        try:
+            return super().parse_args(ctx, args)
+        except NoSuchOption as error:
+            known = [name for name in COMMANDS if self._takes(ctx, name, error.option_name)]
+            if not known:
+                raise
+            named = next((one for one in args if one in known), known[0])
+            raise click.UsageError(
+                f"{error.option_name} is an option of a command: type it behind the command, as "
+                f"'batchsora {named} {error.option_name}'",
+                ctx=ctx,
+            ) from None
+
+    def _takes(self, ctx: click.Context, name: str, option: str) -> bool:
+        command = self.get_command(ctx, name)
+        return command is not None and any(option in one.opts for one in command.params)
 
 
 @click.group(

@@ -1,5 +1,6 @@
 """The commands that buy: ``plan``, ``run``, ``generate``, and ``wait``."""
 
+import os
 import shutil
 import textwrap
 from collections.abc import Iterator
@@ -115,10 +116,15 @@ def plan_command(cli: Cli, /, manifest: Path, options: RunOptions, reading: Read
 def _ask_balance(plan: "Plan", settings: "Settings") -> None:
     """Add the balance, or a warning why it is unknown."""
     from batchsora.composition.session import endpoint, read_balance
-    from batchsora.settings import SettingsError
+    from batchsora.settings import SettingsError, find_token
     from jobs.model.provider import ProviderError
 
     try:
+        if not settings.strange and find_token(settings, os.environ) is None:
+            plan.warnings.append(
+                "the balance is unknown without a token; 'batchsora login' stores one"
+            )
+            return
         with endpoint(settings) as place:
             plan.balance = read_balance(place, timeout=10.0)
     except (ProviderError, SettingsError) as error:

@@ -1,7 +1,7 @@
 """The flags of :mod:`batchsora.options` for click, those of every command, and ``--help``."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -81,11 +81,21 @@ def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> di
         header, equals, name = text.rpartition("=")
         column = meaning(name) if name.strip() else ""
         if not equals or not header.strip() or column is None:
-            raise click.BadParameter(f"{text!r}: write HEADER=COLUMN, of {', '.join(SYNONYMS)}")
+            raise _no_column(text, "HEADER=COLUMN", name if equals else "", tuple(SYNONYMS))
         if column and column in found.values():
             raise click.BadParameter(f"two headers can't both be {column!r}")
         found[header] = column
     return found
+
+
+def _no_column(text: str, form: str, name: str, known: Sequence[str]) -> click.BadParameter:
+    """Make the error for a column that is none of ours, with the nearest one."""
+    from batchsora.presentation.errors import meant
+
+    near = meant(name, known)
+    return click.BadParameter(
+        f"{text!r}: {f'{near} Write' if near else 'write'} {form}, of {', '.join(known)}"
+    )
 
 
 def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
@@ -97,8 +107,8 @@ def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> d
         name, equals, value = text.partition("=")
         column = meaning(name)
         if not equals or column in (None, "id"):
-            known = ", ".join(name for name in SYNONYMS if name != "id")
-            raise click.BadParameter(f"{text!r}: write COLUMN=VALUE, of {known}")
+            known = tuple(name for name in SYNONYMS if name != "id")
+            raise _no_column(text, "COLUMN=VALUE", name if equals else "", known)
         found[str(column)] = value
     return found
 

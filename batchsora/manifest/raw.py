@@ -11,6 +11,7 @@ import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -262,6 +263,22 @@ def unreadable(path: Path, error: OSError) -> ManifestError:
     )
 
 
+LOOKED_AT: Final = 500  # names of a folder that are compared with a missing one
+
+
+def _near(path: Path) -> str | None:
+    """Return the file beside a missing one whose name is nearest; None if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for a mistake alone
+
+    try:
+        names = [one.name for one in islice(path.parent.iterdir(), LOOKED_AT) if one.is_file()]
+    except (OSError, ValueError):
+        return None
+    stems = {Path(name).stem.casefold(): name for name in names}
+    near = get_close_matches(path.stem.casefold()[:80], stems, 1)
+    return str(path.with_name(stems[near[0]])) if near else None
+
+
 def check_regular(path: Path) -> None:
     """Check, before a path is opened, that it is a plain file that we may read.
 
@@ -272,9 +289,11 @@ def check_regular(path: Path) -> None:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise refused(
-            file, f"the manifest can't be read: {reason}", "Check the path and its permissions."
-        ) from error
+        near = _near(path) if isinstance(error, FileNotFoundError) else None
+        remedy = "Check the path and its permissions."
+        if near is not None:
+            remedy = f"Did you mean {near!r}?"
+        raise refused(file, f"the manifest can't be read: {reason}", remedy) from error
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise refused(file, f"the manifest is {what}", "Name a .csv or .yaml file.")

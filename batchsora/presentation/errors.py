@@ -9,6 +9,8 @@ from jobs.model.errors import Alteration, DatabaseFaultError, Fault, NotIts, Oth
 from jobs.ports.purchases import Breach, Lost
 from jobs.system import quote
 
+MOST: Final = 10  # names that are listed where none is near
+LONGEST_NAME: Final = 80  # characters of a name that others are compared with
 QUOTED: Final = 40  # characters of a prompt that are quoted
 _ANOTHER: Final = "or choose another database with --db"
 _ADOPT: Final = "--adopt-existing, which finds in the account what was paid for"
@@ -82,7 +84,7 @@ _TEXTS: Final[Mapping[object, str]] = {
     "budget, so nothing was bought: choose another one with 'batchsora run --time-zone', such as "
     "Europe/Berlin; or install the package tzdata",
     errors.NoSuchBatchError: "there is no batch {e.name!r}; {known}",
-    errors.NoSuchJobError: "there is no job {e.key!r}{within}; 'batchsora jobs' lists them",
+    errors.NoSuchJobError: "there is no job {e.key!r}{within}; {meant}'batchsora jobs' lists them",
     errors.AmbiguousJobError: "several batches have a job {e.key!r} ({batches}); choose one with "
     "--batch",
     errors.BatchUnderWayError: "{e.generations} generation(s) of the batch {e.name!r} are under "
@@ -154,10 +156,16 @@ def _facts(error: BaseException) -> dict[str, str]:  # noqa: PLR0911 - one case 
         case errors.AnotherRunnerError():
             return {"runner": error.runner or "unknown"}
         case errors.NoSuchBatchError():
-            names = ", ".join(map(repr, error.known))
-            return {"known": f"there are {names}" if names else "the database has no batch yet"}
+            names = ", ".join(map(repr, error.known[:MOST]))
+            more = ", …" if len(error.known) > MOST else ""
+            there = f"there are {names}{more}" if names else "the database has no batch yet"
+            return {"known": meant(error.name, error.known) or there}
         case errors.NoSuchJobError():
-            return {"within": "" if error.batch is None else f" in the batch {error.batch!r}"}
+            near = meant(error.key, error.known)
+            return {
+                "within": "" if error.batch is None else f" in the batch {error.batch!r}",
+                "meant": f"{near} " if near else "",
+            }
         case errors.AmbiguousJobError():
             return {"batches": ", ".join(map(repr, error.batches))}
         case errors.MovedRowsError():
@@ -171,6 +179,15 @@ def _facts(error: BaseException) -> dict[str, str]:  # noqa: PLR0911 - one case 
         case errors.CandidatesError():
             return {"candidates": "; ".join(_candidates(error.candidates)), "key": quote(error.key)}
     return {}
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Ask whether the nearest of some names was meant; empty if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for a mistake alone
+
+    names = {one.casefold(): one for one in reversed(known)}
+    near = get_close_matches(name.casefold()[:LONGEST_NAME], names, 1)
+    return f"did you mean {names[near[0]]!r}?" if near else ""
 
 
 def _altered(error: errors.DatabaseAlteredError) -> str:

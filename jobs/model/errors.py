@@ -180,6 +180,7 @@ class NoSuchJobError(NotFoundError):
 
     key: str
     batch: str | None
+    known: Sequence[str] = ()  # the first that there are
 
 
 @dataclass(eq=False)

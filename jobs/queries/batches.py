@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from sqlite3 import Connection
+from typing import Final
 
 from ..model.errors import NoSuchBatchError
 from ..model.ledger import Budget, Scope, batch_key, day_key, together, twice_key
@@ -66,6 +67,10 @@ def account(connection: Connection) -> AccountRow:
     return _ACCOUNT.all(connection, "FROM account", {})[0]
 
 
+KNOWN: Final = 2_000
+"""Names that an error about a missing one knows, so that the nearest can be suggested."""
+
+
 def find_batches(connection: Connection, name: str | None = None) -> list[BatchRow]:
     """List the batches in the order of their loading, or the one of that name.
 
@@ -76,7 +81,7 @@ def find_batches(connection: Connection, name: str | None = None) -> list[BatchR
         return _BATCH.all(connection, f"{_THERE} ORDER BY id", {})
     found = _BATCH.all(connection, f"{_THERE} AND name = :name", {"name": name})
     if not found:
-        rows = connection.execute(f"SELECT name {_THERE} ORDER BY id LIMIT 10")
+        rows = connection.execute(f"SELECT name {_THERE} ORDER BY id LIMIT :most", {"most": KNOWN})
         raise NoSuchBatchError(name, [row[0] for row in rows])
     return found
 

@@ -9,7 +9,7 @@ from typing import Final
 from ..model.errors import AmbiguousJobError, NoSuchJobError
 from ..ports.seen import AttemptRow, FailureGroup, JobRow
 from ..ports.selection import EVERYTHING, Filter, Wanted
-from .batches import find_batches
+from .batches import KNOWN, find_batches
 from .typed import AT_A_TIME, Select, Where
 
 _JOB = Select(
@@ -138,6 +138,7 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> JobR
     where = Where()
     # so that an index finds the key
     where.one_of("job.batch_id", [row.id for row in find_batches(connection, batch)])
+    there = f"SELECT DISTINCT key FROM job {where} LIMIT {KNOWN}"  # noqa: S608 - ours
     if _NUMBER.fullmatch(key):
         where.add("job.id = :number", number=int(key[1:]))
     else:
@@ -146,7 +147,8 @@ def find_job(connection: Connection, key: str, batch: str | None = None) -> JobR
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NoSuchJobError(key, batch)
+        known = [row[0] for row in connection.execute(there, where.values)]
+        raise NoSuchJobError(key, batch, known)
     raise AmbiguousJobError(key, [row.batch for row in found])
 
 
