@@ -294,10 +294,25 @@ def download_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> 
     help="The file, such as night.html.",
 )
 @click.option("-b", "--batch", shell_complete=batches, help="Only this batch.")
+@click.option(
+    "--since", metavar="WHEN", help="Batches with something finished since 2026-11-28, 8h …"
+)
+@click.option("--all", "everything", is_flag=True, help="Every batch.")
 @sandbox_option
 @global_options
-def report_command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
+def report_command(
+    cli: Cli,
+    /,
+    target: Path | None,
+    batch: str | None,
+    since: str | None,
+    *,
+    everything: bool,
+) -> int:
     """Write one file that opens without a network and prints well.
+
+    Without --batch, --since and --all it covers the batches of the last run. WHEN is a day
+    (2026-11-28, today, yesterday), a time (2026-11-28T22:00) or how long ago (8h, 90m, 2d).
 
     It has the figures, what was spent and finished over time, the failures with what to do about
     them, a contact sheet of up to 200 videos and a table of up to 5,000 jobs, whose files it links.
@@ -306,13 +321,22 @@ def report_command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
     Examples:
       batchsora report -o night.html
       batchsora report -b summer -o summer.html
+      batchsora report --since yesterday -o two-nights.html
     """
+    from batchsora.cli.since import moment_of
     from batchsora.settings import SettingsError
 
     if target is None:
         raise click.UsageError("name the file with -o, such as -o night.html")
+    if (batch is not None) + (since is not None) + everything > 1:
+        raise click.UsageError("use one of --batch, --since and --all")
+    now = cli.deps.clock.now()
     try:
-        from batchsora.report.writing import write_report
+        begin = None if since is None else moment_of(since, now)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from error
+    try:
+        from batchsora.report.writing import last_run, write_report
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"a report needs {error.name}: install batchsora with the extra 'web': "
@@ -324,14 +348,13 @@ def report_command(cli: Cli, /, target: Path | None, batch: str | None) -> int:
     settings = cli.settings()
     through = counted("pictures", quiet=cli.deps.quiet, unit="pictures")
     with cli.store() as store:
+        if begin is None and batch is None and not everything:
+            begin = last_run(store)
         done = write_report(
-            store,
-            target,
-            batch,
-            cli.deps.clock.now(),
-            unlinked_side_folder(settings.database),
-            through,
+            store, target, batch, now, unlinked_side_folder(settings.database), through, since=begin
         )
+    if done.others:
+        cli.say(f"{done.others} other batch(es) are not in it; --all covers every batch")
     more = f"; {done.left_out:,} more do not fit in it" if done.left_out else ""
     cli.result(
         {

@@ -22,6 +22,7 @@ from batchsora.presentation.timeline import LENGTH, Course, course_of, shares, u
 from batchsora.tables import TableError, check_place, replacing
 from batchsora.web.answers import environment
 from batchsora.web.posters import Pictures
+from jobs.model.errors import NotFoundError
 from jobs.model.money import to_usd
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus, FailureGroup, JobRow, Taken
@@ -48,15 +49,37 @@ class Night:
     verdicts: dict[int, str]  # of those, by attempt
 
 
-def nights(seen: QueryStore, batch: str | None) -> list[Night]:
+def last_run(store: Store) -> datetime | None:
+    """Return when the last run began, if any of its jobs has ended; None: cover every batch."""
+    with store.queries.snapshot() as seen:
+        began = seen.account().run_at
+        return began if began is not None and _ran(seen, None, began) else None
+
+
+def _ran(seen: QueryStore, batch: str | None, since: datetime | None) -> list[BatchRow]:
+    """List batches, the newest first: of a name, or in which something ended since a moment."""
+    found = reversed(seen.batches(batch))
+    return [one for one in found if since is None or seen.ended_since(one.id, since) is not None]
+
+
+def nights(seen: QueryStore, batch: str | None, since: datetime | None = None) -> list[Night]:
     """Read all batches, the newest first, or the one of that name, which must exist.
 
+    Args:
+        since: only those in which something ended since then.
+
     Raises:
-        NotFoundError: there is none of that name.
+        NotFoundError: there is none of that name, or nothing ended since then.
     """
     found: list[Night] = []
     rows, pictures = ROWS, PICTURES
-    for one in reversed(seen.batches(batch)):
+    chosen = _ran(seen, batch, since)
+    if since is not None and not chosen:
+        raise NotFoundError(
+            f"nothing has finished since {since.astimezone():%Y-%m-%d %H:%M %Z}; --all covers "
+            "every batch"
+        )
+    for one in chosen:
         night = _night(seen, one, rows, pictures)
         rows -= len(night.jobs)
         pictures -= len(night.videos)
@@ -191,6 +214,7 @@ class Written:
     left_out: int  # jobs for which it had no room
     pictures: int  # on its contact sheets
     size: int  # in bytes
+    others: int = 0  # batches that it leaves out
 
 
 def write_report(
@@ -200,18 +224,21 @@ def write_report(
     now: datetime,  # for its head
     folder: Path,  # where posters are kept
     through: Callable[[Iterable[Any]], Iterable[Any]] = iter,  # shows progress
+    *,
+    since: datetime | None = None,  # only batches in which something ended since then
 ) -> Written:
     """Write a report, whole or not at all.
 
     Raises:
-        NotFoundError: there is no batch of that name.
+        NotFoundError: there is no batch of that name, or nothing ended since then.
         TableError: the file can't be written; the text says why.
     """
     if target.suffix.lower() not in (".html", ".htm"):
         raise TableError(f"{target}: a report is a web page. Name a file that ends with .html.")
     check_place(target)
     with store.queries.snapshot() as seen:
-        found = nights(seen, batch)
+        found = nights(seen, batch, since)
+        others = len(seen.batches()) - len(found) if batch is None else 0
     pictures = data_uris([video for night in found for video in night.videos], folder, through)
     style = "\n".join(resources.files(package).joinpath(name).read_text("utf-8")
                       for package, name in STYLES)  # fmt: skip
@@ -241,6 +268,7 @@ def write_report(
         sum(night.status.total - len(night.jobs) for night in found),
         len(pictures),
         target.stat().st_size,
+        others,
     )
 
 
