@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 )
 @sandbox_option
 @yes_option
-@sandbox_option
 @global_options
 def budget_command(
     cli: Cli,
