@@ -4,15 +4,19 @@ A night of thirty rows is run half way, so that something is done, under way and
 """
 
 import csv
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
+import openpyxl
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -69,6 +73,55 @@ def take(page: Page, url: str, suffix: str) -> None:
         page.screenshot(path=TARGET / f"{name}{suffix}.png")
 
 
+def ideas() -> tuple[bytes, bytes]:
+    """Make a workbook as its author has it, and the zip of its pictures; one is missing."""
+    made, packed = openpyxl.Workbook(), io.BytesIO()
+    sheet = made.worksheets[0]
+    sheet.title = "Ideas"
+    sheet.append(["Nr", "What we show", "Start picture", "Length (sec)", "Owner"])
+    with zipfile.ZipFile(packed, "w") as archive:
+        for number, subject in enumerate(SUBJECTS, 1):
+            prompt = f"{subject} {LIGHTS[number % 5]}, slow dolly shot"
+            length = 12 if number == 3 else 10  # one that can't be bought
+            row = [
+                number,
+                prompt,
+                f"C:\\Ads\\Motif {number}.png",
+                length,
+                ("Ann", "Bo")[number % 2],
+            ]
+            sheet.append(row)
+            drawn = io.BytesIO()
+            Image.new("RGB", (320, 240), (40 * number, 90, 200)).save(drawn, "PNG")
+            if number != 5:  # its row names a picture that is missing
+                archive.writestr(f"Ads/motif {number}.PNG", drawn.getvalue())
+    book = io.BytesIO()
+    made.save(book)
+    return book.getvalue(), packed.getvalue()
+
+
+def take_loading(page: Page, url: str, suffix: str) -> None:
+    """Take a table that is loaded with its pictures."""
+    book, pictures = ideas()
+    page.goto(f"{url}/manifests/new")
+    page.locator("#file").set_input_files(
+        [
+            {"name": "Ideas.xlsx", "mimeType": "application/zip", "buffer": book},
+            {"name": "Ads.zip", "mimeType": "application/zip", "buffer": pictures},
+        ]
+    )
+    page.get_by_role("button", name="Show the plan").click()
+    preview = page.get_by_role("group", name="Columns and first rows")
+    preview.get_by_label("What we show").select_option("prompt")
+    if page.get_by_role("button", name="Show the plan").is_visible():
+        page.get_by_role("button", name="Show the plan").click()
+    expect(page.locator("#start-form")).to_be_visible()
+    preview.get_by_label("Start picture").select_option("image")
+    expect(page.get_by_role("region", name="Pictures")).to_contain_text("5 pictures used")
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=TARGET / f"load{suffix}.png")
+
+
 def take_report(browser: Browser, folder: Path) -> None:
     """Take the picture of the report, once the night is over."""
     page = browser.new_page(viewport={"width": 1000, "height": 1180})
@@ -106,6 +159,8 @@ def main() -> None:
                     page.goto(site.entrance)
                     page.wait_for_url(f"{site.url}/")
                     take(page, site.url, suffix)
+                    if suffix != "-dark":
+                        take_loading(page, site.url, suffix)
                     context.close()
                 browser.close()
             run.wait(120)

@@ -35,6 +35,7 @@ from jobs.model.provider import ProviderError
 MOST_PLANS: Final = 4  # plans that are kept: each has every problem of its manifest
 MOST_LOOKS: Final = 16  # heads of files that are kept
 BALANCE_GOOD: Final = 30.0  # seconds for which a balance is shown again
+_OF_ONE_FORM: Final = ("token", "agreed")
 PATIENCE: Final = 5.0  # seconds to wait for the balance
 
 
@@ -95,6 +96,7 @@ class Planner:
         self._kept: OrderedDict[Any, Planned] = OrderedDict()
         self._looks: OrderedDict[Any, Looked] = OrderedDict()
         self._balance: tuple[float, int] | None = None
+        self._said: OrderedDict[str, Form] = OrderedDict()
         self._aside: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def left_aside(self, chosen: Chosen, names: Sequence[str]) -> None:
@@ -102,6 +104,22 @@ class Planner:
         self._aside[chosen.token] = tuple(names)
         while len(self._aside) > MOST_LOOKS:
             self._aside.popitem(last=False)
+
+    def remember(self, chosen: Chosen, form: Form | None) -> None:
+        """Remember what a rehearsal was started with, to be shown when its plan is opened again.
+
+        None forgets it: what was bought is kept with its batch.
+        """
+        self._said.pop(chosen.token, None)
+        if form is not None:
+            fields = {name: text for name, text in form.fields.items() if name not in _OF_ONE_FORM}
+            self._said[chosen.token] = Form(fields)
+        while len(self._said) > MOST_LOOKS:
+            self._said.popitem(last=False)
+
+    def remembered(self, chosen: Chosen) -> Form:
+        """Return the form that is remembered for a manifest, or an empty one."""
+        return self._said.get(chosen.token, Form())
 
     def aside(self, chosen: Chosen) -> tuple[str, ...]:
         """Return what came with a manifest and is not used, each with its reason."""

@@ -57,6 +57,7 @@ def test_a_picture_is_found_by_the_end_of_its_path(folder: Path, cell: str, foun
     [
         ("k.png", "there are several such images: "),
         ("nope.png", "Add it to pictures/"),
+        ("C:\\ads\\nope.png", "Add it to pictures/"),
         ("h.png", "Add it to pictures/"),
         ("/etc/passwd", "outside the manifest's folder"),
     ],

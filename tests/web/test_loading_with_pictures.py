@@ -146,9 +146,9 @@ def test_from_a_drop_to_a_finished_batch(page: Page, site: Site, width: int, sch
     rehearse(page, width)
     assert site.folder.bought() == []
 
-    map_columns(page)
+    expect(preview.get_by_label("Motiv")).to_have_value("image", timeout=LATE)
     page.locator("#budget").fill("1.50")
-    page.get_by_label("Continue without 1 row").check()
+    expect(page.get_by_label("Continue without 1 row")).to_be_checked()
     page.get_by_role("button", name="Buy 2 videos for about $0.24").click()
     question = page.get_by_role("dialog")
     expect(question).to_contain_text("1 row with problems will be left out.")
@@ -265,7 +265,7 @@ def test_a_rehearsal_needs_no_budget_and_no_token(
     shown = http.get(answer.headers["HX-Redirect"]).text
     assert "All its videos were made." in words_of(shown)
     assert "No money is spent" in words_of(shown)
-    assert "batchsora --db batchsora-sandbox.db web" in words_of(shown)
+    assert "batchsora web --sandbox" in words_of(shown)
     assert site.folder.bought() == []
     assert [batch.name for batch in site.web.queries.batches()] == before
     assert http.get(f"{address}/rehearsed/{'0' * 32}").status_code == 200

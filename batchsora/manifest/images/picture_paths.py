@@ -232,13 +232,13 @@ def not_found(folder: Path, source: str, more: Path | None = None) -> CellError:
         return CellError(
             "this names several images", "A video begins with one image: name one of them."
         )
+    if more is not None:
+        return CellError(NOT_FOUND, f"Add it to {shorten(more.name)}/, or correct its name here.")
     if _WINDOWS.match(source) or source.startswith("~"):
         return CellError(
             "this path leads outside the manifest's folder",
             f"Put the picture beside the manifest and write {_last(source)}.",
         )
-    if more is not None:
-        return CellError(NOT_FOUND, f"Add it to {shorten(more.name)}/, or correct its name here.")
     return CellError(
         NOT_FOUND,
         "Paths are relative to the manifest's folder; set another one with --images DIR.",

@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from batchsora.composition.databases import existing_store
 from batchsora.manifest.errors import ManifestError
-from batchsora.settings import SettingsError, read_settings
+from batchsora.manifest.values import LONGEST_NAME
+from batchsora.settings import DEFAULT_DATABASE, SettingsError, read_settings
 from batchsora.usecases.from_options import reading_of
 from batchsora.usecases.load import InvalidRowsError
 from batchsora.usecases.manifest_options import Source
@@ -43,6 +44,7 @@ from jobs.model.money import cap_micros
 from jobs.model.provider import ProviderError
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchRow, BatchStatus
+from jobs.system import quote
 
 REHEARSAL: Final = "rehearsal"  # what such a process is for
 REHEARSED_VIDEOS: Final = Path("sandbox-videos")
@@ -118,6 +120,7 @@ async def _start(request: Request) -> Response:
         return checked
     planned, start_form = checked
     if web.goes_on():
+        planner_of(request).remember(chosen, None)
         return await _hand_over(web, chosen, planned, start_form)
     # a second click may have come while the plan was made; from here on nothing is awaited
     form_tokens, token = web.form_tokens, form.text("token")
@@ -128,6 +131,7 @@ async def _start(request: Request) -> Response:
             web, start_form.command(chosen.path, planned.sha256, web.download), name
         )
         form_tokens.used(token, address)
+        planner_of(request).remember(chosen, None)
     return done(f"Started: {button_of(planned)}.", go=address)
 
 
@@ -179,12 +183,14 @@ async def _rehearse(request: Request) -> Response:
         return checked
     planned, start_form = checked
     # an edited file is another batch: rehearsals are not mixed
-    name = f"{start_form.options.name or planned.plan.batch} {chosen.token[-6:]}"
+    name = (start_form.options.name or planned.plan.batch)[: LONGEST_NAME - 7]
+    name = f"{name} {chosen.token[-6:]}"
     options = replace(start_form.options, sandbox=True, name=name)
     command = replace(start_form, options=options).command(
         chosen.path, planned.sha256, REHEARSED_VIDEOS
     )
     started = started_run(web, command, name, REHEARSAL)
+    planner_of(request).remember(chosen, form)
     return done(
         "Rehearsal started: no money is spent.", go=f"{_address(chosen)}/rehearsed/{started}"
     )
@@ -201,7 +207,8 @@ async def _rehearsed(request: Request) -> Response:
     if started is not None and started.purpose != REHEARSAL:
         started = None
     over = started is None or started.code is not None
-    database = read_settings(database=str(web.settings.database), sandbox=True).database
+    main = web.settings.database
+    database = read_settings(database=str(main), sandbox=True).database
     seen = None if started is None else await asyncio.to_thread(_seen, database, started)
     return render(
         request,
@@ -210,7 +217,8 @@ async def _rehearsed(request: Request) -> Response:
         started=started,
         over=over,
         seen=seen,
-        database=database,
+        database=database.name,
+        named="" if main == Path(DEFAULT_DATABASE) else f"--db {quote(str(main))} ",
         videos=REHEARSED_VIDEOS,
     )
 

@@ -135,7 +135,8 @@ async def _plan(request: Request) -> Response:
     chosen, query = chosen_of(request), request.query_params
     if not {"part", "figures"} & query.keys():
         return render(request, "manifest.html", chosen=chosen)
-    return await _planned(request, chosen, Form(dict(query) if "figures" in query else {}))
+    before = planner_of(request).remembered(chosen)
+    return await _planned(request, chosen, Form(dict(query)) if "figures" in query else before)
 
 
 async def _plan_anew(request: Request) -> Response:
