@@ -13,7 +13,7 @@
     const list = zone.querySelector(".dropped");
     const lines = files.slice(0, 5).map((file) => file.webkitRelativePath || file.name);
     if (files.length > 5) lines.push(`and ${files.length - 5} more`);
-    if (files.length > 1) lines.push(`together ${(bytes / MB).toFixed(1)} MB`);
+    if (files.length > 1) lines.push(`together ${bytes < MB ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / MB).toFixed(1)} MB`}`);
     const most = Number(zone.dataset.most);
     if (bytes > most) lines.push(`This is more than ${Math.round(most / MB)} MB: send fewer or smaller pictures.`);
     list.replaceChildren(...lines.map((line) => {
