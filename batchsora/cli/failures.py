@@ -1,5 +1,6 @@
 """Turns exceptions into messages and exit codes; nothing else does."""
 
+import sys
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +59,8 @@ def show(error: BaseException, cli: "Cli") -> None:
         return
     if isinstance(error, KeyboardInterrupt | click.Abort):
         said = "stopped; nothing is lost: run it again to resume"
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the terminal is behind a ^C
         tell(said)
         _document(cli, {"problem": said})
         return
