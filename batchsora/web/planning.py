@@ -197,9 +197,9 @@ class Planner:
     def _make(self, chosen: Chosen, start_form: StartForm) -> Planned:
         path, settings, options = chosen.path, self._web.settings, start_form.options
         sha256 = sha256_of(path)  # before it is read: another content meanwhile asks again
-        source = as_before(
-            Source(path, reading_of(start_form.said)), settings.database, options.name
-        )
+        said = start_form.said
+        source = Source(path, reading_of(said), fit_images=said.fit_images)
+        source = as_before(source, settings.database, options.name)
         with (
             source.looked_at(settings.database) as manifest,
             existing_store(settings.database) as store,

@@ -30,7 +30,7 @@ OWN: Final = "-"  # a column of the person's own, carried along unread
 DEFAULTS: Final = tuple(name for name in SYNONYMS if name != "id")  # may have a default
 LONGEST_DEFAULT: Final = values.LONGEST_URL
 
-_SPOKEN: Final = ("sheet", "hidden", "pictures", "images", *FIELDS)
+_SPOKEN: Final = ("sheet", "hidden", "pictures", "images", "fit", *FIELDS)
 _NUMBERED: Final = ("column-", "gone-", "default-", "empty-")
 _DIGITS: Final = 4
 
@@ -126,6 +126,7 @@ def read_spoken(
         ignore_pictures={"ignore": True, "refuse": False}.get(pictures),
         embedded_images={"use": True, "refuse": False}.get(pictures),
         images=None if images is None else str(images),
+        fit_images={"yes": True, "no": False}.get(form.text("fit")),
         encoding=written.encoding,
         delimiter=written.delimiter,
         header_row=written.header_row,
@@ -247,6 +248,7 @@ class Fields:
     defaulted: bool  # one is set now
     hidden: bool  # offer to read hidden rows
     pictures: bool  # offer what to do with pictures over cells
+    fit: bool  # offer to convert pictures that would be refused
     folders: Sequence[str]  # that hold pictures, by name, where pictures are missing
     written: Written  # how a text is written
     asked: bool  # something must be chosen
@@ -307,6 +309,7 @@ def fields_of(
         defaulted=any(True for _ in _said_defaults(form)),
         hidden="--include-hidden" in words or bool(before.include_hidden or form.text("hidden")),
         pictures=seen or any(flags),
+        fit=any((column.chosen or column.as_read) == "image" for column in columns),
         folders=list(folders()) if missing else [],
         written=written,
         asked=bool(asked),

@@ -87,6 +87,8 @@ def map_columns(page: Page) -> None:
     preview.get_by_label("Was man sieht").select_option("prompt")
     page.get_by_role("button", name="Show the plan").click()
     expect(page.locator("#figures")).to_contain_text("of 3 videos to buy", timeout=LATE)
+    # as soon as a person could choose, the fields are heard
+    expect(page.locator(".htmx-added, .htmx-settling, .htmx-request")).to_have_count(0)
     preview.get_by_label("Motiv").select_option("image")
     expect(page.locator("#figures")).to_contain_text("image ← Motiv", timeout=LATE)
     preview.get_by_label("Sekunden").select_option("duration")
@@ -269,6 +271,23 @@ def test_a_rehearsal_needs_no_budget_and_no_token(
     assert site.folder.bought() == []
     assert [batch.name for batch in site.web.queries.batches()] == before
     assert http.get(f"{address}/rehearsed/{'0' * 32}").status_code == 200
+
+
+def test_pictures_of_another_kind_are_converted_if_it_is_said(
+    http: httpx.Client, site: Site
+) -> None:
+    """As --fit-images does: the plan says what was made, and the run sends that."""
+    drawn = io.BytesIO()
+    Image.new("RGB", (320, 240), "red").save(drawn, "GIF")
+    table = b"prompt,image\na pan of milk,a.gif\n"
+    address = load(http, ("m.csv", table), ("a.gif", drawn.getvalue())).headers["HX-Redirect"]
+    shown = http.get(f"{address}?part").text
+    assert "the image is actually a GIF" in words_of(shown)
+    shown, form = said(http, address, fit="yes")
+    assert "of 1 video to buy" in words_of(shown)
+    assert "a.gif: made a JPEG" in words_of(shown)
+    assert http.post(f"{address}/start", data=form | {"budget": "1"}).status_code == 204
+    assert "1 completed" in finished(site)
 
 
 def test_problems_stand_in_their_cells(http: httpx.Client) -> None:

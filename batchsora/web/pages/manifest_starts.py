@@ -138,7 +138,10 @@ async def _start(request: Request) -> Response:
 async def _hand_over(
     web: WebContext, chosen: Chosen, planned: Planned, start_form: StartForm
 ) -> Response:
-    source = Source(chosen.path, reading_of(start_form.said), sha256=planned.sha256)
+    said = start_form.said
+    source = Source(
+        chosen.path, reading_of(said), fit_images=said.fit_images, sha256=planned.sha256
+    )
     try:
         batch, lines = await asyncio.to_thread(hand_over, web, source, start_form)
     except (SettingsError, ManifestError, InvalidRowsError, EngineError, ProviderError) as error:
