@@ -132,22 +132,24 @@ _WAYS_ON = {
     "{name} --day-budget {day}'",
     Blocked.PRICE: "'batchsora prices' lists them. A higher --max-price buys, and "
     "'batchsora prices set KIND USD' corrects a wrong one",
-    Blocked.BALANCE: "top up the account, then run again; --wait-for-funds waits for it",
+    Blocked.BALANCE: "top up the account, then run again: '{command}'; with --wait-for-funds it "
+    "waits for that",
 }
 """What to type when something blocks a batch."""
 _REASONS = {
     Reason.INTERRUPTED: "stopped; nothing is lost{under_way}. To resume, run it again: {resume}",
     Reason.UNREACHABLE: "the API could not be reached, or accepts nothing; nothing is lost"
     "{under_way}. When the API answers, run it again: {resume}",
-    Reason.TOKEN: "{message}; renew the token, then run again",
+    Reason.TOKEN: "{message}; renew the token, then run again: {resume}",
     Reason.ADDRESS: "{message}; check --base-url",
-    Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again",
+    Reason.FUNDS: "not enough credits; {queued} job(s) left: top up the account, then run again: "
+    "{resume}",
     Reason.ACCOUNT: "{message}; {queued} job(s) stay queued, at no cost: resolve it with the "
-    "provider, then run again",
+    "provider, then run again: {resume}",
     Reason.ACCESS: "{message}; {queued} job(s) stay queued, at no cost. The token is accepted, so "
-    "it is a firewall or a missing permission: fix it, then run again",
+    "it is a firewall or a missing permission: fix it, then run again: {resume}",
     Reason.REQUEST: "{message}; every submission is refused like this, so the rows are not the "
-    "cause: {queued} job(s) stay queued, at no cost. Fix it, then run again",
+    "cause: {queued} job(s) stay queued, at no cost. Fix it, then run again: {resume}",
     Reason.UNDECIDED: "{message}; the last rows were refused like this, and the cause may be the "
     "rows or the account: {queued} job(s) stay queued, at no cost. If it is the account, fix "
     "that; then run again: rows that are refused with the same message then fail",
@@ -180,7 +182,7 @@ def reason(
             message=ending.message,
             queued=queued,
             under_way=_under_way(batches),
-            resume=_resume(batches),
+            resume=f"'{command}'" if command else _resume(batches),
         )
     elif ending.reason is Reason.BLOCKED and not ending.blocked:
         yield f"{queued} job(s) left; unconfirmed attempts use every slot (--max-in-flight)"

@@ -129,7 +129,7 @@ def _seconds(options: RunOptions, videos: int) -> float:
     return max(sending, -(-videos // options.max_in_flight) * TYPICAL_SECONDS)
 
 
-_SOURCES: Final = {"learned": "paid", "set": "set", "configured": "announced"}
+_SOURCES: Final = {"set": "set", "configured": "announced"}
 
 MOST_SHOWN: Final = 20
 """Jobs that are shown of those that were picked."""
@@ -220,7 +220,8 @@ def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> tuple[bool, Pur
     with scratch.queries.snapshot() as seen:
         for kind, price in seen.prices().items():
             plan.prices[kind] = price.last_micros
-            plan.sources[kind] = _SOURCES[price.source]
+            learned = "rehearsed" if plan.options.sandbox else "paid"
+            plan.sources[kind] = _SOURCES.get(price.source, learned)
         (status,) = seen.statuses([batch_id])
     plan.batch = status.name
     said = plan.options.budget
@@ -309,7 +310,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def price_source(plan: Plan, kind: str) -> str | None:
-    """Return where a price comes from: ``paid`` last, ``set`` by a person, or ``announced``."""
+    """Return where a price comes from: ``paid`` last, ``rehearsed``, ``set``, or ``announced``."""
     return plan.sources.get(kind, "announced") if kind in plan.prices else None
 
 

@@ -188,10 +188,14 @@ class Poller:
         throttled = [error for _, error in failed if isinstance(error, ThrottledError)]
         if throttled:
             raise throttled[0]
+        alike: dict[str, list[str]] = {}  # without a network all of them fail in the same words
         for item, error in failed:
             # never an end by itself: the list may lag, or a proxy may lie (money.md)
-            log.warning("generation %s could not be looked at: %s", item.generation_id, error)
+            alike.setdefault(str(error), []).append(item.generation_id)
             self._troubles.note(item.attempt_id)
+        for words, (first, *others) in alike.items():
+            more = f" and {len(others)} more" if others else ""
+            log.warning("generation %s%s could not be looked at: %s", first, more, words)
         errors = [error for _, error in failed]
         if is_outage(errors, answered=answered):
             few = (

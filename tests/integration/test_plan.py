@@ -60,6 +60,9 @@ def test_a_price_is_paid_only_after_it_was_paid(call: Shell, world: World) -> No
     assert source() == "set"
     assert call("run", "--batch", "kites", *QUICK, "--max-price", "1").code == 0
     assert source() == "paid"
+    assert call("run", "kites.csv", "--sandbox", "--no-download", "--rate", "0").code == 0
+    (kind,) = call("plan", "kites.csv", "--sandbox", "--json").json["cost_by_kind"].values()
+    assert kind["price_from"] == "rehearsed"
 
 
 def test_a_budget_is_tried_and_the_run_stops_where_the_plan_says(call: Shell, world: World) -> None:

@@ -219,6 +219,7 @@ def figures_of(planned: Planned, *, focus: bool = False) -> dict[str, Any]:
 
 _SOURCES: Final = {
     "paid": "last paid",
+    "rehearsed": "of the rehearsal",
     "set": "set by you",
     "announced": "announced",
     None: "learned from the first video",
