@@ -59,29 +59,29 @@ class _Remedy:
 
 _PROVIDERS_FAULT: Final = _Remedy(
     Again.MAY_HELP,
-    "it was the provider's fault: 'batchsora retry {key}' buys it again",
-    "it was the provider's fault: 'batchsora retry{batch}' buys them again",
+    "'batchsora retry {key}' buys it again: it was the provider's fault",
+    "'batchsora retry{batch}' buys them again: it was the provider's fault",
     "batchsora retry {key}",
 )
 _REMEDIES: Final[Mapping[FailureKind, _Remedy]] = {
     FailureKind.VALIDATION: _Remedy(
         Again.FAILS,
-        "the API refuses this request: change its row and run again",
-        "the API refuses these requests: change their rows and run again",
+        "change its row and run again; unchanged it would be refused again",
+        "change their rows and run again; unchanged they would be refused again",
     ),
     FailureKind.IMAGE: _Remedy(
         Again.FAILS,
-        "its picture would be refused again: use another one, undamaged and without realistic "
-        "people, and run again",
-        "their pictures would be refused again: use others, undamaged and without realistic "
-        "people, and run again",
+        "use another picture, undamaged and without realistic people, and run again; this one "
+        "would be refused again",
+        "use other pictures, undamaged and without realistic people, and run again; these would "
+        "be refused again",
     ),
     FailureKind.CONTENT: _Remedy(
         Again.FAILS,
-        "the same prompt would be refused again: reword it in the manifest and run again, or with "
-        "'batchsora retry {key} --prompt TEXT'",
-        "the same prompts would be refused again: reword them in the manifest and run again, or "
-        "each with 'batchsora retry JOB --prompt TEXT'",
+        "reword its prompt, in the manifest to run again or with 'batchsora retry {key} --prompt "
+        "TEXT'; unchanged it would be refused again",
+        "reword the prompts, in the manifest to run again or each with 'batchsora retry JOB "
+        "--prompt TEXT'; unchanged they would be refused again",
         "batchsora retry {key} --prompt TEXT",
     ),
     FailureKind.SYSTEM: _PROVIDERS_FAULT,
@@ -100,10 +100,10 @@ _REMEDIES: Final[Mapping[FailureKind, _Remedy]] = {
     ),
     FailureKind.UNKNOWN: _Remedy(
         Again.MAY_HELP,
-        "its message is not understood, so read it: 'batchsora retry {key}' buys it again, and may "
-        "fail again",
-        "their messages are not understood, so read them with 'batchsora jobs{batch} --status "
-        "failed --kind unknown': 'batchsora retry{batch} --kind unknown' buys them again",
+        "read its message, which batchsora does not understand; 'batchsora retry {key}' buys it "
+        "again, and may fail again",
+        "read their messages, which batchsora does not understand, with 'batchsora jobs{batch} "
+        "--status failed --kind unknown'; 'batchsora retry{batch} --kind unknown' buys them again",
         "batchsora retry {key}",
     ),
 }

@@ -90,7 +90,8 @@ def status_text(
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(batch.failed_kinds.items()))
             lines.append(f"  failed    {kinds}")
             lines += [
-                f"            {one}" for one in advice.of_failures(batch.failed_kinds, batch.name)
+                f"            {kind}: {advice.of_kind(kind, batch.name)}"
+                for kind in sorted(batch.failed_kinds)
             ]
         lines.append(f"  money     {money_text(batch.money)}")
         if batch.twice:
@@ -130,7 +131,7 @@ def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
         lines.append("            batchsora resolve JOB --generation ID assigns one")
     open_ones = [doubt for doubt in doubts if doubt.unproven and not doubt.candidates]
     for doubt in open_ones[:SHOWN_DOUBTS]:
-        lines.append(f"  unconfirmed {doubt.key}: {doubt.unproven}")
+        lines.append(f"  unconfirmed  {doubt.key}: {doubt.unproven}")
     if open_ones:
         lines.append("            batchsora resolve JOB --never-made, if it was never made")
     more = len(doubts) - len(contested[:SHOWN_DOUBTS]) - len(open_ones[:SHOWN_DOUBTS])

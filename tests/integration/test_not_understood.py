@@ -108,15 +108,15 @@ def test_only_a_person_buys_again_what_is_not_understood(call: Shell, world: Odd
     assert call("run", "night.csv", "--budget", "10", *QUICK).code == 3
     said = call("retry", "--yes")
     assert said.out.strip() == "nothing to retry"
-    assert "1 failed by unknown, not retried: their messages are not understood" in said.words
-    assert "1 failed by content, not retried: the same prompts would be refused" in said.words
+    assert "1 failed by unknown, not retried: read their messages" in said.words
+    assert "1 failed by content, not retried: reword the prompts" in said.words
     assert "To buy them unchanged: 'batchsora retry --kind content'" in said.words
     assert call("retry", "--kind", "unknown", "--yes").code == 0
     assert call("run", "--yes", *QUICK).code == 3  # the other one's prompt is still refused
     assert sorted(made.prompt[-1] for made in world.made) == ["0", "0", "1"]
     assert call("report", "-o", "night.html").code == 0
     report = Path("night.html").read_text(encoding="utf-8")
-    assert "the same prompts would be refused again" in report
+    assert "unchanged they would be refused again" in report
 
 
 def test_what_is_the_providers_own_fault_is_meant_by_retry(call: Shell, world: OddWorld) -> None:

@@ -57,7 +57,7 @@ def test_it_tells_the_night_without_a_network(world: Folder, browser: Browser) -
         assert "$0.72" in text
         assert "of $5.00" in text
         assert "violates our content policy" in text
-        assert "the same prompts would be refused again" in text
+        assert "unchanged they would be refused again" in text
         assert page.locator(".plots svg").count() == 3
         pictures = page.locator(".sheet img")
         assert pictures.count() == 5
