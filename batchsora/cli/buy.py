@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from batchsora.cli.common import Cli
 from batchsora.cli.configured import caps_said
@@ -49,6 +50,9 @@ def run_command(
 
     if manifest is not None and options.batch is not None:
         raise click.UsageError("use MANIFEST or --batch, not both")
+    typed = click.get_current_context().get_parameter_source("file_name")
+    if manifest is None and typed is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--file-name needs MANIFEST: it is checked by its rows and kept")
     settings = cli.settings()
     request = StartRequest(
         None if manifest is None else source_of(manifest, reading, options.manifest_sha256),

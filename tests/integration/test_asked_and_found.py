@@ -88,7 +88,7 @@ def test_what_was_found_does_not_ask_for_a_row(call: Shell, world: World) -> Non
     for item in world.made:
         item.foreign = False  # they count as bought from now on
     declined = call("run", "--buy-again", "--quiet")
-    assert "1 video(s) for" in declined.words, declined.err
+    assert "1 video(s) of trial for" in declined.words, declined.err
     assert call(*RUN, "--buy-again").code == 0  # what it was not asked for stops no run
     assert bought(world) == {"heron 0": 1, "heron 1": 2, "heron 2": 1}
     assert held(call) == {"exists": 1}  # over left_out: that word was not about it
@@ -188,7 +188,7 @@ def test_a_pick_leaves_no_row_out_that_was_asked_for_by_name(
         assert call(*RUN, "trial.csv", "--first", "1").code == 0
     assert call("retry", "r1", "--yes").code == 0
     asked = call("run", "trial.csv", "--first", "1", "--quiet")
-    assert "1 video(s) for about $0.12" in asked.words
+    assert "1 video(s) of trial for about $0.12" in asked.words
     assert call(*RUN, "trial.csv", "--first", "1").code == 0
     assert bought(world) == {"heron 0": 1, "heron 1": 1}
 

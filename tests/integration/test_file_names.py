@@ -69,6 +69,7 @@ def test_an_unknown_field_is_refused_before_anything_is_loaded(table: Path, call
     assert said.code == 2
     assert "did you mean {campaign}?" in said.words
     assert call("status", "--sandbox", "--json").json["batches"] == []
+    assert "--file-name needs MANIFEST" in call("run", "--file-name", "{id}", "--sandbox").words
     bad = call("plan", str(table), "--file-name", "../{id}")
     assert bad.code == 2
     assert "can't be a name" in bad.words
