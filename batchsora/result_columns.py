@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from batchsora import advice
 from jobs.model.money import usd_text
 from jobs.model.provider import Kind
 from jobs.model.states import FailureKind, JobState
@@ -68,6 +69,12 @@ def _model(job: JobRow) -> str | None:
     return None if bought is None else Kind.parse(bought).model
 
 
+def _what_to_do(job: JobRow) -> str | None:
+    """Return what a person can do about a failure; begins with no quote, which sheets hide."""
+    found = advice.of_job(job) if job.state == JobState.FAILED else None
+    return None if found is None else f"Next: {found}"
+
+
 def _reworded(job: JobRow) -> str | None:
     """Return the prompt that is bought instead of the manifest's."""
     edited = job.manifest_fingerprint not in (None, job.fingerprint)
@@ -89,6 +96,7 @@ RESULT_COLUMNS: Final = (
     ResultColumn("sha256", _sha256, r"[0-9a-f]{64}", width=20),
     ResultColumn("verdict", lambda job: job.verdict, r"favourite|rejected"),
     ResultColumn("reworded", _reworded, r".*", width=40),
+    ResultColumn("what_to_do", _what_to_do, r".*", width=60),
 )
 """The columns of an export after the manifest's own; loading a manifest ignores them.
 

@@ -357,6 +357,8 @@ OF_TWO: dict[str, Any] = {
     "model": ["sora", "sora"],
     "sha256": ["0" * 64, ""],
     "verdict": ["favourite", ""],
+    "reworded": [None, "a mild one"],
+    "what_to_do": [None, "Next: change its row"],
 }
 """The results of a row with two videos."""
 

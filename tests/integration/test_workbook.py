@@ -132,7 +132,7 @@ def test_everything_else_stays_as_it_was(tmp_path: Path) -> None:
     assert [str(one) for one in sheet.merged_cells.ranges] == ["A9:B9"]
     assert (sheet.freeze_panes, sheet.auto_filter.ref) == ("B2", "A1:D6")
     assert sheet.data_validations.dataValidation[0].formula1 == '"10,15"'
-    assert sheet.dimensions == "A1:R9"
+    assert sheet.dimensions == "A1:S9"
 
 
 def test_results_stand_where_they_belong(tmp_path: Path) -> None:

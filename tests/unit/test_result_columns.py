@@ -25,6 +25,7 @@ DONE = {
     "sha256": "0" * 64,
     "verdict": "favourite",
     "reworded": "",
+    "what_to_do": "",
 }
 FAILED = {
     "status": "failed",
@@ -41,6 +42,7 @@ FAILED = {
     "sha256": "",
     "verdict": "",
     "reworded": "a mild one",
+    "what_to_do": "Next: reword its prompt",
 }
 
 

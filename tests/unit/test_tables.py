@@ -27,7 +27,7 @@ def test_the_result_columns_are_these() -> None:
     """The order is a contract with everybody who reads exports."""
     assert " ".join(RESULT_NAMES) == (
         "status generation_id price video_url file error_kind error attempts "
-        "submitted_at completed_at model sha256 verdict reworded"
+        "submitted_at completed_at model sha256 verdict reworded what_to_do"
     )
 
 
