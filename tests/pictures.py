@@ -137,7 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
         write_manifest(folder / "autumn.csv")
-        with SandboxServer(World(time_scale=60.0, failures=FAILS)) as api:
+        with SandboxServer(World(time_scale=30.0, failures=FAILS)) as api:
             desk = Folder(folder, api)
             desk.enter(patch)
             run = subprocess.Popen(
