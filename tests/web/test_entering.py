@@ -199,8 +199,8 @@ def test_a_cookie_alone_changes_nothing(world: Folder, password: str | None) -> 
     """Browsers send it to every port of the host: whoever listens on another one only reads."""
     with (
         serving(world, password, webhooks={}) as site,
-        httpx.Client(base_url=site.url) as owner,
-        httpx.Client(base_url=site.url) as thief,
+        httpx.Client(base_url=site.url, timeout=60) as owner,
+        httpx.Client(base_url=site.url, timeout=60) as thief,
     ):
         if password is None:
             enter(owner, site.entrance)
