@@ -49,6 +49,11 @@ test: $(INSTALLED)
 	  $(BIN)/pytest -m 'not unit' -n 4 --dist worksteal || failed=1; \
 	  exit $$failed
 
+# Tests of files, locks and processes by the code for Windows, with hidden what POSIX has:
+# tests/like_windows/tests.txt names them
+like-windows: $(INSTALLED)
+	PYTHONPATH=$(CURDIR)/tests/like_windows $(BIN)/pytest -n 4 --dist worksteal @tests/like_windows/tests.txt
+
 # the quick tests by another Python, in an environment of its own: make newest-unit NEWEST=python3.13
 newest-unit:
 	$(MAKE) unit PYTHON=$(NEWEST) BIN=.venv-newest/bin INSTALLED=.venv-newest/installed \

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from jobs import system
 from jobs.model.files import refuse_link, replaced
 
 REST: Final = "… (more than a cell can hold: the whole text is in {})"
@@ -136,6 +137,8 @@ def unwritable(target: Path, error: OSError) -> TableError:
         errno.EDQUOT: "Free some space, or name a file on another drive.",
         errno.ELOOP: "Nothing was written.",
     }.get(error.errno or 0, "Name another file.")
+    if isinstance(error, PermissionError) and system.OPEN_FILES_STAY and target.exists():
+        remedy = "Close it in the program that has it open, and run this again."
     return TableError(f"{target} can't be written: {error.strerror}. {remedy}")
 
 

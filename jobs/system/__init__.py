@@ -20,6 +20,7 @@ if sys.platform != "win32" and find_spec("fcntl") is not None:
     from .posix import (
         BROWSERS_SEE_HOME,
         DETACHED,
+        OPEN_FILES_STAY,
         OWN_GROUP,
         account,
         bound_process,
@@ -53,6 +54,7 @@ else:
     from .windows import (
         BROWSERS_SEE_HOME,
         DETACHED,
+        OPEN_FILES_STAY,
         OWN_GROUP,
         account,
         bound_process,
@@ -86,6 +88,7 @@ else:
 __all__ = [
     "BROWSERS_SEE_HOME",
     "DETACHED",
+    "OPEN_FILES_STAY",
     "OWN_GROUP",
     "account",
     "bound_process",

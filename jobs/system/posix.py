@@ -24,6 +24,9 @@ OWN_GROUP: Final[dict[str, Any]] = {"process_group": 0}
 BROWSERS_SEE_HOME: Final = sys.platform == "linux"
 """Whether browsers may see neither the folder for temporary files nor hidden ones, as snaps do."""
 
+OPEN_FILES_STAY: Final = False
+"""Whether a file that is open can be neither renamed, replaced nor deleted."""
+
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -31,6 +31,9 @@ OWN_GROUP: Final[dict[str, Any]] = {"creationflags": _APART}
 BROWSERS_SEE_HOME: Final = False
 """Whether browsers may see neither the folder for temporary files nor hidden ones, as snaps do."""
 
+OPEN_FILES_STAY: Final = True
+"""Whether a file that is open can be neither renamed, replaced nor deleted."""
+
 LOCKED: Final = 2**31 - 2
 """The byte that is locked: nobody else can read it, so it lies behind those of any file of ours."""
 

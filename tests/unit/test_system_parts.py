@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchsora import children
+from batchsora.tables import TableError, write_table
 from jobs import system
 from jobs.system import stop_signals
 
@@ -30,6 +31,7 @@ def test_one_handle_locks_a_file_until_it_is_closed(tmp_path: Path) -> None:
 
 _HOLD = """
 import pathlib, sys
+from batchsora.tables import TableError, write_table
 from jobs import system
 handle = system.open_to_change(pathlib.Path(sys.argv[1]), mode=0o600)
 print(system.try_lock(handle), flush=True)
@@ -131,6 +133,22 @@ def test_a_locked_file_gets_its_name_and_is_closed(tmp_path: Path) -> None:
     assert system.try_lock(handle)
     system.delete_locked(handle, target)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_table_that_is_open_elsewhere(tmp_path: Path) -> None:
+    """Windows replaces no workbook that is open in Excel: nothing is lost, and it says why."""
+    target = tmp_path / "done.csv"
+    target.write_text("before")
+    with target.open() as elsewhere:
+        if system.OPEN_FILES_STAY:
+            with pytest.raises(TableError, match="Close it in the program that has it open"):
+                write_table(target, ["a"], [{"a": "1"}])
+        else:
+            write_table(target, ["a"], [{"a": "1"}])
+        assert elsewhere.read() == "before"
+    write_table(target, ["a"], [{"a": "2"}])
+    assert "2" in target.read_text()
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_signal_is_heard_in_the_loop() -> None:
