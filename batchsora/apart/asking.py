@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -145,11 +144,11 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds) -> Spool:
     """
     root = str(Path(__file__).resolve().parents[2])
     order = {"task": task, "given": given, "seconds": bounds.seconds, "memory": bounds.memory}
-    end = time.monotonic() + PATIENCE * bounds.seconds
     # the root folder alone: nothing that lies where a person works is imported
     with children.apart(_START.format(root=root)) as process:
         # what is read from it ends with it, also where the system can't wait for a pipe
-        clock = threading.Timer(end - time.monotonic(), process.kill)
+        late = threading.Event()
+        clock = threading.Timer(PATIENCE * bounds.seconds, _stop, (process, late))
         clock.daemon = True
         clock.start()
         try:
@@ -158,10 +157,16 @@ def ask(task: str, given: Mapping[str, Any], bounds: Bounds) -> Spool:
         finally:
             clock.cancel()
             process.kill()  # where it has ended, nothing happens
-    if code and time.monotonic() >= end:
+    if code and late.is_set():
         raise _too_slow(bounds)
     _check(code, bounds, answer)
     return answer
+
+
+def _stop(process: children.Process, late: threading.Event) -> None:
+    if process.poll() is None:
+        late.set()
+        process.kill()
 
 
 def _answer(process: children.Process, order: bytes, bounds: Bounds) -> Spool:

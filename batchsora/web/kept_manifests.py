@@ -15,6 +15,7 @@ from batchsora.usecases.manifest_options import sha256_of
 from batchsora.web.dropped import DropError, Dropped, folded
 from batchsora.web.uploads import safe_file_name
 from batchsora.web.web_context import WebContext
+from jobs import system
 
 MOST_SHOWN: Final = 200  # files beside the database that are offered
 PICTURES: Final = "pictures"  # the folder of pictures beside an uploaded manifest
@@ -102,15 +103,14 @@ def _write_all(place: Path, moved: Mapping[str, Path], linked: Mapping[str, Path
     """Put files, durably, into a new folder, which is there whole or not at all."""
     with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as made:
         folder = Path(made) / place.name
-        for files, put in ((moved, os.replace), (linked, os.link)):
+        for files, put in ((moved, system.replace), (linked, os.link)):
             for name, source in files.items():
                 there = folder / name
                 there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 put(source, there)
-                with there.open("rb") as file:
-                    os.fsync(file.fileno())
+                system.sync_file(there)
         try:
-            folder.rename(place)
+            system.replace(folder, place)
         except OSError:
             if not place.is_dir():  # else another request has kept the same
                 raise

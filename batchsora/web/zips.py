@@ -18,6 +18,7 @@ from typing import Final
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from batchsora.web.uploads import Upload
+from jobs import system
 from jobs.model.files import made_folder
 
 MOST_ENTRIES: Final = 5000
@@ -135,8 +136,7 @@ def _taken(archive: ZipFile, info: ZipInfo, name: str, folder: Path) -> Upload:
     """Unpack one file, which may not be larger than its zip says."""
     made_folder(folder)
     path, digest, size = folder / f"{uuid.uuid4().hex}.part", hashlib.sha256(), 0
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as file, archive.open(info) as packed:
+    with os.fdopen(system.create(path), "wb") as file, archive.open(info) as packed:
         while chunk := packed.read(_CHUNK):
             size += len(chunk)
             if size > info.file_size:

@@ -1,6 +1,5 @@
 """Being asked to stop: by Ctrl-C, by another process, by Ctrl-Break on Windows."""
 
-import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ def stop_signals(heard: Callable[[], object]) -> Iterator[None]:
 
     Only the main thread of a process may listen to signals.
     """
+    import asyncio  # noqa: PLC0415 - whoever has a loop has it; commands that only look have neither
+
     loop = asyncio.get_running_loop()
 
     def later(number: int, frame: Any) -> None:

@@ -260,6 +260,7 @@ def test_a_second_load_sends_the_same_bytes(folder: Path) -> None:
     assert [path.name for path in fitted.parent.iterdir()] == [fitted.name]
 
 
+@pytest.mark.posix  # a name with a control character
 def test_every_picture_is_fitted_once_a_load(folder: Path) -> None:
     """A thousand rows with one picture convert it once, and say so once; so do failures."""
     Image.new("RGB", (20, 20), RED).save(folder / "a.gif")

@@ -186,6 +186,7 @@ def test_over_a_real_connection_as_well(tmp_path: Path) -> None:
     assert received < announced
 
 
+@pytest.mark.posix  # it deletes a file that is open
 @pytest.mark.parametrize("replaced", [False, True])
 def test_a_picture_that_vanishes_while_it_is_sent_was_opened_before(
     replaced: bool,  # noqa: FBT001 - a table's column

@@ -16,7 +16,7 @@ UNEVEN: Final = re.compile(
     r"import (?:ctypes|fcntl|grp|msvcrt|nt|posix|pty|pwd|resource|select|selectors|shlex|termios"
     r"|tty|winreg|_winapi)"
     r"|os\.(?:O_\w+|sched_\w+|posix_\w+|f?ch(?:mod|own)|copy_file_range|fork|f?statvfs|fsync|fdatasync"
-    r"|f?truncate|[gs]et_blocking|get(?:e?[ug]id|pgid|pgrp)|kill(?:pg)?|link|memfd_create|mkfifo|name"
+    r"|f?truncate|[gs]et_blocking|get(?:e?[ug]id|pgid|pgrp)|kill(?:pg)?|memfd_create|mkfifo|name"
     r"|nice|open|openpty|p(?:read|write)v?|rename|replace|sendfile|setsid|startfile|uname|waitpid)"
     r"|sys\.platform|signal\.SIG(?!INT$|TERM$)[A-Z]+\w*"
     r"|\w+\.(?:add_signal_handler|remove_signal_handler|clock_gettime|hardlink_to)"
