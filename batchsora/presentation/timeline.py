@@ -9,7 +9,6 @@ from jobs.model.states import JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import BatchStatus, Bucket
 
-FEWEST: Final = 12  # points of a plot at least: one alone has no width
 POINTS: Final = 240  # points of a plot, about
 SPANS: Final = (60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
 """Seconds that a point of a plot may stand for."""
@@ -79,10 +78,11 @@ def course_of(seen: QueryStore, batch_id: int) -> Course:
 
 
 def _filled(durations: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Add the lengths that no video has, from zero on."""
-    found = dict(durations)
-    most = max([FEWEST * LENGTH, *found])
-    return [(length, found.get(length, 0)) for length in range(0, most + LENGTH, LENGTH)]
+    """Add the lengths in between that no video has."""
+    if not (found := dict(durations)):
+        return []
+    between = range(min(found), max(found) + LENGTH, LENGTH)
+    return [(length, found.get(length, 0)) for length in between]
 
 
 def _columns(
@@ -92,9 +92,7 @@ def _columns(
     if not buckets:
         return Course(seconds, durations=durations)
     found = {round(bucket.at.timestamp()): bucket for bucket in buckets}
-    last = max(found)
-    first = min([*found, last - (FEWEST - 1) * seconds])
-    at = list(range(first, last + seconds, seconds))
+    at = list(range(min(found), max(found) + seconds, seconds))
     spent, total = [], 0
     for moment in at:
         total += found[moment].charged if moment in found else 0

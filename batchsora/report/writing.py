@@ -137,7 +137,7 @@ def plots(course: Course, cap: float | None) -> list[Plot]:
     if not course.at:
         return []
     found = [_ends(course), _spend(course, cap)]
-    if any(count for _, count in course.durations):
+    if course.durations:
         found.append(_lengths(course))
     return found
 
@@ -188,10 +188,10 @@ def _lengths(course: Course) -> Plot:
         for number, count in enumerate(counts)
         if count
     ]
-    most = course.durations[-1][0] + LENGTH
+    least, most = course.durations[0][0], course.durations[-1][0] + LENGTH
     words = f"{sum(counts)} videos, {top} at most within {LENGTH} seconds"
     title = "minutes from submission to completion"
-    return Plot(title, words, bars, "", str(top), None, "0", f"{most / 60:g}")
+    return Plot(title, words, bars, "", str(top), None, f"{least / 60:g}", f"{most / 60:g}")
 
 
 def _edges(course: Course) -> tuple[str, str]:
@@ -199,7 +199,7 @@ def _edges(course: Course) -> tuple[str, str]:
 
 
 def _clock(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds).astimezone():%d %b %H:%M}"
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}"
 
 
 STYLES = (("batchsora.web", "static/style.css"), ("batchsora.report", "templates/report.css"))

@@ -57,9 +57,7 @@
       if (!answer.ok) return;
       found = await answer.json();
     } catch { return; }
-    const first = found.at.findIndex((_, i) => found.completed[i] || found.failed[i] || found.spent[i]);
-    if (first < 0) return;
-    for (const name of ["at", "completed", "failed", "spent"]) found[name] = found[name].slice(first);
+    if (!found.at.length) return;
     const begin = found.at[0];
     const ends = found.at.map((at) => at + found.seconds);
     const range = [begin, ends.at(-1)];
@@ -73,14 +71,12 @@
     draw("plot-spent", "spent, USD", [
       { stroke: colour("accent"), width: 2, points: { show: false } },
     ], [[begin, ...ends], [0, ...found.spent]], [when, axis({ size: 52, values: dollars })], range);
-    const took = found.durations.filter(([, jobs]) => jobs);
-    if (took.length) {
-      const half = [took[0][0] / 60, took.at(-1)[0] / 60 + 0.5];
-      const within = found.durations.filter(([seconds]) => seconds / 60 >= half[0] && seconds / 60 < half[1]);
+    if (found.durations.length) {
+      const minutes = found.durations.map(([seconds]) => seconds / 60);
       draw("plot-durations", "minutes until completed", [
         { stroke: colour("done"), fill: colour("done"), paths: bars, points: { show: false } },
-      ], [within.map(([seconds]) => seconds / 60), shown(within.map(([, jobs]) => jobs))],
-      [axis({ time: false, incrs: [0.5, ...whole] }), counts], half);
+      ], [minutes, shown(found.durations.map(([, jobs]) => jobs))],
+      [axis({ time: false, incrs: [0.5, ...whole] }), counts], [minutes[0], minutes.at(-1) + 0.5]);
     }
     const sum = (list) => list.reduce((total, one) => total + one, 0);
     document.getElementById("plot-words").textContent =
