@@ -38,6 +38,7 @@ _REFUSED: Final = re.compile(
 _open, _stat, _lstat = os.open, os.stat, os.lstat
 _file: Final = io.open
 _replace, _rename, _unlink, _mkdir = os.replace, os.rename, os.unlink, os.mkdir
+_link: Final = os.link
 
 
 def hide() -> None:
@@ -191,7 +192,11 @@ def rename(path: Any, target: Any, **words: Any) -> None:
     if os.path.lexists(_checked(target)):
         raise FileExistsError(errno.EEXIST, "File exists", path, None, target)
     _refuse_open(path)
-    _rename(path, target, **words)
+    if os.path.isdir(path) or os.path.islink(path):
+        _rename(path, target, **words)
+    else:  # at once: of two who take a name, one is told
+        _link(path, target)
+        _unlink(path)
 
 
 def unlink(path: Any, *, dir_fd: int | None = None) -> None:
