@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION = ignore
 # the tests start a thousand processes: each would compile everything anew without what is kept
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test unit like-windows check bench soak night fuzz siege lock docs pictures captures format clean
+.PHONY: help demo test unit like-windows check bench newcomer soak night fuzz siege lock docs pictures captures format clean
 .DEFAULT_GOAL := help
 
 help:

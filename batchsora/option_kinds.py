@@ -36,7 +36,7 @@ class Found(StrEnum):
     The value says what the key could do to whoever runs a command in that folder.
     """
 
-    COUNTS = "nothing: it only narrows, paces or waits"
+    COUNTS = "nothing: it only narrows, paces, waits, or names files within their folder"
     LOGIN = "it gets a token only if 'batchsora login' kept one for it"  # Settings.strange
     INSIDE = "it leads out of the folder"
     CALLS = "it would report your videos to that address"
