@@ -150,7 +150,7 @@ def test_the_page_begins_with_the_same_rule(call: Shell) -> None:
 
 
 def test_each_key_says_what_it_may_do_when_it_was_merely_found() -> None:
-    """A new key must decide; those that only narrow, pace or name files in their folder need no word."""
+    """A new key must decide; what only narrows, paces or names files within needs no word."""
     free = {key for key, known in KEYS.items() if known.found is Found.COUNTS}
     assert free == {
         "day-budget",
