@@ -111,7 +111,10 @@ async def run_batches(
         try:
             say = above_the_bar(context.ui.say)
             with _stoppable(runner, running, downloading, deps.switch, say) as stop:
-                asked = asyncio.create_task(_heed(store, runner, stop), name="stop asked")
+                if store.queries.stop_is_asked(runner.id):  # while it looked for earlier work
+                    stop()  # before its first turn: nothing was awaited since it was made
+                else:
+                    asked = asyncio.create_task(_heed(store, runner, stop), name="stop asked")
                 ending = await _finish(running, downloading)
                 ids.update(runner.left.served)
                 if stopping is not None and stopping.done():
@@ -242,26 +245,30 @@ def _stoppable(
 ) -> Iterator[Callable[[], object]]:
     """First signal: submit nothing more, finish what is under way. Second: now.
 
-    Yields what a signal does.
+    Yields what the first signal does.
     """
 
-    def interrupted() -> None:
+    def stop() -> None:
         if running.done():
             say("stopping: the missing files are paid for, and the next run downloads them")
             if downloading is not None:
                 downloading.cancel()
-        elif runner.health.stopping:
-            say(
-                "stopping now: requests that were under way are unconfirmed; the next run finds "
-                "out what became of them before it buys again"
-            )
-            running.cancel()
-        else:
+        elif not runner.health.stopping:
             say(
                 "stopping: nothing more is submitted; waiting for the answers to open requests "
                 "(Ctrl-C again: stop now)"
             )
             runner.stop()
+
+    def interrupted() -> None:
+        if running.done() or not runner.health.stopping:
+            stop()
+        else:
+            say(
+                "stopping now: requests that were under way are unconfirmed; the next run finds "
+                "out what became of them before it buys again"
+            )
+            running.cancel()
 
     loop = asyncio.get_running_loop()
     # only a process's main thread may listen to signals; elsewhere a program stops the run
@@ -269,7 +276,7 @@ def _stoppable(
     with stop_signals(interrupted) if terminal else nullcontext():
         switch.bind(functools.partial(loop.call_soon_threadsafe, interrupted))
         try:
-            yield interrupted
+            yield stop
         finally:
             switch.bind(None)
 

@@ -176,7 +176,10 @@ class ControlStore(Protocol):
         """
 
     def stop_run(self) -> None:
-        """Ask the run at work to stop, as by Ctrl-C: it submits nothing more."""
+        """Ask the run that has the lock to stop, as by Ctrl-C: it submits nothing more.
+
+        Also one that has not begun to buy; no later run.
+        """
 
     def pause(self, name: str) -> tuple[bool, BatchStatus]:
         """Pause a batch or raise NotFoundError; return whether that was new, and its status."""
@@ -234,7 +237,7 @@ class ControlStore(Protocol):
         """Move what was spent and held on future days to today; return those days."""
 
     def begin(self) -> None:
-        """Begin with no batch served and no run at work, with the runner's lock held.
+        """Begin with no batch served, no run at work and none to stop, with the lock held.
 
         A killed runner could not do that itself; one that lives although its lock file was deleted
         stops because of this transaction, or it would find nothing left to do.

@@ -54,17 +54,24 @@ def is_run(connection: Connection, run_id: str) -> bool:
     return bool(_RUN.scalar(connection) == run_id)
 
 
+_STARTING = "starting"
+"""Stands for a run that has the lock and no id yet: it looks for earlier work, or asks."""
 _STOP = Prepared(select(ACCOUNT.c.stop_run))
+
+
+def begin(connection: Connection) -> None:
+    """Forget the run before, and that it was asked to stop; one that is alive stops by itself."""
+    keep(connection, run_id=None, stop_run=None)
 
 
 def stop_is_asked(connection: Connection, run_id: str) -> bool:
     """Check whether a person has asked this run to stop; a later run has another id."""
-    return bool(_STOP.scalar(connection) == run_id)
+    return _STOP.scalar(connection) in (run_id, _STARTING)
 
 
 def stop_run(connection: Connection) -> None:
-    """Ask the run that bought last to stop; it does nothing to one that has ended."""
-    connection.execute(update(ACCOUNT).values(stop_run=ACCOUNT.c.run_id))
+    """Ask the run that has the lock to stop; it does nothing to a later one."""
+    keep(connection, stop_run=func.coalesce(ACCOUNT.c.run_id, _STARTING))
 
 
 def set_time_zone(connection: Connection, zone: str) -> None:

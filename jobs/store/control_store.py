@@ -103,7 +103,7 @@ def _share(connection: Connection, found: Iterable[PaidBefore], now: datetime) -
 
 
 def _begin(connection: Connection) -> None:
-    accounts.keep(connection, run_id=None)  # a run that is alive stops at its next turn
+    accounts.begin(connection)
     steering.serve_none(connection)
 
 

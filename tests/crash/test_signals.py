@@ -100,3 +100,26 @@ def test_the_second_signal_stops_at_once_and_says_what_is_in_doubt(tmp_path: Pat
         assert jobs["in_doubt"] == len(world.made) >= 1
         held = world.ledger(datetime.now(UTC))["generations"]
         assert len(held) == jobs["in_doubt"]
+
+
+def test_a_stop_that_is_asked_for_beside_a_signal_does_not_count_as_the_second(
+    tmp_path: Path,
+) -> None:
+    """Only the terminal stops at once: who asks on the page leaves no submission unconfirmed."""
+    world = Watched(1, time_scale=30.0)
+    with SandboxServer(world, faults=Faults(late=1.0, late_seconds=3.0)) as api:
+        with start(tmp_path, api.url) as running:
+            assert world.bell.wait(60)
+            running.send_signal(signal.SIGINT)
+            assert running.stderr is not None
+            for line in running.stderr:
+                if "again: stop now" in line:
+                    break
+            with Store(tmp_path / "batchsora.db") as store:
+                store.control.stop_run()
+            rest = running.stderr.read()
+            running.wait(60)
+        assert running.returncode == 130
+        assert "stopping now" not in rest
+        jobs = counts(tmp_path)
+        assert jobs["in_doubt"] == jobs["submitting"] == 0

@@ -10,8 +10,11 @@ import pytest
 from support.shell import call
 
 from batchsora import Batch
+from batchsora.composition.databases import existing_store
 from batchsora.sandbox.world import World
 from batchsora.settings import SettingsError
+from batchsora.usecases import start
+from batchsora.usecases.bought_already import settle_earlier
 from batchsora.usecases.load import InvalidRowsError
 from jobs.model.errors import NotAllowedError, NotFoundError
 
@@ -192,3 +195,23 @@ def test_a_rehearsal_needs_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     report = Batch("night.csv", sandbox=True).run(download=None, rate=0.0)
     assert report.done
     assert not Path("batchsora.db").exists()
+
+
+@pytest.mark.usefixtures("api")
+def test_a_stop_that_is_asked_for_during_the_look_is_heeded_before_anything_is_bought(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page tells that the run stops: it may have no id by then. The next run is not stopped."""
+
+    def asked_meanwhile(*given: Any, **more: Any) -> Any:
+        found = settle_earlier(*given, **more)
+        with existing_store(Path("batchsora.db")) as store:
+            store.control.stop_run()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(start, "settle_earlier", asked_meanwhile)
+        report = batch().run(budget="5", **QUICK)
+    assert report.exit == 130
+    assert not world.made
+    assert batch().run(budget="5", **QUICK).done

@@ -53,6 +53,20 @@ def test_a_run_is_asked_to_stop_by_its_id(steps: Steps) -> None:
     assert not store.queries.stop_is_asked("second")
 
 
+def test_a_run_that_has_no_id_yet_is_asked_to_stop_too(steps: Steps) -> None:
+    """While it looks for earlier work; what was asked of the run before does not concern it."""
+    store = steps.store
+    steps.load("a")
+    store.control.begin()
+    store.control.stop_run()
+    store.purchases.take_over("first", steps.now)
+    assert store.queries.stop_is_asked("first")
+    store.control.stop_run()
+    store.control.begin()
+    store.purchases.take_over("second", steps.now)
+    assert not store.queries.stop_is_asked("second")
+
+
 def test_a_finished_batch_is_archived_until_it_is_loaded_or_run(mixed: Steps) -> None:
     """One with jobs left stays; statuses say since when."""
     control, queries = mixed.store.control, mixed.store.queries
