@@ -76,6 +76,15 @@ _ASKED_BEFORE = Prepared(
 )
 
 
+def follows_by_hand(connection: Connection, job: LoadedJob, fingerprint: str) -> bool:
+    """Check whether a manifest asks for the prompt that was given by hand, and sent: no edit."""
+    given = job.manifest_fingerprint is not None and fingerprint == job.asked.fingerprint
+    return given and _SENT.scalar(connection, attempt=job.attempt_id) == fingerprint
+
+
+_SENT = Prepared(select(ATTEMPT.c.fingerprint).where(ATTEMPT.c.id == bindparam("attempt")))
+
+
 def as_it_failed(
     connection: Connection, job: LoadedJob, asked: AskedRow, now: datetime
 ) -> dict[str, Any] | None:

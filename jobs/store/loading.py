@@ -36,6 +36,7 @@ from .failed_rows import (
     asks_for_the_same,
     came_to_nothing,
     follow_keys,
+    follows_by_hand,
 )
 from .incoming import INCOMING, FreshRows, Moves
 from .prepared import beside, columns_from, read_pairs, values_of
@@ -153,17 +154,20 @@ class _Loader:
     def _follow(self, values: dict[str, Any], job: LoadedJob) -> None:
         values |= {"in_manifest": True, "manifest_fingerprint": None}
         returned = job.state in (JobState.CANCELLED, JobState.QUEUED) and not job.in_manifest
-        if values["fingerprint"] != (job.manifest_fingerprint or job.asked.fingerprint):
+        by_hand = follows_by_hand(self._connection, job, values["fingerprint"])
+        before = job.manifest_fingerprint or job.asked.fingerprint
+        if not by_hand and values["fingerprint"] != before:
             followed = self._follow_edit(job, values)
             self._moves.note(job, values, followed=followed)
         elif job.paid and (job.state not in _UNBOUGHT or is_live(self._connection, job.id)):
             # where it stands and what it carries may change; what was bought may not
-            follow = ("row", "cells", "in_manifest", "image")  # the same image in another place
+            follow = ["row", "cells", "in_manifest", "image"]  # the same image in another place
+            follow += ["manifest_fingerprint"] if by_hand else []
             self._update(job, {name: values[name] for name in follow})
         else:
-            if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
-                before = values_of(job)
-                values |= {name: before[name] for name in _BY_HAND}
+            if job.manifest_fingerprint is not None and not by_hand:  # what was given stays
+                kept = values_of(job)
+                values |= {name: kept[name] for name in _BY_HAND}
             to, more = self._queued_or_failed(job, values) if returned else (None, {})
             self._update(job, values | more, to)
 
@@ -265,7 +269,7 @@ class _Loader:
                 left.append(job)
                 continue
             kept: dict[str, Any] = {}
-            if job.manifest_fingerprint is not None:  # a prompt that was given by hand stays
+            if job.manifest_fingerprint is not None and same.asked != job.asked:  # stays by hand
                 kept = {"prompt": job.asked.prompt, "fingerprint": job.asked.fingerprint}
                 kept["manifest_fingerprint"] = same.asked.fingerprint
             self._replace(job, same, kept)
@@ -281,6 +285,8 @@ class _Loader:
         same = self._fresh.take(job.manifest_fingerprint or job.asked.fingerprint)
         if same is None and job.manifest_fingerprint is not None:
             same = self._fresh.take_request(asked_before(self._connection, job))
+        if same is None and follows_by_hand(self._connection, job, job.asked.fingerprint):
+            same = self._fresh.take(job.asked.fingerprint)
         return same
 
     def _replace(

@@ -11,6 +11,7 @@ from support.invariants import Invariants
 
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.model.states import FailureKind
+from jobs.ports.loading import OnChange
 from jobs.ports.selection import Sought
 from jobs.store import past, steering
 
@@ -92,3 +93,44 @@ def test_a_new_row_that_asks_for_something_else_is_bought(engine: Engine) -> Non
     reworded(engine, " x")
     engine.load([spec("r9", "z")])
     assert run(engine) == 3
+
+
+@MOVED
+@pytest.mark.parametrize("how", OnChange)
+def test_the_words_of_a_video_that_come_into_the_manifest_are_no_edit(
+    engine: Engine, key: str, how: OnChange
+) -> None:
+    """They are copied from an export, as a person does: the row has its video, and waits not."""
+    reworded(engine, "x")
+    report = engine.load([spec(key, "y")], on_change=how)
+    assert (report.added, report.edited, report.redone) == (0, [], [])
+    assert run(engine) == 2
+    (job,) = engine.jobs().values()
+    assert (job.key, job.state, job.manifest_fingerprint) == (key, "completed", None)
+    assert engine.load([spec(key, "x")]).edited == [key]
+
+
+def test_words_that_failed_too_are_not_bought_when_they_come_into_the_manifest(
+    engine: Engine,
+) -> None:
+    engine.provider.ends["y"] = [BAD] * 3
+    reworded(engine, "x")
+    engine.load([spec("r0", "y")])
+    assert run(engine) == 2
+    assert engine.jobs()["r0"].state == "failed"
+    engine.load([spec("r0", "z")])
+    assert run(engine) == 3
+
+
+def test_words_under_way_come_into_the_manifest(engine: Engine) -> None:
+    """The row is not said to be busy with something else."""
+    engine.load([spec("r0", "x")])
+    engine.run()
+    job = engine.jobs()["r0"]
+    engine.store.write(lambda c: steering.reword(c, job.id, "y"))
+
+    engine.run(during=lambda runner: setattr(engine.provider, "on_post", lambda _: runner.stop()))
+    assert engine.jobs()["r0"].state in ("pending", "processing")
+    assert engine.load([spec("r0", "y")]).busy == []
+    engine.run()
+    assert (engine.jobs()["r0"].state, len(engine.provider.posts)) == ("completed", 2)
