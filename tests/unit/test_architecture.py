@@ -36,7 +36,8 @@ HEAVY = (
 # Folders of somebody's own machine, and addresses of package registries: neither helps a reader.
 UNWANTED = re.compile(
     r"""(?<![\w.])/(?:home|root|Users|work)/ | (?<![\w.])/tmp/[a-z]+\d/
-      | hosted\.org/ | /simple/?["'\s] | index-url[ =]+.?http | registry\.[a-z]+js""",
+      | hosted\.org/ | /simple/?["'\s] | index-url[ =]+.?http | registry\.[a-z]+js
+      | ^(?:<{7}|>{7})[ ]""",
     re.VERBOSE,
 )
 
@@ -146,7 +147,10 @@ def test_the_application_asks_the_store_by_its_ports(project: Path) -> None:
 
 
 def test_no_file_names_somebodys_machine_or_a_registry(project: Path, files: list[Path]) -> None:
-    """Nothing depends on, or gives away, where it was written or where packages came from."""
+    """Nothing depends on, or gives away, where it was written or where packages came from.
+
+    Marks that a merge left are found, too.
+    """
     found = [
         f"{name}:{number}: {line.strip()[:100]}"
         for name in files
@@ -169,6 +173,7 @@ def test_nothing_made_at_run_time_is_in_the_repository(files: list[Path]) -> Non
         ("see /" + "home/me/notes", True),
         ("cd /" + "work/main", True),
         ("--extra-index" + "-url https://example.com", True),
+        (">" * 7 + " a branch", True),
         ("https://example.com/home/page", False),
         ("./work/list.csv", False),
     ],
