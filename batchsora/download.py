@@ -294,7 +294,9 @@ class Downloader:
             name = self.names(item)
         stem = folder / (name or safe_name(item.key))
         plain = stem.with_name(f"{stem.name}.mp4")
-        ours = self.policy.own and item.path == str(plain)
-        if ours or not (plain.exists() or folded(str(plain)) in self._aimed.values()):
-            return plain
-        return stem.with_name(f"{stem.name}.{item.attempt_id}.mp4")
+        taken = folded(str(plain)) in self._aimed.values()
+        if not taken and plain.exists():
+            # what a crash left there is ours; another row's may have come since it was planned
+            ours = self.policy.own and item.path == str(plain)
+            taken = not ours or self.files.is_of_another(item, str(plain))
+        return stem.with_name(f"{stem.name}.{item.attempt_id}.mp4") if taken else plain

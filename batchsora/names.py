@@ -40,7 +40,7 @@ def sanitized(key: str) -> str:
     text = text.lstrip(".-~").rstrip(".")
     if not text or _RESERVED.fullmatch(text):
         text = f"video_{text}".rstrip("_.")
-    return _shortened(text, LONGEST)
+    return _shortened(text, LONGEST).rstrip(".")  # a folder's name loses it on Windows
 
 
 def _shortened(text: str, most: int) -> str:

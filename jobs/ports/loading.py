@@ -202,6 +202,9 @@ class LoadStore(Protocol):
     def file_of(self, attempt_id: int) -> FileRow | None:
         """Read the file of an attempt; None when it was not fetched."""
 
+    def is_of_another(self, wanted: WantedFile, path: str) -> bool:
+        """Check whether the file of another attempt is at a path."""
+
     async def plan_file(self, wanted: WantedFile, path: str) -> None:
         """Write down where a file will be, so that what a crash leaves there is known as ours."""
 

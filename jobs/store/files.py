@@ -82,6 +82,13 @@ def file_of(connection: Connection, attempt_id: int) -> FileRow | None:
     return _FILE_OF.first(connection, attempt=attempt_id)
 
 
+def is_of_another(connection: Connection, wanted: WantedFile, path: str) -> bool:
+    """Check whether the file of another attempt is at a path: reads all, so only in doubt."""
+    other = (ARTIFACT.c.path == path, ARTIFACT.c.attempt_id != wanted.attempt_id)
+    there = select(ARTIFACT.c.attempt_id).where(*other, ARTIFACT.c.sha256.is_not(None))
+    return connection.execute(there.limit(1)).first() is not None
+
+
 def plan_file(connection: Connection, wanted: WantedFile, path: str) -> None:
     """Write down where a file will be, so that what a crash leaves there is known as ours."""
     _upsert(connection, wanted, path=path)

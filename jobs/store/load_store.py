@@ -94,6 +94,7 @@ class Loading(Bound):
     file_of = reads(files.file_of)
     files_there = reads(files.files_there)
     forget_files = writes(files.forget_files)
+    is_of_another = reads(files.is_of_another)
     keep_written = writes(_keep_written)
     load = writes(_load)
     note = spools(_note)

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 from support.at_once import run_at_once
 from support.engine import Engine, spec
 
@@ -588,3 +589,45 @@ def test_a_link_in_place_of_a_file_is_replaced(engine: Engine, tmp_path: Path) -
     assert not (tmp_path / "new").exists()
     assert (folder / "r1.mp4").read_bytes() == VIDEO
     assert not (folder / "r1.mp4").is_symlink()
+
+
+@pytest.mark.parametrize("parallel", [1, 4])
+@pytest.mark.parametrize("late", ["/r0", "/r1", "/r2"])
+def test_no_file_takes_the_place_of_another_whatever_a_pattern_names_them(
+    engine: Engine, tmp_path: Path, late: str, parallel: int
+) -> None:
+    """Rows that left a manifest may have the name of others, and be fetched long after them."""
+    completed(engine, 3)
+    passing = {late}
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        if passing and request.url.path.startswith((late, "/gen")):
+            return httpx.Response(503)
+        body = VIDEO[:-20] + request.url.path.encode().ljust(20)
+        return httpx.Response(200, headers={"Content-Length": str(SIZE)}, stream=Piece(body))
+
+    def fetch_all() -> int:
+        async def main() -> DownloadReport:
+            work = downloader(engine, serve, tmp_path / "videos", parallel=parallel)
+            work.names = lambda _: PurePosixPath("Summer/same")
+            work.finish()
+            return await work.run(lambda: (1,))
+
+        report = run_at_once(main())
+        assert set(report.failed) <= {late[1:]}, report.failed
+        return report.fetched
+
+    engine.store.write(address_by_key)
+    assert fetch_all() == 2
+    passing.clear()
+    assert fetch_all() == 1
+    there = engine.store.loading.files_there([1])
+    assert len({one.path.casefold() for one in there}) == len(there) == 3
+    for one in there:
+        assert Path(one.path).read_bytes()[-20:].decode().strip() == f"/{one.key}.mp4"
+    assert fetch_all() == 0
+
+
+def address_by_key(connection: Connection) -> None:
+    """Give each video an address that names its row."""
+    connection.exec_driver_sql("UPDATE job SET video_url = 'http://videos/' || key || '.mp4'")

@@ -84,3 +84,9 @@ def test_names_are_taken_in_any_case() -> None:
     assert taken.by(PurePosixPath("a/Kite"), "r1", 2) is None
     assert taken.by(PurePosixPath("a/kite2"), "r2", 3) is None
     assert taken.by(PurePosixPath("A/KITE"), "r3", 4) == ("r1", 2)
+
+
+def test_a_part_that_is_cut_at_a_dot_is_the_same_on_windows() -> None:
+    """A folder's name loses the dot there: two folders would be one."""
+    name = parse("{campaign:200}/{id}").of({"campaign": "a" * 119 + ".b", "id": "r1"})
+    assert name.parts == ("a" * 119, "r1")
