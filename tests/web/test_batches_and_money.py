@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +68,35 @@ def test_the_budget_of_a_live_batch_is_raised_and_lowered(
     expect(page.locator("#said")).to_contain_text("nothing more is bought")
     expect(money).to_contain_text("$0.24 of $0.12 spent, $0.00 left")
     assert slow.code is None
+
+
+def test_a_page_left_open_does_not_raise_what_another_lowered(
+    http: httpx.Client, site: Site
+) -> None:
+    """Only fields that were changed count, and not where the budget is another one meanwhile."""
+    asked = http.get("/batches/1/budget").text
+    field = re.search(r'name="(cap-\w+)"', asked)
+    assert field is not None
+    shown = {
+        f"was-{name}": value
+        for name, value in re.findall(r'name="was-([^"]+)" value="([^"]*)', asked)
+    }
+    left = {name.removeprefix("was-"): value for name, value in shown.items()}
+    assert left["budget"] == "5.00"
+    assert http.post("/batches/1/budget", data=shown | {"budget": "2"}).status_code == 204
+    answer = http.post("/batches/1/budget", data=shown | left | {field[1]: "1.50"})
+    assert answer.status_code == 204, answer.text
+    assert "$5" not in answer.headers["HX-Trigger"]
+    answer = http.post("/batches/1/budget", data=shown | left | {"budget": "9"})
+    assert answer.status_code == 422
+    assert "changed since" in answer.text
+    assert "is $2.00 now" in answer.text
+    money = site.read(lambda c: c.exec_driver_sql("SELECT cap_micros FROM budget").all())
+    assert (2_000_000,) in money
+    assert (9_000_000,) not in money
+    assert (1_500_000,) in money
+    again = {**dict(re.findall(r'name="(was-[^"]+)" value="([^"]*)', answer.text)), "budget": "9"}
+    assert http.post("/batches/1/budget", data=again).status_code == 204
 
 
 def test_a_run_is_stopped_whoever_started_it(page: Page, site: Site, slow: Started) -> None:

@@ -19,6 +19,7 @@ from batchsora.web.answers import (
     render,
     web_context_of,
 )
+from batchsora.web.kept_manifests import digest
 from batchsora.web.starting import in_words, money
 from batchsora.web.uploads import Form, received
 from jobs.database.lock import is_held
@@ -29,29 +30,31 @@ from jobs.ports.seen import BatchStatus
 from jobs.store import Store
 
 MOST_CAMPAIGNS: Final = 50  # campaigns whose budgets the dialog shows
+BATCH: Final = "budget"  # the field of the batch's own budget
 
 
 async def _ask_budget(request: Request) -> Response:
-    return _dialog(request, {}, {})
+    return _dialog(request, _status(request), {}, {})
 
 
-def _dialog(request: Request, said: Mapping[str, str], problems: Mapping[str, str]) -> Response:
+def _dialog(
+    request: Request, status: BatchStatus, said: Mapping[str, str], problems: Mapping[str, str]
+) -> Response:
     """Show the budgets of a batch as fields, with what was typed and what is wrong with it."""
-    status = _status(request)
+    kept = _kept(status)
     campaigns = list(status.campaigns.items())[:MOST_CAMPAIGNS]
-    fields = [("budget", f"Budget of {status.name}, USD", status.money)]
-    fields += [(f"cap-{n}", f"{name}, USD", one) for n, (name, one) in enumerate(campaigns)]
-    kept = {name: "" if one.cap is None else usd_text(one.cap) for name, _, one in fields}
+    fields = [(BATCH, f"Budget of {status.name}, USD", status.money)]
+    fields += [(_field(name), f"{name}, USD", one) for name, one in campaigns]
     return render(
         request,
         "_batch_budget.html",
         status_code=422 if problems else 200,
         batch=status,
         fields=fields,
-        campaigns=[name for name, _ in campaigns],
+        kept=kept,
         said=kept | dict(said),
         problems=problems,
-        first=next(iter(problems), "budget"),
+        first=next(iter(problems), BATCH),
     )
 
 
@@ -59,47 +62,67 @@ def _status(request: Request) -> BatchStatus:
     return web_context_of(request).queries.status(batch_of(request))
 
 
+def _field(campaign: str) -> str:
+    """Return the field of a campaign: named by it, as places move when campaigns are added."""
+    return f"cap-{digest(campaign)}"
+
+
+def _kept(status: BatchStatus) -> dict[str, str]:
+    """Return the budgets as they are, by their fields."""
+    money = {BATCH: status.money, **{_field(name): one for name, one in status.campaigns.items()}}
+    return {field: "" if one.cap is None else usd_text(one.cap) for field, one in money.items()}
+
+
 async def _set_budget(request: Request) -> Response:
-    """Keep the amounts that were typed; an empty field leaves its budget as it is."""
+    """Keep the amounts that were changed; an empty field leaves its budget as it is."""
     web, batch = web_context_of(request), batch_of(request)
     async with received(request, web.manifest_folder) as form:
-        terms, problems = _terms(form)
+        status = _status(request)
+        terms, said, problems = _terms(form, status)
     if problems:
-        return _dialog(request, form.fields, problems)
-    said = PageInterface()
+        return _dialog(request, status, said, problems)
+    page = PageInterface()
 
     def work(store: Store) -> None:
         now = web.clock.now()
-        set_budgets(batch.name, terms, store, web.settings, said, now, consent=True)
+        set_budgets(batch.name, terms, store, web.settings, page, now, consent=True)
 
-    try:
-        await web.with_store(work)
-    except EngineError as error:
-        return refused(error)
-    return done("; ".join(said.lines) or "The budget is as it was.")
+    if terms != Terms():
+        try:
+            await web.with_store(work)
+        except EngineError as error:
+            return refused(error)
+    return done("; ".join(page.lines) or "The budget is as it was.")
 
 
-def _terms(form: Form) -> tuple[Terms, dict[str, str]]:
-    """Read the amounts of a form; with what is wrong, by field."""
-    problems: dict[str, str] = {}
-    terms = Terms()
+def _terms(form: Form, status: BatchStatus) -> tuple[Terms, dict[str, str], dict[str, str]]:
+    """Return which budgets a form changes, as they are typed too, and what is wrong, by field.
+
+    A field that is as it was shown changes nothing, and none is changed that somebody else has
+    changed since: a page that was left open must not raise what another one lowered.
+    """
+    kept, said, problems = _kept(status), {}, {}
 
     def read(field: str) -> int | None:
+        text, shown = form.text(field).strip(), form.text(f"was-{field}")
+        if field not in form.fields or text == shown:
+            return None
+        said[field] = text
         try:
-            amount = money(form.text(field))
+            amount = money(text)
         except CellError as error:
             problems[field] = in_words(error)
             return None
-        return None if amount is None else cap_micros(amount)
+        if amount is None:
+            return None
+        if shown != kept[field]:
+            now = f"${kept[field]}" if kept[field] else "without a limit"
+            problems[field] = f"It was changed since this was opened, and is {now} now. Set again?"
+        return cap_micros(amount)
 
-    terms = replace(terms, batch=read("budget"))
-    caps: dict[str, int] = {}
-    for place in range(MOST_CAMPAIGNS):
-        name = form.text(f"campaign-{place}")
-        cap = read(f"cap-{place}") if name else None
-        if cap is not None:
-            caps[name] = cap
-    return replace(terms, campaigns=caps, checked=list(caps)), problems
+    terms = replace(Terms(), batch=read(BATCH))
+    caps = {name: cap for name in status.campaigns if (cap := read(_field(name))) is not None}
+    return replace(terms, campaigns=caps, checked=list(caps)), said, problems
 
 
 async def _ask_stop(request: Request) -> Response:
