@@ -36,19 +36,27 @@ class Dropped:
     table: Upload | None = None
     pictures: dict[str, tuple[tuple[str, ...], Upload]] = field(default_factory=dict)
     """Folders and name of each, by how they are compared."""
+    folders: set[str] = field(default_factory=set)  # that these are in, by how they are compared
     aside: list[str] = field(default_factory=list)  # what is not used, and why
 
     def add_picture(self, upload: Upload) -> None:
         """Add a picture, which may be there already.
 
         Raises:
-            DropError: another one has its name.
+            DropError: another one, or a folder, has its name.
         """
         parts = parts_of(upload.name)
         if parts is None:
             self.aside.append(f"{shown(upload.name)}: not a usable file name")
             return
-        key = "/".join(map(folded, parts))
+        names = list(map(folded, parts))
+        key = "/".join(names)
+        above = ["/".join(names[:depth]) for depth in range(1, len(names))]
+        self.folders.update(above)
+        if key in self.folders or not self.pictures.keys().isdisjoint(above):
+            raise DropError(
+                f"A part of {shown('/'.join(parts))} is a picture and a folder: rename one of them."
+            )
         before = self.pictures.setdefault(key, (parts, upload))
         if before[1].sha256 != upload.sha256:
             raise DropError(

@@ -97,6 +97,15 @@ def test_names_of_macos_are_utf_8(tmp_path: Path) -> None:
     assert [parts for parts, _ in found.pictures.values()] == [("Größe.png",)]
 
 
+@pytest.mark.parametrize("names", [("a.png", "A.png/b.png"), ("x/a.png/b.png", "X/a.png")])
+def test_a_picture_and_a_folder_of_one_name_are_refused(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    """No system can hold both; told before anything is written."""
+    with pytest.raises(DropError, match="is a picture and a folder: rename one"):
+        sort(tmp_path, ("m.csv", TABLE), ("z.zip", packed(dict.fromkeys(names, b"a"))))
+
+
 def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
     """In whatever case; the same content twice is one picture."""
     with pytest.raises(DropError, match=r"Two different pictures are called a\.PNG"):
