@@ -223,12 +223,8 @@ def of_held(reason: HeldBack, batch: str) -> str:
         return f"'{run}' buys them"
     if reason is HeldBack.NOT_LOOKED:  # nothing was found that could be taken over
         return f"'{run}' checks for them; with --buy-again it buys them unchecked"
-    if reason is HeldBack.PAID_BEFORE:  # perhaps nothing is finished yet
-        return (
-            f"'{run}' with --adopt-existing takes over what is finished, --buy-again buys "
-            "them again"
-        )
-    return f"'{run}' with --adopt-existing or --buy-again"
+    # perhaps nothing is finished yet
+    return f"'{run}' with --adopt-existing takes over what is finished, --buy-again buys them again"
 
 
 def paused(batch: str) -> str:

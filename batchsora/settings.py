@@ -211,7 +211,7 @@ def read_token_file(path: Path) -> str:
     except OSError as error:
         raise SettingsError(
             f"the token file {path} can't be read ({os.strerror(error.errno or 0)}); "
-            f"'batchsora login --token-file {path}' makes one"
+            f"'batchsora login --token-file {system.quote(str(path))}' makes one"
         ) from error
     return token_of(content, str(path))
 

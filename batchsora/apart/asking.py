@@ -1,5 +1,6 @@
 """Run a task in a separate process, and read its answer within the bounds on its cost."""
 
+import errno
 import json
 import os
 import signal
@@ -177,7 +178,9 @@ def _answer(process: children.Process, order: bytes, bounds: Bounds) -> Spool:
         raise ValueError("a process to ask has both pipes")
     try:
         to.write(order)
-    except BrokenPipeError:  # it did not come so far; its exit code says why
+    except OSError as error:  # it did not come so far; its exit code says why
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # the second one on Windows
+            raise
         return answer
     while block := os.read(out.fileno(), _BLOCK):
         size += len(block)

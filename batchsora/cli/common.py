@@ -41,6 +41,7 @@ class Cli:
         self.last_said = ""  # the last message for a person
         self.command = ""  # its name, once it is known
         self.sandbox = False  # the command is about a rehearsal
+        self.context: click.Context | None = None  # of the command, also once it has ended
         self.configuration: Configuration | None = None  # once a command has read it
         self.configuration_error: Exception | None = None  # for commands that continue all the same
 

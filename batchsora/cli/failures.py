@@ -85,7 +85,8 @@ def show(error: BaseException, cli: "Cli") -> None:
     said = _in_words(error, cli)
     tell(f"batchsora: {said}", error=True)
     if _exit_of_ours(error) == UNREACHABLE:
-        tell("nothing was bought; run it again when the API answers")
+        bought = "" if "nothing was bought" in said.casefold() else "nothing was bought; "
+        tell(f"{bought}run it again when the API answers")
     problem = getattr(error, "problem", None)
     _document(cli, {"problem": said} if problem is None else problem.as_json())
 

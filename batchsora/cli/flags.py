@@ -322,7 +322,7 @@ def global_options(function: F) -> F:
         cli = context.ensure_object(Cli)
         for name in GLOBALS:
             cli.take(name, kwargs.pop(name), context.get_parameter_source(name))
-        cli.sandbox = bool(context.params.get("sandbox"))
+        cli.context, cli.sandbox = context, bool(context.params.get("sandbox"))
         cli.start()
         check_found(cli.configuration, context)
         return function(cli, *args, **kwargs)

@@ -5,7 +5,7 @@ looks at another database. What stands in the environment or in ``batchsora.toml
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -22,10 +22,8 @@ GIVEN: Final = ("config", "db", "base_url", "token_file")
 
 def as_typed(text: str, cli: "Cli") -> str:
     """Add the options that were given to each command that a message names in quotes."""
-    if "'batchsora " not in text:
-        return text
-    context = click.get_current_context(silent=True)
-    if context is None:
+    context = cli.context  # that of click is gone when a message tells of an error
+    if context is None or "'batchsora " not in text:
         return text
     given = {
         name: cli.option(name) for name in GIVEN if cli.source(name) is ParameterSource.COMMANDLINE
@@ -36,16 +34,22 @@ def as_typed(text: str, cli: "Cli") -> str:
 
     def complete(found: re.Match[str]) -> str:
         command = root.get_command(context, found[1]) if isinstance(root, click.Group) else None
-        return found[0] if command is None else f"{found[0]}{_options(command, given, cli)}"
+        if command is None:
+            return found[0]
+        return f"{found[0]}{_options(command, given, found[2].split(), cli)}"
 
     return _COMMAND.sub(complete, text)
 
 
-_COMMAND: Final = re.compile(r"(?<=')batchsora ([a-z]+)(?=['\s])")
+_COMMAND: Final = re.compile(r"(?<=')batchsora ([a-z]+)(?=([^']*))(?=['\s])")
+"""A command, its name, and what follows it up to the next quote."""
 
 
-def _options(command: click.Command, given: Mapping[str, Any], cli: "Cli") -> str:
-    """Return what has to be added to a command."""
-    rehearses = cli.sandbox and any("--sandbox" in param.opts for param in command.params)
-    words = [f"--{name.replace('_', '-')} {quote(str(value))}" for name, value in given.items()]
-    return "".join(f" {word}" for word in [*(["--sandbox"] if rehearses else []), *words])
+def _options(
+    command: click.Command, given: Mapping[str, Any], there: Collection[str], cli: "Cli"
+) -> str:
+    """Return what has to be added to a command, besides the options that it has already."""
+    words = {f"--{name.replace('_', '-')}": quote(str(value)) for name, value in given.items()}
+    if cli.sandbox and any("--sandbox" in param.opts for param in command.params):
+        words = {"--sandbox": "", **words}
+    return "".join(f" {name} {word}".rstrip() for name, word in words.items() if name not in there)

@@ -1,7 +1,6 @@
 """Keep the token: in the system's keyring, or in a file that only its owner can read."""
 
 import logging
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -169,6 +168,6 @@ def _must_be_a_token(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> SettingsError:
     return SettingsError(
-        f"the token file {path} can't be changed ({os.strerror(error.errno or 0)}); choose another "
-        "one with --token-file"
+        f"the token file {path} can't be changed ({error.strerror}); choose another one with "
+        "--token-file"
     )

@@ -26,7 +26,7 @@ class Cost(NamedTuple):
         known = f"about ${usd_text(self.micros)}"
         if not self.unpriced:
             return known
-        return f"{known}, and for {self.unpriced} the price learned from the first video"
+        return f"{known}, and {self.unpriced} at a price learned from the first video"
 
 
 def cost_of(kinds: Mapping[str, int], prices: Mapping[str, int]) -> Cost:

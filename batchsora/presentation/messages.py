@@ -140,8 +140,8 @@ def no_budget(found: Uncapped) -> str:
         f" The ${usd_text(found.used)} already spent or reserved count in it." if found.used else ""
     )
     return (
-        f"{found.jobs} video(s) of {found.batch} to buy, for {found.cost}. There is no budget "
-        f"yet: nothing above it is bought, and it is kept with the batch.{used}"
+        f"{found.jobs} video(s) of {found.batch} to buy, for {found.cost}. Set a budget: nothing "
+        f"is bought above it, and the batch keeps it.{used}"
     )
 
 

@@ -165,7 +165,8 @@ class _Rows:
             renew = "renew the token and run again" if isinstance(error, TokenRefusedError) else ""
             raise type(error)(
                 f"could not check whether the account has these videos already: {error}. "
-                f"Nothing was bought; {renew and f'{renew}, or '}--buy-again skips this check"
+                f"Nothing was bought; {renew and f'{renew}, or '}--buy-again skips this check, and "
+                "may buy what the account has already"
             ) from error
 
     def settle_found(self, work: EarlierWork) -> None:

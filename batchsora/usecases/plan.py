@@ -240,12 +240,11 @@ def _look_at_batch(scratch: Store, plan: Plan, batch_id: int) -> tuple[bool, Pur
 
 def limits(plan: Plan) -> Iterator[str]:
     """Return what would stop a run early: the budget, or the balance."""
-    cost = plan.cost(plan.to_buy).whole
-    if cost is None:
-        return
+    cost, unpriced = plan.cost(plan.to_buy)  # what is not known yet comes on top
     if plan.cap is not None and cost > max(0, plan.cap - plan.used):
         room = usd_text(max(0, plan.cap - plan.used))
-        yield f"the budget leaves ${room} of the ${usd_text(cost)} that this costs"
+        least = "at least " if unpriced else ""
+        yield f"the budget leaves ${room} of the {least}${usd_text(cost)} that this costs"
     if plan.balance is not None and cost > plan.balance:
         yield "the balance does not cover the cost"
 

@@ -108,7 +108,9 @@ class BalanceMonitor:
             self._failing.failed(at, at + seconds)
             log.warning("the API asks for a pause of %.0f s", seconds)
         except ProviderError as error:
-            log.warning("the balance could not be read: %s", error)
+            # once for each time that it fails: an outage of a night is not a line every half minute
+            level = logging.WARNING if self._failing.since is None else logging.INFO
+            log.log(level, "the balance could not be read: %s", error)
             self._failing.failed(self._run.clock.monotonic())
             self._run.health.unreachable(str(error))
         else:

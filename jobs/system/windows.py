@@ -11,6 +11,7 @@ import re
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -62,7 +63,8 @@ def _refuse_link(path: Path, handle: int | None = None) -> None:
     """Raise OSError if a name is a link, or no longer that of an open file."""
     is_link = path.is_symlink()
     if is_link or (handle is not None and not os.path.samestat(path.lstat(), os.fstat(handle))):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        # the system's own text for this number is "Unknown error"
+        raise OSError(errno.ELOOP, "it is a link, or was replaced by one", str(path))
 
 
 def open_to_read(path: Path, *, follow: bool = False) -> int:
@@ -164,7 +166,7 @@ def delete_locked(handle: int, path: Path) -> None:
     """Delete a locked file, and close the handle; it stays if somebody opened it in between."""
     os.close(handle)
     with contextlib.suppress(PermissionError):
-        path.unlink(missing_ok=True)
+        _repeated(lambda: path.unlink(missing_ok=True))
 
 
 def replace(path: Path, target: Path) -> None:
@@ -173,19 +175,24 @@ def replace(path: Path, target: Path) -> None:
     Raises:
         PermissionError: another program has one of them open.
     """
-    for _ in range(TRIES):
-        try:
-            path.replace(target)
-        except PermissionError:
-            time.sleep(PAUSE)
-        else:
-            return
-    path.replace(target)
+    _repeated(lambda: path.replace(target))
 
 
 def rename_new(path: Path, target: Path) -> None:
     """Give a file a second or another name; raise FileExistsError if that is taken."""
-    path.rename(target)
+    _repeated(lambda: path.rename(target))
+
+
+def _repeated(change: Callable[[], object]) -> None:
+    """Change names of files, again for a moment while another program has one of them open."""
+    for _ in range(TRIES):
+        try:
+            change()
+        except PermissionError:
+            time.sleep(PAUSE)
+        else:
+            return
+    change()
 
 
 def keep_mode(handle: int, mode: int) -> None:
@@ -245,10 +252,11 @@ def was_timed_out(code: int) -> bool:
 
 def was_killed(code: int) -> bool:
     """Check by its exit code whether a process ended as it does without memory."""
-    return code == _STATUS_NO_MEMORY
+    return code in (_STATUS_NO_MEMORY, _STATUS_FAIL_FAST)
 
 
 _STATUS_NO_MEMORY: Final = 0xC0000017
+_STATUS_FAIL_FAST: Final = 0xC0000409  # so Rust aborts without memory
 
 
 def wait_until_writable(handle: int) -> None:

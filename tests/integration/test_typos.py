@@ -42,9 +42,8 @@ def test_a_typo_gets_a_suggestion(night: Shell, line: str, says: str) -> None:
 def test_what_is_near_nothing_lists_what_there_is(night: Shell) -> None:
     """As before."""
     assert "there are 'night'" in night("jobs", "--sandbox", "--batch", "zzzzzz").words
-    assert (
-        "there is no job 'zzzzzz'; 'batchsora jobs'" in night("show", "--sandbox", "zzzzzz").words
-    )
+    said = night("show", "--sandbox", "zzzzzz").words
+    assert "there is no job 'zzzzzz'; 'batchsora jobs --sandbox' lists" in said
     assert "Check the path" in night("plan", "zzzzzz.csv").words
 
 
@@ -58,3 +57,21 @@ def test_a_plan_without_a_token_warns_in_a_line(
     assert said.err.splitlines() == [
         "warning: the balance is unknown without a token; 'batchsora login' stores one"
     ]
+
+
+def test_an_error_names_commands_with_the_options_that_were_given(
+    night: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once: typed as they stand they look at the same database."""
+    monkeypatch.delenv("RUNBLOB_API_KEY")
+    said = night("--db", "other one.db", "show", "1").words
+    assert "load a manifest with 'batchsora run --db 'other one.db''" in said
+    said = night("--token-file", "my token", "balance").words
+    assert "'batchsora login --token-file 'my token'' makes one" in said
+
+
+def test_a_plan_compares_the_budget_with_what_is_known_of_the_cost(night: Shell) -> None:
+    """Also where the price of some rows is not known yet."""
+    Path("two.csv").write_text("prompt,duration\na fox,10\na whale,15\n", encoding="utf-8")
+    said = night("plan", "two.csv", "--budget", "0.10")
+    assert "the budget leaves $0.10 of the at least $0.12 that this costs" in said.words

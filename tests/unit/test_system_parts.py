@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -114,6 +115,16 @@ def test_a_new_name_is_taken_once(tmp_path: Path) -> None:
             with pytest.raises(FileExistsError):
                 system.rename_new(draft, target)
     assert target.read_text() == "first"
+
+
+def test_a_new_name_waits_for_who_looks_at_the_file(tmp_path: Path) -> None:
+    """On Windows a virus scanner opens what was just written, for a moment."""
+    draft = tmp_path / "draft"
+    draft.write_text("secret")
+    looking = draft.open()
+    threading.Timer(0.1, looking.close).start()
+    system.rename_new(draft, tmp_path / "target")
+    assert (tmp_path / "target").read_text() == "secret"
 
 
 def test_a_locked_file_gets_its_name_and_is_closed(tmp_path: Path) -> None:
