@@ -16,6 +16,7 @@ from web.test_dropped import packed
 from web.test_manifest_page import LATE, batch_named, finished
 from web.test_mapping_on_the_page import hidden_of, said, words_of
 
+from batchsora.web.kept_manifests import token_beside
 from jobs.ports.selection import Filter
 
 
@@ -271,6 +272,22 @@ def test_a_rehearsal_needs_no_budget_and_no_token(
     assert site.folder.bought() == []
     assert [batch.name for batch in site.web.queries.batches()] == before
     assert http.get(f"{address}/rehearsed/{'0' * 32}").status_code == 200
+
+
+def test_a_table_that_was_edited_after_its_rehearsal_is_rehearsed_whole(
+    http: httpx.Client, site: Site
+) -> None:
+    """Its prompts have videos from the first rehearsal, which is no reason to leave them out."""
+    table = site.folder.path / "ideas.csv"
+    for rows in ("a,a teapot\n", "a,a teapot\nb,a kettle\n"):
+        table.write_text(f"id,prompt\n{rows}")
+        address = f"/manifests/{token_beside(table)}"
+        answer = http.post(f"{address}/rehearse", data=hidden_of(http.get(f"{address}?part").text))
+        for started in site.web.launcher.all():
+            started.process.wait(60)
+        shown = words_of(http.get(answer.headers["HX-Redirect"]).text)
+        assert "All its videos were made." in shown
+        assert f"{rows.count(chr(10))} completed" in shown
 
 
 def test_pictures_of_another_kind_are_converted_if_it_is_said(

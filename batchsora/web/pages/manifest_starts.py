@@ -13,6 +13,7 @@ from batchsora.composition.databases import existing_store
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.values import LONGEST_NAME
 from batchsora.settings import DEFAULT_DATABASE, SettingsError, read_settings
+from batchsora.usecases.bought_already import OnExisting
 from batchsora.usecases.from_options import reading_of
 from batchsora.usecases.load import InvalidRowsError
 from batchsora.usecases.manifest_options import Source
@@ -27,7 +28,7 @@ from batchsora.web.answers import (
     usd,
     web_context_of,
 )
-from batchsora.web.kept_manifests import Chosen
+from batchsora.web.kept_manifests import Chosen, digest
 from batchsora.web.pages.manifests import (
     button_of,
     chosen_of,
@@ -185,10 +186,11 @@ async def _rehearse(request: Request) -> Response:
     if isinstance(checked, Response):
         return checked
     planned, start_form = checked
-    # an edited file is another batch: rehearsals are not mixed
+    # an edited file, or one that is read otherwise, is another batch: rehearsals are not mixed, and
+    # a prompt of an earlier one is made again
     name = (start_form.options.name or planned.plan.batch)[: LONGEST_NAME - 7]
-    name = f"{name} {chosen.token[-6:]}"
-    options = replace(start_form.options, sandbox=True, name=name)
+    name = f"{name} {digest(f'{chosen.token}/{planned.sha256}/{planned.read_as}')[:6]}"
+    options = replace(start_form.options, sandbox=True, name=name, on_existing=OnExisting.BUY)
     command = replace(start_form, options=options).command(
         chosen.path, planned.sha256, REHEARSED_VIDEOS
     )
