@@ -104,7 +104,7 @@ def test_a_refused_file_is_read_as_a_person_says(http: httpx.Client, site: Site)
     }
     again = words_of(http.get(f"{address}?part").text)
     assert "Read with your saved options: --map 'Was man sieht=prompt'" in again
-    assert "recognized: duration" in again
+    assert "duration (s), recognized" in again
     (kept,) = site.web.manifest_folder.glob("u*/Film.csv")
     code, told = site.folder.typed("plan", str(kept))
     assert code == 0

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from batchsora import advice
+from batchsora.composition.exit_codes import Exit
 from batchsora.presentation import held
 from batchsora.presentation.cost import micros
 from batchsora.presentation.event_words import event_words
@@ -30,6 +31,15 @@ SHOWN: Final = 12  # jobs under way that the batch's page shows
 NEWEST: Final = 8  # videos that the batch's page shows
 LATELY: Final = timedelta(minutes=30)  # the while whose pace says how long the rest takes
 EVENTS: Final = 8  # events that the batch's page shows
+ENDED: Final[Mapping[int, str]] = {
+    Exit.FAILED: "some jobs failed, or their files are missing",
+    Exit.STOPPED: "it stopped with work left",
+    Exit.DATABASE: "its database can't be used",
+    Exit.TOKEN: "the API token was refused",
+    Exit.IN_DOUBT: "unconfirmed rows need you",
+    Exit.UNREACHABLE: "the provider could not be reached",
+}
+"""How a run ended, by its exit code; what people can do something about."""
 PARTS: Final = ("head", "summary", "failures", "now", "events")  # what a page polls
 
 
@@ -183,6 +193,7 @@ async def _one(request: Request) -> Response:
         may_edit=may_edit,
         held_lines=held.short_lines,
         advice=advice.of_kind,
+        ended=ENDED,
         event_words=event_words,
         shares=shares,
         used_percent=used_percent,
