@@ -339,17 +339,54 @@ def test_changes_come_from_our_own_pages(site: Site) -> None:
     """Without the key nothing is stopped, bought or set."""
     site.write(doubt)
     with httpx.Client(base_url=site.url) as stranger:
-        for path in ("/run/stop", "/jobs/4/reword", "/batches/1/budget", "/batches/1/archive"):
+        for path in (
+            "/run/stop",
+            "/jobs/4/reword",
+            "/batches/1/budget",
+            "/batches/1/archive",
+            "/batches/1/unarchive",
+        ):
             assert stranger.post(path, data={"budget": "9"}).status_code in (401, 403), path
         for path in ("/batches/1/results.csv", "/batches/1/report.html", "/jobs/2/candidate.mp4"):
             assert stranger.get(path).status_code == 401, path
     with client(site) as ours:
         del ours.headers["X-CSRF-Token"]
-        for path in ("/run/stop", "/jobs/4/reword", "/batches/1/budget", "/batches/1/archive"):
+        for path in (
+            "/run/stop",
+            "/jobs/4/reword",
+            "/batches/1/budget",
+            "/batches/1/archive",
+            "/batches/1/unarchive",
+        ):
             assert ours.post(path, data={"budget": "9"}).status_code == 403, path
 
 
 # -- the list
+
+
+def test_a_second_click_does_not_bring_an_archived_batch_back(
+    http: httpx.Client, site: Site
+) -> None:
+    """A retry does: what has something to buy is in the list."""
+    for _ in range(2):
+        assert "is archived" in http.post("/batches/1/archive").headers["HX-Trigger"]
+    assert "No matching batches" in http.get("/").text
+    assert http.post("/jobs/4/retry").status_code == 204
+    assert 'href="/batches/1"' in http.get("/").text
+    assert site.folder.call("run", "--yes", *QUICK) == 3
+    assert 'href="/batches/1"' in http.get("/").text
+
+
+def test_of_two_new_prompts_for_a_row_the_first_counts(http: httpx.Client, site: Site) -> None:
+    """The other one is told so, and keeps what was typed."""
+    first = http.post("/jobs/4/reword", data={"prompt": "a calm sea", "shown": "1"})
+    assert first.status_code == 204, first.text
+    other = http.post("/jobs/4/reword", data={"prompt": "a rough sea", "shown": "1"})
+    assert other.status_code == 422
+    assert "be bought again now: it is queued" in other.text
+    assert "a rough sea" in other.text
+    assert site.folder.call("run", "--yes", *QUICK) == 0
+    assert site.folder.bought() == ["a calm sea"]
 
 
 def test_the_list_is_sorted_searched_and_archived(page: Page, site: Site) -> None:

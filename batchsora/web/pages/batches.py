@@ -85,10 +85,15 @@ class Listing:
         wanted = [
             one
             for one in found
-            if (self.archived or one.archived_at is None)
+            if (self.archived or not is_hidden(one))
             and self.search.casefold() in one.name.casefold()
         ]
         return sorted(wanted, key=key, reverse=largest_first)
+
+
+def is_hidden(batch: BatchStatus) -> bool:
+    """Return whether a batch is archived; a retry brings it back, as it has something to buy."""
+    return batch.archived_at is not None and not batch.left
 
 
 async def _batches(request: Request) -> Response:
@@ -114,9 +119,10 @@ async def _batches(request: Request) -> Response:
         part,
         **kept,
         batches=listing.of_all(kept["found"]),
-        hidden=sum(one.archived_at is not None for one in kept["found"]),
+        hidden=sum(map(is_hidden, kept["found"])),
         listing=listing,
         sorts={name: words for name, (words, _, _) in SORTS.items()},
+        is_hidden=is_hidden,
         runner=web.runner(),
         shares=shares,
         used_percent=used_percent,

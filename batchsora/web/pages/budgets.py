@@ -145,8 +145,9 @@ async def _stop(request: Request) -> Response:
 
 
 async def _archive(request: Request) -> Response:
+    """Archive a batch, or bring it back, as the address says: a second click changes nothing."""
     web, batch = web_context_of(request), batch_of(request)
-    now = web.clock.now() if batch.archived_at is None else None
+    now = None if request.url.path.endswith("/unarchive") else web.clock.now()
     try:
         await web.with_store(lambda store: store.control.archive(batch.id, now))
     except EngineError as error:
@@ -158,6 +159,7 @@ routes = [
     Route("/batches/{batch:int}/budget", _ask_budget),
     Route("/batches/{batch:int}/budget", _set_budget, methods=["POST"]),
     Route("/batches/{batch:int}/archive", _archive, methods=["POST"]),
+    Route("/batches/{batch:int}/unarchive", _archive, methods=["POST"]),
     Route("/run/stop", _ask_stop),
     Route("/run/stop", _stop, methods=["POST"]),
 ]

@@ -85,7 +85,9 @@ async def _reword(request: Request) -> Response:
         await web.with_store(work)
     except (EngineError, SettingsError) as error:
         return refused(error)
-    return done(" ".join([*said.lines, said.text]).strip())
+    if not said.document["retried"]:  # another page was quicker; what was typed is not lost
+        return _dialog(request, text, {"prompt": "; ".join(said.lines)})
+    return done("; ".join([*said.lines, said.text]))
 
 
 routes = [
