@@ -182,7 +182,8 @@ def _lines(plan: "Plan") -> Iterator[str]:
             [Column(head, right=head in _NUMBERS, folds=head == "campaign") for head in heads],
         )
     yield ""
-    yield from _money(plan)
+    for line in _money(plan):
+        yield folded(clean(line), width)
     if plan.samples:
         yield "\nsample requests:\n"
         yield table(
@@ -253,13 +254,15 @@ def _account_list(plan: "Plan") -> Iterator[str]:
     from jobs.model.states import HeldBack
 
     if plan.to_buy:
-        yield "list      not checked yet: the run reads the account's list and holds back"
-        yield "          rows that are in it, or all rows if the list is not reliable"
+        yield (
+            "list      not checked yet: the run reads the account's list and holds back rows that "
+            "are in it, or all rows if the list is not reliable"
+        )
     if plan.waiting[HeldBack.EXISTS] or plan.waiting[HeldBack.ELSEWHERE]:
         yield (
-            f"{'' if plan.to_buy else 'list':<9} rows held back for a video in the list are bought"
+            f"{'' if plan.to_buy else 'list':<9} rows held back for a video in the list are bought "
+            "if that video has failed since"
         )
-        yield "          if that video has failed since"
 
 
 def _sample(job: "StagedRow") -> list[str]:

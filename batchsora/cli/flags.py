@@ -13,6 +13,7 @@ from batchsora.cli.configured import check_found
 from batchsora.cli.picking import batches
 from batchsora.option_kinds import Group, Kind, Option, options_of, usd
 from batchsora.options import GlobalOptions
+from jobs.system import quote
 
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M")
@@ -81,18 +82,23 @@ def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> di
         header, equals, name = text.rpartition("=")
         column = meaning(name) if name.strip() else ""
         if not equals or not header.strip() or column is None:
-            raise _no_column(text, "HEADER=COLUMN", name if equals else "", tuple(SYNONYMS))
+            raise _no_column(text, "HEADER=COLUMN", name if equals else "", tuple(SYNONYMS), header)
         if column and column in found.values():
             raise click.BadParameter(f"two headers can't both be {column!r}")
         found[header] = column
     return found
 
 
-def _no_column(text: str, form: str, name: str, known: Sequence[str]) -> click.BadParameter:
+def _no_column(
+    text: str, form: str, name: str, known: Sequence[str], header: str = ""
+) -> click.BadParameter:
     """Make the error for a column that is none of ours, with the nearest one."""
     from batchsora.presentation.errors import meant
 
     near = meant(name, known)
+    if name and not near and header in known:
+        turned = quote(f"{name}={header}")
+        return click.BadParameter(f"{text!r}: the header comes first: write --map {turned}")
     return click.BadParameter(
         f"{text!r}: {f'{near} Write' if near else 'write'} {form}, of {', '.join(known)}"
     )

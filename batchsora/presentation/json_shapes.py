@@ -128,12 +128,12 @@ def _doubts_text(doubts: Sequence[DoubtRow]) -> list[str]:
         lines.append(f"  unconfirmed {doubt.key} could be any of:")
         lines += [f"              {candidate_text(one)}" for one in doubt.candidates or ()]
     if contested:
-        lines.append("            batchsora resolve JOB --generation ID assigns one")
+        lines.append("            'batchsora resolve JOB --generation ID' assigns one")
     open_ones = [doubt for doubt in doubts if doubt.unproven and not doubt.candidates]
     for doubt in open_ones[:SHOWN_DOUBTS]:
         lines.append(f"  unconfirmed  {doubt.key}: {doubt.unproven}")
     if open_ones:
-        lines.append("            batchsora resolve JOB --never-made, if it was never made")
+        lines.append("            'batchsora resolve JOB --never-made', if it was never made")
     more = len(doubts) - len(contested[:SHOWN_DOUBTS]) - len(open_ones[:SHOWN_DOUBTS])
     if more:
         lines.append(f"  unconfirmed {more} more: 'batchsora run' checks them")

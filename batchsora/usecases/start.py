@@ -100,7 +100,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
             loaded = _resume(store, request, context)
         batch_ids, paused = _paused(store, loaded, ui)
         if not batch_ids:
-            ui.say("nothing left to do" + (" except in paused batches" if paused else ""))
+            ui.say("nothing else to do" + (" except in paused batches" if paused else ""))
             batches = store.queries.statuses(sorted(loaded))
             code = Exit.STOPPED if paused else _exit_of_left(store, loaded, [])
             _give(store, batches, code, Reason.FINISHED, ui)

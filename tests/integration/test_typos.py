@@ -27,6 +27,7 @@ def night(call: Shell) -> Shell:
         ("plan night.xlsx", "Did you mean 'night.csv'?"),
         ("plan night.csv --map prompt=promt", "did you mean 'prompt'?"),
         ("plan night.csv --map promt=prompt", "Did you mean 'prompt'?"),
+        ("plan night.csv --map duration=Sek", "the header comes first: write --map Sek=duration"),
         ("plan night.csv --default duratoin=15", "did you mean 'duration'?"),
         ("jobs --sandbox --sarch x", "'--search'"),
         ("--sandbox status", "type it behind the command, as 'batchsora status --sandbox'"),
