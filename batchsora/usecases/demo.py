@@ -105,7 +105,7 @@ def run_demo(
     doubts = [doubt for batch in found for doubt in batch.doubts]
     spent = usd_text(sum(batch.money.charged for batch in found))
     begin = f"{command} --db {quote(str(folder / 'demo.db'))}"
-    typed = [*_commands(begin, failed, doubts)]
+    typed = [*_commands(begin, folder / "videos", failed, doubts)]
     where = {
         "videos": str(folder / "videos"),
         "table": str(table),
@@ -137,7 +137,7 @@ def _script(manifest: Path) -> dict[str, Any]:
 
 
 def _commands(
-    begin: str, failed: Sequence[str], doubts: Sequence[DoubtRow]
+    begin: str, videos: Path, failed: Sequence[str], doubts: Sequence[DoubtRow]
 ) -> Iterator[tuple[str, str]]:
     """Return what can be typed next, in this order, and what it does."""
     yield f"{begin} status --sandbox", "where the batch stands"
@@ -156,7 +156,8 @@ def _commands(
             "says that it is the first of them",
         )
     if failed or contested:
-        yield f"{begin} run --sandbox", "buys and downloads what is left"
+        where = f"--download {quote(str(videos))}"
+        yield f"{begin} run --sandbox {where}", "buys and downloads what is left"
     yield f"{begin} web --sandbox", "all of it in your browser"
 
 

@@ -68,6 +68,8 @@ def test_each_command_works_as_typed(shown: tuple[Path, str], tmp_path: Path) ->
     assert [done.returncode for done in said] == [0] * len(said), said
     assert "content policy" in said[1].stdout
     assert said[3].stdout.count("could be") == 2
+    assert len(list((folder / "demo" / "videos").rglob("*.mp4"))) == 13
+    assert not (folder / "sandbox-videos").exists()
     status = run(lines[0].replace("status", "status --json"), folder)
     (batch,) = json.loads(status.stdout)["batches"]
     assert batch["jobs"]["completed"] == batch["jobs"]["total"] == 13
