@@ -23,6 +23,7 @@ from batchsora.composition.exit_codes import Exit, exit_of_read
 from batchsora.composition.session import api_endpoint, ask
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.settings import TOKEN_VARIABLE, Settings, SettingsError, Token, find_token
+from jobs import system
 from jobs.model.money import Micros, usd_text
 from jobs.model.provider import Provider, ProviderError, TokenRefusedError, WrongAddressError
 
@@ -95,10 +96,8 @@ def look_for_token(
         return None, wrong("token", f"none for {settings.origin}", remedy)
     where = f"in {token.place}"
     file = token.file
-    if file is not None and file.is_file():
-        mode = file.stat().st_mode
-        if mode & 0o077:
-            return token, warn("token", f"{where}, which others can read", f"chmod 600 {file}")
+    if file is not None and file.is_file() and system.is_readable_by_others(file.stat().st_mode):
+        return token, warn("token", f"{where}, which others can read", f"chmod 600 {file}")
     return token, fine("token", where)
 
 

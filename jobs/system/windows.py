@@ -85,7 +85,10 @@ def open_to_append(path: Path, mode: int, *, follow: bool = False) -> int:
 
 def create(path: Path, mode: int = 0o600) -> int:
     """Make a new file and open it to read and write; raise FileExistsError if the name is taken."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, mode)
+    # a link that leads to nothing is followed by the system, also to make what it leads to
+    if path.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    return _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode, follow=False)
 
 
 def read_at(handle: int, count: int, place: int) -> bytes:

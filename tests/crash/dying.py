@@ -26,7 +26,7 @@ class Dying:
         if name == self._point and self._is_reached():
             self._left -= 1
             if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
     def _is_reached(self) -> bool:
         """Check whether an attempt is in the state that is waited for."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
+from support.stopping import REACHABLE
+
 from batchsora.sandbox.world import World
 
 T = TypeVar("T")
@@ -94,6 +96,7 @@ class Night:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **REACHABLE,
         )
 
     def command(

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from support.blank import blank, let_agree, make_own
+from support.stopping import KILLED
 
 from batchsora.cli import group
 from batchsora.cli.common import Cli
@@ -164,7 +165,7 @@ def check(campaign: Campaign) -> Counter[str]:
 def test_killed_at_a_named_point_and_run_again(campaign: Campaign, point: str) -> None:
     """Wherever the process dies: nothing is paid twice, nothing lost, and the next run goes on."""
     killed = campaign.run(die=(point, 2))
-    assert killed.returncode == -9, (killed.stdout, killed.stderr)
+    assert killed.returncode == KILLED, (killed.stdout, killed.stderr)
     after = campaign.run_to_its_end()
     assert after.returncode == 0, after.stderr
     assert set(check(campaign)) == {"completed"}
@@ -186,7 +187,7 @@ def test_killed_ten_times_in_the_middle_of_buying(campaign: Campaign) -> None:
     for turn in range(10):
         point = ("intent-written", "answer-read", "outcome-written")[turn % 3]
         killed = campaign.run(die=(point, 1))
-        if killed.returncode != -9:
+        if killed.returncode != KILLED:
             break  # nothing is left to buy
         deaths += 1
     assert deaths >= 8
@@ -197,7 +198,7 @@ def test_killed_ten_times_in_the_middle_of_buying(campaign: Campaign) -> None:
 
 def test_reconcile_settles_doubts_and_buys_nothing(campaign: Campaign) -> None:
     """Killed with answers in hand: reconcile adopts what was made, and sends nothing."""
-    assert campaign.run(die=("answer-read", 1)).returncode == -9
+    assert campaign.run(die=("answer-read", 1)).returncode == KILLED
     jobs = campaign.jobs()
     before = [job["status"] for job in jobs]
     assert "submitting" in before
@@ -223,7 +224,7 @@ def test_a_doubt_is_settled_by_a_persons_word(tmp_path: Path) -> None:
         rows = ["id,prompt", *(f"r{n},a heron in reeds {n}" for n in range(4))]
         (tmp_path / "night.csv").write_text("\n".join(rows))
         campaign = Campaign(tmp_path, sandbox, tmp_path / "night.csv")
-        assert campaign.run(die=("answer-read", 1)).returncode == -9
+        assert campaign.run(die=("answer-read", 1)).returncode == KILLED
         assert campaign.run().returncode == 7
         ours = {item.id: item.prompt for item in world.made if not item.foreign}
         prompts = {job["job"]: job["prompt"] for job in campaign.jobs()}

@@ -12,6 +12,8 @@ from jobs.database.lock import current_runner
 INTERRUPTED = Path(__file__).with_name("interrupted.py")
 ROWS = 200_000
 
+pytestmark = pytest.mark.posix  # the system presses Ctrl-C at a time that it is told
+
 
 def interrupt(night: Night, when: str) -> None:
     """Interrupt a load: exit 130 in words, and nothing half is left behind."""

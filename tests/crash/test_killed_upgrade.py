@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from crash.night import Night, compare, manifest
 from support.older import make_0008
+from support.stopping import KILLED
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
@@ -50,12 +51,12 @@ def test_killed_in_the_middle_of_an_upgrade(tmp_path: Path, point: str) -> None:
     with SandboxServer(world, faults=Faults(drop=0.5)) as api:
         night = Night(tmp_path, api.url)
         killed = night.run("night.csv", program=(str(DYING), "outcome-written", "1", "--"))
-        assert killed.returncode == -9, killed.stderr
+        assert killed.returncode == KILLED, killed.stderr
         make_0008(night.database)
         before = contents(night.database)
         assert {row[2] for row in before["attempt"]} & {"open", "in_doubt"}
         killed = night.run("night.csv", program=(str(UPGRADING), point, "--"))
-        assert killed.returncode == -9, (killed.stdout, killed.stderr)
+        assert killed.returncode == KILLED, (killed.stdout, killed.stderr)
         assert night.rows("SELECT version_num FROM alembic_version") == [(POINTS[point],)]
         assert night.rows("PRAGMA integrity_check") == [("ok",)]
         assert contents(night.database) == before

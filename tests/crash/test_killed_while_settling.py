@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from crash.night import Night, compare, manifest
 from crash.test_crashes import used_before
+from support.stopping import KILLED
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
@@ -36,7 +37,7 @@ def test_killed_between_a_reading_and_what_follows(
     with SandboxServer(world, faults=faults) as api:
         night = Night(tmp_path, api.url)
         killed = night.command(*run, program=(str(DYING), point, "1", "--"))
-        assert killed.returncode == -9, (killed.stdout, killed.stderr)
+        assert killed.returncode == KILLED, (killed.stdout, killed.stderr)
         state = point.partition("@")[2]
         found = Counter(state for (state,) in night.rows("SELECT state FROM attempt"))
         assert found[state], found

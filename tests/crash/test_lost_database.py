@@ -16,6 +16,8 @@ from batchsora.sandbox.account import Made
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
 
+pytestmark = pytest.mark.posix  # a file that is open can be taken away
+
 ROWS = 60
 SLOWLY = ("--budget", "90", "--rate", "4", "--max-in-flight", "100",
           "--poll-interval", "0.1", "--no-download")  # fmt: skip

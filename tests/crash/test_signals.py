@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.stopping import CTRL_C, REACHABLE, STOPS
 
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
@@ -43,6 +44,7 @@ def start(folder: Path, url: str, *more: str) -> "subprocess.Popen[str]":
         env={**os.environ, "RUNBLOB_API_KEY": "signal-test", "BATCHSORA_BASE_URL": url},
         stderr=subprocess.PIPE,
         text=True,
+        **REACHABLE,
     )
 
 
@@ -55,7 +57,7 @@ def counts(folder: Path) -> dict[str, int]:
     return batch.jobs
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPS)
 def test_the_first_signal_leaves_no_doubt_and_the_next_run_buys_the_rest(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -87,12 +89,12 @@ def test_the_second_signal_stops_at_once_and_says_what_is_in_doubt(tmp_path: Pat
     with SandboxServer(world, faults=Faults(late=1.0, late_seconds=300.0)) as api:
         with start(tmp_path, api.url) as running:
             assert world.bell.wait(60)
-            running.send_signal(signal.SIGINT)
+            running.send_signal(CTRL_C)
             assert running.stderr is not None
             for line in running.stderr:
                 if "again: stop now" in line:
                     break
-            running.send_signal(signal.SIGINT)
+            running.send_signal(CTRL_C)
             running.stderr.read()
             running.wait(60)
         assert running.returncode == 130

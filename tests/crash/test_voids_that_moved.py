@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from crash.night import Night
 from support.listed import Account
+from support.stopping import KILLED
 from support.voids import LOST, OneIsLost, hidden
 
 from batchsora.sandbox.server import SandboxServer
@@ -34,7 +35,7 @@ def test_what_was_made_twice_is_told_and_nothing_else(
         world.honour_idempotency = honours
         sheet.write_text(sheet.read_text().replace("r1,", "r9,"))
         killed = night.command(*RUN, "--yes", "--buy-again", program=(str(DYING), point, "1", "--"))
-        assert killed.returncode == -9, (killed.stdout, killed.stderr)
+        assert killed.returncode == KILLED, (killed.stdout, killed.stderr)
         world.listing = None
         ended = [night.command(*RUN) for _ in range(3)]
     told = any(one.returncode == 7 and "twice" in one.stderr for one in ended)

@@ -15,7 +15,7 @@ from batchsora.cli import main
 
 def die() -> None:
     """End as a power cut ends it."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 class Watched(sqlite3.Connection):

@@ -229,6 +229,7 @@ def test_a_token_never_stands_in_the_file(call: Shell, key: str, table: str) -> 
     assert "sk-very-secret" not in said.out + said.err
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 def test_only_a_regular_file_is_read(call: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe would be waited for without end; ``/dev/null`` means none at all."""
     os.mkfifo("pipe")

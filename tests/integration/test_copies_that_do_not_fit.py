@@ -1,7 +1,6 @@
 """Copies of a database for which the disk has no room: nothing of them is left beside it."""
 
 import json
-import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +11,9 @@ from migration.test_old_databases import at_revision, fill
 
 from jobs.database import schema
 from jobs.store import Store
+
+pytest.importorskip("resource")  # nothing else bounds the size of a file
+import resource
 
 CELLS = json.dumps({"note": "n" * 40_000})
 """Of each row: together more than SQLite's cache holds, so that a journal comes to be."""

@@ -4,14 +4,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.stopping import CTRL_C, REACHABLE
 
 HERE = Path(sys.executable).parent
+pytestmark = pytest.mark.posix  # commands are typed into a POSIX shell
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -74,12 +76,12 @@ def test_each_command_works_as_typed(shown: tuple[Path, str], tmp_path: Path) ->
     (batch,) = json.loads(status.stdout)["batches"]
     assert batch["jobs"]["completed"] == batch["jobs"]["total"] == 13
     process = subprocess.Popen(
-        [*page.split(), "--no-browser"], cwd=folder, stderr=subprocess.PIPE, text=True
+        [*page.split(), "--no-browser"], cwd=folder, stderr=subprocess.PIPE, text=True, **REACHABLE
     )
     assert process.stderr is not None
     with process.stderr as said_by_page:
         assert "the page is served" in said_by_page.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(CTRL_C)
         said_by_page.read()
     assert process.wait(60) == 130
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import httpx
 import pytest
 from sqlalchemy import Connection
+from support.another import as_root
 from support.at_once import run_at_once
 from support.engine import Engine, spec
 
@@ -562,7 +563,7 @@ def test_the_folder_for_videos_may_be_a_link_to_a_larger_disk(
     assert (tmp_path / "disk" / "night" / "r0.1.mp4").read_bytes() == VIDEO
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can plant a link as another user")
+@as_root
 def test_a_link_of_another_account_in_place_of_it_is_refused(
     engine: Engine, tmp_path: Path
 ) -> None:

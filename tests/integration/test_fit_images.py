@@ -384,6 +384,7 @@ def test_limits_before_anything_is_decoded(folder: Path, monkeypatch: pytest.Mon
     assert "pip install '.[images]'" in problem(folder, "c.gif").remedy
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 def test_a_folder_that_cannot_be_written(folder: Path) -> None:
     """The row has the fault, and the person a remedy."""
     Image.new("RGB", (2, 2)).save(folder / "a.gif")

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import io
 import json
-import signal
 import subprocess
 import sys
 import textwrap
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from support import bombs
+from support.linux import in_proc
 
 from batchsora.apart import ApartError, Bounds, ask, asking
 from batchsora.manifest.formats.apart_table import TASK
@@ -74,6 +74,7 @@ def measured(path: Path) -> dict[str, float | str]:
     return found
 
 
+@pytest.mark.posix  # it is measured in a POSIX shell
 @pytest.mark.parametrize("name", SMALL)
 def test_what_is_small_takes_little(name: str, tmp_path: Path) -> None:
     """Each is refused with what it asks for and what to do, in less than 300 MB and 10 s."""
@@ -86,6 +87,7 @@ def test_what_is_small_takes_little(name: str, tmp_path: Path) -> None:
     assert float(found["seconds"]) < SECONDS
 
 
+@pytest.mark.posix  # it is measured in a POSIX shell
 def test_a_sheet_that_breaks_off_is_told(tmp_path: Path) -> None:
     """The end of a row is missing, for which a library looked for ever; the fuzzer found it."""
     parts = bombs.ods_parts(bombs.ods_row("A"))
@@ -95,6 +97,7 @@ def test_a_sheet_that_breaks_off_is_told(tmp_path: Path) -> None:
     assert float(found["seconds"]) < SECONDS
 
 
+@pytest.mark.posix  # it is measured in a POSIX shell
 def test_strings_that_nobody_uses_are_bounded(tmp_path: Path) -> None:
     """Some 400 KB took 1.3 GB and 170 s."""
     found = measured(bombs.xlsx_of_unused_strings(tmp_path / "m.xlsx"))
@@ -103,6 +106,7 @@ def test_strings_that_nobody_uses_are_bounded(tmp_path: Path) -> None:
     assert float(found["seconds"]) < 2 * SECONDS  # 20 s more for each MB
 
 
+@pytest.mark.posix  # it is measured in a POSIX shell
 def test_a_sheet_beside_is_read_as_ever(tmp_path: Path) -> None:
     """The bounds are about what is odd."""
     for name, make, parts in (
@@ -127,6 +131,7 @@ print(json.dumps({"said": said, "own": own.ru_maxrss // 1024, "mb": apart.ru_max
 """
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 def test_a_picture_of_one_colour_takes_what_its_bytes_justify(tmp_path: Path) -> None:
     """A hundred million pixels in 130 KB took over a gigabyte, in the process of the page."""
     Image.new("P", (9999, 9999)).save(tmp_path / "bomb.gif")
@@ -158,6 +163,7 @@ def test_problems_name_the_file_as_it_was_given(
         open_manifest(Path("n.json"))
 
 
+@in_proc
 def test_the_process_apart_has_no_secret_and_nothing_of_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +198,7 @@ def children() -> set[str]:
     return {number for found in lists for number in found.read_text().split()}
 
 
+@in_proc
 @pytest.mark.parametrize(
     ("task", "says"),
     [
@@ -231,6 +238,7 @@ def test_an_answer_is_read_by_several(monkeypatch: pytest.MonkeyPatch) -> None:
         assert next(one) == b"2"
 
 
+@in_proc
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     """SIGKILL to the one who asked ends also a library that never comes back to Python."""
     note = tmp_path / "pid"
@@ -242,7 +250,7 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
         until(lambda: note.exists() and note.read_text().endswith("\n"))
         apart = int(note.read_text())
         assert alive(apart)
-        parent.send_signal(signal.SIGKILL)
+        parent.kill()
     until(lambda: not alive(apart))
 
 

@@ -1,13 +1,13 @@
 """``generate`` and ``wait``: one video from the command line, against the sandbox over HTTP."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from crash.night import Night, manifest
 from support.shell import call
+from support.stopping import CTRL_C
 
 from batchsora.presentation.errors import message
 from batchsora.sandbox.faults import Faults
@@ -214,7 +214,7 @@ def test_ctrl_c_after_a_paid_failure_says_what_was_spent(world: World, api: Sand
     failed = "SELECT id FROM job WHERE state = 'queued' AND charged_micros > 0"
     with night.start("generate", "a sunset", "--wait", *QUICK) as asking:
         asking.until(lambda: world.made and night.rows(failed))
-        asking.send_signal(signal.SIGINT)
+        asking.send_signal(CTRL_C)
         said = asking.communicate(timeout=60)[1]
         assert asking.returncode == 130
     assert "nothing was bought" not in said

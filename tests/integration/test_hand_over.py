@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,6 +13,7 @@ import pytest
 from crash.night import TOKEN, Night, Running
 from sqlalchemy import Connection
 from support.shell import call
+from support.stopping import CTRL_C
 
 from batchsora.composition.databases import existing_store, working_store
 from batchsora.presentation.errors import message
@@ -465,7 +465,7 @@ def test_a_waiting_generate_that_is_stopped_takes_its_row_back(
         assert waiting.stderr is not None
         while "the active run buys it" not in waiting.stderr.readline():
             assert waiting.poll() is None
-        waiting.send_signal(signal.SIGINT)
+        waiting.send_signal(CTRL_C)
         with waiting:
             assert "nothing was bought" in waiting.communicate(timeout=60)[1]
         assert waiting.returncode == 130

@@ -185,6 +185,7 @@ def test_a_thousand_million_variants_are_no_order(name: str, tmp_path: Path) -> 
     assert fault.column == "count"
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 @pytest.mark.parametrize("name", ["m.csv", "m.yaml"])
 @pytest.mark.parametrize("target", ["/dev/zero", "/dev/stdin", "pipe"])
 def test_a_manifest_that_never_ends_is_not_opened(name: str, target: str, tmp_path: Path) -> None:
@@ -203,6 +204,7 @@ IMAGES = [
 ]  # fmt: skip
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 @pytest.mark.parametrize("cell", IMAGES, ids=lambda cell: repr(cell[:20]))
 def test_no_image_leaves_the_folder_or_hangs(cell: str, tmp_path: Path) -> None:
     """Traversal, links, devices and pipes: a fault of the row, and nothing of it is sent."""

@@ -2,7 +2,6 @@
 
 import io
 import os
-import pty
 import stat
 import subprocess
 import sys
@@ -349,6 +348,7 @@ def test_a_keyring_that_locks_later_says_so(call: Call) -> None:
     assert "unlock it, or 'batchsora login' keeps the token in a file" in said.words
 
 
+@pytest.mark.posix  # modes say who may read a file
 @pytest.mark.usefixtures("backend")
 def test_a_file_that_others_can_read_is_told(call: Call, own: Path) -> None:
     """Each command warns, and doctor has the command that fixes it."""
@@ -368,8 +368,11 @@ def test_what_the_environment_says_is_told(call: Call, monkeypatch: pytest.Monke
     assert "unset RUNBLOB_API_KEY" in call("logout").words
 
 
+@pytest.mark.posix  # there are no pseudo-terminals on Windows
 def test_on_a_terminal_it_is_typed_unseen(api: SandboxServer, tmp_path: Path) -> None:
     """A real terminal: the prompt names the API, and what is typed does not appear."""
+    import pty  # noqa: PLC0415
+
     person, terminal = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "batchsora", "login", "--token-file", str(tmp_path / "token")],

@@ -248,6 +248,7 @@ def test_damage_far_down_is_found(tmp_path: Path) -> None:
     assert "line 5002 is not UTF-8" in refusal(tmp_path, b"prompt\n" + good + b"\xe4\n").problem
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """Folders, pipes and missing files are told apart, and nothing blocks."""
     (tmp_path / "folder.csv").mkdir()

@@ -109,6 +109,7 @@ def test_links_inside_the_folder_are_followed(folder: Path) -> None:
     assert image.path == str((folder / "images" / "fox.png").resolve())
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 def test_only_regular_files_are_opened(folder: Path) -> None:
     """Pipes would block for ever, devices never end, folders have no bytes."""
     os.mkfifo(folder / "pipe.png")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from support.linux import in_proc
 
 MARKS = "\u0301\u0323" * 150_000
 """600 kB as UTF-8; they are sorted one by one when they are normalised (NFKC)."""
@@ -92,6 +93,7 @@ def test_marks_that_are_sorted_take_seconds(
     )
 
 
+@in_proc
 def test_signs_that_become_eighteen_take_little_memory(tmp_path: Path) -> None:
     """One cell of 4 million U+FDFA (12 MB) as a duration: normalised, it has 72 million."""
     path = tmp_path / "t.csv"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from support.another import NOBODY, as_root
 from support.refused import refused
 
 from batchsora.cli.logs import close_logging, configure_logging
@@ -25,10 +26,7 @@ from jobs.ports.control import Terms
 from jobs.store import Store
 
 NOW = datetime(2026, 3, 1, 22, 15, tzinfo=UTC)
-NOBODY = 65534
 VICTIM = "what its owner wants to keep"
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can plant a link as another user")
 
 
 @pytest.fixture

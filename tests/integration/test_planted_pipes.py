@@ -20,6 +20,8 @@ from batchsora.settings import SettingsError
 from jobs.database.lock import current_runner
 from jobs.model.files import read_small
 
+pytestmark = pytest.mark.posix  # pipes and devices have names in a folder
+
 VICTIM = b"what its owner wants to keep"
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 4_000
 SECONDS = 60

@@ -18,6 +18,7 @@ import av
 import httpx
 import pytest
 from support.clock import START, HandClock
+from support.stopping import REACHABLE, STOPS
 
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.server import SandboxServer
@@ -537,23 +538,27 @@ def test_a_taken_port_is_said_at_the_start() -> None:
             pass
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("stop", [*STOPS, None])
 def test_a_served_sandbox_ends_by_signal_and_keeps_its_books(
-    tmp_path: Path, stop: signal.Signals
+    tmp_path: Path, stop: signal.Signals | None
 ) -> None:
     """A process of its own: asked, it ends well; killed, what it answered is kept all the same."""
     journal = tmp_path / "world"
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(journal)], stdout=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, "-c", SERVE, str(journal)], stdout=subprocess.PIPE, text=True,
+        **REACHABLE,
+    ) as process:  # fmt: skip
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
             headers = {"Authorization": f"Bearer {TOKEN}"}
             with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
                 generation_id = _buy(http)
-                process.send_signal(stop)
-                assert process.wait(30) == (-stop if stop is signal.SIGKILL else 0)
+                if stop is None:
+                    process.kill()
+                else:
+                    process.send_signal(stop)
+                assert (process.wait(30) == 0) == (stop is not None)
         finally:
             process.kill()
     with _serving(journal=journal) as http:

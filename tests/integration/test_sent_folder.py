@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import re
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -159,6 +158,7 @@ def test_a_rehearsal_writes_no_file_behind_a_link(person: Person) -> None:
     assert not victim.exists(), victim.read_text()
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 def test_a_rehearsal_waits_for_no_pipe(person: Person) -> None:
     """SECURITY.md: pipes are not waited for; a folder that was sent may hold one."""
     os.mkfifo(person.folder / "batchsora-sandbox.db.world")
@@ -319,6 +319,7 @@ def test_results_are_written_beside_ones_own_database_or_elsewhere(person: Perso
     assert person("export", "--in-place", "--batch", "far").returncode == 2
 
 
+@pytest.mark.posix  # nothing else bounds memory
 @pytest.mark.parametrize("kind", ["nonsense", "large"])
 def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
     """The sandbox's journal: no JSON; or sparse, 3 GB that take no room in an archive."""
@@ -327,6 +328,8 @@ def test_a_sent_journal_is_refused_in_words(tmp_path: Path, kind: str) -> None:
     journal.write_text("nonsense\n")
     if kind == "large":
         os.truncate(journal, 3 * 1024**3)
+    import resource  # noqa: PLC0415
+
     most = 2 * 1024**3
     said = subprocess.run(
         [sys.executable, "-m", "batchsora", "run", "night.csv", "--sandbox", "--no-download"],

@@ -1,8 +1,6 @@
 """The store on real files: group commit, savepoints, locks between processes, query plans."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -228,7 +226,7 @@ def test_two_runners_never_work_on_one_database(tmp_path: Path) -> None:
         runner = current_runner(path)
         assert runner is not None
         assert runner.pid == other.pid
-        os.kill(other.pid, signal.SIGKILL)
+        other.kill()
         other.wait()
     with runner_lock(path, NOW):
         assert current_runner(path) is not None

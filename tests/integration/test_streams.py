@@ -82,6 +82,7 @@ def states() -> dict[str, int]:
     return {state: count for state, count in batch.jobs.items() if count}
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("line", "code", "says"),
@@ -106,6 +107,7 @@ def test_closed_streams_are_no_bug(line: str, code: int, says: str) -> None:
     assert states() == {"completed": 2, "queued": 1}
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 def test_a_run_needs_no_stream(here: SandboxServer) -> None:
     """As a daemon may start it; and one video is bought and waited for in the same way."""
     made = len(here.world.made)
@@ -117,6 +119,7 @@ def test_a_run_needs_no_stream(here: SandboxServer) -> None:
     assert len(here.world.made) == made + 2
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     """Or else a database could be printed into, by whatever writes to stdout."""
     program = (
@@ -156,6 +159,7 @@ def test_a_slow_reader_of_a_pipe_that_does_not_wait_gets_all() -> None:
     assert b"".join(found) == words
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 @needs_full
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("line", ["jobs", "jobs --json", "show r0 -q", "--help"])
@@ -168,6 +172,7 @@ def test_a_full_disk_is_said_in_a_line(line: str) -> None:
     assert "done all the same" in said
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 @needs_full
 @pytest.mark.usefixtures("here")
 def test_what_was_done_on_a_full_disk_is_done() -> None:
@@ -180,6 +185,7 @@ def test_what_was_done_on_a_full_disk_is_done() -> None:
     assert shell("jobs 2>/dev/full").returncode == 0
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 def test_a_run_goes_on_where_nobody_reads_its_words(here: SandboxServer) -> None:
     """As with ``batchsora run … 2>&1 | head -1``: all is bought, and the code is the run's own."""
     made = len(here.world.made)
@@ -213,6 +219,7 @@ def test_the_code_stays_where_a_pipe_is_closed(line: str, code: int) -> None:
     assert done.returncode == code
 
 
+@pytest.mark.posix  # it is typed into a POSIX shell
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_an_old_encoding_is_no_bug(encoding: str) -> None:

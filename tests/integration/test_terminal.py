@@ -1,18 +1,15 @@
 """The command line on a pseudo-terminal: Ctrl-C, resizing, colours, questions, closed pipes."""
 
 import errno
-import fcntl
 import itertools
 import json
 import os
-import pty
 import re
 import select
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
@@ -21,6 +18,11 @@ from rich.cells import cell_len
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
+
+pytest.importorskip("pty")  # there are no pseudo-terminals on Windows
+import fcntl
+import pty
+import termios
 
 PATIENCE = 60.0
 """Seconds after which a terminal that says nothing counts as hanging."""

@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 HANGS = """
 import threading
 
@@ -53,6 +55,7 @@ def pytest_on(test: Path, project: Path, *words: str) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.posix  # it ignores a signal from the start
 def test_a_test_that_hangs_fails_with_its_stack_and_the_next_one_runs(
     tmp_path: Path, project: Path
 ) -> None:
@@ -72,6 +75,7 @@ def test_each_test_has_a_limit(project: Path) -> None:
     assert 0 < options["timeout"] <= 600
 
 
+@pytest.mark.posix  # it ignores a signal from the start
 def test_ctrl_c_reaches_tests_that_a_shell_started_in_the_background(
     tmp_path: Path, project: Path
 ) -> None:

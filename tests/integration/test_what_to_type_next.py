@@ -2,13 +2,13 @@
 
 import re
 import shlex
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from crash.night import TOKEN, Night
 from support.shell import Said, Shell
+from support.stopping import CTRL_C
 
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World
@@ -104,7 +104,7 @@ def test_an_interrupted_rehearsal_ends_with_its_files(
     with night.start("run", "night 1.csv", *slow) as running:
         wanted = 1 if stage == "pending" else 4
         running.until(lambda: states(call).get(stage, 0) >= wanted)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(CTRL_C)
         said = running.communicate(timeout=60)[1]
     assert running.returncode == 130, said
     assert "nothing is lost" in said

@@ -1,7 +1,6 @@
 """What is asked for beside a run that takes nothing up: before it serves, and when it does not."""
 
 import json
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from crash.night import TOKEN, Night, Running
 from support.shell import call
+from support.stopping import CTRL_C
 
 from batchsora.sandbox import files
 from batchsora.sandbox.server import SandboxServer
@@ -93,7 +93,7 @@ def stops(world: World, night: Night, patch: pytest.MonkeyPatch) -> Iterator[tup
     patch.setattr(world, "generate", moment)
     with night.start("run", "long.csv", "--budget", "9", *QUICK, "--no-download") as running:
         assert moment.came.wait(60)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(CTRL_C)
         until_said(running, "stopping")
         yield running, moment.over.set
 
@@ -138,7 +138,7 @@ def killed(
             if body["prompt"] != "a sunset":
                 return take(body, *more)
             patch.setattr(world, "generate", take)
-            running.send_signal(signal.SIGKILL)
+            running.kill()
             then()
             return take(body, *more)
 

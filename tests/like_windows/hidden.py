@@ -6,8 +6,8 @@
   ``rename`` replaces nothing; a folder can't be opened.
 - Names that differ only in capitals are the same, and some are refused (``nul.mp4``).
 
-What C opens by itself (SQLite, readers of pictures) sees Linux as it is, and tests themselves may
-ask for owners and modes of files.
+What C opens by itself (SQLite, readers of pictures) sees Linux as it is, and so do tests that ask
+for modes of files. Signals stay, which ``Popen`` needs, and ``os.getuid``, which pytest needs.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ from typing import Any, Final
 HERE: Final = os.path.dirname(os.path.abspath(__file__))
 
 _ABSENT: Final = (
-    "fchmod killpg pread preadv pwrite pwritev O_ASYNC O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK"
+    "chown fchmod fchown fork getegid geteuid getpgid killpg lchown mkfifo openpty pread preadv"
+    " pwrite pwritev setsid O_ASYNC O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK"
 )
 _REFUSED: Final = re.compile(
     r'.*[<>:"|?*\x00-\x1f].*|.*[. ]|(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?',
@@ -48,7 +49,7 @@ def hide() -> None:
     import fcntl  # noqa: PLC0415 - before it is hidden
 
     shutil._use_fd_functions = False  # type: ignore[attr-defined]
-    for name in ("fcntl", "resource"):
+    for name in ("fcntl", "pty", "resource"):
         sys.modules[name] = None  # type: ignore[assignment]
     sys.modules["msvcrt"] = _msvcrt(fcntl)
     for name in _ABSENT.split():

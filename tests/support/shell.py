@@ -20,6 +20,7 @@ from keyring.errors import PasswordDeleteError
 from batchsora.cli import group, main
 from batchsora.cli.common import Cli
 from batchsora.cli.failures import exit_of
+from support.stopping import REACHABLE
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def started(folder: Path, *words: str, **environment: str) -> Iterator[subproces
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        **REACHABLE,
     )
     try:
         yield process

@@ -188,6 +188,7 @@ def _heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.posix  # a signal to a thread
 @pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_ends_a_call_and_leaves_the_client_usable() -> None:
     """The wait is given up in order; the next call works."""

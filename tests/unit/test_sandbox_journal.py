@@ -124,6 +124,7 @@ def test_the_entry_of_these_tests_is_taken(tmp_path: Path) -> None:
     assert list(Journal(path).read()) == [_item(0)]
 
 
+@pytest.mark.posix  # a pipe that lies in a folder
 @pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder", "sparse"])
 def test_what_is_no_regular_file_is_left_alone(kind: str, tmp_path: Path) -> None:
     """No link is followed, no pipe waited for, and no hole of 3 GB read into memory."""

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -117,13 +118,17 @@ def test_a_new_name_is_taken_once(tmp_path: Path) -> None:
     assert target.read_text() == "first"
 
 
-def test_a_new_name_waits_for_who_looks_at_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rename", [system.replace, system.rename_new])
+def test_a_new_name_waits_for_who_looks_at_the_file(
+    tmp_path: Path, rename: Callable[[Path, Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On Windows a virus scanner opens what was just written, for a moment."""
     draft = tmp_path / "draft"
     draft.write_text("secret")
-    looking = draft.open()
-    threading.Timer(0.1, looking.close).start()
-    system.rename_new(draft, tmp_path / "target")
+    with draft.open() as looking:
+        monkeypatch.setattr(time, "sleep", lambda _: looking.close())
+        rename(draft, tmp_path / "target")
+        assert looking.closed == system.OPEN_FILES_STAY
     assert (tmp_path / "target").read_text() == "secret"
 
 

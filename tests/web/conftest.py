@@ -1,6 +1,5 @@
 """A provider, a folder after a night, the pages over it on a real port, and a real browser."""
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from support.another import IS_ROOT
 from support.hostile import write_hostile
 from support.site import QUICK, Folder, Site, client, serving
 
@@ -96,7 +96,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium: install Debian's package chromium")
     # as root it has no sandbox of its own
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments = ["--no-sandbox"] if IS_ROOT else []
     expect.set_options(timeout=MOST_WAITED)  # 5 s is too short beside other work on both cores
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.linux import in_proc
 
 from batchsora import children
 from batchsora.sandbox.server import SandboxServer
@@ -66,6 +67,7 @@ def waited(until: float, *, done: object) -> None:
     time.sleep(0.01)
 
 
+@in_proc
 def test_a_run_of_the_page_shows_nothing_and_gets_what_it_needs(
     folder: Path, api: SandboxServer
 ) -> None:

@@ -6,7 +6,6 @@ One run is killed half way, so that something is done, failed, unconfirmed, unde
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,7 +98,7 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         try:
             assert soon(is_half), counts(folder)
         finally:
-            run.send_signal(signal.SIGKILL)
+            run.kill()
             run.wait(20)
         folder.call("download", "--quiet")
         with serving(folder) as site:

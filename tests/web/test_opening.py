@@ -1,7 +1,6 @@
 """Where the address that opens the page is shown: in a terminal, else in a file of the owner's."""
 
 import os
-import pty
 import re
 import stat
 import subprocess
@@ -60,6 +59,8 @@ def test_a_live_ticket_is_in_no_output_that_others_may_read(
 @contextmanager
 def in_a_terminal(folder: Path) -> Iterator[Iterator[str]]:
     """Start the page in a terminal; gives what stands there, line by line."""
+    import pty  # noqa: PLC0415 - Windows has none
+
     ours, theirs = pty.openpty()
     process = subprocess.Popen(COMMAND, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -71,6 +72,7 @@ def in_a_terminal(folder: Path) -> Iterator[Iterator[str]]:
         process.wait()
 
 
+@pytest.mark.posix  # there are no pseudo-terminals on Windows
 def test_in_a_terminal_the_address_is_shown(world: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is in no file."""
     world.enter(monkeypatch)

@@ -21,13 +21,13 @@ from typing import Any
 import httpx
 import pytest
 from support import intruder
+from support.another import IS_ROOT, NOBODY
 from support.shell import entrance, started
 from support.site import TOKEN, Folder, enter
 
 from batchsora.web.entering import PREFIX
 
-NOBODY = 65534
-IS_ROOT = os.geteuid() == 0
+pytestmark = pytest.mark.posix  # accounts are by number, and /proc shows processes
 PATIENCE = 60.0
 """Seconds in which a process here begins."""
 

@@ -1,7 +1,6 @@
 """``batchsora web`` as its user starts it: a real process, a real port, Ctrl-C."""
 
 import re
-import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from support.shell import entrance, started
 from support.site import enter
+from support.stopping import CTRL_C
 
 from batchsora.cli import group
 from batchsora.cli.common import Cli
@@ -39,7 +39,7 @@ def test_it_serves_until_ctrl_c(tmp_path: Path) -> None:
             assert "No batches yet" in http.get("/").text
             with http.stream("GET", "/events") as events:
                 assert next(events.iter_lines()) == "event: changed"
-                process.send_signal(signal.SIGINT)
+                process.send_signal(CTRL_C)
                 said, _ = process.communicate(timeout=30)
         assert process.returncode in (0, 130), said
         assert "Traceback" not in said
