@@ -26,7 +26,7 @@ class Disk:
     def __init__(self, folder: Path, keeper: int) -> None:
         self.folder = folder
         self.seen_as = Path(f"/proc/{keeper}/root{folder}")
-        user = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
+        user = () if os.getuid() == 0 else ("--user", "--preserve-credentials")
         self.prefix = ("nsenter", "--target", str(keeper), *user, "--mount")
 
     def remount(self, options: str) -> None:
@@ -54,7 +54,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Disk]:
     tools = {name: shutil.which(name) for name in ("unshare", "nsenter", "mount")}
     if None in tools.values():
         raise NoDiskError(f"of util-linux there is only {tools}")
-    user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    user = () if os.getuid() == 0 else ("--user", "--map-root-user")
     keeper = subprocess.Popen(
         [str(tools["unshare"]), *user, "--mount", "--propagation", "private",
          "sh", "-c", _MAKE, "sh", size, str(folder)],

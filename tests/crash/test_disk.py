@@ -145,6 +145,7 @@ def bound_by_permissions() -> tuple[str, ...]:
     return ("setpriv", "--bounding-set", without, "--inh-caps", "-all")
 
 
+@pytest.mark.posix  # modes say who may write
 @pytest.mark.parametrize("locked", ["folder", "file"])
 def test_a_folder_or_file_without_permission(tmp_path: Path, locked: str) -> None:
     """Not ours to write: exit 5 with the remedy, nothing is bought; afterwards the run goes on."""
