@@ -169,7 +169,7 @@ class ControlStore(Protocol):
         """
 
     def archive(self, batch_id: int, now: datetime | None) -> None:
-        """Archive a finished batch, or None: bring it back; a load or a run brings it back too.
+        """Archive a finished batch, or None: bring it back; so does a load, a run and a retry.
 
         Raises:
             NotAllowedError: jobs of it are left.

@@ -132,6 +132,7 @@ def add(connection: Connection, batch_id: int, spec: JobSpec, kind: str, now: da
     )
     number = int(connection.execute(added).inserted_primary_key[0])  # type: ignore[index]
     tally_new(connection, batch_id, 1)
+    _unarchive(connection, JOB.c.id == number)
     return number
 
 
@@ -215,7 +216,10 @@ def _queue(
         named=True,
         **ASKED,
     ).returning(JOB.c.id)
-    return list(connection.execute(moving).scalars())
+    moved = list(connection.execute(moving).scalars())
+    if moved:
+        _unarchive(connection, JOB.c.id.in_(moved))
+    return moved
 
 
 def set_paused(connection: Connection, batch_id: int, *, paused: bool) -> bool:
@@ -253,6 +257,13 @@ def remove(connection: Connection, batch_id: int, now: datetime) -> int:
     )
     voids.follow(connection)
     return len(cancelled)
+
+
+def _unarchive(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Bring the batches of jobs back that are to be bought: nothing at work is out of sight."""
+    batches = BATCH.c.id.in_(select(JOB.c.batch_id).where(which))
+    shown = update(BATCH).where(batches, BATCH.c.archived_at.is_not(None))
+    connection.execute(shown.values(archived_at=None))
 
 
 def archive(connection: Connection, batch_id: int, now: datetime | None) -> None:

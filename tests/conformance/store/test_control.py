@@ -88,6 +88,10 @@ def test_a_finished_batch_is_archived_until_it_is_loaded_or_run(mixed: Steps) ->
     control.archive(2, mixed.now)
     mixed.load("alone", batch="other")
     assert archived() == [False, False]
+    control.cancel(mixed.number("alone"), mixed.now)
+    control.archive(2, mixed.now)
+    assert control.retry([*mixed.number("alone")], None)
+    assert archived() == [False, False]
 
 
 def test_what_was_spent_on_some_days(mixed: Steps) -> None:
