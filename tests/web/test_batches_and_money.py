@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import Connection, text
 from support.site import QUICK, Site, client, soon
 
+from batchsora.composition.databases import made_side_folder
 from batchsora.web.web_context import Started
 from jobs.store import views
 
@@ -319,6 +320,18 @@ def test_only_candidates_are_fetched(http: httpx.Client, site: Site) -> None:
     assert http.get("/jobs/1/candidate.mp4?generation=x").status_code == 404
     answer = http.get("/jobs/2/candidate.mp4?generation=x")
     assert answer.status_code == 502
+
+
+def test_what_is_left_of_broken_downloads_of_candidates_is_removed(
+    http: httpx.Client, site: Site
+) -> None:
+    """A part may have 256 MB; also where the next one fails too."""
+    site.write(doubt)
+    folder = made_side_folder(site.web.settings.database, "candidates")
+    for place in range(30):
+        (folder / f"{place}.mp4.part").write_bytes(b"x")
+    assert http.get("/jobs/2/candidate.mp4?generation=x").status_code == 502
+    assert len(list(folder.iterdir())) <= 20
 
 
 def test_hostile_candidates_are_texts(http: httpx.Client, site: Site) -> None:

@@ -27,7 +27,7 @@ from batchsora.web.answers import job_of, web_context_of
 from jobs.model.provider import Provider, ProviderError
 
 LARGEST: Final = 256 * 1024**2  # bytes of a candidate's video
-MOST_KEPT: Final = 20  # candidates' videos that stay on this machine
+MOST_KEPT: Final = 20  # files of candidates that stay on this machine
 
 
 async def _video(request: Request) -> Response:
@@ -46,13 +46,18 @@ async def _video(request: Request) -> Response:
                 await asyncio.to_thread(_fetch, web.settings, wanted, target)
             except (SettingsError, ProviderError, FetchError) as error:
                 raise HTTPException(502, clean(message(error))) from error
-            _forget_old(target.parent)
+            except OSError as error:
+                raise HTTPException(
+                    507, f"The video can't be saved: {error.strerror}. Free some space."
+                ) from error
+            finally:
+                _forget_old(target.parent)
     return FileResponse(target, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
 
 def _forget_old(folder: Path) -> None:
-    """Remove all but the newest videos: they can be fetched again."""
-    found = sorted(folder.glob("*.mp4"), key=lambda one: one.stat().st_mtime, reverse=True)
+    """Remove all but the newest files, parts of videos among them: they can be fetched again."""
+    found = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
     for one in found[MOST_KEPT:]:
         one.unlink(missing_ok=True)
 
