@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def _write_all(place: Path, moved: Mapping[str, Path], linked: Mapping[str, Path
     """Put files, durably, into a new folder, which is there whole or not at all."""
     with tempfile.TemporaryDirectory(prefix=".new-", dir=place.parent) as made:
         folder = Path(made) / place.name
-        for files, put in ((moved, system.replace), (linked, os.link)):
+        for files, put in ((moved, system.replace), (linked, _link)):
             for name, source in files.items():
                 there = folder / name
                 there.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,6 +115,14 @@ def _write_all(place: Path, moved: Mapping[str, Path], linked: Mapping[str, Path
         except OSError:
             if not place.is_dir():  # else another request has kept the same
                 raise
+
+
+def _link(source: Path, there: Path) -> None:
+    """Give a file another name; a copy where the disk has no links, as memory cards."""
+    try:
+        os.link(source, there)
+    except OSError:
+        shutil.copyfile(source, there)
 
 
 def pictures_of(chosen: Chosen, used: Collection[Path]) -> tuple[int, tuple[str, ...]]:

@@ -1,9 +1,11 @@
 """A workbook as marketing people have it: dropped with its pictures, mapped, rehearsed, bought."""
 
 import base64
+import errno
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import openpyxl
@@ -288,6 +290,33 @@ def test_a_table_that_was_edited_after_its_rehearsal_is_rehearsed_whole(
         shown = words_of(http.get(answer.headers["HX-Redirect"]).text)
         assert "All its videos were made." in shown
         assert f"{rows.count(chr(10))} completed" in shown
+
+
+def test_a_page_of_rehearsals_shows_one_too(http: httpx.Client, site: Site) -> None:
+    """As ``web --sandbox`` is; its database has the name of a rehearsal's already."""
+    address = load(http, ("m.csv", b"prompt\na teapot\n")).headers["HX-Redirect"]
+    database = site.web.settings.database.with_name("batchsora-sandbox.db")
+    site.web.settings = replace(site.web.settings, database=database, sandbox=True)
+    shown = http.get(f"{address}/rehearsed/{'0' * 32}")
+    assert shown.status_code == 200, shown.text
+    assert "Its rehearsals are in batchsora-sandbox.db" in words_of(shown.text)
+
+
+def test_pictures_are_added_where_the_disk_has_no_links(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on memory cards and some shares: those that are here already are copied."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    table = b"id,prompt,image\na,a mug,a.png\nb,a jug,b.png\n"
+    address = load(http, ("m.csv", table), ("a.png", png("red"))).headers["HX-Redirect"]
+    monkeypatch.setattr("os.link", refuse)
+    files = [("file", ("b.png", png("blue"), "image/png"))]
+    shown = http.post(f"{address}/pictures", files=files)
+    assert shown.status_code == 200, shown.text
+    assert "2 pictures used by rows" in words_of(shown.text)
 
 
 def test_pictures_of_another_kind_are_converted_if_it_is_said(

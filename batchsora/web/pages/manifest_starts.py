@@ -12,7 +12,12 @@ from starlette.routing import Route
 from batchsora.composition.databases import existing_store
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.values import LONGEST_NAME
-from batchsora.settings import DEFAULT_DATABASE, SettingsError, read_settings
+from batchsora.settings import (
+    DEFAULT_DATABASE,
+    SettingsError,
+    rehearsed_database,
+    sandbox_database,
+)
 from batchsora.usecases.bought_already import OnExisting
 from batchsora.usecases.from_options import reading_of
 from batchsora.usecases.load import InvalidRowsError
@@ -212,8 +217,11 @@ async def _rehearsed(request: Request) -> Response:
     if started is not None and started.purpose != REHEARSAL:
         started = None
     over = started is None or started.code is not None
-    main = web.settings.database
-    database = read_settings(database=str(main), sandbox=True).database
+    main = database = web.settings.database
+    if web.settings.sandbox:  # the page shows the rehearsals themselves
+        main = rehearsed_database(database)
+    else:
+        database = sandbox_database(main)
     seen = None if started is None else await asyncio.to_thread(_seen, database, started)
     return render(
         request,
