@@ -119,7 +119,7 @@ async def _ask(request: Request) -> Response:
     if form.text("budget").strip():
         lines.append(f"The budget of all single videos becomes {form.text('budget').strip()} USD.")
     elif money is not None and money.cap is not None:
-        lines.append(f"The budget of {usd(money.cap)} leaves {usd(money.cap - money.used)}.")
+        lines.append(f"The budget of {usd(money.cap)} leaves {usd(money.free)}.")
     answer = asked(
         request,
         f"Buy this video for {price.split()[0]}?" if price[0] == "$" else "Buy this video?",
