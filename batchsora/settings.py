@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from batchsora import keychain
 from batchsora.own_files import token_path
 from jobs import system
+from jobs.model.files import refuse_foreign_folder
 
 log = logging.getLogger(__name__)
 
@@ -185,8 +186,15 @@ def find_token(settings: Settings, environment: Mapping[str, str]) -> Token | No
         if settings.token_file is not None and (found := read_token_file(settings.token_file)):
             return Token(found, str(settings.token_file), settings.token_file)
     own = own_token_file(settings, environment)
-    if own is not None and (found := read_token_file(own)):
-        return Token(found, str(own), own)
+    if own is not None:
+        try:
+            refuse_foreign_folder(own.parent)  # whose token would say where prompts and money go
+        except OSError as error:
+            raise SettingsError(
+                f"the token file {own} is not used; its folder {own.parent}: {error.strerror}"
+            ) from error
+        if found := read_token_file(own):
+            return Token(found, str(own), own)
     kept = keychain.read(settings.origin)
     where = "the system keyring"
     return Token(checked_token(kept, where), where) if kept else None

@@ -17,7 +17,7 @@ from batchsora.settings import (
     own_token_file,
     token_of,
 )
-from jobs.model.files import refuse_foreign_link, replaced
+from jobs.model.files import refuse_foreign_folder, refuse_foreign_link, replaced
 from jobs.model.money import Micros
 
 
@@ -110,6 +110,12 @@ def _own(settings: Settings, environment: Mapping[str, str], reason: str) -> Pat
             f"no token was stored: the system keyring can't be used ({reason}), and {error}. "
             "'batchsora login --token-file FILE' stores it in a file that only you can read"
         ) from None
+    try:
+        refuse_foreign_folder(path.parent)
+    except OSError as error:
+        raise SettingsError(
+            f"no token was stored: its folder would be {path.parent}; {error.strerror}"
+        ) from error
     _try(path)
     return path
 

@@ -401,3 +401,24 @@ def test_on_a_terminal_it_is_typed_unseen(api: SandboxServer, tmp_path: Path) ->
     assert api.url.encode() in seen
     assert TOKEN.encode() not in seen + out
     assert (tmp_path / "token").read_text() == f"{TOKEN}\n"
+
+
+@pytest.mark.posix
+def test_a_folder_where_others_can_write_has_no_token(
+    call: Call, api: SandboxServer, backend: MemoryKeyring
+) -> None:
+    """Somebody else could put a token there, or wait for ours."""
+    del api, backend
+    folder = Path("state", "batchsora")
+    with using(Broken()):
+        assert call("login", typed=TOKEN.encode()).code == 0
+        folder.chmod(0o777)
+        said = call("balance")
+        assert said.code == 2
+        assert "is not used; its folder" in said.words
+        assert f"chmod go-w {folder.absolute()}" in said.words
+        said = call("login", typed=TOKEN.encode())
+        assert said.code == 2
+        assert "no token was stored: its folder would be" in said.words
+        folder.chmod(0o700)
+        assert call("balance").code == 0
