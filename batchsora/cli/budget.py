@@ -1,6 +1,7 @@
 """The command that shows and changes budgets."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ def budget_command(
       batchsora budget --day-budget 20
     """
     from batchsora.usecases.budget import set_budgets, show_budgets
+    from jobs.model.errors import NoSuchBatchError
 
     if batch is None and campaigns:
         raise click.UsageError("--cap needs the BATCH of the campaign")
@@ -62,10 +64,23 @@ def budget_command(
     now = cli.deps.clock.now()
     with cli.store() as store:
         if said is None:
-            show_budgets(batch, store, cli, now)
+            try:
+                show_budgets(batch, store, cli, now)
+            except NoSuchBatchError:
+                if batch is None or not _is_amount(batch):
+                    raise
+                raise click.UsageError(
+                    f"name the batch before its budget: 'batchsora budget BATCH {batch}'"
+                ) from None
         else:
             set_budgets(batch, said, store, cli.settings(), cli, now, consent=yes)
     return 0
+
+
+def _is_amount(text: str) -> bool:
+    with suppress(click.BadParameter):
+        return bool(UsdOrNone().convert(text, None, None))
+    return False
 
 
 def _terms(

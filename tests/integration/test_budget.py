@@ -55,6 +55,9 @@ def test_it_is_shown_for_people_and_scripts(night: Shell) -> None:
     ):
         assert line in shown
     assert night("budget", "nobody").code == 2
+    said = night("budget", "0.48")
+    assert said.code == 2
+    assert "name the batch before its budget: 'batchsora budget BATCH 0.48'" in said.words
 
 
 def test_it_is_raised_and_the_next_run_buys_within_it(night: Shell, api: SandboxServer) -> None:

@@ -21,6 +21,8 @@ def test_three_systems_are_named(jobs: Any) -> None:
         "ubuntu-latest", "macos-latest", "windows-latest"
     }  # fmt: skip
     assert jobs["others"]["runs-on"] == "${{ matrix.system }}"
+    # in PowerShell, which Windows would take, @tests/… is a variable
+    assert jobs["others"]["defaults"]["run"]["shell"] == "bash"
 
 
 def test_its_files_are_there(jobs: Any, project: Path) -> None:
