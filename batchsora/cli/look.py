@@ -280,7 +280,7 @@ def download_command(cli: Cli, /, job: tuple[str, ...], options: RunOptions) -> 
     for key, error in report.failed.items():
         cli.say(f"the file of {key} is missing: {error}")
     more = ": 'batchsora download' tries again, at no cost" if report.failed else ""
-    counts = f"{report.fetched} file(s) fetched, {len(report.failed)} missing{more}"
+    counts = f"{report.fetched} file(s) downloaded, {len(report.failed)} missing{more}"
     cli.result({"fetched": report.fetched, "failed": report.failed}, lambda: counts)
     return 3 if report.failed else 0
 

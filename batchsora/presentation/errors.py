@@ -101,7 +101,7 @@ _TEXTS: Final[Mapping[object, str]] = {
     "{prompt}), and {e.fresh} row(s) are new (row {e.new_row}: {new_prompt}). If these are edits, "
     "use --redo-changed to buy them again; if they are other videos, use --keep-both. An id column "
     "distinguishes edits from new rows. Nothing was changed.",
-    errors.NoSuchCampaignError: "--cap {e.name}=…: no row has that campaign; there are {known}",
+    errors.NoSuchCampaignError: "--cap {e.name}=…: no row has that campaign; {known}",
     errors.NotInDoubtError: "job {e.key!r} is {e.state}, not unconfirmed: nothing to resolve",
     NotIts.UNKNOWN: "the account has no generation {e.generation_id}; 'batchsora show' and the "
     "provider's own page list what there is",
@@ -175,7 +175,8 @@ def _facts(error: BaseException) -> dict[str, str]:  # noqa: PLR0911 - one case 
         case errors.EditedRowsError():
             return {"prompt": _short(error.prompt), "new_prompt": _short(error.new_prompt)}
         case errors.NoSuchCampaignError():
-            return {"known": ", ".join(map(repr, error.known)) or "none at all"}
+            names = ", ".join(map(repr, error.known)) or "none at all"
+            return {"known": meant(error.name, error.known) or f"there are {names}"}
         case errors.CandidatesError():
             return {"candidates": "; ".join(_candidates(error.candidates)), "key": quote(error.key)}
     return {}

@@ -100,8 +100,13 @@ def resume(
         ui.say(line)
     ui.result(
         {"batch": name, "paused": False, "changed": changed, "queued": len(found.jobs)},
-        lambda: f"{name} is resumed: {found.text}; {taken}",
+        lambda: _resumed(name, f"{found.text}; {taken}" if found.jobs else "", changed=changed),
     )
+
+
+def _resumed(name: str, left: str, *, changed: bool) -> str:
+    now = "is resumed" if changed else "was not paused"
+    return f"{name} {now}: {left or '0 video(s) left to buy'}"
 
 
 def remove(name: str, store: Store, clock: Clock, ui: UserInterface, *, consent: bool) -> Exit:

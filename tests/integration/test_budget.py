@@ -164,3 +164,18 @@ def test_a_second_run_with_a_budget_names_the_command_that_changes_it(
         assert call("budget", "night", "0.48", "--cap", "summer=0.36").code == 0
         run.until(lambda: len(api.world.made) == 4)
     assert run.returncode == 4, run.said
+
+
+def test_a_misspelt_campaign_gets_a_suggestion(night: Shell) -> None:
+    """Of the campaigns that the batch has."""
+    Path("two.csv").write_text("prompt,campaign\na fox,summer\na hen,winter\n")
+    said = night("run", "two.csv", "--cap", "sumer=1", *QUICK)
+    assert said.code == 2
+    assert "no row has that campaign; did you mean 'summer'?" in said.words
+
+
+def test_a_batch_that_was_not_paused_is_not_resumed(night: Shell) -> None:
+    """It says so, and how many videos are left."""
+    assert night("resume", "night").out.startswith("night was not paused: 4 video(s) left to buy")
+    assert night("pause", "night").code == 0
+    assert night("resume", "night").out.startswith("night is resumed: 4 video(s) left to buy")
