@@ -114,7 +114,8 @@ def _own(settings: Settings, environment: Mapping[str, str], reason: str) -> Pat
         refuse_foreign_folder(path.parent)
     except OSError as error:
         raise SettingsError(
-            f"no token was stored: its folder would be {path.parent}; {error.strerror}"
+            f"no token was stored: its folder would be {path.parent}; {error.strerror}. "
+            "'batchsora login --token-file FILE' stores it in another place"
         ) from error
     _try(path)
     return path
