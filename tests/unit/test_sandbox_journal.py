@@ -151,6 +151,6 @@ def test_nothing_is_appended_through_a_link(tmp_path: Path) -> None:
     path, victim = tmp_path / "world", tmp_path / "token"
     journal = Journal(path)
     path.symlink_to(victim)
-    with pytest.raises(OSError, match="symbolic|it is a link"):
+    with pytest.raises(OSError, match=r"symbolic|it is a link"):
         journal.append(_item(1))
     assert not victim.exists()
