@@ -52,7 +52,7 @@ test: $(INSTALLED)
 # Tests of files, locks and processes by the code for Windows, with hidden what POSIX has:
 # tests/like_windows/tests.txt names them
 like-windows: $(INSTALLED)
-	PYTHONPATH=$(CURDIR)/tests/like_windows $(BIN)/pytest -n 4 --dist worksteal @tests/like_windows/tests.txt
+	PYTHONPATH=$(CURDIR)/tests/like_windows $(BIN)/pytest -n 2 --dist worksteal @tests/like_windows/tests.txt
 
 # the quick tests by another Python, in an environment of its own: make newest-unit NEWEST=python3.13
 newest-unit:
