@@ -123,6 +123,8 @@ async def run_batches(
                         ending = Ending(Reason.FINISHED)
                 if downloader is not None:
                     downloader.finish()
+                if _is_cut_short(ending, runner, store, served()) and downloader is not None:
+                    ending = Ending(Reason.INTERRUPTED)
                 report, ending = await _last_files(ending, downloading)
         finally:
             observed = progress.done() and not progress.cancelled()
@@ -144,6 +146,12 @@ async def run_batches(
         runner.reappeared,
         store.queries.odd_prices(began),
     )
+
+
+def _is_cut_short(ending: Ending, runner: Runner, store: Store, batch_ids: Sequence[int]) -> bool:
+    """Return whether a stop was asked for as the last video was made, so files are missing."""
+    stopped = ending.reason is Reason.FINISHED and runner.health.stopping
+    return stopped and any(one.files_missing for one in store.queries.statuses(batch_ids))
 
 
 def _part(batch: BatchStatus, part: Part) -> BatchStatus:

@@ -9,7 +9,14 @@ from support.refused import refused
 
 from jobs.database.owners import refuse_planted_files
 from jobs.model.errors import DatabaseUnusableError
-from jobs.model.files import is_foreign, made_folder, refuse_foreign_folder
+from jobs.model.files import (
+    is_foreign,
+    made_folder,
+    read_small,
+    refuse_foreign_folder,
+    refuse_foreign_link,
+    refuse_planted_link,
+)
 
 STRANGER = 54321
 
@@ -149,3 +156,32 @@ def test_what_sqlite_would_read_beside_a_database(
             refuse_planted_files(tmp_path / name)
     (tmp_path / "a.db").chmod(0o660)  # a group works with it, and leaves such files too
     refuse_planted_files(tmp_path / "a.db")
+
+
+def test_a_small_file_of_ours_is_read_and_nothing_else(tmp_path: Path) -> None:
+    """No folder, no link, and nothing that is larger than it can be."""
+    path = tmp_path / "note"
+    path.write_bytes(b"12345")
+    assert read_small(path, 5) == b"12345"
+    with pytest.raises(OSError, match="larger than 4 bytes"):
+        read_small(path, 4)
+    (tmp_path / "link").symlink_to(path)
+    for other in ("link", ".", "missing"):
+        with pytest.raises(OSError, match=r"note|link|\[Errno"):
+            read_small(tmp_path / other, 5)
+
+
+def test_a_link_is_followed_only_if_it_is_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log's file may be one's own link in a folder; a planted one may be nobody's."""
+    (tmp_path / "own").symlink_to(tmp_path / "there")
+    (tmp_path / "theirs").symlink_to(tmp_path / "there")
+    owned(monkeypatch, theirs=STRANGER)
+    refuse_foreign_link(tmp_path / "missing")
+    refuse_foreign_link(tmp_path / "own")
+    with pytest.raises(OSError, match="another user made"):
+        refuse_foreign_link(tmp_path / "theirs")
+    refuse_planted_link(Path("/dev/stderr"))
+    with pytest.raises(OSError, match="name the file itself"):
+        refuse_planted_link(tmp_path / "own")

@@ -10,7 +10,7 @@ from support.stores import STORES
 
 from jobs.model.provider import Rejected
 from jobs.model.states import FailureKind
-from jobs.services.rehearsal import Rehearsed, rehearse
+from jobs.services.rehearsal import UNLIMITED, Fits, Purse, Rehearsed, rehearse
 from jobs.store import Store
 
 KIND = "fake/sora/10"
@@ -33,11 +33,15 @@ def steps(tmp_path: Path) -> Iterator[Steps]:
     made.close()
 
 
-def rehearsed(steps: Steps, *, rows: int = 99, paused: bool = False) -> Rehearsed:
+def rehearsed(
+    steps: Steps, *, rows: int = 99, paused: bool = False, purse: Purse = UNLIMITED
+) -> Rehearsed:
     """Rehearse a run of the second batch."""
     assert isinstance(steps.store, Store)
     before = steps.store.queries.jobs()
-    found = rehearse(steps.store, 2, lambda all_: list(all_)[:rows], steps.now, paused=paused)
+    found = rehearse(
+        steps.store, 2, lambda all_: list(all_)[:rows], steps.now, purse, paused=paused
+    )
     assert steps.store.queries.jobs() == before
     return found
 
@@ -77,3 +81,20 @@ def test_a_paused_batch_asks_for_nothing(steps: Steps) -> None:
     found = rehearsed(steps, paused=True)
     assert (dict(found.open), found.paid_before) == ({}, [])
     assert found.waiting["paused"] == 6
+
+
+@pytest.mark.parametrize(
+    ("purse", "fits"),
+    [
+        (Purse(None, {}, {KIND: 12}), Fits(5, 60, None)),
+        (Purse(60, {}, {KIND: 12}), Fits(5, 60, None)),
+        (Purse(35, {}, {KIND: 12}), Fits(2, 24, (4, "e"))),
+        (Purse(0, {}, {KIND: 12}), Fits(0, 0, (2, "c"))),
+        (Purse(None, {"k": 11}, {KIND: 12}), Fits(4, 48, (2, "c"))),
+        (Purse(36, {"k": 12}, {KIND: 12}), Fits(3, 36, (5, "f"))),
+        (UNLIMITED, None),
+    ],
+)
+def test_what_fits_is_bought_in_order(steps: Steps, purse: Purse, fits: Fits | None) -> None:
+    """A row of a campaign without room is passed over; without a price nothing is known."""
+    assert rehearsed(steps, purse=purse).fits == fits

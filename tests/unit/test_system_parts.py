@@ -1,6 +1,7 @@
 """One contract for files, locks, signals and words; CI runs it as on POSIX and as on Windows."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,3 +207,76 @@ def test_a_quoted_argument_is_one_word(text: str) -> None:
     """What a message tells people to type is what they mean."""
     found = system.quote(text)
     assert found == text or (found[0] in "'\"" and found[0] == found[-1])
+
+
+class WithoutHandlers(asyncio.SelectorEventLoop):
+    """A loop like those of Windows, which take no handlers of signals."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        raise NotImplementedError
+
+
+def test_a_signal_is_heard_by_loops_that_take_no_handlers() -> None:
+    """It arrives in the loop all the same, and what was before is restored."""
+    before = signal.getsignal(signal.SIGINT)
+
+    async def main() -> None:
+        heard = asyncio.Event()
+        with stop_signals(heard.set):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.wait_for(heard.wait(), 60)
+
+    with asyncio.Runner(loop_factory=WithoutHandlers) as runner:
+        runner.run(main())
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.posix  # permissions of files
+def test_who_may_read_a_file(tmp_path: Path) -> None:
+    """Its mode says it, and a replaced file keeps the mode."""
+    path = tmp_path / "token"
+    handle = system.create(path)
+    try:
+        assert system.is_private(path.stat())
+        assert not system.is_readable_by_others(path.stat().st_mode)
+        system.keep_mode(handle, 0o644)
+        assert not system.is_private(path.stat())
+        assert system.is_readable_by_others(path.stat().st_mode)
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.posix  # signals in exit codes
+def test_how_a_process_ended() -> None:
+    """By its bound of time, without memory, or by itself."""
+    assert system.was_timed_out(-signal.SIGXCPU)
+    assert system.was_killed(-signal.SIGKILL)
+    assert not any(judge(1) for judge in (system.was_timed_out, system.was_killed))
+
+
+def test_time_since_the_start_of_the_machine_goes_on() -> None:
+    """The same boot, and later; None where a system does not tell."""
+    first, second = system.since_boot(), system.since_boot()
+    if first is None or second is None:
+        assert first is second is None
+        return
+    (boot, early), (same, late) = first.rsplit(":", 1), second.rsplit(":", 1)
+    assert boot == same
+    assert float(early) <= float(late)
+
+
+@pytest.mark.posix  # select on pipes
+def test_a_full_pipe_is_waited_for() -> None:
+    """Until there is room again."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, b"x" * 65536):
+            pass
+    with ThreadPoolExecutor(1) as apart:
+        waiting = apart.submit(system.wait_until_writable, writing)
+        assert not waiting.done()
+        os.read(reading, 1_000_000)
+        waiting.result(60)
+    os.close(reading)
+    os.close(writing)
