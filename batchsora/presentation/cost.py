@@ -26,7 +26,8 @@ class Cost(NamedTuple):
         known = f"about ${usd_text(self.micros)}"
         if not self.unpriced:
             return known
-        return f"{known}, and {self.unpriced} at a price learned from the first video"
+        learned = "a price learned from the first video"
+        return f"{known}, and {self.unpriced} at {learned}" if self.micros else learned
 
 
 def cost_of(kinds: Mapping[str, int], prices: Mapping[str, int]) -> Cost:
