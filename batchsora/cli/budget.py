@@ -52,7 +52,7 @@ def budget_command(
       batchsora budget
       batchsora budget night 8.00
       batchsora budget night none
-      batchsora budget night --cap summer=2.50
+      batchsora budget night --cap winter=2.50
       batchsora budget --day-budget 20
     """
     from batchsora.usecases.budget import set_budgets, show_budgets

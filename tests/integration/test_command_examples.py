@@ -32,6 +32,7 @@ CODES = {
     "batchsora retry --kind content --campaign summer": 2,  # there is nobody to ask
     "batchsora cancel sunset-03": 2,  # the same
     "batchsora rm last-week": 2,  # the same
+    "batchsora budget night none": 2,  # the same
     "batchsora wait sunset-03 --download films": 3,  # it failed
     "batchsora plan prompts.xlsx": 2,  # a run would stop: another folder's file is that batch
     "batchsora plan prompts.csv --sample 5 --json": 2,  # the same
