@@ -25,7 +25,7 @@ from simulation.process import WatchedStore
 from simulation.watch import Watcher
 from simulation.world import Account
 
-SEEDS = 24
+SEEDS = 12
 PARTS = 2
 AMOUNT = re.compile(r"\$([0-9.]+) (?:of \$([0-9.]+) )?(spent|refunded|reserved|left)")
 PRICE = next(column for column in RESULT_COLUMNS if column.name == "price")
