@@ -135,7 +135,7 @@ BUDGET_OR_STOP = "Budget in USD, Enter to stop"
 
 
 def no_budget(found: Uncapped) -> str:
-    """Say what would be bought of a batch without a budget, before asking for one."""
+    """Return what would be bought of a batch without a budget, before asking for one."""
     used = (
         f" The ${usd_text(found.used)} already spent or reserved count in it." if found.used else ""
     )

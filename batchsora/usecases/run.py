@@ -123,7 +123,7 @@ async def run_batches(
                         ending = Ending(Reason.FINISHED)
                 if downloader is not None:
                     downloader.finish()
-                if _is_cut_short(ending, runner, store, served()) and downloader is not None:
+                if downloader is not None and _is_cut_short(ending, runner, store, served()):
                     ending = Ending(Reason.INTERRUPTED)
                 report, ending = await _last_files(ending, downloading)
         finally:

@@ -93,7 +93,7 @@ def parts_of(name: str) -> tuple[str, ...] | None:
 
 
 def sorted_out(uploads: Iterable[Upload], folder: Path) -> Dropped:
-    """Tell table, pictures and zips apart; what is in zips is taken out to ``folder``.
+    """Separate table, pictures and zips; what is in zips is taken out to ``folder``.
 
     Raises:
         DropError: there are several tables, or two pictures of one name, or a zip is refused.

@@ -118,7 +118,7 @@ def _write_all(place: Path, moved: Mapping[str, Path], linked: Mapping[str, Path
 
 
 def _link(source: Path, there: Path) -> None:
-    """Give a file another name; a copy where the disk has no links, as memory cards."""
+    """Link a file under another name; a copy where the disk has no links, as memory cards."""
     try:
         os.link(source, there)
     except OSError:

@@ -119,7 +119,7 @@ def try_lock(handle: int) -> bool:
 
 
 def rename_locked(handle: int, path: Path, target: Path) -> None:
-    """Give a locked file another name, replacing what has it, and close the handle."""
+    """Rename a locked file, replacing what has the name, and close the handle."""
     try:
         path.replace(target)  # under the lock: nobody else continues this file meanwhile
     finally:
@@ -140,7 +140,7 @@ def replace(path: Path, target: Path) -> None:
 
 
 def rename_new(path: Path, target: Path) -> None:
-    """Give a file a second or another name; raise FileExistsError if that is taken."""
+    """Link or rename a file; raise FileExistsError if that is taken."""
     try:
         os.link(path, target)
     except FileExistsError:
@@ -158,7 +158,7 @@ def rename_new(path: Path, target: Path) -> None:
 
 
 def keep_mode(handle: int, mode: int) -> None:
-    """Give an open file the permissions of another one."""
+    """Set the permissions of an open file to those of another one."""
     os.fchmod(handle, mode & 0o7777)
 
 

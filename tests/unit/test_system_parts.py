@@ -169,7 +169,15 @@ def test_a_table_that_is_open_elsewhere(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_signal_is_heard_in_the_loop() -> None:
+class WithoutHandlers(asyncio.SelectorEventLoop):
+    """A loop like those of Windows, which take no handlers of signals."""
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("loop", [None, WithoutHandlers])
+def test_a_signal_is_heard_in_the_loop(loop: type[WithoutHandlers] | None) -> None:
     """It waits for no instruction to end, and what was before is restored."""
     before = signal.getsignal(signal.SIGINT)
 
@@ -179,7 +187,8 @@ def test_a_signal_is_heard_in_the_loop() -> None:
             signal.raise_signal(signal.SIGINT)
             await asyncio.wait_for(heard.wait(), 60)
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(main())
     assert signal.getsignal(signal.SIGINT) == before
 
 
@@ -207,28 +216,6 @@ def test_a_quoted_argument_is_one_word(text: str) -> None:
     """What a message tells people to type is what they mean."""
     found = system.quote(text)
     assert found == text or (found[0] in "'\"" and found[0] == found[-1])
-
-
-class WithoutHandlers(asyncio.SelectorEventLoop):
-    """A loop like those of Windows, which take no handlers of signals."""
-
-    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
-        raise NotImplementedError
-
-
-def test_a_signal_is_heard_by_loops_that_take_no_handlers() -> None:
-    """It arrives in the loop all the same, and what was before is restored."""
-    before = signal.getsignal(signal.SIGINT)
-
-    async def main() -> None:
-        heard = asyncio.Event()
-        with stop_signals(heard.set):
-            signal.raise_signal(signal.SIGINT)
-            await asyncio.wait_for(heard.wait(), 60)
-
-    with asyncio.Runner(loop_factory=WithoutHandlers) as runner:
-        runner.run(main())
-    assert signal.getsignal(signal.SIGINT) == before
 
 
 @pytest.mark.posix  # permissions of files

@@ -57,10 +57,12 @@ REHEARSED_VIDEOS: Final = Path("sandbox-videos")
 
 
 async def _checked(
-    request: Request, chosen: Chosen, form: Form, *, rehearsal: bool = False
-) -> Response | tuple[Planned, StartForm]:
-    """Return a form that can be started, and its plan; else the answer that says what is wrong."""
-    web = web_context_of(request)
+    request: Request, *, rehearsal: bool = False
+) -> Response | tuple[Form, Planned, StartForm]:
+    """Receive a form that can be started, and plan it; else return what says what is wrong."""
+    web, chosen = web_context_of(request), chosen_of(request)
+    async with received(request, web.manifest_folder) as form:
+        pass
     form_tokens, token = web.form_tokens, form.text("token")
     if (address := form_tokens.came(token)) is not None and not rehearsal:
         return done("Already started.", go=address)
@@ -82,18 +84,16 @@ async def _checked(
         notice = "The server was restarted: check the form, and send it again."
     if notice:
         return await shown_form(request, chosen, planned, form, notice=notice)
-    return planned, start_form
+    return form, planned, start_form
 
 
 async def _ask(request: Request) -> Response:
     """Ask once, with the price, before anything is bought."""
     web, chosen = web_context_of(request), chosen_of(request)
-    async with received(request, web.manifest_folder) as form:
-        pass
-    checked = await _checked(request, chosen, form)
+    checked = await _checked(request)
     if isinstance(checked, Response):
         return checked
-    planned, start_form = checked
+    _, planned, start_form = checked
     budget = start_form.options.budget
     cap = planned.plan.cap if budget is None else cap_micros(budget)
     lines = [
@@ -119,12 +119,10 @@ async def _ask(request: Request) -> Response:
 async def _start(request: Request) -> Response:
     """Start a manifest, at the price on its button."""
     web, chosen = web_context_of(request), chosen_of(request)
-    async with received(request, web.manifest_folder) as form:
-        pass
-    checked = await _checked(request, chosen, form)
+    checked = await _checked(request)
     if isinstance(checked, Response):
         return checked
-    planned, start_form = checked
+    form, planned, start_form = checked
     if web.goes_on():
         planner_of(request).remember(chosen, None)
         return await _hand_over(web, chosen, planned, start_form)
@@ -185,12 +183,10 @@ def _loaded(seen: QueryStore, chosen: Chosen, name: str | None) -> BatchRow | No
 async def _rehearse(request: Request) -> Response:
     """Run a manifest on the sandbox, in a database of its own: nothing is bought."""
     web, chosen = web_context_of(request), chosen_of(request)
-    async with received(request, web.manifest_folder) as form:
-        pass
-    checked = await _checked(request, chosen, form, rehearsal=True)
+    checked = await _checked(request, rehearsal=True)
     if isinstance(checked, Response):
         return checked
-    planned, start_form = checked
+    form, planned, start_form = checked
     # an edited file, or one that is read otherwise, is another batch: rehearsals are not mixed, and
     # a prompt of an earlier one is made again
     name = (start_form.options.name or planned.plan.batch)[: LONGEST_NAME - 7]
