@@ -157,7 +157,7 @@ def try_lock(handle: int) -> bool:
 
 
 def rename_locked(handle: int, path: Path, target: Path) -> None:
-    """Give a locked file another name, replacing what has it, and close the handle.
+    """Rename a locked file, replacing what has the name, and close the handle.
 
     An open file can't be renamed, so it is closed first: who opens it in between prevents that.
     """
