@@ -412,8 +412,10 @@ def test_the_list_is_sorted_searched_and_archived(page: Page, site: Site) -> Non
     page.goto("/")
     expect(names).to_have_text(["zebra", "autumn", "prompts"])
     page.get_by_label("Order").select_option("name")
+    page.wait_for_url("**/?*sort=name*")  # and until its scripts run
     expect(names).to_have_text(["autumn", "prompts", "zebra"])
     page.get_by_label("Order").select_option("spent")
+    page.wait_for_url("**/?*sort=spent*")  # and until its scripts run
     expect(names).to_have_text(["prompts", "zebra", "autumn"])
     page.get_by_label("Search").fill("ZEB")
     page.keyboard.press("Enter")
