@@ -46,7 +46,7 @@ test: $(INSTALLED)
 	@failed=0; \
 	  $(BIN)/pytest tests/unit tests/conformance -n 2 --cov --cov-fail-under $(COVERED) --cov-report term \
 	    || failed=1; \
-	  $(BIN)/pytest -m 'not unit' -n 4 --dist worksteal || failed=1; \
+	  $(BIN)/pytest -m 'not unit' -n 6 --dist worksteal || failed=1; \
 	  exit $$failed
 
 # Tests of files, locks and processes by the code for Windows, with hidden what POSIX has:
