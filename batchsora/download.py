@@ -21,7 +21,7 @@ from batchsora.names import folded, safe_name
 from batchsora.run_result import DownloadReport
 from jobs.model.clock import Clock
 from jobs.model.files import refuse_foreign_link, refuse_link
-from jobs.model.provider import Provider, ProviderError, ThrottledError
+from jobs.model.provider import Provider, ProviderError, ThrottledError, family_of
 from jobs.model.retry import full_jitter
 from jobs.ports.loading import LoadStore, Place, WantedFile
 from jobs.runtime.provider_health import ProviderHealth
@@ -53,7 +53,7 @@ async def _listed(provider: Provider, generation_id: str) -> str | None:
     offset = 0
     for _ in range(RENEWAL_PAGES):
         try:
-            page = await provider.generations(provider.list_limit, offset)
+            page = await provider.generations(family_of(generation_id), provider.list_limit, offset)
         except ProviderError:
             return None
         for entry in page:

@@ -6,16 +6,16 @@ CREATE TABLE account (
 	floor_micros BIGINT NOT NULL, 
 	balance_micros BIGINT, 
 	balance_at DATETIME, 
-	time_zone TEXT NOT NULL, first_balance_micros BIGINT, first_balance_at DATETIME, first_charged_micros BIGINT, host TEXT, run_id TEXT, run_at DATETIME, list_lag FLOAT, quiet_balance_micros BIGINT, quiet_charged_micros BIGINT, quiet_at DATETIME, serving BOOLEAN DEFAULT 0 NOT NULL, quiet_theirs DATETIME, quiet_attempt INTEGER, quiet_mishaps INTEGER, agreed_micros BIGINT DEFAULT '0' NOT NULL, drift_micros BIGINT DEFAULT '0' NOT NULL, unsteady_at DATETIME, unsteady_ours DATETIME, exceeded BOOLEAN DEFAULT 0 NOT NULL, cut_off_micros BIGINT DEFAULT '0' NOT NULL, cut_off_attempt INTEGER, seal TEXT, stop_run TEXT, 
+	time_zone TEXT NOT NULL, first_balance_micros BIGINT, first_balance_at DATETIME, first_charged_micros BIGINT, host TEXT, run_id TEXT, run_at DATETIME, quiet_balance_micros BIGINT, quiet_charged_micros BIGINT, quiet_at DATETIME, serving BOOLEAN DEFAULT 0 NOT NULL, quiet_theirs DATETIME, quiet_attempt INTEGER, quiet_mishaps INTEGER, agreed_micros BIGINT DEFAULT '0' NOT NULL, drift_micros BIGINT DEFAULT '0' NOT NULL, unsteady_at DATETIME, unsteady_ours DATETIME, exceeded BOOLEAN DEFAULT 0 NOT NULL, cut_off_micros BIGINT DEFAULT '0' NOT NULL, cut_off_attempt INTEGER, seal TEXT, stop_run TEXT, list_lags JSON DEFAULT '{}' NOT NULL, 
 	CONSTRAINT pk_account PRIMARY KEY (id), 
 	CONSTRAINT ck_account_single CHECK (id = 1)
 );
-INSERT INTO "account" VALUES(1,NULL,NULL,NULL,0,NULL,NULL,'UTC',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,0,0,NULL,NULL,0,0,NULL,NULL,NULL);
+INSERT INTO "account" VALUES(1,NULL,NULL,NULL,0,NULL,NULL,'UTC',NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,0,0,NULL,NULL,0,0,NULL,NULL,NULL,'{}');
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0015');
+INSERT INTO "alembic_version" VALUES('0016');
 CREATE TABLE artifact (
 	attempt_id INTEGER NOT NULL, 
 	job_id INTEGER NOT NULL, 
@@ -51,7 +51,7 @@ CREATE TABLE attempt (
 	percent INTEGER, 
 	queue_position INTEGER, 
 	ended_at DATETIME, 
-	error TEXT, fingerprint TEXT, prompt_key TEXT, created_at DATETIME, candidates JSON, refunded_micros BIGINT DEFAULT '0' NOT NULL, batch_id INTEGER, campaign TEXT, said_state TEXT, doubt_clock TEXT, unproven TEXT, video_url TEXT, void_on_word BOOLEAN DEFAULT 0 NOT NULL, cut_off BOOLEAN DEFAULT 0 NOT NULL, seen_charged BOOLEAN DEFAULT 0 NOT NULL, request_key TEXT, 
+	error TEXT, fingerprint TEXT, prompt_key TEXT, created_at DATETIME, candidates JSON, refunded_micros BIGINT DEFAULT '0' NOT NULL, batch_id INTEGER, campaign TEXT, said_state TEXT, doubt_clock TEXT, unproven TEXT, video_url TEXT, void_on_word BOOLEAN DEFAULT 0 NOT NULL, cut_off BOOLEAN DEFAULT 0 NOT NULL, seen_charged BOOLEAN DEFAULT 0 NOT NULL, request_key TEXT, mark TEXT, 
 	CONSTRAINT pk_attempt PRIMARY KEY (id), 
 	CONSTRAINT ck_attempt_state CHECK (state IN ('open', 'accepted', 'rejected', 'in_doubt', 'void', 'completed', 'failed', 'abandoned')), 
 	CONSTRAINT ck_attempt_accepted_has_id_and_price CHECK (state NOT IN ('accepted', 'completed', 'failed', 'abandoned') OR (generation_id IS NOT NULL AND price_micros IS NOT NULL)), 
@@ -106,7 +106,7 @@ CREATE TABLE "job" (
     kind TEXT NOT NULL,
     prompt TEXT NOT NULL,
     orientation TEXT NOT NULL,
-    duration INTEGER NOT NULL,
+    duration INTEGER,
     image JSON,
     callback_url TEXT,
     campaign TEXT,
@@ -130,7 +130,10 @@ CREATE TABLE "job" (
     created_at DATETIME NOT NULL,
     submitted_at DATETIME,
     completed_at DATETIME,
-    filed_attempt_id INTEGER, named BOOLEAN DEFAULT 0 NOT NULL, parameters JSON DEFAULT '{}' NOT NULL,
+    filed_attempt_id INTEGER,
+    named BOOLEAN DEFAULT 0 NOT NULL,
+    parameters JSON DEFAULT '{}' NOT NULL,
+    images JSON DEFAULT '{}' NOT NULL,
     CONSTRAINT pk_job PRIMARY KEY (id),
     CONSTRAINT uq_job_batch_id_key UNIQUE (batch_id, "key"),
     CONSTRAINT ck_job_state CHECK (state IN ('queued', 'submitting', 'in_doubt', 'pending',
@@ -139,7 +142,6 @@ CREATE TABLE "job" (
         'content', 'system', 'timeout', 'overdue', 'unknown', 'no-file')),
     CONSTRAINT ck_job_failed_has_kind CHECK (state != 'failed' OR error_kind IS NOT NULL),
     CONSTRAINT ck_job_completed_has_url CHECK (state != 'completed' OR video_url IS NOT NULL),
-    CONSTRAINT ck_job_orientation CHECK (orientation IN ('9:16', '16:9')),
     CONSTRAINT ck_job_held_back CHECK (held_back IS NULL OR held_back IN ('unasked', 'left_out',
         'exists', 'paid_before', 'elsewhere', 'not_looked')),
     CONSTRAINT ck_job_held_beneath CHECK (held_beneath IS NULL OR held_back IN ('exists',
@@ -182,13 +184,25 @@ CREATE UNIQUE INDEX uq_attempt_live ON attempt (job_id) WHERE state IN ('open', 
 CREATE INDEX ix_artifact_job_id ON artifact (job_id);
 CREATE INDEX ix_attempt_unsettled ON attempt (prompt_key) WHERE state IN ('open', 'in_doubt');
 CREATE INDEX ix_attempt_void ON attempt (ended_at) WHERE state = 'void';
-CREATE INDEX ix_job_queue ON job (batch_id, retries, priority DESC, id, in_manifest, "row", due_at) WHERE state = 'queued' AND held_back IS NULL;
-CREATE INDEX ix_job_later ON job (batch_id, due_at) WHERE state = 'queued' AND due_at IS NOT NULL;
-CREATE INDEX ix_job_batch_state ON job (batch_id, state);
-CREATE INDEX ix_job_unfiled ON job (batch_id) WHERE state = 'completed' AND filed_attempt_id IS NOT attempt_id;
-CREATE INDEX ix_job_completed ON job (batch_id, completed_at) WHERE completed_at IS NOT NULL;
-CREATE INDEX ix_job_handed ON job (state, batch_id) WHERE handed;
-CREATE INDEX ix_job_held_back ON job (batch_id, held_back) WHERE held_back IS NOT NULL;
+CREATE INDEX ix_attempt_failed ON attempt (ended_at) WHERE state = 'failed';
+CREATE INDEX ix_attempt_given_up ON attempt (accepted_at) WHERE state = 'abandoned';
+CREATE INDEX ix_attempt_estimated ON attempt (accepted_at) WHERE price_estimated;
+CREATE INDEX ix_attempt_request_key ON attempt (request_key) WHERE generation_id IS NOT NULL;
+CREATE INDEX ix_event_notable ON event (batch_id, id) WHERE kind NOT IN ('accepted', 'completed');
+CREATE INDEX ix_job_queue ON job (batch_id, retries, priority DESC, id, in_manifest, "row", due_at) WHERE state = 'queued' AND held_back IS NULL
+;
+CREATE INDEX ix_job_later ON job (batch_id, due_at) WHERE state = 'queued' AND due_at IS NOT NULL
+;
+CREATE INDEX ix_job_batch_state ON job (batch_id, state)
+;
+CREATE INDEX ix_job_unfiled ON job (batch_id) WHERE state = 'completed' AND filed_attempt_id IS NOT attempt_id
+;
+CREATE INDEX ix_job_completed ON job (batch_id, completed_at) WHERE completed_at IS NOT NULL
+;
+CREATE INDEX ix_job_handed ON job (state, batch_id) WHERE handed
+;
+CREATE INDEX ix_job_held_back ON job (batch_id, held_back) WHERE held_back IS NOT NULL
+;
 CREATE TRIGGER job_moved AFTER UPDATE OF state, error_kind ON job BEGIN
     UPDATE tally SET jobs = jobs - 1
     WHERE batch_id = OLD.batch_id AND state = OLD.state
@@ -205,11 +219,6 @@ CREATE TRIGGER job_gone AFTER DELETE ON job BEGIN
     WHERE batch_id = OLD.batch_id AND state = OLD.state
         AND error_kind = CASE OLD.state WHEN 'failed' THEN OLD.error_kind ELSE '' END;
 END;
-CREATE INDEX ix_attempt_failed ON attempt (ended_at) WHERE state = 'failed';
-CREATE INDEX ix_attempt_given_up ON attempt (accepted_at) WHERE state = 'abandoned';
-CREATE INDEX ix_attempt_estimated ON attempt (accepted_at) WHERE price_estimated;
-CREATE INDEX ix_attempt_request_key ON attempt (request_key) WHERE generation_id IS NOT NULL;
-CREATE INDEX ix_event_notable ON event (batch_id, id) WHERE kind NOT IN ('accepted', 'completed');
 CREATE TRIGGER job_event AFTER UPDATE OF state ON job
 WHEN NEW.state = 'completed'
     OR NEW.state = 'failed' AND OLD.state NOT IN ('queued', 'cancelled')

@@ -1,46 +1,247 @@
-"""What is known of a model before anything of it is bought: what it takes, and what it costs."""
+"""What is known of a model before anything of it is bought: what it takes, costs and can show.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+One file of ``batchsora/providers/catalog`` says it (docs/models.md). Whatever checks, plans, shows,
+sends or imitates a model reads it here.
+"""
 
-from jobs.model.money import Micros
-from jobs.model.provider import Kind
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from jobs.model.money import Micros, to_micros
+from jobs.model.provider import EvidenceClass, Family, GenerationRequest, Kind, Parameter, Times
+
+
+class ParameterType(StrEnum):
+    """What a parameter's value is."""
+
+    WHOLE = "whole"
+    NUMBER = "number"
+    TEXT = "text"
+    FLAG = "flag"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterRule:
+    """A parameter that a model takes, by the provider's name.
+
+    Attributes:
+        least, most: of a number; of a text its length in characters. None: no limit.
+        choices: of a choice.
+        needed: the model makes nothing without it.
+        help: what it does, for people.
+    """
+
+    type: ParameterType
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    needed: bool = False
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRule:
+    """An image that a model takes in a role.
+
+    Attributes:
+        file: the field for its bytes as base64; empty: it takes addresses alone.
+        address: the field for its address; empty: it takes files alone.
+        file_with_end, address_with_end: these fields where the request has an end image too; empty:
+            the same.
+        listed: the field is a list, which all images with it share, in the order of their roles.
+    """
+
+    file: str = ""
+    address: str = ""
+    file_with_end: str = ""
+    address_with_end: str = ""
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An announced price, where it was read and when."""
+
+    micros: Micros
+    source: str
+    read_on: date
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of a provider. Whatever checks, plans, shows or imitates it reads it here.
+    """A model of a provider.
 
     Attributes:
         provider: its name (:data:`batchsora.providers.registry.PROVIDERS`).
+        family: whose list and ids it shares (:class:`jobs.model.provider.Family`).
+        evidence: what a lost answer means: what its family's list can show.
+        times: how long a generation takes, before any was seen.
         orientations: that it takes, the default first.
-        durations: in seconds, the default first.
-        longest_prompt: in characters.
+        durations: in seconds, the default first; none: it leaves no choice.
+        shortest_prompt: in characters, as ``longest_prompt``.
         largest_image: in bytes, decoded.
-        prices: announced ones in micros, by the variant of the kind; the others are learned.
-        parameters: names of what a request may say beside the fields that all have.
+        images: that it takes, by their roles: ``start``, ``end``, ``reference_1`` …
+        together: which roles one request may have, one set of which must have all that it has.
+        needs: roles that each request must have.
+        parameters: what a request may say beside the fields that all have.
+        mark: the parameter that the family's list gives back; None: there is none.
+        prices: announced ones, by the variant of the kind; the others are learned.
+        priced_by: parameters that the price depends on beside duration and image.
+        generate: the path of a submission.
+        generations: the path of the list and, with an id behind it, of a look.
+        fields: the names of a request's own fields on the wire, where they have others; an empty
+            name: the field is not sent.
+        as_text: fields whose numbers are sent as text.
     """
 
     provider: str
+    family: str
     name: str
+    evidence: EvidenceClass
+    times: Times
     orientations: tuple[str, ...]
     durations: tuple[int, ...]
+    shortest_prompt: int
     longest_prompt: int
     largest_image: int
-    prices: Mapping[str, Micros]
-    parameters: frozenset[str] = frozenset()
+    generate: str
+    generations: str
+    images: Mapping[str, ImageRule] = field(default_factory=dict)
+    together: tuple[frozenset[str], ...] = ()
+    needs: frozenset[str] = frozenset()
+    parameters: Mapping[str, ParameterRule] = field(default_factory=dict)
+    mark: str | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    priced_by: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    as_text: frozenset[str] = frozenset()
 
-    def kind(self, duration: int, *, with_image: bool) -> Kind:
+    def kind(
+        self,
+        duration: int | None,
+        *,
+        with_image: bool,
+        parameters: Mapping[str, Parameter] | None = None,
+    ) -> Kind:
         """Return the kind, which has one price."""
-        return Kind(self.provider, self.name, f"{duration}{'+image' if with_image else ''}")
+        said = parameters or {}
+        chosen = [f"+{name}={said[name]}" for name in self.priced_by if name in said]
+        variant = f"{'video' if duration is None else duration}{'+image' if with_image else ''}"
+        return Kind(self.provider, self.family, self.name, variant + "".join(chosen))
+
+    def kind_of(self, request: GenerationRequest) -> Kind:
+        """Return the kind of a request for this model."""
+        with_image = request.image is not None or bool(request.images)
+        return self.kind(request.duration, with_image=with_image, parameters=request.parameters)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """Return the kinds that can be bought."""
-        images = (False, True)
-        return tuple(self.kind(s, with_image=image) for s in self.durations for image in images)
+        """Return the kinds that can be bought without a parameter that changes the price."""
+        images = (False, True) if self.images else (False,)
+        if self.needs:
+            images = (True,)
+        durations = self.durations or (None,)
+        return tuple(self.kind(s, with_image=image) for s in durations for image in images)
 
     @property
     def seconds(self) -> str:
         """Return the durations, for people."""
         return " or ".join(map(str, self.durations))
+
+    def field(self, name: str) -> str:
+        """Return the name on the wire of a request's own field; empty: it is not sent."""
+        return self.fields.get(name, name)
+
+
+def families(models: Mapping[str, Model]) -> dict[str, Family]:
+    """Return the families of models.
+
+    Raises:
+        ValueError: models of one family say different things of its list.
+    """
+    found: dict[str, Family] = {}
+    for model in models.values():
+        family = Family(model.provider, model.family, model.evidence)
+        if found.setdefault(model.family, family) != family:
+            raise ValueError(f"{model.name}: other models of {model.family} say {family.evidence}")
+    return found
+
+
+_TUPLES: Final = frozenset({"orientations", "durations", "priced_by"})
+_SETS: Final = frozenset({"needs", "as_text"})
+
+
+def read_models(folder: Path) -> dict[str, Model]:
+    """Read a provider's models: a file each, in the order of their names.
+
+    A file that says ``like = "NAME"`` has what the file of that name has, but for what it says
+    itself.
+
+    Raises:
+        ValueError: a file can't be understood; the message names it.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    said: dict[str, dict[str, Any]] = {}
+    for name, path in files.items():
+        try:
+            said[name] = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path.name}: {error}") from error
+    found: dict[str, Model] = {}
+    for name, path in files.items():
+        try:
+            model = _model(_inherited(said, name, ()))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path.name}: {_words(error)}") from error
+        found[model.name] = model
+    families(found)
+    return found
+
+
+def _words(error: Exception) -> str:
+    return f"it lacks {error.args[0]}" if isinstance(error, KeyError) else str(error)
+
+
+def _inherited(
+    said: Mapping[str, Mapping[str, Any]], name: str, behind: Sequence[str]
+) -> dict[str, Any]:
+    if name not in said:
+        raise ValueError(f"there is no file {name}.toml")
+    if name in behind:
+        raise ValueError("it is like itself")
+    own = dict(said[name])
+    like = own.pop("like", None)
+    return own if like is None else _inherited(said, like, (*behind, name)) | own
+
+
+def _model(said: dict[str, Any]) -> Model:
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        if name in _TUPLES:
+            values[name] = tuple(value)
+        elif name in _SETS:
+            values[name] = frozenset(value)
+        else:
+            values[name] = value
+    values["evidence"] = EvidenceClass(said["evidence"])
+    values["times"] = Times(**{name: float(seconds) for name, seconds in said["times"].items()})
+    values["together"] = tuple(frozenset(roles) for roles in said.get("together", ()))
+    values["images"] = {role: ImageRule(**rule) for role, rule in said.get("images", {}).items()}
+    values["parameters"] = {
+        name: ParameterRule(
+            **rule
+            | {"type": ParameterType(rule["type"]), "choices": tuple(rule.get("choices", ()))}
+        )
+        for name, rule in said.get("parameters", {}).items()
+    }
+    values["prices"] = {
+        variant: Price(to_micros(str(price["usd"])), price["source"], price["read_on"])
+        for variant, price in said.get("prices", {}).items()
+    }
+    return Model(**values)

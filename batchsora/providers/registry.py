@@ -52,7 +52,7 @@ MODELS: Final[Mapping[str, Model]] = {
 }
 DEFAULT_MODEL: Final = MODELS[FIRST_MODEL]
 ANNOUNCED: Final[Mapping[str, Micros]] = {
-    kind.key: model.prices[kind.variant]
+    kind.key: model.prices[kind.variant].micros
     for model in MODELS.values()
     for kind in model.kinds
     if kind.variant in model.prices
@@ -62,7 +62,7 @@ ANNOUNCED: Final[Mapping[str, Micros]] = {
 
 def kind_of(request: GenerationRequest) -> Kind:
     """Return the kind of a request."""
-    return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
+    return MODELS[request.model].kind_of(request)
 
 
 def open_provider(

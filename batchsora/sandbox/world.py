@@ -14,6 +14,7 @@ from itertools import count, product
 from typing import Any, Final
 
 from batchsora.picture_kinds import HEAD, TAKEN, kind_of
+from batchsora.providers.registry import ANNOUNCED
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.account import Made, Reserved, chance, unseen
 from batchsora.sandbox.answers import Reply, answer
@@ -78,7 +79,7 @@ def invalid(name: str, message: str, found: Any, place: str = "body") -> dict[st
 
 GUESSED: Final = to_micros("0.18")  # what a kind costs here that has no announced price
 PRICES: Final[Mapping[tuple[int, bool], Micros]] = {
-    (seconds, image): SORA.prices.get(SORA.kind(seconds, with_image=image).variant, GUESSED)
+    (seconds, image): ANNOUNCED.get(SORA.kind(seconds, with_image=image).key, GUESSED)
     for seconds, image in product(SORA.durations, (False, True))
 }
 """By duration and image."""

@@ -89,7 +89,7 @@ class _Asked(Protocol):
     @property
     def prompt(self) -> str: ...
     @property
-    def duration(self) -> int: ...
+    def duration(self) -> int | None: ...
     @property
     def orientation(self) -> str: ...
 
@@ -105,7 +105,7 @@ def _facts(
         "batch": batch,
         "campaign": row.campaign or "",
         "prompt": asked.prompt,
-        "duration": str(asked.duration),
+        "duration": "" if asked.duration is None else str(asked.duration),
         "orientation": asked.orientation.replace(":", "x"),
         "date": day,
     }

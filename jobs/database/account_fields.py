@@ -4,6 +4,8 @@ It is read before a person is asked whether the database is theirs, so nonsense 
 must end in a message.
 """
 
+import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,6 +21,7 @@ _KINDS: Final = {
     "TEXT": ("text",),
     "DATETIME": ("text",),
     "FLOAT": ("real", "integer"),
+    "JSON": ("text",),
 }
 """How SQLite stores each type; the others are integers."""
 
@@ -49,11 +52,26 @@ def wrong_field(execute: Execute) -> str | None:
             return str(name)
         with suppress(ValueError):
             texts[name] = value.decode("utf-8")
+            if kind == "JSON":
+                _refuse_other_than_seconds(texts[name])
             if kind == "DATETIME":
                 datetime.fromisoformat(texts[name] if _TIME.fullmatch(texts[name]) else "")
             continue
         return str(name)
     return _wrong_text(texts)
+
+
+def _refuse_other_than_seconds(document: str) -> None:
+    """Raise ValueError for a document that is no object of numbers."""
+    try:
+        found = json.loads(document)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(found, dict) or not all(
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        for value in found.values()
+    ):
+        raise ValueError("no object of numbers")
 
 
 def _wrong_text(texts: dict[str, str]) -> str | None:

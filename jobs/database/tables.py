@@ -40,8 +40,9 @@ from .triggers import ON_ATTEMPTS, ON_JOBS
 class Account(Base, table=True):
     """The owner of this database, and what was last seen of the account: one row, id 1.
 
-    ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lag`` is
-    the longest time, in seconds, that the account's list took to show an acceptance of ours. The
+    ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lags``
+    are the longest times, in seconds, that the list of each family took to show an acceptance of
+    ours. The
     ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
     (:mod:`jobs.store.quiet`): by our clock and by the provider's, with the newest attempt then and
     how many might be refunded. ``agreed`` is what was charged while quiet readings fell by just
@@ -69,7 +70,7 @@ class Account(Base, table=True):
     host: str | None = text_column()
     run_id: str | None = text_column()
     run_at: datetime | None = time_column()
-    list_lag: float | None = None
+    list_lags: dict[str, float] = json_column(added=True)
     quiet_balance_micros: int | None = amount_column(default=None)
     quiet_charged_micros: int | None = amount_column(default=None)
     quiet_at: datetime | None = time_column()
@@ -204,7 +205,6 @@ class Job(Base, table=True):
         CheckConstraint(f"error_kind IS NULL OR error_kind IN {_KINDS}", name="error_kind"),
         CheckConstraint("state != 'failed' OR error_kind IS NOT NULL", name="failed_has_kind"),
         CheckConstraint("state != 'completed' OR video_url IS NOT NULL", name="completed_has_url"),
-        CheckConstraint("orientation IN ('9:16', '16:9')", name="orientation"),
         CheckConstraint(f"held_back IS NULL OR held_back IN {_HELD_BACK}", name="held_back"),
         CheckConstraint(f"held_beneath IS NULL OR held_back IN {_FOUND}", name="held_beneath"),
         Index(  # the last columns answer what is left without a look at the rows
@@ -230,10 +230,11 @@ class Job(Base, table=True):
     kind: str = text_column(required=True)
     prompt: str = text_column(required=True)
     orientation: str = text_column(required=True)
-    duration: int
+    duration: int | None = None
     image: dict[str, Any] | None = json_column()
     callback_url: str | None = text_column()
     parameters: dict[str, Any] = json_column(added=True)
+    images: dict[str, Any] = json_column(added=True)
     campaign: str | None = text_column()
     priority: int = 0
     in_manifest: bool = True
@@ -272,7 +273,7 @@ class Attempt(Base, table=True):
     ``unproven`` is why the list could not settle it so far; ``video_url`` is where its finished
     video was; all of these whatever becomes of its job. ``void_on_word``: a person said that it was
     never made; ``cut_off``: our own crash left it in doubt; ``seen_charged``: the balance fell for
-    it alone.
+    it alone; ``mark``: what the provider's list shows of it, of its request and no other.
     """
 
     __tablename__ = "attempt"
@@ -335,6 +336,7 @@ class Attempt(Base, table=True):
     cut_off: bool = flag_column()
     seen_charged: bool = flag_column()
     request_key: str | None = text_column()
+    mark: str | None = text_column()
 
 
 class Artifact(Base, table=True):

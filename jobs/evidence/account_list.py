@@ -30,8 +30,9 @@ DISORDER = timedelta(minutes=10)  # entries may be out of order by this and stil
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of the list showed, newest first, each once; by our clock."""
+    """What one reading of a family's list showed, newest first, each once; by our clock."""
 
+    family: str
     generations: Sequence[Generation]
     began: datetime
     whole: bool  # the pages join without a gap: what is missing here was not in the list
@@ -45,7 +46,7 @@ class Reading:
 
 
 async def read_page(
-    provider: Provider, clock: Clock, offset: int, limit: int | None = None
+    provider: Provider, clock: Clock, family: str, offset: int, limit: int | None = None
 ) -> Sequence[Generation]:
     """Read one page after some entries; after a failure it is tried again, ever later.
 
@@ -57,12 +58,12 @@ async def read_page(
     limit = limit or provider.list_limit
     for wait in WAITS:
         try:
-            return await provider.generations(limit, offset)
+            return await provider.generations(family, limit, offset)
         except ThrottledError as error:
             await clock.sleep(min(error.retry_after or wait, LONGEST_WAIT))
         except UnreachableError:
             await clock.sleep(wait)
-    return await provider.generations(limit, offset)
+    return await provider.generations(family, limit, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,11 @@ class Page:
 
 
 class Walk:
-    """Reads the list page by page, from its newest entry on."""
+    """Reads a family's list page by page, from its newest entry on."""
 
-    def __init__(self, provider: Provider, clock: Clock) -> None:
+    def __init__(self, provider: Provider, clock: Clock, family: str) -> None:
         self._provider = provider
+        self._family = family
         self._clock = clock
         self._offset = self._overlap = 0
         self._longest = 0
@@ -141,13 +143,13 @@ class Walk:
         entries out of them: then more follows after an empty page, so a whole page further back is
         read too, and entries before it may be missing.
         """
-        page = await read_page(self._provider, self._clock, self._offset)
+        page = await read_page(self._provider, self._clock, self._family, self._offset)
         if not (page or self.found):
-            page = await read_page(self._provider, self._clock, self._offset)
+            page = await read_page(self._provider, self._clock, self._family, self._offset)
         if page:
             return page, False
         further = self._offset + self._provider.list_limit
-        page = await read_page(self._provider, self._clock, further)
+        page = await read_page(self._provider, self._clock, self._family, further)
         if page:
             self._offset = further
         return page, bool(page)
@@ -159,7 +161,7 @@ class Walk:
         """
         if len(self.found) > 1:
             return False
-        page = await read_page(self._provider, self._clock, 0)
+        page = await read_page(self._provider, self._clock, self._family, 0)
         return [generation.id for generation in page] == list(self.found)
 
     def _stands(self) -> bool:
@@ -177,7 +179,9 @@ class Walk:
         """
         if len(page) == 1:
             return self._longest > 1
-        half = await read_page(self._provider, self._clock, self._offset, len(page) // 2)
+        half = await read_page(
+            self._provider, self._clock, self._family, self._offset, len(page) // 2
+        )
         return 0 < len(half) < len(page) and half[-1].id == page[-1].id
 
 
@@ -191,8 +195,8 @@ def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure:
     return not page or (sure and not fresh)
 
 
-async def read_back(provider: Provider, clock: Clock, since: datetime) -> Reading:
-    """Read the list until entries are older than a time by the provider's clock, or to its end.
+async def read_back(provider: Provider, clock: Clock, family: str, since: datetime) -> Reading:
+    """Read a family's list until entries are older than a time by its clock, or to its end.
 
     If a later page can't be read, what was read so far counts, and the end is unknown;
     ProviderError: none can.
@@ -200,7 +204,7 @@ async def read_back(provider: Provider, clock: Clock, since: datetime) -> Readin
     Raises:
         ProviderError: the list can't be read.
     """
-    began, walk = clock.now(), Walk(provider, clock)
+    began, walk = clock.now(), Walk(provider, clock, family)
     whole, short, size = True, False, 0
     for _ in range(MOST_PAGES):
         try:
@@ -210,25 +214,27 @@ async def read_back(provider: Provider, clock: Clock, since: datetime) -> Readin
         except ProviderError:
             if not walk.found:
                 raise
-            return _reading(walk.found, began, whole=whole, to_the_end=False)
+            return _reading(family, walk.found, began, whole=whole, to_the_end=False)
         whole = whole and page.joined
         if page.ends:
-            return _reading(walk.found, began, whole=whole and not page.again, to_the_end=True)
+            return _reading(
+                family, walk.found, began, whole=whole and not page.again, to_the_end=True
+            )
         if not page.fresh:
             continue
         whole = whole and not short and not page.gap  # a short page in the middle
         size = size or len(page.entries)
         short = len(page.entries) < size
         if _past(list(walk.found.values()), since):
-            return _reading(walk.found, began, whole=whole, to_the_end=False)
-    return _reading(walk.found, began, whole=False, to_the_end=False)
+            return _reading(family, walk.found, began, whole=whole, to_the_end=False)
+    return _reading(family, walk.found, began, whole=False, to_the_end=False)
 
 
 def _reading(
-    found: dict[str, Generation], began: datetime, *, whole: bool, to_the_end: bool
+    family: str, found: dict[str, Generation], began: datetime, *, whole: bool, to_the_end: bool
 ) -> Reading:
     generations = tuple(found.values())
-    return Reading(generations, began, whole and _in_order(generations), to_the_end)
+    return Reading(family, generations, began, whole and _in_order(generations), to_the_end)
 
 
 def _past(generations: Sequence[Generation], since: datetime) -> bool:

@@ -37,29 +37,115 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a price depends on (money.md, *Kinds*); ``variant`` is of the request: ``15+image``."""
+    """What a price depends on (money.md, *Kinds*).
+
+    Attributes:
+        family: the model's (:class:`Family`).
+        model: by the provider's name, which may have slashes.
+        variant: of the request, as far as its price depends on it: ``15+image``.
+    """
 
     provider: str
+    family: str
     model: str
     variant: str
 
     @property
     def key(self) -> str:
-        """Name the kind in the database: ``runblob/sora/10``, ``runblob/sora/15+image``."""
-        return f"{self.provider}/{self.model}/{self.variant}"
+        """Name the kind in the database: ``runblob/sora/15+image``, ``runblob/kling/k_2/5``.
+
+        A model that has the name of its family is not named again.
+        """
+        model = "" if self.model == self.family else f"{self.model}/"
+        return f"{self.provider}/{self.family}/{model}{self.variant}"
 
     @classmethod
     def parse(cls, key: str) -> "Kind":
-        """Read a :attr:`key`, or raise ValueError; a model's name alone may have slashes."""
+        """Read a :attr:`key`, or raise ValueError."""
         provider, _, rest = key.partition("/")
+        family, _, rest = rest.partition("/")
         model, _, variant = rest.rpartition("/")
-        if not (provider and model and variant):
+        if not (provider and family and variant):
             raise ValueError(f"not a kind of price: {key!r}")
-        return cls(provider, model, variant)
+        return cls(provider, family, model or family, variant)
 
 
 FIRST_MODEL: Final = "sora"
-"""The model of requests that name none: databases knew their rows before there was another one."""
+"""The model of requests that name none, and its family: databases knew their rows before there was
+another one."""
+
+
+class EvidenceClass(StrEnum):
+    """What a family can show of a generation whose answer was lost (money.md, *Classes*)."""
+
+    MARKED = "marked"
+    """Its list shows the mark that we put into each request: it names the attempt."""
+
+    LISTED = "listed"
+    """Its list, newest first, shows prompts and times."""
+
+    ORDERED = "ordered"
+    """Its list, newest first, shows prompts and no times: our own beside it say when it was."""
+
+    LATE = "late"
+    """Its list shows a generation when it has ended."""
+
+    BLIND = "blind"
+    """It has no list: a person looks a lost answer up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models of a provider that share one list and one space of ids.
+
+    The name is unique among all providers; ids of its generations begin with it (:func:`named_id`).
+    """
+
+    provider: str
+    name: str
+    evidence: EvidenceClass
+
+    @property
+    def kinds(self) -> str:
+        """Return how the keys of its kinds begin (:attr:`Kind.key`)."""
+        return f"{self.provider}/{self.name}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long a generation takes, in seconds, before any was seen.
+
+    Attributes:
+        young: below it, it is looked at rarely: none is faster.
+        expected: the most it usually takes; later, looks are rarer.
+        longest: after it, it never ends well.
+    """
+
+    young: float
+    expected: float
+    longest: float
+
+
+_SIGN: Final = ":"  # no provider has it in its ids
+
+
+def named_id(family: str, provider_id: str) -> str:
+    """Name a generation uniquely among all families: ``veo:6f9a``; the first one's have no name."""
+    return provider_id if family == FIRST_MODEL else f"{family}{_SIGN}{provider_id}"
+
+
+def family_of(generation_id: str) -> str:
+    """Return the family of a generation (:func:`named_id`)."""
+    family, sign, _ = generation_id.partition(_SIGN)
+    return family if sign else FIRST_MODEL
+
+
+def provider_id(generation_id: str) -> str:
+    """Return a generation's id as the provider knows it."""
+    family, sign, rest = generation_id.partition(_SIGN)
+    return rest if sign else family
+
+
 Parameter = str | int | float | bool  # A value of a request's parameter
 
 
@@ -68,21 +154,23 @@ class GenerationRequest:
     """One video to buy: what the POST says.
 
     Attributes:
-        orientation: ``"9:16"`` or ``"16:9"``.
-        duration: in seconds.
+        orientation: ``"9:16"``, ``"16:9"`` or another one that the model takes.
+        duration: in seconds; None: the model leaves no choice.
         image: the start image, or None.
         callback_url: where the provider may announce the end, or None.
         parameters: what the model takes beside these fields, by the provider's names; an adapter
             refuses what it does not know, and leaves nothing out.
+        images: others than the start image, by their roles: ``end``, ``reference_1`` …
     """
 
     prompt: str
     orientation: str
-    duration: int
+    duration: int | None
     image: ImageRef | None = None
     callback_url: str | None = None
     model: str = FIRST_MODEL
     parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)
+    images: Mapping[str, ImageRef] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +287,7 @@ class Generation:
         failure: why it failed, when it did; ``unknown``: the reason is not understood.
         message: the provider's words, cleaned of control characters.
         said_state: the provider's own word for the state, where ``phase`` is ``unknown``.
+        mark: what the provider shows of the mark that was put into its request; None: nothing.
     """
 
     id: str
@@ -211,6 +300,7 @@ class Generation:
     failure: FailureKind | None = None
     message: str | None = None
     said_state: str | None = None
+    mark: str | None = None
 
 
 class ProviderError(Exception):
@@ -246,10 +336,16 @@ class WrongAddressError(ProviderError):
 
 
 class Provider(Protocol):
-    """A provider of videos; all reads may raise :class:`ProviderError`."""
+    """A provider of videos; all reads may raise :class:`ProviderError`.
+
+    Ids of generations are those of :func:`named_id`, in and out.
+    """
 
     list_limit: int
     """Generations on one page of the list, at most."""
+
+    families: Mapping[str, Family]
+    """All that it has, by name."""
 
     @property
     def clock_ahead(self) -> timedelta | None:
@@ -257,6 +353,17 @@ class Provider(Protocol):
 
     def kind(self, request: GenerationRequest) -> Kind:
         """Return which price the request has."""
+
+    def times(self, kind: str) -> Times:
+        """Return how long generations of a kind take, by its key."""
+
+    def marked(
+        self, request: GenerationRequest, idempotency_key: str
+    ) -> tuple[GenerationRequest, str | None]:
+        """Put a mark of an attempt into its request; return both, None where it can't be marked.
+
+        The same key gives the same mark. What a user has chosen is never replaced by one.
+        """
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
@@ -267,6 +374,7 @@ class Provider(Protocol):
         through, and whoever cancels must treat the attempt as in doubt.
 
         Args:
+            request: with its mark (:meth:`marked`).
             idempotency_key: a UUID kept with the attempt.
             may_send: asked once, just before the request is written; False means :class:`Unsent`,
                 because the process slept past its intent.
@@ -275,8 +383,8 @@ class Provider(Protocol):
     async def generation(self, generation_id: str) -> Generation:
         """Look one generation up."""
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
-        """Read one page of the account's list, newest first."""
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        """Read one page of a family's list, newest first; never of a ``blind`` one."""
 
     async def balance(self) -> Micros:
         """Read the account's money. Raises :class:`ProviderError`."""

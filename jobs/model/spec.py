@@ -17,10 +17,11 @@ class AskedRow(NamedTuple):
     kind: str  # the key of its price kind, which names the model
     prompt: str
     orientation: str
-    duration: int
+    duration: int | None
     image: dict[str, Any] | None  # the fields of its reference
     callback_url: str | None
     parameters: dict[str, Parameter]
+    images: dict[str, dict[str, Any]]  # the others, by their roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,11 @@ class SpecRow(NamedTuple):
     kind: str
     prompt: str
     orientation: str
-    duration: int
+    duration: int | None
     image: str | None
     callback_url: str | None
     parameters: str
+    images: str
     campaign: str | None
     priority: int
     cells: str
@@ -86,6 +88,7 @@ def asked_row(request: GenerationRequest, kind: str) -> AskedRow:
         None if request.image is None else asdict(request.image),
         request.callback_url,
         dict(sorted(request.parameters.items())) if request.parameters else {},
+        {role: asdict(image) for role, image in sorted(request.images.items())},
     )
 
 
@@ -109,6 +112,7 @@ def spec_row(spec: JobSpec, kind: str) -> SpecRow:
         None if request.image is None else json.dumps(asdict(request.image)),
         request.callback_url,
         json.dumps(dict(sorted(request.parameters.items()))) if request.parameters else "{}",
+        json.dumps(asked_row(request, kind).images) if request.images else "{}",
         spec.campaign,
         spec.priority,
         json.dumps(dict(spec.cells)),
@@ -125,20 +129,26 @@ def fingerprint(request: GenerationRequest) -> str:
         request.prompt,
         request.orientation,
         request.duration,
-        None if image is None else image.sha256 or image.source,
+        None if image is None else _shown(image),
         *beyond(request),
     ]
     return hashed(json.dumps(what))
 
 
-def beyond(request: GenerationRequest) -> list[Any]:
-    """Return model and parameters to hash; nothing for the first model without any.
+def _shown(image: ImageRef) -> str:
+    return image.sha256 or image.source
 
-    Its rows keep the hashes that they had before requests named their model.
+
+def beyond(request: GenerationRequest) -> list[Any]:
+    """Return model, parameters and further images to hash; nothing for the first model without any.
+
+    Its rows keep the hashes that they had before requests named their model; those without further
+    images the ones from before these.
     """
-    if request.model == FIRST_MODEL and not request.parameters:
+    images = [[role, _shown(image)] for role, image in sorted(request.images.items())]
+    if request.model == FIRST_MODEL and not request.parameters and not images:
         return []
-    return [request.model, sorted(request.parameters.items())]
+    return [request.model, sorted(request.parameters.items()), *([images] if images else [])]
 
 
 def request_key(request: GenerationRequest) -> str:
@@ -156,6 +166,7 @@ def request_of(asked: AskedRow) -> GenerationRequest:
         callback_url=asked.callback_url,
         model=Kind.parse(asked.kind).model,
         parameters=asked.parameters,
+        images={role: ImageRef(**image) for role, image in asked.images.items()},
     )
 
 

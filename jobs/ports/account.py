@@ -63,8 +63,8 @@ class AccountStore(Protocol):
     def covers_holds(self) -> bool:
         """Check whether the last reading covers all that is held or was charged since it began."""
 
-    def list_lag(self) -> float | None:
-        """Return the longest time the account's list took to show an acceptance, in seconds."""
+    def list_lag(self, family: str) -> float | None:
+        """Return the longest time a family's list took to show an acceptance, in seconds."""
 
     def listed(self, generation_ids: Sequence[str]) -> Listed:
         """Find which generations of the account's list are attempts of ours."""

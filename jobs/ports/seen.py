@@ -111,10 +111,11 @@ class JobRow:
     kind: str
     prompt: str
     orientation: str
-    duration: int
+    duration: int | None
     image: dict[str, Any] | None
     callback_url: str | None
     parameters: dict[str, Any]
+    images: dict[str, Any]
     campaign: str | None
     priority: int
     in_manifest: bool
@@ -217,6 +218,7 @@ class AttemptRow:
     cut_off: bool
     seen_charged: bool
     request_key: str | None
+    mark: str | None
 
     @property
     def is_surplus(self) -> bool:

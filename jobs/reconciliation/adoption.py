@@ -17,6 +17,7 @@ from ..evidence.matching import Clocks, Match, WantedRow, match, use_of
 from ..evidence.sight import NEWEST, RECENT, Bought, Sight, may_be_deleted, see
 from ..model.clock import Clock
 from ..model.provider import (
+    FIRST_MODEL,
     Generation,
     GenerationPhase,
     Provider,
@@ -83,7 +84,7 @@ async def find_earlier(
     if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
         return EarlierWork()
     # during a run something was always bought a moment ago
-    lag = store.account.list_lag() if sought.jobs is not None else None
+    lag = store.account.list_lag(FIRST_MODEL) if sought.jobs is not None else None
     look = await _read_what_is_due(store, provider, clock, seen, timedelta(seconds=lag or 0.0))
     clocks = _clocks(provider, clock)
     found = replace(store.adoption.compare(comparison(sought, look, clocks)), jobs=jobs)
@@ -107,7 +108,8 @@ async def _read_what_is_due(
     Purchases during the reading are not waited for; nor what was accepted ``lag`` before it.
     """
     due_by, asked = clock.now() - lag, False
-    look, waits = replace(await read_list(provider, clock, seen), due_by=due_by), list(READ_AGAIN)
+    look = replace(await read_list(provider, clock, FIRST_MODEL, seen), due_by=due_by)
+    waits = list(READ_AGAIN)
     while True:
         clocks = _clocks(provider, clock)
         shows = _shown(look, clocks)
@@ -120,7 +122,7 @@ async def _read_what_is_due(
             asked = True
         elif sight.young and waits:
             await clock.sleep(waits.pop(0))
-            again = await read_list(provider, clock)
+            again = await read_list(provider, clock, FIRST_MODEL)
             look = replace(again, due_by=due_by, deleted=look.deleted)
         else:
             return look
@@ -254,14 +256,17 @@ def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
 
 
 async def read_list(
-    provider: Provider, clock: Clock, seen: Callable[[int], object] = lambda _: None
+    provider: Provider,
+    clock: Clock,
+    family: str,
+    seen: Callable[[int], object] = lambda _: None,
 ) -> ListLook:
-    """Read the account's list to its end; ProviderError: a page can't be read.
+    """Read a family's list to its end; ProviderError: a page can't be read.
 
     Raises:
         ProviderError: any page can't be read.
     """
-    walk, whole, began = Walk(provider, clock), True, clock.now()
+    walk, whole, began = Walk(provider, clock, family), True, clock.now()
     for _ in range(MOST_PAGES):
         page = await walk.turn()
         whole = whole and page.joined and not page.gap

@@ -7,7 +7,7 @@ from datetime import datetime
 from ..evidence.account_list import read_back
 from ..evidence.suspects import WIDE
 from ..model.clock import Clock, Moment
-from ..model.provider import Generation, Provider
+from ..model.provider import FIRST_MODEL, Generation, Provider
 from ..ports.account import BalanceRead
 from ..ports.job_store import JobStore
 
@@ -43,7 +43,7 @@ async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
     shown: Sequence[Generation] = ()
     whole = True
     if since is not None:
-        reading = await read_back(provider, clock, since - WIDE)
+        reading = await read_back(provider, clock, FIRST_MODEL, since - WIDE)
         shown, whole = reading.generations, reading.covers(since - WIDE)
     ledger = store.doubts.ledger([generation.id for generation in shown])
     orphans = [

@@ -20,6 +20,7 @@ from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect, 
 from ..evidence.witness import Acceptance, judge
 from ..model.clock import PRECISION, JumpWatch
 from ..model.provider import (
+    FIRST_MODEL,
     GenerationPhase,
     ProviderError,
     RefusalCause,
@@ -61,7 +62,7 @@ class Reconciler:
         self._mark: int | None = None
         self._stable: dict[frozenset[str], float] = {}
         self._jumps = JumpWatch(context.clock)
-        self._lag = LagMeter(context.store.account.list_lag(), context.policy.grace)
+        self._lag = LagMeter(context.store.account.list_lag(FIRST_MODEL), context.policy.grace)
         self._watches = Watches(context.policy, self._lag)
         self._balance = BalanceWitness(context.store.account, context.provider, context.clock)
         self._looked_far = False
@@ -160,7 +161,7 @@ class Reconciler:
         far = self._run.clock.now() - FAR  # once a run: what others bought may be refunded
         if money is not None and not self._looked_far:
             since = min(since, far)
-        reading = await read_back(self._run.provider, self._run.clock, since)
+        reading = await read_back(self._run.provider, self._run.clock, FIRST_MODEL, since)
         self._looked_far |= reading.covers(far)
         self._run.note_others(reading.generations)
         self._run.checkpoint("list-read")
@@ -186,7 +187,7 @@ class Reconciler:
         wait = self._run.policy.poll_interval * 1.5 ** min(self._probes, 10)
         self._probe_at = self._run.clock.monotonic() + wait
         began = self._run.clock.now()
-        page = await read_page(self._run.provider, self._run.clock, 0)
+        page = await read_page(self._run.provider, self._run.clock, FIRST_MODEL, 0)
         self._run.note_others(page)
         ids = [one.id for one in page]
         async with self._settling:

@@ -7,7 +7,13 @@ one gives its place; what other clients of the account make pushes it down.
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from ..model.provider import Generation, GenerationPhase, ProviderError, ThrottledError
+from ..model.provider import (
+    FIRST_MODEL,
+    Generation,
+    GenerationPhase,
+    ProviderError,
+    ThrottledError,
+)
 from ..ports.updates import FAR, Due
 from ..runtime.run_context import RunContext
 from ..runtime.troubles import Troubles, backed_off
@@ -120,7 +126,9 @@ class ListLooks:
         met: list[tuple[int, int]],
     ) -> bool:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
-        seen = await self._run.provider.generations(self._run.provider.list_limit, offset)
+        seen = await self._run.provider.generations(
+            FIRST_MODEL, self._run.provider.list_limit, offset
+        )
         self._run.health.answered()
         self._run.note_others(seen)
         await self._write(seen)

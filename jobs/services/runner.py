@@ -17,6 +17,7 @@ from ..evidence.suspects import WATCHED
 from ..model.clock import Clock
 from ..model.errors import OtherApiError, OtherToken, OtherTokenError
 from ..model.provider import (
+    FIRST_MODEL,
     Provider,
     ProviderError,
     RefusalCause,
@@ -329,7 +330,7 @@ async def _unless_shown(
         else:
             return None
     try:
-        page = await provider.generations(provider.list_limit, 0)
+        page = await provider.generations(FIRST_MODEL, provider.list_limit, 0)
     except TokenRefusedError:
         raise
     except ProviderError as error:

@@ -195,9 +195,14 @@ def record_balance(connection: Connection, read: BalanceRead) -> bool:
     return charged == mark and not unsettled.open
 
 
-def list_lag(connection: Connection) -> float | None:
-    """Read how long the account's list took to show an acceptance at most, in seconds."""
-    return read_account(connection).list_lag
+def list_lag(connection: Connection, family: str) -> float | None:
+    """Read how long a family's list took to show an acceptance at most, in seconds."""
+    return read_account(connection).list_lags.get(family)
+
+
+def keep_list_lag(connection: Connection, family: str, seconds: float) -> None:
+    """Keep how long a family's list took to show an acceptance."""
+    keep(connection, list_lags=read_account(connection).list_lags | {family: seconds})
 
 
 def announce_prices(connection: Connection, announced: Mapping[str, int], now: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ..evidence.looked_for import Wish
 from ..evidence.matching import Match
-from ..model.provider import Generation
+from ..model.provider import FIRST_MODEL, Generation
 from ..model.states import HeldBack
 from ..ports.adoption import (
     AdoptionStore,
@@ -104,7 +104,7 @@ def _listed(connection: Connection, shown: ListShown) -> Listed:
         doubts.must_show(
             connection, shown.accepted_since, shown.created_since, shown.due_by, shown.newest
         ),
-        accounts.list_lag(connection),
+        accounts.list_lag(connection, FIRST_MODEL),
     )
 
 

@@ -10,7 +10,7 @@ from ..evidence.books import Books
 from ..evidence.suspects import WATCHED, ClockOffset, shown_since
 from ..evidence.witness import Acceptance
 from ..model.ledger import ACCOUNT_KEY
-from ..model.provider import Generation
+from ..model.provider import FIRST_MODEL, Generation
 from ..ports.doubts import (
     D,
     DoubtDecision,
@@ -36,7 +36,7 @@ def _keep_lag(
     ours = doubts.known(connection, generation_ids)
     lag = longest(ours)
     if lag is not None:
-        accounts.keep(connection, list_lag=lag)
+        accounts.keep_list_lag(connection, FIRST_MODEL, lag)
     return ours
 
 
@@ -67,7 +67,7 @@ def _search(
         ours,
         doubts.expected(connection, attempt_id, since),
         bool(accounts.known_generations(connection)),
-        accounts.list_lag(connection),
+        accounts.list_lag(connection, FIRST_MODEL),
     )
 
 
@@ -148,7 +148,7 @@ def _write(
 ) -> Settled:
     settlement = decided.settlement
     if decided.lag is not None:
-        accounts.keep(connection, list_lag=decided.lag)
+        accounts.keep_list_lag(connection, FIRST_MODEL, decided.lag)
     adopted = [
         (number, generation.id)
         for number, generation in settlement.adopt

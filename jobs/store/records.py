@@ -39,7 +39,7 @@ class AccountRow(NamedTuple):
     balance_micros: int | None
     first_balance_micros: int | None
     first_charged_micros: int | None
-    list_lag: float | None
+    list_lags: dict[str, float]
     quiet_balance_micros: int | None
     quiet_charged_micros: int | None
     quiet_at: datetime | None

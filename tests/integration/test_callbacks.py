@@ -223,10 +223,11 @@ def test_lies_bring_no_look_before_its_time(tmp_path: Path) -> None:
             seen.setdefault(name, []).append(engine.clock.monotonic())
             return await single(name)
 
-        async def generations(limit: int, offset: int) -> object:
+        async def generations(family: str, limit: int, offset: int) -> object:
+            del family
             for made in engine.provider.made:
                 seen.setdefault(made.id, []).append(engine.clock.monotonic())
-            return await page(limit, offset)
+            return await page("sora", limit, offset)
 
         engine.provider.generation = generation  # type: ignore[method-assign, assignment]
         engine.provider.generations = generations  # type: ignore[method-assign, assignment]

@@ -33,7 +33,7 @@ def showing(engine: Engine, *names: str) -> Reading:
     """Make a reading of the list that shows some generations of the row's prompt."""
     now = engine.clock.now()
     shown = [Generation(name, GenerationPhase.PENDING, "prompt of r0", now) for name in names]
-    return Reading(shown, now, whole=True, to_the_end=True)
+    return Reading("sora", shown, now, whole=True, to_the_end=True)
 
 
 async def settle(engine: Engine, reading: Reading, settlement: Settlement, **more: Any) -> None:
@@ -59,7 +59,7 @@ def test_what_is_decided_of_a_snapshot_is_written_with_it(engine: Engine) -> Non
     asyncio.run(settle(engine, reading, adopted(engine, reading), told=told, lag=7.0))
     (attempt,) = engine.attempts()
     assert (attempt.state, attempt.generation_id) == ("accepted", "gen-late")
-    assert engine.store.account.list_lag() == 7.0
+    assert engine.store.account.list_lag("sora") == 7.0
     assert [one.adopted for one in told] == [[(attempt.id, "gen-late")]]
     (suspect,) = told[0].snapshot.suspects
     assert (suspect.id, suspect.state, suspect.prompt) == (attempt.id, "in_doubt", "prompt of r0")

@@ -283,9 +283,10 @@ class Moved:
             raise self.single
         return replace(await self._generation(generation_id), video_url=self.fresh)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        del family
         self.looks.append("list")
-        page = await self._generations(limit, offset)
+        page = await self._generations("sora", limit, offset)
         return [replace(entry, video_url=self.fresh) for entry in page]
 
 

@@ -124,10 +124,10 @@ def test_a_provider_that_stumbles_is_asked_again(engine: Engine) -> None:
     answer = engine.provider.generations
     failures = [UnreachableError("503")]
 
-    async def stumbling(limit: int, offset: int) -> object:
+    async def stumbling(_: str, limit: int, offset: int) -> object:
         if failures:
             raise failures.pop()
-        return await answer(limit, offset)
+        return await answer("sora", limit, offset)
 
     engine.provider.generations = stumbling
     assert len(look(engine).matches) == 1
@@ -145,25 +145,25 @@ class Pages:
         self.reads = 0
         engine.provider.generations = self
 
-    async def __call__(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def __call__(self, _: str, limit: int, offset: int) -> Sequence[Generation]:
         self.reads += 1
         match self._way:
             case "20 a page":
                 return await self._real(20, offset)
             case "half of the rest":
-                page = await self._real(limit, offset)
+                page = await self._real("sora", limit, offset)
                 return page[: (len(page) + 1) // 2]
             case "holes":
-                page = await self._real(limit, offset)
+                page = await self._real("sora", limit, offset)
                 return [one for one in page if not one.id.endswith("3")]
             case "no offset":
-                return await self._real(limit, 0)
+                return await self._real("sora", limit, 0)
             case "20 a page, no offset":
-                return await self._real(20, 0)
+                return await self._real("sora", 20, 0)
             case "error behind the first":
                 if offset:
                     raise ProviderError("the API answered 422: offset is too large")
-        return await self._real(limit, offset)
+        return await self._real("sora", limit, offset)
 
 
 WITHOUT_GAPS = ("as asked", "20 a page", "half of the rest")
@@ -244,7 +244,7 @@ def test_an_empty_list_is_believed_when_it_is_empty_twice(engine: Engine) -> Non
     """And further back as well: three requests, and no more."""
     engine.provider.made.clear()
     pages = Pages(engine, "as asked")
-    assert run_virtual(read_list(engine.provider, engine.clock)).whole
+    assert run_virtual(read_list(engine.provider, engine.clock, "sora")).whole
     assert pages.reads == 3
 
 
@@ -318,8 +318,8 @@ def test_one_without_an_address_in_the_list_is_looked_at_singly(engine: Engine) 
         made.takes = 0.0
     real, alone = engine.provider.generations, engine.provider.generation
 
-    async def bare(limit: int, offset: int) -> Sequence[Generation]:
-        return [replace(one, video_url=None) for one in await real(limit, offset)]
+    async def bare(_: str, limit: int, offset: int) -> Sequence[Generation]:
+        return [replace(one, video_url=None) for one in await real("sora", limit, offset)]
 
     async def some(name: str) -> Generation:
         found = await alone(name)

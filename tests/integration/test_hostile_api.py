@@ -123,7 +123,7 @@ def test_names_that_are_no_text_break_nothing() -> None:
     assert submit(reply(odd, status="201 Created")) == Accepted("gen-1", 120_000)
     assert asked(reply(odd), lambda p: p.generation("gen-1")).id == "gen-1"
     unusable = odd.replace(b"gen-1", b"../x")
-    page = asked(reply(b"[" + odd + b"," + unusable + b"]"), lambda p: p.generations(9, 0))
+    page = asked(reply(b"[" + odd + b"," + unusable + b"]"), lambda p: p.generations("sora", 9, 0))
     assert [item.id.partition("-")[0] for item in page] == ["gen", "unusable"]
 
 
@@ -150,7 +150,7 @@ def test_wrong_types_everywhere_are_nothing() -> None:
     documents = [{name: value} for name in FIELDS for value in WRONG]
     documents += [dict.fromkeys(FIELDS, value) for value in WRONG]
     body = json.dumps(documents).encode()
-    found = asked(reply(body), lambda provider: provider.generations(100, 0))
+    found = asked(reply(body), lambda provider: provider.generations("sora", 100, 0))
     assert len(found) == len(documents)
     for item in found:
         checked(item)
@@ -158,7 +158,7 @@ def test_wrong_types_everywhere_are_nothing() -> None:
 
 READS = {
     "status": lambda p: p.generation("gen-1"),
-    "list": lambda p: p.generations(100, 0),
+    "list": lambda p: p.generations("sora", 100, 0),
     "balance": lambda p: p.balance(),
 }
 
@@ -198,7 +198,7 @@ def test_the_apis_words_drive_no_terminal_and_hide_no_token() -> None:
     failed = created(status="failed", error_message=words)
     item = asked(reply(failed), lambda provider: provider.generation("gen-1"))
     assert item.message == "no way ***"
-    page = asked(reply(b"[" + failed + b"]"), lambda provider: provider.generations(9, 0))
+    page = asked(reply(b"[" + failed + b"]"), lambda provider: provider.generations("sora", 9, 0))
     assert page[0].message == "no way ***"
     for body in (json.dumps({"detail": words}), json.dumps({"detail": [{"loc": [words]}]})):
         refusal = submit(reply(body.encode(), status="422 No"))
@@ -292,7 +292,9 @@ def test_a_number_beyond_all_measure_is_never_written_out(number: str) -> None:
         assert isinstance(outcome, Accepted)
         assert outcome.price is None or outcome.price <= 1
         checked(asked(reply(body), lambda provider: provider.generation("gen-1")))
-        for item in asked(reply(b"[" + body + b"]"), lambda provider: provider.generations(9, 0)):
+        for item in asked(
+            reply(b"[" + body + b"]"), lambda provider: provider.generations("sora", 9, 0)
+        ):
             checked(item)
         with suppress(ProviderError):
             assert asked(reply(body), lambda provider: provider.balance()) <= 1

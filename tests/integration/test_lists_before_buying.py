@@ -58,7 +58,7 @@ def show(engine: Engine, alter: Alter = plainly, only: Sequence[str] | None = No
     """Let the list alter prompts, or show some generations alone."""
     pages = type(engine.provider).generations
 
-    async def altered(limit: int, offset: int) -> Sequence[Generation]:
+    async def altered(_: str, limit: int, offset: int) -> Sequence[Generation]:
         whole = await pages(engine.provider, 10_000, 0)
         kept = [one for one in whole if only is None or one.id in only]
         page = kept[offset : offset + limit]

@@ -49,7 +49,7 @@ def show(engine: Engine, alter: Alter) -> None:
     """Let the list alter prompts."""
     pages = type(engine.provider).generations
 
-    async def altered(limit: int, offset: int) -> Sequence[Generation]:
+    async def altered(_: str, limit: int, offset: int) -> Sequence[Generation]:
         page = await pages(engine.provider, limit, offset)
         return [replace(one, prompt=alter(one.prompt or "")) for one in page]
 

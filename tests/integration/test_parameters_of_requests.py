@@ -25,7 +25,7 @@ def sent_by(engine: Engine) -> list[GenerationRequest]:
 
 def loaded(engine: Engine, *rows: Any, **options: Any) -> Any:
     """Load rows whose model's kinds nobody need know."""
-    named = lambda request: Kind("fake", request.model, "10").key  # noqa: E731
+    named = lambda request: Kind("fake", request.model, request.model, "10").key  # noqa: E731
     return engine.store.write(
         lambda c: load(c, 1, list(rows), named, engine.clock.now(), **options)
     )

@@ -222,7 +222,7 @@ def test_only_a_part_of_the_list_can_be_read(engine: Engine, *, queued: bool) ->
     engine.provider.list_limit = 20
     pages = engine.provider.generations
 
-    async def first_page(limit: int, offset: int) -> Any:
+    async def first_page(_: str, limit: int, offset: int) -> Any:
         del offset  # it heeds none
         return await pages(limit, 0)
 

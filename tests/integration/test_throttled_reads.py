@@ -53,8 +53,8 @@ def test_a_list_that_is_throttled_for_ever_keeps_no_run_with_a_doubt(
 ) -> None:
     """Neither that run, nor a later one, of another batch: the doubt waits for a person."""
 
-    async def generations(limit: int, offset: int) -> Sequence[Generation]:
-        del limit, offset
+    async def generations(family: str, limit: int, offset: int) -> Sequence[Generation]:
+        del family, limit, offset
         raise ThrottledError("the list is for 10 requests an hour", retry_after)
 
     engine.provider.generations = generations  # type: ignore[method-assign]

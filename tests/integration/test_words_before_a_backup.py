@@ -31,7 +31,7 @@ def rewrite(engine: Engine) -> None:
     """Let the list show prompts as the provider's own model has rewritten them."""
     pages = type(engine.provider).generations
 
-    async def enhanced(limit: int, offset: int) -> Any:
+    async def enhanced(_: str, limit: int, offset: int) -> Any:
         return [
             replace(one, prompt=f"Cinematic, 8k: {one.prompt}")
             for one in await pages(engine.provider, limit, offset)

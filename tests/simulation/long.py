@@ -69,9 +69,9 @@ class CountingClient(Client):
         self.asked["single"] += 1
         return await super().generation(generation_id)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
         self.asked["list"] += 1
-        return await super().generations(limit, offset)
+        return await super().generations(family, limit, offset)
 
 
 def memory() -> int:

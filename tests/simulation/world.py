@@ -8,14 +8,14 @@ import asyncio
 import json
 import random
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from support.loop import EPOCH
 
-from batchsora.providers.registry import kind_of
+from batchsora.providers.registry import MODELS, kind_of
 from batchsora.providers.runblob import adapter, models
 from batchsora.providers.runblob.answers import Answer, Call, error_of
 from batchsora.providers.runblob.errors import RunBlobError
@@ -28,6 +28,8 @@ from jobs.model.clock import Clock
 from jobs.model.money import Micros, to_micros
 from jobs.model.provider import (
     Accepted,
+    EvidenceClass,
+    Family,
     Generation,
     GenerationRequest,
     InDoubt,
@@ -37,6 +39,7 @@ from jobs.model.provider import (
     SubmitOutcome,
     Throttled,
     ThrottledError,
+    Times,
     UnknownGenerationError,
     UnreachableError,
     Unsent,
@@ -288,6 +291,7 @@ class Client:
     """
 
     list_limit = 20
+    families: Mapping[str, Family] = {"sora": Family("sim", "sora", EvidenceClass.LISTED)}
 
     def __init__(self, account: Account, clock: Clock) -> None:
         self._account = account
@@ -299,6 +303,15 @@ class Client:
 
     def kind(self, request: GenerationRequest) -> Kind:
         return replace(kind_of(request), provider="sim")
+
+    def times(self, kind: str) -> Times:
+        return MODELS[Kind.parse(kind).model].times
+
+    def marked(
+        self, request: GenerationRequest, idempotency_key: str
+    ) -> tuple[GenerationRequest, str | None]:
+        del idempotency_key
+        return request, None
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
@@ -344,7 +357,8 @@ class Client:
         await self._read()
         return self._account.look(generation_id)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        del family
         await self._read()
         return self._account.page(limit, offset)
 

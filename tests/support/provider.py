@@ -1,21 +1,24 @@
 """A scripted provider: what it answers is written in the test, what it was asked is kept."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from batchsora.providers.registry import kind_of
+from batchsora.providers.registry import MODELS, kind_of
 from jobs.model.clock import Clock
 from jobs.model.money import Micros
 from jobs.model.provider import (
     Accepted,
+    EvidenceClass,
+    Family,
     Generation,
     GenerationPhase,
     GenerationRequest,
     InDoubt,
     Kind,
     SubmitOutcome,
+    Times,
     UnknownGenerationError,
     Unsent,
 )
@@ -72,9 +75,21 @@ class ScriptedProvider:
     gives_back: dict[str, float] = field(default_factory=dict)
     free: set[str] = field(default_factory=set)
     discount: float = 0.0
+    families: Mapping[str, Family] = field(
+        default_factory=lambda: {"sora": Family("fake", "sora", EvidenceClass.LISTED)}
+    )
 
     def kind(self, request: GenerationRequest) -> Kind:
         return replace(kind_of(request), provider="fake")
+
+    def times(self, kind: str) -> Times:
+        return MODELS[Kind.parse(kind).model].times
+
+    def marked(
+        self, request: GenerationRequest, idempotency_key: str
+    ) -> tuple[GenerationRequest, str | None]:
+        del idempotency_key
+        return request, None
 
     def price(self, request: GenerationRequest) -> int:
         return self.prices.get(self.kind(request).key, 120_000)
@@ -157,7 +172,8 @@ class ScriptedProvider:
                 return self._view(made)
         raise UnknownGenerationError(generation_id)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        del family
         self.list_reads += 1
         await asyncio.sleep(self.latency)
         if self.list_errors:

@@ -234,7 +234,7 @@ class Steps:
         lag: float | None = None,
     ) -> Coroutine[Any, Any, None]:
         """Return the settling itself, to be awaited by the test."""
-        reading = Reading(shown, self.now, whole=True, to_the_end=True)
+        reading = Reading("sora", shown, self.now, whole=True, to_the_end=True)
         return self.store.doubts.settle(
             reading,
             self.now,

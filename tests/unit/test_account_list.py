@@ -44,7 +44,8 @@ class Pages:
         self.reads = 0
         self.empty = 0  # answers that show no entry, before all others
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        del family
         await asyncio.sleep(0.1)
         if self.failures:
             raise self.failures.pop(0)
@@ -61,7 +62,7 @@ class Pages:
 
 def read(pages: Pages, since: float = -1) -> Reading:
     return run_virtual(
-        read_back(pages, VirtualClock(), EPOCH + timedelta(seconds=since))  # type: ignore[arg-type]
+        read_back(pages, VirtualClock(), "sora", EPOCH + timedelta(seconds=since))  # type: ignore[arg-type]
     )
 
 
@@ -113,7 +114,7 @@ def test_entries_that_vanish_between_two_pages_are_noticed() -> None:
 
     async def main() -> Reading:
         reading = asyncio.ensure_future(
-            read_back(pages, VirtualClock(), EPOCH)  # type: ignore[arg-type]
+            read_back(pages, VirtualClock(), "sora", EPOCH)  # type: ignore[arg-type]
         )
         await asyncio.sleep(0.15)
         del pages.entries[:60]
@@ -147,15 +148,15 @@ def test_a_list_that_grows_by_a_page_or_more_is_no_shorter(
     pages.cap = cap
     whole = pages.generations
 
-    async def grows(limit: int, offset: int) -> Sequence[Generation]:
+    async def grows(_: str, limit: int, offset: int) -> Sequence[Generation]:
         pages.grows_by = cap + offset % 2 if after <= pages.reads < after + spurts else 0
-        return await whole(limit, offset)
+        return await whole("sora", limit, offset)
 
     pages.generations = grows  # type: ignore[method-assign]
     reading = read(pages)
     found = {generation.id for generation in reading.generations}
     assert not reading.whole or {f"g{n}" for n in range(40)} <= found
-    look = run_virtual(read_list(pages, VirtualClock()))  # type: ignore[arg-type]
+    look = run_virtual(read_list(pages, VirtualClock(), "sora"))  # type: ignore[arg-type]
     found = {generation.id for generation in look.generations}
     assert not look.whole or {f"g{n}" for n in range(40)} <= found
 
@@ -168,9 +169,9 @@ def test_a_list_that_gives_its_last_page_again_ends_there(count: int, cap: int) 
     pages.cap = cap
     whole = pages.generations
 
-    async def clamped(limit: int, offset: int) -> Sequence[Generation]:
+    async def clamped(_: str, limit: int, offset: int) -> Sequence[Generation]:
         size = min(limit, cap)
-        return await whole(limit, min(offset, (count - 1) // size * size))
+        return await whole("sora", limit, min(offset, (count - 1) // size * size))
 
     pages.generations = clamped  # type: ignore[method-assign]
     reading = read(pages)
@@ -192,12 +193,12 @@ def test_a_list_that_looks_no_further_back_than_so_far_proves_nothing(
     pages.hidden = {f"g{398 - furthest}"} if hidden and cap > 2 else set()
     whole = pages.generations
 
-    async def clamped(limit: int, offset: int) -> Sequence[Generation]:
-        return await whole(limit, min(offset, furthest))
+    async def clamped(_: str, limit: int, offset: int) -> Sequence[Generation]:
+        return await whole("sora", limit, min(offset, furthest))
 
     pages.generations = clamped  # type: ignore[method-assign]
     assert not read(pages).whole
-    assert not run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
+    assert not run_virtual(read_list(pages, VirtualClock(), "sora")).whole  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("after", range(1, 12))
@@ -208,15 +209,15 @@ def test_pages_of_one_entry_do_not_join(after: int, deleted: int) -> None:
     pages.cap = 1
     whole = pages.generations
 
-    async def shrinks(limit: int, offset: int) -> Sequence[Generation]:
+    async def shrinks(_: str, limit: int, offset: int) -> Sequence[Generation]:
         if pages.reads == after:
             del pages.entries[:deleted]
-        return await whole(limit, offset)
+        return await whole("sora", limit, offset)
 
     pages.generations = shrinks  # type: ignore[method-assign]
     assert not read(pages).whole
     pages.reads, pages.entries = 0, Pages(12).entries
-    assert not run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
+    assert not run_virtual(read_list(pages, VirtualClock(), "sora")).whole  # type: ignore[arg-type]
 
 
 @dataclass
@@ -237,7 +238,8 @@ class Moving:
     def __post_init__(self) -> None:
         self.stayed = set(self.entries)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[Generation]:
+    async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        del family
         added, deleted = self.moves.pop(0) if self.moves else (0, [])
         newest = max(self.entries, default=500) + 1
         self.entries[:0] = reversed(range(newest, newest + added))
@@ -260,10 +262,11 @@ async def misses(count: int, cap: int, moves: list[tuple[int, list[int]]]) -> tu
     reading = await read_back(
         back,  # type: ignore[arg-type]
         VirtualClock(),
+        "sora",
         EPOCH - timedelta(days=1),
     )
     through = Moving(list(at_first), cap, list(moves))
-    look = await read_list(through, VirtualClock())  # type: ignore[arg-type]
+    look = await read_list(through, VirtualClock(), "sora")  # type: ignore[arg-type]
     return (
         reading.whole and not back.stayed <= {int(g.id[1:]) for g in reading.generations},
         look.whole and not through.stayed <= {int(g.id[1:]) for g in look.generations},
@@ -310,7 +313,7 @@ def test_a_list_of_one_entry_that_stays_is_whole(cap: int) -> None:
     pages = Pages(1)
     pages.cap = cap
     assert read(pages).whole
-    assert run_virtual(read_list(pages, VirtualClock())).whole  # type: ignore[arg-type]
+    assert run_virtual(read_list(pages, VirtualClock(), "sora")).whole  # type: ignore[arg-type]
 
 
 def test_a_list_out_of_order_proves_nothing() -> None:
@@ -335,10 +338,10 @@ def test_an_error_past_the_first_page_leaves_what_was_read() -> None:
     pages = Pages(300)
     whole = pages.generations
 
-    async def fails_later(limit: int, offset: int) -> Sequence[Generation]:
+    async def fails_later(_: str, limit: int, offset: int) -> Sequence[Generation]:
         if offset >= 180:
             raise WrongAddressError("404")
-        return await whole(limit, offset)
+        return await whole("sora", limit, offset)
 
     pages.generations = fails_later  # type: ignore[method-assign]
     reading = read(pages)
@@ -375,7 +378,7 @@ def test_entries_left_out_after_paging_end_no_list(newest: int, deleted: int) ->
     reading = read(pages)
     assert "g0" in {g.id for g in reading.generations}
     assert not reading.covers(EPOCH - timedelta(days=1))
-    look = run_virtual(read_list(pages, VirtualClock()))  # type: ignore[arg-type]
+    look = run_virtual(read_list(pages, VirtualClock(), "sora"))  # type: ignore[arg-type]
     assert "g0" in {g.id for g in look.generations}
     assert not look.whole
 
@@ -387,7 +390,7 @@ def test_a_list_of_which_much_is_left_out_ends_all_the_same(hidden: int, cap: in
     pages = Pages(400)
     pages.cap = cap
     pages.hidden = {f"g{n}" for n in range(200 - hidden // 2, 200 + hidden // 2)}
-    look = run_virtual(read_list(pages, VirtualClock()))  # type: ignore[arg-type]
+    look = run_virtual(read_list(pages, VirtualClock(), "sora"))  # type: ignore[arg-type]
     assert pages.reads <= 400 / max(1, cap / 2) + 10
     assert len(look.generations) <= 400 - hidden // 2 * 2
 

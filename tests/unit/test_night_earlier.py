@@ -86,7 +86,7 @@ def test_the_list_is_read_to_its_end(engine: Engine) -> None:
     engine.provider.list_limit = 12
     engine.clock.start += timedelta(minutes=1)
     seen: list[int] = []
-    found = run_virtual(read_list(engine.provider, engine.clock, seen.append))
+    found = run_virtual(read_list(engine.provider, engine.clock, "sora", seen.append))
     assert [one.id for one in found.generations] == names[::-1]
     assert (found.whole, sum(seen)) == (True, 25)
 

@@ -480,7 +480,7 @@ def test_the_balance_is_never_a_float(document: bytes, expected: str) -> None:
 
 READS: list[Callable[[RunBlobProvider], Awaitable[Any]]] = [
     lambda provider: provider.generation("gen-1"),
-    lambda provider: provider.generations(100, 0),
+    lambda provider: provider.generations("sora", 100, 0),
     lambda provider: provider.balance(),
 ]
 
@@ -590,7 +590,9 @@ JSON = st.recursive(
 )
 def test_no_list_breaks_its_reader_or_loses_an_entry(entries: list[Any]) -> None:
     """Wrong types never raise, and what can't be read keeps its place, unable to be adopted."""
-    found = run(reply(200, entries), lambda client: RunBlobProvider(client).generations(100, 0))
+    found = run(
+        reply(200, entries), lambda client: RunBlobProvider(client).generations("sora", 100, 0)
+    )
     assert len(found) == len(entries)
     for item in found:
         assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", item.id)
@@ -629,7 +631,9 @@ def test_no_list_breaks_its_reader_or_loses_an_entry(entries: list[Any]) -> None
 def test_odd_values(field: str, value: Any, expected: Any) -> None:
     """A value that can't be trusted is None, or cleaned."""
     wire = {"percent": "progress_pct", "message": "error_message"}.get(field, field)
-    found = run(reply(200, [INFO | {wire: value}]), lambda c: RunBlobProvider(c).generations(1, 0))
+    found = run(
+        reply(200, [INFO | {wire: value}]), lambda c: RunBlobProvider(c).generations("sora", 1, 0)
+    )
     assert getattr(found[0], field) == expected
 
 

@@ -68,7 +68,7 @@ def decide(
     **says: Any,
 ) -> Settlement:
     """Settle by a list that shows all that it must, with a known lag, and a balance that agrees."""
-    reading = Reading(generations, at(began), whole=whole, to_the_end=True)
+    reading = Reading("sora", generations, at(began), whole=whole, to_the_end=True)
     fields = {"newest_attempt": witness, "lag": 1.0, "books": books(PRICE, PRICE)}
     seen = Witness(**fields | says)
     return settle(list(suspects), reading, set(known), seen, GRACE, lambda _: stable)

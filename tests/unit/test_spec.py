@@ -65,7 +65,7 @@ def test_model_and_parameters_decide_which_video_comes_out() -> None:
 @pytest.mark.parametrize("request_", [KITE, CAFE, SNOW, SEEDED])
 def test_columns_give_the_request_back(request_: GenerationRequest) -> None:
     """Nothing is left out, whichever way the columns go; the model stands in the kind."""
-    kind = Kind("runblob", request_.model, "10").key
+    kind = Kind("runblob", request_.model, request_.model, "10").key
     asked = asked_row(request_, kind)
     assert request_of(asked) == request_
     assert asked_key(asked) == request_key(request_)
@@ -73,7 +73,8 @@ def test_columns_give_the_request_back(request_: GenerationRequest) -> None:
     read = written._asdict()
     read = {name: read[name] for name in AskedRow._fields}
     read["image"] = None if read["image"] is None else json.loads(read["image"])
-    read["parameters"] = json.loads(read["parameters"])
+    for name in ("parameters", "images"):
+        read[name] = json.loads(read[name])
     assert AskedRow(**read) == asked
 
 
@@ -86,9 +87,10 @@ def test_columns_of_a_request_stand_together() -> None:
 @pytest.mark.parametrize(
     ("key", "kind"),
     [
-        ("runblob/sora/10", Kind("runblob", "sora", "10")),
-        ("runblob/sora/15+image", Kind("runblob", "sora", "15+image")),
-        ("fal/kling-video/v2.1/pro/5", Kind("fal", "kling-video/v2.1/pro", "5")),
+        ("runblob/sora/10", Kind("runblob", "sora", "sora", "10")),
+        ("runblob/sora/15+image", Kind("runblob", "sora", "sora", "15+image")),
+        ("runblob/veo/veo_3_fast/video", Kind("runblob", "veo", "veo_3_fast", "video")),
+        ("fal/fal/kling-video/v2.1/pro/5", Kind("fal", "fal", "kling-video/v2.1/pro", "5")),
     ],
 )
 def test_a_kind_is_read_as_it_is_written(key: str, kind: Kind) -> None:

@@ -42,7 +42,7 @@ def judged(
 ) -> Witness:
     names = {generation.id for generation in shown}
     known = [one for one in ours if one.generation_id in names]
-    reading = Reading(shown, at(began), whole=whole, to_the_end=True)
+    reading = Reading("sora", shown, at(began), whole=whole, to_the_end=True)
     return judge(reading, known, ours, TOLERANCE, 2.0)
 
 

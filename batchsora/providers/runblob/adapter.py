@@ -8,7 +8,7 @@ from typing import Final
 
 import jobs.model.provider as engine
 from batchsora.providers.runblob import causes, errors
-from batchsora.providers.runblob.catalog import MODELS
+from batchsora.providers.runblob.catalog import FAMILIES, MODELS
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import GenerationInfo, usable_id
@@ -30,6 +30,7 @@ class RunBlobProvider:
     """The engine's provider; ``patience``: seconds a submission waits for other images."""
 
     list_limit = 100
+    families = FAMILIES
 
     def __init__(self, client: RunBlobClient, patience: float = 10.0) -> None:
         self._client = client
@@ -42,7 +43,18 @@ class RunBlobProvider:
 
     def kind(self, request: engine.GenerationRequest) -> engine.Kind:
         """Return which price the request has."""
-        return MODELS[request.model].kind(request.duration, with_image=request.image is not None)
+        return MODELS[request.model].kind_of(request)
+
+    def times(self, kind: str) -> engine.Times:
+        """Return how long generations of a kind take."""
+        return MODELS[engine.Kind.parse(kind).model].times
+
+    def marked(
+        self, request: engine.GenerationRequest, idempotency_key: str
+    ) -> tuple[engine.GenerationRequest, str | None]:
+        """Put a seed made of the key into a request of a model that shows it in its list."""
+        del idempotency_key
+        return request, None
 
     async def submit(
         self, request: engine.GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
@@ -76,8 +88,11 @@ class RunBlobProvider:
         with _reading():
             return generation_of(await self._client.status(generation_id), generation_id)
 
-    async def generations(self, limit: int, offset: int) -> Sequence[engine.Generation]:
-        """Read one page of the account's list, newest first, nothing left out."""
+    async def generations(
+        self, family: str, limit: int, offset: int
+    ) -> Sequence[engine.Generation]:
+        """Read one page of a family's list, newest first, nothing left out."""
+        del family
         with _reading():
             found = await self._client.list_generations(limit, offset)
             return [generation_of(item, item.generation_id) for item in found]
@@ -114,7 +129,7 @@ def unknown_in(request: engine.GenerationRequest) -> str | None:
     """Return what of a request can't be sent, for people; None if all of it can."""
     if (model := MODELS.get(request.model)) is None:
         return f"unknown model {request.model!r}; available: {', '.join(MODELS)}"
-    unknown = sorted(request.parameters.keys() - model.parameters)
+    unknown = sorted(request.parameters.keys() - model.parameters.keys())
     return f"the model {model.name} does not support {', '.join(unknown)}" if unknown else None
 
 

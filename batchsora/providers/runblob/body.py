@@ -102,7 +102,7 @@ class OnceBody(httpx.AsyncByteStream):
 
 
 def fields_of(
-    prompt: str, orientation: str, duration: int, callback_url: str | None
+    prompt: str, orientation: str, duration: int | None, callback_url: str | None
 ) -> dict[str, object]:
     """Return the fields of a ``generate`` without its image."""
     fields: dict[str, object] = {

@@ -176,7 +176,7 @@ class RunBlobClient:
         self,
         prompt: str,
         orientation: str,
-        duration: int,
+        duration: int | None,
         image: ImageSource | None,
         callback_url: str | None,
         idempotency_key: str | None,

@@ -25,7 +25,7 @@ SOON = "stuck=1"
 
 
 async def the_list(bought: Bought) -> object:
-    return await bought.provider.generations(10, 0)
+    return await bought.provider.generations("sora", 10, 0)
 
 
 async def the_balance(bought: Bought) -> object:
@@ -109,7 +109,9 @@ def test_a_look_shows_what_the_list_shows(bench: Bench) -> None:
     async def both(bought: Bought) -> tuple[Generation, Generation]:
         await bought.submit("a red kite")
         made = bought.world.made[0].id
-        return await bought.provider.generation(made), (await bought.provider.generations(10, 0))[0]
+        return await bought.provider.generation(made), (
+            await bought.provider.generations("sora", 10, 0)
+        )[0]
 
     single, listed = bench.run(both, SOON)
     assert single.id == listed.id
@@ -126,7 +128,7 @@ def test_the_list_is_newest_first_and_paged(bench: Bench) -> None:
     async def pages(bought: Bought) -> tuple[list[str], list[list[str]]]:
         for number in range(5):
             await bought.submit(f"row {number}", key=f"00000000-0000-4000-8000-00000000000{number}")
-        found = [await bought.provider.generations(2, offset) for offset in (0, 2, 4, 6)]
+        found = [await bought.provider.generations("sora", 2, offset) for offset in (0, 2, 4, 6)]
         return [item.id for item in bought.world.made], [[one.id for one in page] for page in found]
 
     made, found = bench.run(pages, SOON)

@@ -15,7 +15,7 @@ def test_a_new_table_is_nobodys(steps: Steps) -> None:
     account = steps.store.account
     assert account.ownership(ORIGIN, TOKEN) == Ownership(None, None)
     assert account.charged() == 0
-    assert account.list_lag() is None
+    assert account.list_lag("sora") is None
     assert account.covers_holds() is False
     assert dict(account.listed([]).known) == {}
     assert not account.listed([]).offset.known

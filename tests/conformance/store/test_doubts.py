@@ -207,7 +207,7 @@ def test_a_decision_that_fails_or_a_commit_leaves_the_doubt(lost: Steps) -> None
     assert lost.told == []
     assert lost.states() == {"a": "in_doubt", "b": "in_doubt"}
     assert lost.money() == (0, 2 * PRICE)
-    assert lost.store.account.list_lag() is None
+    assert lost.store.account.list_lag("sora") is None
 
 
 def test_what_is_written_is_remembered_although_nobody_waits(lost: Steps) -> None:

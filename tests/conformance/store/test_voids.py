@@ -151,13 +151,13 @@ def test_what_a_search_for_a_doubt_finds_is_kept(lost: Steps) -> None:
     name = lost.buy("c")["c"]
     a = attempt(lost, "a")
     seen = [lost.shown("gen-x", "prompt of a"), lost.shown(name, "prompt of c")]
-    reading = Reading(seen, lost.now, whole=True, to_the_end=True)
+    reading = Reading("sora", seen, lost.now, whole=True, to_the_end=True)
     found = lost.store.doubts.search(a, reading, seen, lost.now - MINUTE)
     assert (found.found, set(found.ours), found.any_ours) == (1, {name}, True)
     assert [one.generation_id for one in found.expected] == [name]
     (kept,) = lost.store.doubts.of_job(lost.job("a").id).candidates
     assert kept["generation_id"] == "gen-x"
-    nothing = Reading([], lost.now, whole=True, to_the_end=True)
+    nothing = Reading("sora", [], lost.now, whole=True, to_the_end=True)
     assert lost.store.doubts.search(a, nothing, [], lost.now).found == 0
 
 
@@ -179,8 +179,8 @@ def test_the_lists_lag_is_kept_by_its_longest(lost: Steps) -> None:
     assert lost.wait(keep([], lambda _: None)) == {}
     ours = lost.wait(keep([name, "gen-else"], lambda ours: 7.0 if ours else None))
     assert set(ours) == {name}
-    assert lost.store.account.list_lag() == 7.0
+    assert lost.store.account.list_lag("sora") == 7.0
     lost.wait(keep([name], lambda _: None))
-    assert lost.store.account.list_lag() == 7.0
+    assert lost.store.account.list_lag("sora") == 7.0
     lost.reconcile(lag=11.0)
-    assert lost.store.account.list_lag() == 11.0
+    assert lost.store.account.list_lag("sora") == 11.0
