@@ -5,11 +5,12 @@ else's. A queued row with the same prompt is held back. If others also bought se
 this run has bought, all remaining rows of those batches are (:mod:`jobs.store.others`).
 """
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from datetime import datetime, timedelta
 
 from ..model.clock import PRECISION
-from ..model.provider import Generation, GenerationPhase
+from ..model.provider import Generation, GenerationPhase, family_of
 from ..model.text import prompt_key
 from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
 from .echo import Echo, EchoLearner
@@ -26,6 +27,10 @@ FAR = FAILED_WITHIN + timedelta(hours=26)
 REMEMBERED = 10_000  # most purchases of a run that are compared with what others buy
 
 
+Key = tuple[str, str]
+"""A family, and the key of a prompt as its list shows it."""
+
+
 def since_when(began: datetime, looked_at: datetime | None) -> datetime:
     """Return since when others' generations are news to a run, by our clock.
 
@@ -37,28 +42,31 @@ def since_when(began: datetime, looked_at: datetime | None) -> datetime:
 class Elsewhere:
     """Remembers what others have made since a time by our clock; None: nothing.
 
-    Each prompt is kept as the list shows it; ours are looked up as it would show them, as far as
-    that is known. ``copies``: watch whether others buy what this run has bought.
+    Each prompt is kept as the list of its family shows it; ours are looked up as it would show
+    them, as far as that is known. ``copies``: watch whether others buy what this run has bought.
     """
 
     def __init__(self, since: datetime | None = None, *, copies: bool = False) -> None:
         self._since = since
         self._copies = copies
-        self._learner = EchoLearner()
-        self._made: dict[str, dict[str, datetime]] = {}  # by the prompt's key as it is shown
-        self._bought: dict[str, int] = {}  # by prompt
-        self._shown: dict[str, int] = {}  # the same by its key as it is shown
-        self._both: dict[str, tuple[str, int]] = {}
+        self._learners: defaultdict[str, EchoLearner] = defaultdict(EchoLearner)
+        self._made: dict[Key, dict[str, datetime]] = {}
+        self._bought: dict[tuple[str, str], int] = {}  # by family and prompt
+        self._shown: dict[Key, int] = {}  # the same as it is shown
+        self._both: dict[Key, tuple[str, int]] = {}
 
-    @property
-    def echo(self) -> Echo:
-        """Return what the list does to prompts; no change if that is unknown."""
-        return self._learner.echo or Echo()
+    def echo(self, family: str) -> Echo:
+        """Return what a family's list does to prompts; no change if that is unknown."""
+        return self._learners[family].echo or Echo()
 
-    def learn(self, samples: Iterable[tuple[str, str]]) -> None:
-        """Learn from prompts of ours, as they were sent and as the list shows them."""
-        if self._learner.heed(samples):
-            self._shown = {self.echo.key(prompt): batch for prompt, batch in self._bought.items()}
+    def key(self, family: str, prompt: str) -> Key:
+        """Return how a list would show a prompt."""
+        return family, self.echo(family).key(prompt)
+
+    def learn(self, family: str, samples: Iterable[tuple[str, str]]) -> None:
+        """Learn from prompts of ours, as they were sent and as the family's list shows them."""
+        if self._learners[family].heed(samples):
+            self._shown = {self.key(*asked): batch for asked, batch in self._bought.items()}
             self._both.clear()
             for key, made in self._made.items():
                 self._compare(key, made)
@@ -80,26 +88,27 @@ class Elsewhere:
         news = [one for one in page if one.id not in known and _is_news(one, since)]
         for one in news:
             if one.prompt is not None and one.created_at is not None:
-                key = prompt_key(one.prompt)
+                key = family_of(one.id), prompt_key(one.prompt)
                 self._made.setdefault(key, {})[one.id] = one.created_at - ahead
                 self._compare(key, [one.id])
 
-    def _compare(self, key: str, generations: Iterable[str]) -> None:
+    def _compare(self, key: Key, generations: Iterable[str]) -> None:
         if key in self._shown:
             for one in generations:
                 self._both[key] = (one, self._shown[key])
 
-    def bought(self, prompt: str, batch_id: int) -> None:
+    def bought(self, family: str, prompt: str, batch_id: int) -> None:
         """Remember what this run buys itself, the last :data:`REMEMBERED` of it."""
         if not self._copies:
             return
-        self._bought.pop(prompt, None)
-        self._bought[prompt] = batch_id
-        self._shown[self.echo.key(prompt)] = batch_id
+        asked = (family, prompt)
+        self._bought.pop(asked, None)
+        self._bought[asked] = batch_id
+        self._shown[self.key(*asked)] = batch_id
         if len(self._bought) > REMEMBERED:
             oldest = next(iter(self._bought))
             del self._bought[oldest]
-            self._shown.pop(self.echo.key(oldest), None)
+            self._shown.pop(self.key(*oldest), None)
 
     @property
     def suspicious(self) -> bool:
@@ -111,23 +120,23 @@ class Elsewhere:
         """Check whether so many prompts bought by others too are no coincidence."""
         return len(both) >= SEVERAL
 
-    def both(self) -> Mapping[str, tuple[str, int]]:
+    def both(self) -> Mapping[Key, tuple[str, int]]:
         """Map shown prompts that this run bought to a generation of others, and our batch."""
         return dict(self._both)
 
-    def forget(self, both: Mapping[str, tuple[str, int]]) -> None:
+    def forget(self, both: Mapping[Key, tuple[str, int]]) -> None:
         """Forget those of :meth:`both` that were handled."""
         for key, found in both.items():
             if self._both.get(key) == found:  # otherwise another page has shown more since
                 del self._both[key]
 
-    def made(self, prompt: str, after: datetime | None = None) -> Sequence[str]:
-        """List the generations of a prompt, as sent, that others have made, the first seen first.
+    def made(self, family: str, prompt: str, after: datetime | None = None) -> Sequence[str]:
+        """List what others have made of a family and a prompt, as sent, the first seen first.
 
         An acceptance of ours that was on its way may be among them: callers check that. Only those
         after a time by our clock; a person has overruled earlier ones.
         """
-        shown = self._made.get(self.echo.key(prompt), {})
+        shown = self._made.get(self.key(family, prompt), {})
         return tuple(n for n, at in shown.items() if after is None or at > after + PRECISION)
 
 

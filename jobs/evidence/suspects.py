@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ..model.clock import UNMEASURED
-from ..model.provider import Generation
+from ..model.provider import Generation, Kind
 from ..model.states import AttemptState
 
 NARROW = timedelta(seconds=30)  # how far beyond its window a creation may lie by a measured clock
@@ -61,6 +61,7 @@ class SuspectAttempt:
 
     Attributes:
         state: ``open`` (its POST is under way), ``in_doubt``, or ``void`` (watched on).
+        kind: the key of its price kind, which names its family.
         request_key: of what was asked for; attempts with equal ones may be taken for each other.
         intent_at: when its intent was written, by our clock, as all times here.
         sent_until: since when its request can't be under way any more: when its connection ended;
@@ -70,10 +71,12 @@ class SuspectAttempt:
         price: what it would have cost, in micros; 0: not known.
         replaced_at: when the intent of a void's replacement was written: what was created later may
             be the replacement's, or anybody's. None: there is none.
+        mark: what the list shows of its request and of no other; None: it has none.
     """
 
     id: int
     state: str
+    kind: str
     prompt: str
     request_key: str
     intent_at: datetime
@@ -82,6 +85,12 @@ class SuspectAttempt:
     unproven: str | None = None
     price: int = 0
     replaced_at: datetime | None = None
+    mark: str | None = None
+
+    @property
+    def family(self) -> str:
+        """Return whose list may show its generation."""
+        return Kind.parse(self.kind).family
 
 
 @dataclass(frozen=True, slots=True)

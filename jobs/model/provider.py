@@ -59,6 +59,11 @@ class Kind:
         model = "" if self.model == self.family else f"{self.model}/"
         return f"{self.provider}/{self.family}/{model}{self.variant}"
 
+    @property
+    def of_family(self) -> str:
+        """Return how the keys of all kinds of its family begin."""
+        return f"{self.provider}/{self.family}/"
+
     @classmethod
     def parse(cls, key: str) -> "Kind":
         """Read a :attr:`key`, or raise ValueError."""

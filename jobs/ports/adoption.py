@@ -3,6 +3,7 @@
 Such rows are held back, until a person or an option takes the video over or buys it again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,7 @@ from ..evidence.matching import Match, WantedRow
 from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset
 from ..evidence.witness import Acceptance
-from ..model.provider import Generation
+from ..model.provider import Family, Generation
 from .seen import GenerationOwner
 from .selection import Sought
 
@@ -38,8 +39,9 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class ListShown:
-    """What the store needs of a reading of the list, to add what it knows."""
+    """What the store needs of a reading of a family's list, to add what it knows."""
 
+    family: Family
     generation_ids: Sequence[str]  # that it shows
     accepted_since: datetime  # it must show all of ours that were accepted later, by our clock
     created_since: datetime  # all that were created later, by the provider's
@@ -86,7 +88,10 @@ class RowsSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Generic[T]):
-    """How sought rows are compared with what the list showed; None: it was not read."""
+    """How sought rows are compared with what the list showed; None: it was not read.
+
+    They are of one family, and so is the list.
+    """
 
     sought: Sought
     shown: ListShown | None
@@ -102,7 +107,7 @@ class Found:
         matches: jobs that need not be bought.
         not_looked: jobs that were not found, but could be there.
         released: rows that were held back, and need not be any more.
-        looked_for: the rows that were looked for in the whole list; None if it was not whole.
+        looked_for: the rows that were looked for in whole lists.
         looked_at: the requests of the compared rows, by number; in a look before a run, only of
             those that were tried or asked for by name before.
     """
@@ -110,7 +115,7 @@ class Found:
     matches: Sequence[Match] = ()
     not_looked: Sequence[int] = ()
     released: Sequence[WantedRow] = ()
-    looked_for: Sought | None = None
+    looked_for: Sequence[Sought] = ()
     looked_at: Mapping[int, Wish] = field(default_factory=dict)
 
     @property
@@ -147,8 +152,8 @@ class UnlookedHeld:
 class AdoptionStore(Protocol):
     """What looks before buying read and write."""
 
-    def count(self, sought: Sought) -> int:
-        """Count the queued rows that are sought."""
+    def count(self, sought: Sought) -> Counter[str]:
+        """Count the queued rows that are sought, by their kinds."""
 
     def listed(self, shown: ListShown) -> Listed:
         """Return what is known about a reading of the list."""

@@ -18,10 +18,10 @@ from .seen import GenerationOwner
 
 @dataclass(frozen=True, slots=True)
 class MoneyBeside:
-    """A reading of the balance beside one of the list, and what may have changed the balance."""
+    """A reading of the balance beside those of lists, and what may have changed the balance."""
 
     reading: BalanceReading
-    completed: frozenset[str]  # in the list, which was read after the balance
+    completed: frozenset[str]  # in the lists, which were read after the balance
     strangers: frozenset[str]  # of others, and may be refunded, and how many more at least
     more: int
     polled: bool  # unfinished generations are polled at the same time
@@ -29,9 +29,11 @@ class MoneyBeside:
 
 @dataclass(frozen=True, slots=True)
 class DoubtSnapshot:
-    """What a store knows beside a reading of the account's list."""
+    """What a store knows beside a reading of a family's list."""
 
-    suspects: Sequence[SuspectAttempt]  # doubts, submissions under way, watched voids
+    suspects: Sequence[
+        SuspectAttempt
+    ]  # of that family: doubts, submissions under way, watched voids
     offsets: Mapping[int, ClockOffset]
     ours: Mapping[str, Acceptance]  # the generations in the reading that attempts of ours have
     expected: Sequence[Acceptance]  # the generations of ours that the reading must show
@@ -137,10 +139,20 @@ class DoubtStore(Protocol):
 
     async def keep_lag(
         self,
+        family: str,
         generation_ids: Sequence[str],
         longest: Callable[[Mapping[str, Acceptance]], float | None],
     ) -> Mapping[str, Acceptance]:
-        """Keep the longest lag of the list, in seconds (None: no news); return ours on the page."""
+        """Keep the longest lag of a list, in seconds (None: no news); return ours on the page."""
+
+    def kinds_queued(self) -> Sequence[str]:
+        """List the kinds of which something is queued; it reads all that is."""
+
+    def kinds_under_way(self) -> Sequence[str]:
+        """List the kinds of which a paid generation has not ended."""
+
+    def kinds_bought(self) -> Sequence[str]:
+        """List the kinds of all attempts."""
 
     async def note_unproven(self, why: Mapping[int, str]) -> None:
         """Keep why doubts could not be settled, by attempt, for people."""

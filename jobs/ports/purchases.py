@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ..evidence.blame import Heard
-from ..evidence.elsewhere import Elsewhere
+from ..evidence.elsewhere import Elsewhere, Key
 from ..evidence.looked_for import FoundInTurn, LookedFor
 from ..model.provider import GenerationRequest, SubmitOutcome
 from ..model.states import Blocked, Reason
@@ -92,7 +92,7 @@ class Claimed:
     others: Sequence[str] = ()
     crowded: bool = False
     found: FoundInTurn | None = None
-    copies: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    copies: Mapping[Key, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def lacks_money(self) -> bool:

@@ -62,6 +62,8 @@ class Sought:
         rows: of the manifests, by batch, where only some were picked; what was asked for by name is
             sought all the same.
         jobs: by number, where just these are sought, of whatever batch.
+        kinds: how the keys of their kinds begin, where only one family is sought
+            (:attr:`jobs.model.provider.Family.kinds`).
         noted: they were noted (:meth:`jobs.ports.loading.LoadStore.note`): what is written concerns
             no row that came or was changed since.
     """
@@ -71,6 +73,7 @@ class Sought:
     rows: Mapping[int, Collection[int]] = field(default_factory=dict)
     jobs: Collection[int] | None = None
     noted: bool = False
+    kinds: str = ""
 
     def overruled(self, *, again: bool) -> tuple[HeldBack, ...]:
         """List why rows are held back that a run overrules; ``again``: for what exists, too."""

@@ -119,8 +119,8 @@ class UpdateStore(Protocol):
     def next_look(self) -> datetime | None:
         """Return when the next look is due; None when nothing is pending."""
 
-    def places(self, attempt_ids: Sequence[int]) -> Places:
-        """Return where in the list the generations of some attempts are."""
+    def places(self, family: str, attempt_ids: Sequence[int]) -> Places:
+        """Return where in their family's list the generations of some attempts are."""
 
     async def record(
         self,

@@ -6,6 +6,7 @@ earlier work*).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,9 +18,11 @@ from ..evidence.matching import Clocks, Match, WantedRow, match, use_of
 from ..evidence.sight import NEWEST, RECENT, Bought, Sight, may_be_deleted, see
 from ..model.clock import Clock
 from ..model.provider import (
-    FIRST_MODEL,
+    EvidenceClass,
+    Family,
     Generation,
     GenerationPhase,
+    Kind,
     Provider,
     ProviderError,
     UnknownGenerationError,
@@ -39,13 +42,14 @@ FAR_OFF: Final = timedelta(hours=26)
 
 @dataclass(frozen=True, slots=True)
 class ListLook:
-    """What was seen of the account's list, newest first, each once."""
+    """What was seen of a family's list, newest first, each once."""
 
     generations: Sequence[Generation]
     whole: bool  # it was read to its end, in pages that join
     began: datetime | None = None  # when it was read, by our clock; None if none was read
     due_by: datetime | None = None  # it need not show later acceptances; None: all
     deleted: frozenset[str] = frozenset()  # ours that the provider does not know by id
+    family: Family | None = None  # whose list; None if none was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +75,64 @@ async def find_earlier(
     sought: Sought,
     seen: Callable[[int], object] = lambda _: None,
 ) -> EarlierWork:
-    """Search the account's list for the prompts of rows that may be bought.
+    """Search the lists of the rows' families for the prompts of rows that may be bought.
 
     Generations of our attempts are left out, and prompts of attempts in doubt: those may be theirs.
-    ``seen`` is called after each page with the number of new generations. After a ProviderError
-    nothing is known, and nothing may be bought.
+    A blind family has no list: nothing is found of its rows. ``seen`` is called after each page
+    with the number of new generations.
 
     Raises:
-        ProviderError: the list can't be read: nothing is known then, and nothing may be bought.
+        ProviderError: a list can't be read: nothing is known then, and nothing may be bought.
     """
-    jobs = store.adoption.count(sought)
-    if not jobs:  # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
-        return EarlierWork()
-    # during a run something was always bought a moment ago
-    lag = store.account.list_lag(FIRST_MODEL) if sought.jobs is not None else None
-    look = await _read_what_is_due(store, provider, clock, seen, timedelta(seconds=lag or 0.0))
+    jobs: Counter[str] = Counter()
+    for kind, number in store.adoption.count(sought).items():
+        jobs[Kind.parse(kind).family] += number
+    found: list[EarlierWork] = []
+    for name, number in jobs.items():
+        # what the provider does not know can't be bought
+        if (family := provider.families.get(name)) is not None:
+            ours = replace(sought, kinds=family.kinds)
+            work = await _find(store, provider, clock, family, ours, seen)
+            found.append(replace(work, jobs=number))
+    # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
+    return _together(found)
+
+
+async def _find(
+    store: JobStore,
+    provider: Provider,
+    clock: Clock,
+    family: Family,
+    sought: Sought,
+    seen: Callable[[int], object],
+) -> EarlierWork:
+    look = NOTHING_SHOWN
+    if family.evidence is not EvidenceClass.BLIND:
+        # during a run something was always bought a moment ago
+        lag = store.account.list_lag(family.name) if sought.jobs is not None else None
+        lately = timedelta(seconds=lag or 0.0)
+        look = await _read_what_is_due(store, provider, clock, family, seen, lately)
     clocks = _clocks(provider, clock)
-    found = replace(store.adoption.compare(comparison(sought, look, clocks)), jobs=jobs)
+    found = store.adoption.compare(comparison(sought, look, clocks))
     return await _with_addresses(provider, found, clocks.now)
+
+
+def _together(found: Sequence[EarlierWork]) -> EarlierWork:
+    """Return what was found in several lists."""
+    if len(found) == 1:
+        return found[0]
+    return EarlierWork(
+        matches=tuple(match for one in found for match in one.matches),
+        not_looked=[number for one in found for number in one.not_looked],
+        released=[row for one in found for row in one.released],
+        looked_for=[sought for one in found for sought in one.looked_for],
+        looked_at={number: wish for one in found for number, wish in one.looked_at.items()},
+        jobs=sum(one.jobs for one in found),
+        looked=sum(one.looked for one in found),
+        trouble="; ".join(dict.fromkeys(one.trouble for one in found if one.trouble)),
+        shown=" and ".join(dict.fromkeys(one.shown for one in found if one.shown)),
+        ahead=min((one.ahead for one in found), default=timedelta(0)),
+    )
 
 
 def _clocks(provider: Provider, clock: Clock) -> Clocks:
@@ -100,6 +144,7 @@ async def _read_what_is_due(
     store: JobStore,
     provider: Provider,
     clock: Clock,
+    family: Family,
     seen: Callable[[int], object],
     lag: timedelta,
 ) -> ListLook:
@@ -108,7 +153,7 @@ async def _read_what_is_due(
     Purchases during the reading are not waited for; nor what was accepted ``lag`` before it.
     """
     due_by, asked = clock.now() - lag, False
-    look = replace(await read_list(provider, clock, FIRST_MODEL, seen), due_by=due_by)
+    look = replace(await read_list(provider, clock, family, seen), due_by=due_by)
     waits = list(READ_AGAIN)
     while True:
         clocks = _clocks(provider, clock)
@@ -122,7 +167,7 @@ async def _read_what_is_due(
             asked = True
         elif sight.young and waits:
             await clock.sleep(waits.pop(0))
-            again = await read_list(provider, clock, FIRST_MODEL)
+            again = await read_list(provider, clock, family)
             look = replace(again, due_by=due_by, deleted=look.deleted)
         else:
             return look
@@ -133,11 +178,12 @@ NOTHING_SHOWN: Final = ListLook((), whole=True)
 
 
 def _shown(look: ListLook, clocks: Clocks) -> ListShown | None:
-    if look.began is None:
+    if look.began is None or look.family is None:
         return None
     created = [one.created_at for one in look.generations if one.created_at]
     oldest = min(created, default=clocks.now)
     return ListShown(
+        look.family,
         [generation.id for generation in look.generations],
         accepted_since=min(clocks.now - RECENT, oldest + FAR_OFF) - clocks.ahead,
         created_since=oldest,
@@ -206,7 +252,7 @@ def _compared(
         shown=str(echo) if echo.altered else "",
         released=[row for number, row in free.items() if whole and number not in unread],
         ahead=clocks.by_theirs(clocks.now) - clocks.now,
-        looked_for=sought if whole else None,
+        looked_for=(sought,) if whole else (),
         looked_at=snapshot.wishes,
     )
 
@@ -258,7 +304,7 @@ def _stays(row: WantedRow, shown: Mapping[str, Generation], echo: Echo) -> bool:
 async def read_list(
     provider: Provider,
     clock: Clock,
-    family: str,
+    family: Family,
     seen: Callable[[int], object] = lambda _: None,
 ) -> ListLook:
     """Read a family's list to its end; ProviderError: a page can't be read.
@@ -266,15 +312,17 @@ async def read_list(
     Raises:
         ProviderError: any page can't be read.
     """
-    walk, whole, began = Walk(provider, clock, family), True, clock.now()
+    walk, whole, began = Walk(provider, clock, family.name), True, clock.now()
     for _ in range(MOST_PAGES):
         page = await walk.turn()
         whole = whole and page.joined and not page.gap
         if page.ends:
-            return ListLook(tuple(walk.found.values()), whole and not page.again, began)
+            return ListLook(
+                tuple(walk.found.values()), whole and not page.again, began, family=family
+            )
         if page.fresh:
             seen(len(page.fresh))
-    return ListLook(tuple(walk.found.values()), whole=False, began=began)
+    return ListLook(tuple(walk.found.values()), whole=False, began=began, family=family)
 
 
 async def _with_addresses(provider: Provider, work: EarlierWork, now: datetime) -> EarlierWork:

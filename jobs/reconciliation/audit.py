@@ -1,13 +1,13 @@
 """Our ledger, the provider's generations and the change of the balance, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..evidence.account_list import read_back
+from ..evidence.account_list import Reading, read_back
 from ..evidence.suspects import WIDE
 from ..model.clock import Clock, Moment
-from ..model.provider import FIRST_MODEL, Generation, Provider
+from ..model.provider import EvidenceClass, Generation, Kind, Provider, ProviderError
 from ..ports.account import BalanceRead
 from ..ports.job_store import JobStore
 
@@ -40,18 +40,14 @@ async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
     read = BalanceRead(balance, mark, clock.now(), provider.clock_ahead, began)
     await store.account.record_balance(read)
     since = store.doubts.first_intent()
-    shown: Sequence[Generation] = ()
-    whole = True
-    if since is not None:
-        reading = await read_back(provider, clock, FIRST_MODEL, since - WIDE)
-        shown, whole = reading.generations, reading.covers(since - WIDE)
-    ledger = store.doubts.ledger([generation.id for generation in shown])
+    readings = [] if since is None else await _lists(store, provider, clock, since - WIDE)
+    whole = all(one.covers(since - WIDE) for one in readings) if since is not None else True
+    ledger = store.doubts.ledger([seen.id for one in readings for seen in one.generations])
     orphans = [
-        generation
-        for generation in shown
-        if generation.id not in ledger.ours
-        and since is not None
-        and (generation.created_at is None or generation.created_at >= since - WIDE)
+        seen
+        for one in readings
+        for seen in _since(one, ledger.ours, since)
+        if seen.id not in ledger.ours
     ]
     first = ledger.first_balance
     return Audit(
@@ -65,3 +61,36 @@ async def audit(store: JobStore, provider: Provider, clock: Clock) -> Audit:
         fell_by=None if first is None else first - balance,
         charged_since=ledger.charged - ledger.first_charged,
     )
+
+
+async def _lists(
+    store: JobStore, provider: Provider, clock: Clock, since: datetime
+) -> list[Reading]:
+    """Read the lists of all families, but of those that can't be read and never sold us anything.
+
+    Raises:
+        ProviderError: a list can't be read.
+    """
+    bought = {Kind.parse(kind).family for kind in store.doubts.kinds_bought()}
+    readings = []
+    for name, family in provider.families.items():
+        if family.evidence is EvidenceClass.BLIND:
+            continue
+        try:
+            readings.append(await read_back(provider, clock, name, since))
+        except ProviderError:
+            if name in bought:
+                raise
+    return readings
+
+
+def _since(reading: Reading, ours: Container[str], since: datetime | None) -> Sequence[Generation]:
+    """Return what of a list was made since a time; without times, what is above our oldest."""
+    places = [place for place, one in enumerate(reading.generations) if one.id in ours]
+    oldest = max(places, default=0)
+    return [
+        one
+        for place, one in enumerate(reading.generations)
+        if since is not None
+        and (place < oldest if one.created_at is None else one.created_at >= since - WIDE)
+    ]

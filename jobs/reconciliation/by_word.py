@@ -18,7 +18,7 @@ from ..model.errors import (
     UnprovenError,
     WrongClockError,
 )
-from ..model.provider import FIRST_MODEL, Generation, Provider, UnknownGenerationError
+from ..model.provider import Generation, Provider, UnknownGenerationError
 from ..model.states import FOUND, AttemptState, JobState
 from ..model.text import folded_id, prompt_key, same_text
 from ..ports.doubts import Searched
@@ -96,7 +96,7 @@ async def look_for(
     doubt = store.doubts.of_job(job.id)
     attempt = doubt.attempt
     suspect = Suspect(attempt, prompt_key(attempt.prompt), doubt.offset)
-    reading = await read_back(provider, clock, FIRST_MODEL, suspect.wide_from)
+    reading = await read_back(provider, clock, attempt.family, suspect.wide_from)
     alike = [one for one in reading.generations if could_be(suspect, one)]
     since = attempt.intent_at - WIDE + timedelta(minutes=1)
     known = store.doubts.search(attempt.id, reading, alike, since)

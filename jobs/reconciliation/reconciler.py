@@ -7,20 +7,19 @@ after all it is adopted, or written down as paid for twice.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ..evidence.account_list import Reading, read_back, read_page
+from ..evidence.account_list import Reading, read_page
 from ..evidence.books import BalanceReading
 from ..evidence.echo import Echo
-from ..evidence.elsewhere import FAR
 from ..evidence.settling import settle
 from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect, SuspectAttempt
 from ..evidence.witness import Acceptance, judge
 from ..model.clock import PRECISION, JumpWatch
 from ..model.provider import (
-    FIRST_MODEL,
     GenerationPhase,
     ProviderError,
     RefusalCause,
@@ -32,7 +31,8 @@ from ..ports.doubts import DoubtDecision, DoubtSnapshot, MoneyBeside, Settled
 from ..runtime.balance_monitor import BalanceWitness
 from ..runtime.provider_health import Patience
 from ..runtime.run_context import RunContext
-from .watch_schedule import LagMeter, Watches
+from .account_lists import AccountLists
+from .watch_schedule import Lags, Watches
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,16 @@ class Reconciler:
     def __init__(self, context: RunContext) -> None:
         self._run = context
         self._throttled = Patience(context.policy.unreachable_patience)
-        self._mark: int | None = None
-        self._stable: dict[frozenset[str], float] = {}
+        self._change: int | None = None
+        self._stable: dict[str, dict[frozenset[str], float]] = {}
         self._jumps = JumpWatch(context.clock)
-        self._lag = LagMeter(context.store.account.list_lag(FIRST_MODEL), context.policy.grace)
-        self._watches = Watches(context.policy, self._lag)
+        self._lags = Lags(context.store.account.list_lag, context.policy.grace)
+        self._watches = Watches(context.policy, self._lags)
         self._balance = BalanceWitness(context.store.account, context.provider, context.clock)
-        self._looked_far = False
-        self._probes = 0
+        self._lists = AccountLists(context)
+        self._probes: Counter[str] = Counter()
         self._probe_at = 0.0
+        self._unlisted: frozenset[int] = frozenset()
         self._unstable = False
         self.polls = True
         """Whether unfinished generations are polled at the same time."""
@@ -85,13 +86,14 @@ class Reconciler:
         """Look whenever it is time; ends only on a refused token."""
         while True:
             began = self._run.clock.monotonic()
+            due: Collection[str] = ()
             try:
-                if self.notice():
-                    await self.look()
+                if due := self.notice():
+                    await self.look(due)
                     self._throttled.succeeded()
                     self._run.health.answered()
-                elif self._wants_probe():
-                    await self._probe()
+                elif family := self._wants_probe():
+                    await self._probe(family)
             except (ThrottledError, TokenRefusedError) as error:
                 seconds = self._run.health.heed(error)
                 if self._run.health.refusal is RefusalCause.TOKEN:
@@ -100,15 +102,15 @@ class Reconciler:
                 now = self._run.clock.monotonic()
                 self._throttled.failed(now, now + seconds)
                 if self._throttled.is_over(now):
-                    await self._missed(error, began)
+                    await self._missed(due, error, began)
             except ProviderError as error:
                 # concerns the list alone: single looks and purchases continue
-                await self._missed(error, began)
+                await self._missed(due, error, began)
             await self._run.clock.sleep(max(NAP, self._run.health.closed_for))
 
-    async def _missed(self, error: ProviderError, began: float) -> None:
+    async def _missed(self, families: Collection[str], error: ProviderError, began: float) -> None:
         log.info("the list could not be read: %s", error)
-        late = self._watches.missed(began, self._run.clock.monotonic())
+        late = self._watches.missed(families, began, self._run.clock.monotonic())
         if late:
             why = dict.fromkeys(late, f"the list can't be read: {error}")
             await self._run.store.doubts.note_unproven(why)
@@ -116,11 +118,11 @@ class Reconciler:
 
     def resolvable(self, waiting: Collection[int]) -> int:
         """Count the doubts that may still settle by themselves, of those that wait."""
-        return len(set(waiting) - self._watches.hopeless())
+        return len(set(waiting) - self._watches.hopeless() - self._unlisted)
 
     def past_grace(self) -> Collection[int]:
         """Return the doubts that take no slot of the window; they still hold their money."""
-        return self._watches.past_grace(self._run.clock.monotonic())
+        return self._watches.past_grace(self._run.clock.monotonic()) | self._unlisted
 
     async def look_at_voids(self) -> None:
         """Look for the voids of earlier runs, before they are bought again.
@@ -134,81 +136,115 @@ class Reconciler:
         for _ in range(FIRST_LOOKS):
             if not any(row.state == AttemptState.VOID for row in self._suspects()):
                 return
+            self._unstable = False
             await self.look()
             if not self._unstable:
                 return
-            await self._run.clock.sleep(
-                max(self._lag.longest or 0.0, self._run.policy.poll_interval)
-            )
+            lags = (self._lags.of(row.family).longest or 0.0 for row in self._suspects())
+            await self._run.clock.sleep(max(*lags, self._run.policy.poll_interval))
 
-    async def look(self) -> None:
-        """Read the list as far back as the oldest suspect needs, and settle what it proves.
+    async def look(self, families: Collection[str] | None = None) -> None:
+        """Read lists as far back as the oldest suspect needs, and settle what they prove.
+
+        Args:
+            families: whose lists; None: all that have suspects.
 
         Raises:
-            ProviderError: the list can't be read.
+            ProviderError: no list that has suspects can be read.
         """
-        found = self._suspects()
+        found = [one for one in self._suspects() if families is None or one.family in families]
         if not found:
             return
         began = self._run.clock.monotonic()
         self._balance.note()
         past_grace = self._watches.any_past_grace(found, began)
-        # before the list: what the list shows as completed had not been refunded by then
-        money = await self._balance.read(self._watches.over) if past_grace else None
-        offsets = self._run.store.doubts.clock_offsets([one.id for one in found])
-        described = self._described(found, offsets, began, Echo(), self._lag.longest)
-        since = min(one.wide_from for one in described)
-        far = self._run.clock.now() - FAR  # once a run: what others bought may be refunded
-        if money is not None and not self._looked_far:
-            since = min(since, far)
-        reading = await read_back(self._run.provider, self._run.clock, FIRST_MODEL, since)
-        self._looked_far |= reading.covers(far)
-        self._run.note_others(reading.generations)
+        names = dict.fromkeys(one.family for one in found)
+        # before the lists: what these show as completed had not been refunded by then
+        late = max(self._watches.over(name) for name in names)
+        money = await self._balance.read(late) if past_grace else None
+        since = self._since(found, began)
+        readings, missed = await self._lists.read(since, with_others=money is not None)
         self._run.checkpoint("list-read")
+        beside = None if money is None else self._beside(money, readings)
         async with self._settling:
-            await self._run.store.doubts.settle(
-                reading,
-                self._run.clock.now(),
-                None if money is None else self._beside(money, reading),
-                lambda snapshot: self._decide(snapshot, reading, began),
-                lambda decided, settled: self._remember(decided, settled, reading, began),
-            )
+            for reading in readings:
+                if reading.family in names:
+                    await self._settle(reading, beside, began)
         self._run.checkpoint("doubts-settled")
         self._run.health.wake()
+        if missed and not names.keys() - missed.keys():
+            raise next(iter(missed.values()))
+        for name, error in missed.items():
+            await self._missed([name], error, began)
 
-    def _wants_probe(self) -> bool:
-        """Check whether to read the list only to measure its lag."""
-        wanted = self._run.policy.buys and self._lag.longest is None and self._probes < MOST_PROBES
-        return wanted and self._run.clock.monotonic() >= self._probe_at
+    def _since(self, found: Sequence[SuspectAttempt], began: float) -> dict[str, datetime]:
+        """Return how far back each family's list must be read, by the provider's clock."""
+        offsets = self._run.store.doubts.clock_offsets([one.id for one in found])
+        since: dict[str, datetime] = {}
+        for one in self._described(found, offsets, began, Echo(), None):
+            name = one.attempt.family
+            since[name] = min(since.get(name, one.wide_from), one.wide_from)
+        return since
 
-    async def _probe(self) -> None:
+    async def _settle(self, reading: Reading, money: MoneyBeside | None, began: float) -> None:
+        await self._run.store.doubts.settle(
+            reading,
+            self._run.clock.now(),
+            money,
+            lambda snapshot: self._decide(snapshot, reading, began),
+            lambda decided, settled: self._remember(decided, settled, reading, began),
+        )
+
+    def _wants_probe(self) -> str | None:
+        """Return whose list to read only to measure its lag; None: no one's."""
+        if not self._run.policy.buys or self._run.clock.monotonic() < self._probe_at:
+            return None
+        return next(
+            (
+                name
+                for name in sorted(self._lists.bought_of(), key=lambda name: self._probes[name])
+                if self._lags.of(name).longest is None and self._probes[name] < MOST_PROBES
+            ),
+            None,
+        )
+
+    async def _probe(self, family: str) -> None:
         """Read the newest page: the lag of the list must be known before there is a doubt."""
-        self._probes += 1
-        wait = self._run.policy.poll_interval * 1.5 ** min(self._probes, 10)
+        self._probes[family] += 1
+        wait = self._run.policy.poll_interval * 1.5 ** min(self._probes[family], 10)
         self._probe_at = self._run.clock.monotonic() + wait
         began = self._run.clock.now()
-        page = await read_page(self._run.provider, self._run.clock, FIRST_MODEL, 0)
+        page = await read_page(self._run.provider, self._run.clock, family, 0)
         self._run.note_others(page)
         ids = [one.id for one in page]
         async with self._settling:
             ours = await self._run.store.doubts.keep_lag(
-                ids, lambda ours: self._longer_lag(began, ours)
+                family, ids, lambda ours: self._longer_lag(family, began, ours)
             )
-            self._lag.heed(began, _bought(ours), self._jumps.spread.total_seconds())
+            spread = self._jumps.spread.total_seconds()
+            self._lags.of(family).heed(began, _bought(ours), spread)
 
     def _suspects(self) -> Sequence[SuspectAttempt]:
-        return self._run.store.doubts.suspects(self._run.clock.now() - WATCHED)
+        """List the suspects that a list may show."""
+        found = self._run.store.doubts.suspects(self._run.clock.now() - WATCHED)
+        listed = self._lists.listed
+        self._unlisted = frozenset(
+            one.id
+            for one in found
+            if one.family not in listed and one.state == AttemptState.IN_DOUBT
+        )
+        return [one for one in found if one.family in listed]
 
-    def notice(self) -> bool:
-        """Update the suspects; return whether it is time to read the list for any of them."""
+    def notice(self) -> Collection[str]:
+        """Update the suspects; return whose lists it is time to read for any of them."""
         at = self._run.clock.monotonic()
         self._jumps.jump()
         mark = self._run.store.change_mark()
-        if mark != self._mark:
-            self._mark = mark
+        if mark != self._change:
+            self._change = mark
             found = [row for row in self._suspects() if row.state != AttemptState.OPEN]
             self._watches.heed(found, self._run.clock.now(), at)
-        return self._watches.is_due(at)
+        return self._watches.due(at)
 
     def _described(
         self,
@@ -240,22 +276,25 @@ class Reconciler:
             measured = measured.widened(ahead - PRECISION, ahead + PRECISION)
         return measured.loosened(self._jumps.spread)
 
-    def _beside(self, money: BalanceReading, reading: Reading) -> MoneyBeside:
+    def _beside(self, money: BalanceReading, readings: Sequence[Reading]) -> MoneyBeside:
         return MoneyBeside(
             money,
             # an unfinished one may be refunded a moment before its state says so
             completed=frozenset(
-                one.id for one in reading.generations if one.phase is GenerationPhase.COMPLETED
+                one.id
+                for reading in readings
+                for one in reading.generations
+                if one.phase is GenerationPhase.COMPLETED
             ),
             strangers=self._run.strangers.seen,
-            more=self._run.strangers.more + (not self._looked_far),
+            more=self._run.strangers.more + (not self._lists.looked_far),
             polled=self.polls,
         )
 
     def _decide(self, snapshot: DoubtSnapshot, reading: Reading, began: float) -> _Decided:
         """Decide what a reading settles; :meth:`_remember` keeps the rest once that is durable."""
-        longer = self._longer_lag(reading.began, snapshot.ours)
-        lag = self._lag.longest if longer is None else longer
+        longer = self._longer_lag(reading.family, reading.began, snapshot.ours)
+        lag = self._lags.of(reading.family).longest if longer is None else longer
         tolerance = timedelta(seconds=max(self._run.policy.grace, lag or 0.0)) + self._jumps.spread
         ours = list(snapshot.ours.values())
         witness = replace(
@@ -269,36 +308,40 @@ class Reconciler:
             snapshot.ours,
             witness,
             timedelta(seconds=self._run.policy.grace),
-            self._stable_for(began, standing, lag),
+            self._stable_for(reading.family, began, standing, lag),
         )
         return _Decided(settlement, WHY_VOID, MOST_VOIDS, longer, standing)
 
     def _stable_for(
-        self, began: float, standing: dict[frozenset[str], float], lag: float | None
+        self, family: str, began: float, standing: dict[frozenset[str], float], lag: float | None
     ) -> Callable[[frozenset[str]], bool]:
+        before = self._stable.get(family, {})
+
         def stable(candidates: frozenset[str]) -> bool:
-            since = standing[candidates] = self._stable.get(candidates, began)
+            since = standing[candidates] = before.get(candidates, began)
             return began - since >= max(lag or 0.0, self._run.policy.poll_interval)
 
         return stable
 
-    def _longer_lag(self, began: datetime, ours: Mapping[str, Acceptance]) -> float | None:
-        spread = self._jumps.spread.total_seconds()
-        longest = self._lag.measured(began, _bought(ours), spread)
-        return None if longest == self._lag.longest else longest
+    def _longer_lag(
+        self, family: str, began: datetime, ours: Mapping[str, Acceptance]
+    ) -> float | None:
+        spread, lag = self._jumps.spread.total_seconds(), self._lags.of(family)
+        longest = lag.measured(began, _bought(ours), spread)
+        return None if longest == lag.longest else longest
 
     def _remember(
         self, decided: _Decided, settled: Settled, reading: Reading, began: float
     ) -> None:
         snapshot, settlement = settled.snapshot, decided.settlement
         spread = self._jumps.spread.total_seconds()
-        self._lag.heed(reading.began, _bought(snapshot.ours), spread)
-        self._stable = decided.standing
+        self._lags.of(reading.family).heed(reading.began, _bought(snapshot.ours), spread)
+        self._stable[reading.family] = decided.standing
         self._run.strangers.forget(snapshot.claimed)
         self._tell(settled)
         # its row is being sent: that answer decides
         settlement.unstable += [number for number, _, found in settled.appeared if found is None]
-        self._unstable = bool(settlement.unstable)
+        self._unstable |= bool(settlement.unstable)
         now, at = self._run.clock.now(), self._run.clock.monotonic()
         self._watches.schedule(snapshot.suspects, settlement, began, now, at)
 

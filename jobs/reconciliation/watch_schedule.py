@@ -1,6 +1,6 @@
 """Decides when the list is read for which doubt, and which doubts only a person can settle."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -21,6 +21,7 @@ class Watch:
     """What this process knows of one suspect, in seconds of the monotonic clock.
 
     Attributes:
+        family: whose list may show it.
         since: when it was first seen here.
         credit: how long its request had ended by then, 0 or less: time before this process began is
             known by the wall clock alone, which may have been set, so it never counts.
@@ -29,6 +30,7 @@ class Watch:
         failed_readings: readings past twice the grace period that settled nothing.
     """
 
+    family: str
     since: float
     credit: float
     look_at: float
@@ -101,20 +103,34 @@ class LagMeter:
         return self.longest != before
 
 
+class Lags:
+    """How late the list of each family is: a :class:`LagMeter` for each."""
+
+    def __init__(self, longest: Callable[[str], float | None], coarsest: float) -> None:
+        self._longest = longest
+        self._coarsest = coarsest
+        self._meters: dict[str, LagMeter] = {}
+
+    def of(self, family: str) -> LagMeter:
+        """Return a family's."""
+        if family not in self._meters:
+            self._meters[family] = LagMeter(self._longest(family), self._coarsest)
+        return self._meters[family]
+
+
 class Watches:
     """The suspects of one run."""
 
-    def __init__(self, policy: RunPolicy, lag: LagMeter) -> None:
+    def __init__(self, policy: RunPolicy, lags: Lags) -> None:
         self._grace = policy.grace
         self._poll = policy.poll_interval
         self._send_patience = policy.send_patience
-        self._lag = lag
+        self._lags = lags
         self._watches: dict[int, Watch] = {}
 
-    @property
-    def over(self) -> float:
+    def over(self, family: str) -> float:
         """Return the seconds after a request's end from which its absence in the list counts."""
-        return self._over(self._lag.longest)
+        return self._over(self._lags.of(family).longest)
 
     def _over(self, lag: float | None) -> float:
         return self._grace + (lag or 0.0)
@@ -127,14 +143,14 @@ class Watches:
                 # a doubt is looked for at once; a void was looked for when it became one
                 later = WATCH_EVERY if row.state == AttemptState.VOID else 0.0
                 credit = min(max(passed, -self._send_patience), 0.0)
-                self._watches[row.id] = Watch(at, credit, at + later)
+                self._watches[row.id] = Watch(row.family, at, credit, at + later)
         gone = self._watches.keys() - {row.id for row in suspects}
         for number in gone:
             del self._watches[number]
 
-    def is_due(self, at: float) -> bool:
-        """Check whether it is time to read the list for any of them."""
-        return any(watch.look_at <= at for watch in self._watches.values())
+    def due(self, at: float) -> Collection[str]:
+        """Return the families whose lists it is time to read for any of them."""
+        return dict.fromkeys(w.family for w in self._watches.values() if w.look_at <= at)
 
     def hopeless(self) -> frozenset[int]:
         """Return the attempts that wait for a person."""
@@ -156,14 +172,17 @@ class Watches:
 
     def any_past_grace(self, suspects: Sequence[SuspectAttempt], began: float) -> bool:
         """Check whether a reading began after the grace of any of some suspects in doubt."""
-        doubtful = (row.id for row in suspects if row.state == AttemptState.IN_DOUBT)
+        doubtful = (row for row in suspects if row.state == AttemptState.IN_DOUBT)
         return any(
-            self.standing(number, began, self._lag.longest).past_grace for number in doubtful
+            self.standing(one.id, began, self._lags.of(one.family).longest).past_grace
+            for one in doubtful
         )
 
     def past_grace(self, at: float) -> frozenset[int]:
         """Return the suspects that were not just sent, as far as this process knows."""
-        return frozenset(n for n, watch in self._watches.items() if watch.age(at) >= self.over)
+        return frozenset(
+            n for n, watch in self._watches.items() if watch.age(at) >= self.over(watch.family)
+        )
 
     def schedule(
         self,
@@ -186,23 +205,24 @@ class Watches:
             if row.id in found.clean and watch.clean_at is None:
                 watch.clean_at = began
             if row.id in found.contested:
-                watch.failed_readings += watch.age(began) >= self.over
+                watch.failed_readings += watch.age(began) >= self.over(watch.family)
             elif row.id in found.passing:
                 watch.failed_readings = 0  # a later reading can settle it
-            elif watch.had_its_chance(began, self.over, self._grace):
+            elif watch.had_its_chance(began, self.over(watch.family), self._grace):
                 watch.failed_readings += 1
             contested = row.id in found.contested
             watch.look_at = at + self._next_look(watch, at, unstable=unstable, contested=contested)
 
-    def missed(self, began: float, at: float) -> list[int]:
-        """Note that the list could not be read; returns the doubts that are past their grace."""
+    def missed(self, families: Collection[str], began: float, at: float) -> list[int]:
+        """Note that lists could not be read; returns the doubts that are past their grace."""
         late: list[int] = []
         for number, watch in self._watches.items():
-            if watch.look_at > at:
+            if watch.look_at > at or watch.family not in families:
                 continue
-            if watch.had_its_chance(began, self.over, self._grace):
+            over = self.over(watch.family)
+            if watch.had_its_chance(began, over, self._grace):
                 watch.failed_readings += 1
-            if watch.age(began) >= self.over:
+            if watch.age(began) >= over:
                 late.append(number)
             watch.look_at = at + self._next_look(watch, at, unstable=False, contested=False)
         return late
@@ -211,12 +231,13 @@ class Watches:
         age = watch.age(at)
         pace = min(max(age / 2, self._poll), SLOWEST)
         if unstable:
-            return min(pace, max(self._lag.longest or 0.0, self._poll))
+            return min(pace, max(self._lags.of(watch.family).longest or 0.0, self._poll))
         if watch.hopeless:
             # a later purchase may settle it, so we keep reading, rarely where two doubts share it
             return WATCH_SLOWEST if contested else SLOWEST
-        if age < self.over:
-            return min(pace, self.over - age)
+        over = self.over(watch.family)
+        if age < over:
+            return min(pace, over - age)
         if watch.clean_at is not None and watch.clean_at + self._grace > at:
             return min(pace, watch.clean_at + self._grace - at)
         return pace

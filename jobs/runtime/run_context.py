@@ -10,7 +10,7 @@ from ..evidence.looked_for import LookedFor, Wish
 from ..evidence.sight import samples
 from ..model.clock import Clock
 from ..model.money import Micros, to_micros
-from ..model.provider import Generation, Provider
+from ..model.provider import Generation, Provider, family_of
 from ..model.retry import RetryPolicy
 from ..model.words import Words
 from ..store import Store
@@ -86,12 +86,14 @@ class RunContext:
     looked_for: LookedFor = field(default_factory=LookedFor)
 
     def note_others(self, seen: Sequence[Generation]) -> None:
-        """Note what others buy on the account, from any part of the list that was read."""
+        """Note what others buy on the account, from any part of a family's list that was read."""
+        if not seen:
+            return
         listed = self.store.account.listed([one.id for one in seen])
         known, offset = listed.known, listed.offset
         ahead = self.provider.clock_ahead
         # the times of generations may be in another time zone than the clock
         least = offset.at_least(ahead or timedelta(0)) if offset.known else ahead
-        self.elsewhere.learn(samples(seen, known))
+        self.elsewhere.learn(family_of(seen[0].id), samples(seen, known))
         self.elsewhere.note(seen, least, known)
         self.strangers.note(seen, self.clock.now() + (ahead or timedelta(0)), known)

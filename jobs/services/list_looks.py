@@ -8,11 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from ..model.provider import (
-    FIRST_MODEL,
+    EvidenceClass,
     Generation,
     GenerationPhase,
     ProviderError,
     ThrottledError,
+    family_of,
 )
 from ..ports.updates import FAR, Due
 from ..runtime.run_context import RunContext
@@ -21,6 +22,9 @@ from ..runtime.troubles import Troubles, backed_off
 log = logging.getLogger(__name__)
 
 PASSES = 2  # how often the list is read through for one look, before the rest is looked at singly
+SHOW_UNFINISHED = (EvidenceClass.MARKED, EvidenceClass.LISTED, EvidenceClass.ORDERED)
+"""Classes whose lists show what has not ended; what others have is looked at singly."""
+
 LIST_FROM = 3  # so many due generations on a page, and it is read instead of single ones
 
 
@@ -44,12 +48,45 @@ def next_page(
 
 
 class ListLooks:
-    """Reads the list where generations are expected, and no further; ``write`` keeps a page."""
+    """Reads the lists where generations are expected, and no further; ``write`` keeps a page."""
 
     def __init__(
         self, context: RunContext, write: Callable[[Sequence[Generation]], Awaitable[None]]
     ) -> None:
+        self._families = {
+            name: FamilyLooks(context, name, write)
+            for name, family in context.provider.families.items()
+            if family.evidence in SHOW_UNFINISHED
+        }
+
+    async def look(self, due: Sequence[Due], troubles: Troubles) -> tuple[list[Due], bool]:
+        """Look at due generations as :meth:`FamilyLooks.look` does, in each family's list."""
+        by_family: dict[str, list[Due]] = {}
+        for item in due:
+            by_family.setdefault(family_of(item.generation_id), []).append(item)
+        missing: list[Due] = []
+        read = False
+        for name, items in by_family.items():
+            if name not in self._families:
+                missing += items
+                continue
+            unseen, was_read = await self._families[name].look(items, troubles)
+            missing += unseen
+            read |= was_read
+        return missing, read
+
+
+class FamilyLooks:
+    """Reads a family's list where generations are expected, and no further."""
+
+    def __init__(
+        self,
+        context: RunContext,
+        family: str,
+        write: Callable[[Sequence[Generation]], Awaitable[None]],
+    ) -> None:
         self._run = context
+        self._family = family
         self._write = write
         self._pushed_down = 0
         self._failed = 0
@@ -127,7 +164,7 @@ class ListLooks:
     ) -> bool:
         """Read a page, and strike off what it shows; returns whether the list ends there."""
         seen = await self._run.provider.generations(
-            FIRST_MODEL, self._run.provider.list_limit, offset
+            self._family, self._run.provider.list_limit, offset
         )
         self._run.health.answered()
         self._run.note_others(seen)
@@ -141,7 +178,7 @@ class ListLooks:
 
     def _places(self, listed: Mapping[str, Due]) -> tuple[dict[str, int], int]:
         numbers = [item.attempt_id for item in listed.values()]
-        found = self._run.store.updates.places(numbers)
+        found = self._run.store.updates.places(self._family, numbers)
         places = {
             item.generation_id: found.newer.get(item.attempt_id, FAR) + self._pushed_down
             for item in listed.values()

@@ -17,12 +17,12 @@ from ..evidence.suspects import WATCHED
 from ..model.clock import Clock
 from ..model.errors import OtherApiError, OtherToken, OtherTokenError
 from ..model.provider import (
-    FIRST_MODEL,
     Provider,
     ProviderError,
     RefusalCause,
     TokenRefusedError,
     UnknownGenerationError,
+    family_of,
 )
 from ..model.states import Reason
 from ..ports.account import AccountStore
@@ -329,14 +329,15 @@ async def _unless_shown(
             met.append(error)
         else:
             return None
-    try:
-        page = await provider.generations(FIRST_MODEL, provider.list_limit, 0)
-    except TokenRefusedError:
-        raise
-    except ProviderError as error:
-        met.append(error)
-    else:
-        if account.listed([generation.id for generation in page]).known:
-            return None
+    for family in {family_of(generation_id) for generation_id in known}:
+        try:
+            page = await provider.generations(family, provider.list_limit, 0)
+        except TokenRefusedError:
+            raise
+        except ProviderError as error:
+            met.append(error)
+        else:
+            if account.listed([generation.id for generation in page]).known:
+                return None
     unknown = [error for error in met if isinstance(error, UnknownGenerationError)]
     return (unknown or met)[0]

@@ -11,6 +11,7 @@ from ..model.provider import (
     Accepted,
     GenerationRequest,
     InDoubt,
+    Kind,
     RefusalCause,
     Refused,
     Rejected,
@@ -278,7 +279,8 @@ class Scheduler:
         claimed = turn.claimed
         self._run.elsewhere.forget(claimed.copies)
         for claim in claimed.claims:
-            self._run.elsewhere.bought(claim.request.prompt, claim.batch_id)
+            family = Kind.parse(claim.kind).family
+            self._run.elsewhere.bought(family, claim.request.prompt, claim.batch_id)
         if claimed.found is not None:
             self._run.looked_for.keep(claimed.found)
         if decision.waits is not None:

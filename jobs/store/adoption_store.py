@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from ..evidence.looked_for import Wish
 from ..evidence.matching import Match
-from ..model.provider import FIRST_MODEL, Generation
+from ..model.provider import Generation
 from ..model.states import HeldBack
 from ..ports.adoption import (
     AdoptionStore,
@@ -75,11 +75,11 @@ def compare(connection: Connection, comparison: Comparison[T]) -> T:
         RowsSnapshot(
             listed=None if shown is None else _listed(connection, shown),
             rows=takeovers.wanted_rows(connection, sought),
-            doubtful=takeovers.doubtful(connection),
+            doubtful=takeovers.doubtful(connection, sought.kinds),
             offset=doubts.newest_offset(connection),
             words=takeovers.words_that_count(connection, comparison.at, in_run=in_run),
             wishes=takeovers.wishes(connection, sought),
-            alike=lambda keys, echo: takeovers.requests_like(connection, keys, echo),
+            alike=lambda keys, echo: takeovers.requests_like(connection, sought.kinds, keys, echo),
         )
     )
 
@@ -91,8 +91,8 @@ def hold_compared(connection: Connection, comparison: Comparison[F]) -> None:
 
 def hold_found(connection: Connection, found: Found) -> None:
     """Write down with the rows what must wait, and what need not wait any more."""
-    if found.looked_for is not None:
-        holding.release(connection, found.looked_for, [HeldBack.NOT_LOOKED])
+    for sought in found.looked_for:
+        holding.release(connection, sought, [HeldBack.NOT_LOOKED])
     holding.release_rows(connection, found.released)
     holding.hold_matched(connection, found.matches)
     holding.hold_back(connection, dict.fromkeys(found.not_looked), HeldBack.NOT_LOOKED)
@@ -101,10 +101,8 @@ def hold_found(connection: Connection, found: Found) -> None:
 def _listed(connection: Connection, shown: ListShown) -> Listed:
     return Listed(
         doubts.known(connection, shown.generation_ids),
-        doubts.must_show(
-            connection, shown.accepted_since, shown.created_since, shown.due_by, shown.newest
-        ),
-        accounts.list_lag(connection, FIRST_MODEL),
+        doubts.must_show(connection, shown),
+        accounts.list_lag(connection, shown.family.name),
     )
 
 

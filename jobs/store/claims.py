@@ -14,6 +14,7 @@ from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.pricing import Known
+from ..model.provider import Kind
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
@@ -130,7 +131,11 @@ _UNDER_WAY = Prepared(
 
 _ATTEMPT = select(*columns_from(ATTEMPT, LastAttempt))
 _UNSETTLED_TWIN = Prepared(
-    _ATTEMPT.where(UNSETTLED, ATTEMPT.c.prompt_key == bindparam("prompt_key"))
+    _ATTEMPT.where(
+        UNSETTLED,
+        ATTEMPT.c.prompt_key == bindparam("prompt_key"),
+        ATTEMPT.c.kind.between(bindparam("kinds"), bindparam("last_kind")),
+    )
     .order_by(ATTEMPT.c.id.desc())
     .limit(1),
     LastAttempt,
@@ -184,8 +189,8 @@ class _Picker:
     _new_key: Callable[[], str]
     # campaigns by kind; None is all of them
     _closed: dict[str, set[str | None]] = field(default_factory=dict)
-    # prompts that wait for a fingerprint's end
-    _twins: dict[str, str | None] = field(default_factory=dict)
+    # families' kinds and prompts that wait for a fingerprint's end
+    _twins: dict[tuple[str, str], str | None] = field(default_factory=dict)
     _closings: int = 0
     # jobs that are to be looked for first
     lacking: list[int] = field(default_factory=list)
@@ -232,8 +237,14 @@ class _Picker:
             for kind, full in self._closed.items()
         ]
         open_kinds += [
-            not_(and_(JOB.c.prompt == prompt, JOB.c.fingerprint.is_distinct_from(fingerprint)))
-            for prompt, fingerprint in self._twins.items()
+            not_(
+                and_(
+                    JOB.c.prompt == prompt,
+                    JOB.c.kind.startswith(kinds, autoescape=True),
+                    JOB.c.fingerprint.is_distinct_from(fingerprint),
+                )
+            )
+            for (kinds, prompt), fingerprint in self._twins.items()
         ]
         if self.lacking:
             open_kinds.append(JOB.c.id.not_in(self.lacking))
@@ -246,11 +257,14 @@ class _Picker:
 
     def _try(self, job: QueuedJob) -> Claim | None:
         same, request = prompt_key(job.asked.prompt), asked_key(job.asked)
-        twin = _UNSETTLED_TWIN.first(self._connection, prompt_key=same)
+        kinds = Kind.parse(job.asked.kind).of_family
+        twin = _UNSETTLED_TWIN.first(
+            self._connection, prompt_key=same, kinds=kinds, last_kind=f"{kinds}\U0010ffff"
+        )
         if twin is not None and twin.request_key != request:
             # the list shows only the prompt of a generation, so doubts of jobs with the same prompt
             # and other parameters could not be told apart (money.md; test_settling_runs.py)
-            self._twins[job.asked.prompt] = twin.fingerprint
+            self._twins[kinds, job.asked.prompt] = twin.fingerprint
             self.blocked.add(Blocked.TWIN)
             return None
         if twin is None:

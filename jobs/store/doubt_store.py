@@ -10,7 +10,7 @@ from ..evidence.books import Books
 from ..evidence.suspects import WATCHED, ClockOffset, shown_since
 from ..evidence.witness import Acceptance
 from ..model.ledger import ACCOUNT_KEY
-from ..model.provider import FIRST_MODEL, Generation
+from ..model.provider import Generation
 from ..ports.doubts import (
     D,
     DoubtDecision,
@@ -30,13 +30,14 @@ from .rows import load_budget
 
 def _keep_lag(
     connection: Connection,
+    family: str,
     generation_ids: Sequence[str],
     longest: Callable[[Mapping[str, Acceptance]], float | None],
 ) -> Mapping[str, Acceptance]:
     ours = doubts.known(connection, generation_ids)
     lag = longest(ours)
     if lag is not None:
-        accounts.keep_list_lag(connection, FIRST_MODEL, lag)
+        accounts.keep_list_lag(connection, family, lag)
     return ours
 
 
@@ -65,9 +66,9 @@ def _search(
     return Searched(
         len(found),
         ours,
-        doubts.expected(connection, attempt_id, since),
+        doubts.expected(connection, reading.family, attempt_id, since),
         bool(accounts.known_generations(connection)),
-        accounts.list_lag(connection, FIRST_MODEL),
+        accounts.list_lag(connection, reading.family),
     )
 
 
@@ -104,11 +105,14 @@ def _snapshot(
     """Read what is known beside a reading; first what the list itself shows is kept."""
     ours = doubts.known(connection, [generation.id for generation in reading.generations])
     doubts.note_created(connection, _created(reading, ours))
-    suspects = doubts.suspects(connection, now - WATCHED)
+    suspects = [
+        one for one in doubts.suspects(connection, now - WATCHED) if one.family == reading.family
+    ]
     since = shown_since((one.intent_at for one in suspects), now)
     expected: Sequence[Acceptance] = ()
     if since is not None:
-        expected = doubts.expected(connection, min(one.id for one in suspects), since)
+        oldest = min(one.id for one in suspects)
+        expected = doubts.expected(connection, reading.family, oldest, since)
     books, claimed = None, frozenset[str]()
     if money is not None:
         claimed = frozenset(doubts.known(connection, [*money.strangers]))
@@ -144,11 +148,15 @@ def _books(
 
 
 def _write(
-    connection: Connection, snapshot: DoubtSnapshot, decided: DoubtDecision, now: datetime
+    connection: Connection,
+    family: str,
+    snapshot: DoubtSnapshot,
+    decided: DoubtDecision,
+    now: datetime,
 ) -> Settled:
     settlement = decided.settlement
     if decided.lag is not None:
-        accounts.keep_list_lag(connection, FIRST_MODEL, decided.lag)
+        accounts.keep_list_lag(connection, family, decided.lag)
     adopted = [
         (number, generation.id)
         for number, generation in settlement.adopt
@@ -177,6 +185,9 @@ class SqliteDoubts(Bound, DoubtStore):
     adopt = writes(_adopt)
     clock_offsets = reads(_offsets)
     first_intent = reads(doubts.oldest_intent)
+    kinds_bought = reads(doubts.kinds_bought)
+    kinds_queued = reads(doubts.kinds_queued)
+    kinds_under_way = reads(doubts.kinds_under_way)
     keep_lag = commits(_keep_lag)
     ledger = reads(_ledger)
     note_unproven = commits(doubts.note_unproven)
@@ -197,6 +208,6 @@ class SqliteDoubts(Bound, DoubtStore):
         def work(connection: Connection) -> tuple[D, Settled]:
             snapshot = _snapshot(connection, reading, now, money)
             decided = decide(snapshot)
-            return decided, _write(connection, snapshot, decided, now)
+            return decided, _write(connection, reading.family, snapshot, decided, now)
 
         await self._store.commit(work, lambda done: remember(*done))

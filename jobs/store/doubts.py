@@ -17,13 +17,14 @@ from sqlalchemy import (
     update,
 )
 
-from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
+from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, QUEUED, UNSETTLED, VOID
 from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.clock import EARLIEST, LATEST, UNMEASURED
-from ..model.provider import Generation
+from ..model.provider import Generation, family_of
 from ..model.states import AttemptState
+from ..ports.adoption import ListShown
 from . import rows
 from .prepared import Prepared, as_list, columns_from, one_of
 from .records import TimedAttempt
@@ -197,35 +198,52 @@ _EXPECTED = Prepared(
 )
 
 
-def expected(connection: Connection, oldest: int, since: datetime) -> list[Acceptance]:
-    """List the generations of ours that a reading must show.
+def expected(connection: Connection, family: str, oldest: int, since: datetime) -> list[Acceptance]:
+    """List the generations of ours that a reading of a family's list must show.
 
     What was sent before ``since`` is left out, and what is more than :data:`NEIGHBOURS` before the
     oldest suspect.
     """
-    return _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
+    found = _EXPECTED.all(connection, first=oldest - NEIGHBOURS, since=since)
+    return [one for one in found if family_of(one.generation_id) == family]
 
 
-def must_show(
-    connection: Connection, since: datetime, created: datetime, by: datetime, newest: int
-) -> list[Bought]:
-    """List the generations that we bought and that the account's whole list must show.
+_UNDER_WAY = Prepared(select(ATTEMPT.c.kind).where(rows.ACCEPTED).distinct())
 
-    Args:
-        since: all that were accepted later, by our clock, are among them;
-        created: all that were created later, by the provider's;
-        by: but none that was accepted later, by our clock;
-        newest: and the last so many of the others, however old they are.
-    """
+
+def kinds_under_way(connection: Connection) -> list[str]:
+    """List the kinds of which a paid generation has not ended."""
+    return _UNDER_WAY.column(connection)
+
+
+def kinds_queued(connection: Connection) -> list[str]:
+    """List the kinds of which something is queued."""
+    return list(connection.execute(select(JOB.c.kind).where(QUEUED).distinct()).scalars())
+
+
+def kinds_bought(connection: Connection) -> list[str]:
+    """List the kinds of all attempts."""
+    return list(connection.execute(select(ATTEMPT.c.kind).distinct()).scalars())
+
+
+def must_show(connection: Connection, shown: ListShown) -> list[Bought]:
+    """List the generations that we bought and that a family's whole list must show."""
     bought = (
         select(ATTEMPT.c.id, ATTEMPT.c.generation_id, _ACCEPTED_AT)
-        .where(PAID, _BOUGHT, by >= _ACCEPTED_AT)
+        .where(
+            PAID,
+            _BOUGHT,
+            shown.due_by >= _ACCEPTED_AT,
+            ATTEMPT.c.kind.startswith(shown.family.kinds, autoescape=True),
+        )
         .order_by(ATTEMPT.c.id.desc())
     )
-    recent = bought.where(or_(since < _ACCEPTED_AT, ATTEMPT.c.created_at > created))
+    recent = bought.where(
+        or_(shown.accepted_since < _ACCEPTED_AT, ATTEMPT.c.created_at > shown.created_since)
+    )
     found = {
         number: Bought(*generation)
-        for query in (bought.limit(newest), recent)
+        for query in (bought.limit(shown.newest), recent)
         for number, *generation in connection.execute(query)
     }
     return list(found.values())

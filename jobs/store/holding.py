@@ -36,8 +36,9 @@ from .rows import ASKED
 
 def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
     """Return in SQL which rows are sought."""
+    of_kinds = (JOB.c.kind.startswith(sought.kinds, autoescape=True),) if sought.kinds else ()
     if sought.jobs is not None:
-        return JOB.c.state == JobState.QUEUED, JOB.c.id.in_(values_in(sought.jobs))
+        return JOB.c.state == JobState.QUEUED, JOB.c.id.in_(values_in(sought.jobs)), *of_kinds
     picked = [or_(JOB.c.batch_id != batch, in_pick(rows)) for batch, rows in sought.rows.items()]
     asked = or_(
         JOB.c.held_back.is_(None),
@@ -48,6 +49,7 @@ def where(sought: Sought) -> tuple[ColumnElement[bool], ...]:
         JOB.c.batch_id.in_(sought.batch_ids),
         *picked,
         *(() if sought.named else (asked,)),
+        *of_kinds,
     )
 
 

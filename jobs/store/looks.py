@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, false, func, select, text, true, u
 from ..database.columns import UtcDateTime
 from ..database.tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
 from ..model.ledger import Refunds
-from ..model.provider import GenerationPhase
+from ..model.provider import GenerationPhase, family_of
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
 from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers
@@ -68,7 +68,7 @@ PENDING = Prepared(
     UnendedAttempt,
 )
 _NEWEST = Prepared(
-    select(ATTEMPT.c.id)
+    select(ATTEMPT.c.id, ATTEMPT.c.generation_id)
     .where(ATTEMPT.c.id >= bindparam("oldest"), ATTEMPT.c.generation_id.is_not(None))
     .order_by(ATTEMPT.c.id.desc())
     .limit(FAR)
@@ -117,9 +117,10 @@ def announce(connection: Connection, generation_ids: Sequence[str]) -> int:
     return _ANNOUNCE.run_each(connection, [{"generation": name} for name in generation_ids])
 
 
-def places(connection: Connection, attempt_ids: Sequence[int]) -> Places:
-    """Return where in the list the generations of some attempts are."""
-    found = _NEWEST.column(connection, oldest=min(attempt_ids, default=0))
+def places(connection: Connection, family: str, attempt_ids: Sequence[int]) -> Places:
+    """Return where in their family's list the generations of some attempts are."""
+    newest = _NEWEST.all(connection, oldest=min(attempt_ids, default=0))
+    found = [number for number, generation_id in newest if family_of(generation_id) == family]
     asked = set(attempt_ids)
     counts = {number: place for place, number in enumerate(found) if number in asked}
     return Places(counts, int(_UNDER_WAY.scalar(connection)))

@@ -11,8 +11,9 @@ from operator import attrgetter
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..database.tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, PAID, QUEUED, UNSETTLED
-from ..evidence.elsewhere import Elsewhere
+from ..evidence.elsewhere import Elsewhere, Key
 from ..evidence.looked_for import FoundInTurn
+from ..model.provider import Kind
 from ..model.spec import asked_key
 from ..model.states import AttemptState, HeldBack
 from ..model.text import prompt_key
@@ -20,7 +21,7 @@ from . import doubts, holding
 from .prepared import Prepared, as_list, columns_from, one_of
 from .records import AskedJob, PastAttempt, QueuedJob
 
-_UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.prompt).where(UNSETTLED))
+_UNSETTLED_PROMPTS = Prepared(select(ATTEMPT.c.kind, ATTEMPT.c.prompt).where(UNSETTLED))
 
 _AWAITED = Prepared(  # by batch, for its index
     select(*columns_from(JOB, AskedJob)).where(
@@ -42,26 +43,29 @@ def hold_back(connection: Connection, elsewhere: Elsewhere, job: QueuedJob) -> s
     What others had made when a person overruled it does not count, nor does what an equal row waits
     for. Return the generation that is the reason; None if the job is not held back.
     """
-    made = elsewhere.made(job.asked.prompt, job.overruled_at)
+    family = Kind.parse(job.asked.kind).family
+    made = elsewhere.made(family, job.asked.prompt, job.overruled_at)
     theirs = _not_ours(connection, made, asked_key(job.asked))
-    if theirs is not None and not _is_a_doubts(connection, elsewhere, job.asked.prompt):
+    if theirs is not None and not _is_a_doubts(connection, elsewhere, family, job.asked.prompt):
         holding.hold_back(connection, {job.id: theirs}, HeldBack.ELSEWHERE)
         return theirs
     return None
 
 
-def _is_a_doubts(connection: Connection, elsewhere: Elsewhere, prompt: str) -> bool:
+def _is_a_doubts(connection: Connection, elsewhere: Elsewhere, family: str, prompt: str) -> bool:
     """Check whether what a list that cuts prompts shows may be of an unsettled attempt."""
-    return elsewhere.echo.altered and elsewhere.echo.key(prompt) in _unsettled(
-        connection, elsewhere
-    )
+    cuts = elsewhere.echo(family).altered
+    return cuts and elsewhere.key(family, prompt) in _unsettled(connection, elsewhere)
 
 
-def _unsettled(connection: Connection, elsewhere: Elsewhere) -> set[str]:
-    return {elsewhere.echo.key(prompt) for prompt in _UNSETTLED_PROMPTS.column(connection)}
+def _unsettled(connection: Connection, elsewhere: Elsewhere) -> set[Key]:
+    return {
+        elsewhere.key(Kind.parse(kind).family, prompt)
+        for kind, prompt in _UNSETTLED_PROMPTS.all(connection)
+    }
 
 
-Both = Mapping[str, tuple[str, int]]
+Both = Mapping[Key, tuple[str, int]]
 """Shown prompts that this run bought, with a generation of others and our batch."""
 
 

@@ -5,6 +5,7 @@ A person's word to buy a row counts although the list proves nothing, if it was 
 found in it.
 """
 
+from collections import Counter
 from collections.abc import Collection, Container, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -39,10 +40,10 @@ def _wanted(sought: Sought) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def count_wanted(connection: Connection, sought: Sought) -> int:
-    """Count the queued rows that a run may buy."""
-    wanted = select(func.count()).select_from(JOB).where(*_wanted(sought))
-    return connection.execute(wanted).scalar_one()
+def count_wanted(connection: Connection, sought: Sought) -> Counter[str]:
+    """Count the queued rows that a run may buy, by their kinds."""
+    wanted = select(JOB.c.kind, func.count()).where(*_wanted(sought)).group_by(JOB.c.kind)
+    return Counter(dict(connection.execute(wanted).all()))
 
 
 def wishes(connection: Connection, sought: Sought, *, free: bool = False) -> dict[int, Wish]:
@@ -115,20 +116,33 @@ def _newest_known(
     }
 
 
-def doubtful(connection: Connection) -> dict[str, datetime]:
-    """Return prompts whose generation may be there unknown to us, and when each was first sent."""
+def doubtful(connection: Connection, kinds: str) -> dict[str, datetime]:
+    """Return prompts whose generation may be there unknown to us, and when each was first sent.
+
+    ``kinds``: how their kinds begin.
+    """
     sent = (
         select(ATTEMPT.c.prompt, ATTEMPT.c.intent_at)
-        .where(LIVE, ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]))
+        .where(
+            LIVE,
+            ATTEMPT.c.state.in_([AttemptState.OPEN, AttemptState.IN_DOUBT]),
+            ATTEMPT.c.kind.startswith(kinds, autoescape=True),
+        )
         .order_by(ATTEMPT.c.intent_at.desc())
     )
     return dict(connection.execute(sent).all())
 
 
-def requests_like(connection: Connection, shown: Container[str], echo: Echo) -> dict[str, set[str]]:
-    """Map shown prompts, folded, to the requests of all rows that they may belong to."""
+def requests_like(
+    connection: Connection, kinds: str, shown: Container[str], echo: Echo
+) -> dict[str, set[str]]:
+    """Map shown prompts, folded, to the requests of all rows that they may belong to.
+
+    ``kinds``: how the kinds of these rows begin.
+    """
     found: dict[str, set[str]] = {}
-    for row in read(connection, select(*REQUEST), AskedRow):
+    rows = select(*REQUEST).where(JOB.c.kind.startswith(kinds, autoescape=True))
+    for row in read(connection, rows, AskedRow):
         key = echo.text(row.prompt)
         if key in shown:
             found.setdefault(key, set()).add(asked_key(row))

@@ -9,7 +9,7 @@ import pytest
 from support.engine import Engine, spec
 from support.invariants import Invariants
 from support.loop import run_virtual
-from support.provider import Made
+from support.provider import SORA_LIST, Made
 
 from batchsora.presentation import held
 from jobs.model.provider import (
@@ -149,7 +149,7 @@ class Pages:
         self.reads += 1
         match self._way:
             case "20 a page":
-                return await self._real(20, offset)
+                return await self._real("sora", 20, offset)
             case "half of the rest":
                 page = await self._real("sora", limit, offset)
                 return page[: (len(page) + 1) // 2]
@@ -244,7 +244,7 @@ def test_an_empty_list_is_believed_when_it_is_empty_twice(engine: Engine) -> Non
     """And further back as well: three requests, and no more."""
     engine.provider.made.clear()
     pages = Pages(engine, "as asked")
-    assert run_virtual(read_list(engine.provider, engine.clock, "sora")).whole
+    assert run_virtual(read_list(engine.provider, engine.clock, SORA_LIST)).whole
     assert pages.reads == 3
 
 

@@ -50,7 +50,7 @@ def show(engine: Engine, alter: Alter) -> None:
     pages = type(engine.provider).generations
 
     async def altered(_: str, limit: int, offset: int) -> Sequence[Generation]:
-        page = await pages(engine.provider, limit, offset)
+        page = await pages(engine.provider, "sora", limit, offset)
         return [replace(one, prompt=alter(one.prompt or "")) for one in page]
 
     engine.provider.generations = altered  # type: ignore[method-assign]

@@ -224,7 +224,7 @@ def test_only_a_part_of_the_list_can_be_read(engine: Engine, *, queued: bool) ->
 
     async def first_page(_: str, limit: int, offset: int) -> Any:
         del offset  # it heeds none
-        return await pages(limit, 0)
+        return await pages("sora", limit, 0)
 
     engine.provider.generations = first_page  # type: ignore[method-assign]
     night(engine)

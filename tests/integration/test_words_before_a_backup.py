@@ -34,7 +34,7 @@ def rewrite(engine: Engine) -> None:
     async def enhanced(_: str, limit: int, offset: int) -> Any:
         return [
             replace(one, prompt=f"Cinematic, 8k: {one.prompt}")
-            for one in await pages(engine.provider, limit, offset)
+            for one in await pages(engine.provider, "sora", limit, offset)
         ]
 
     engine.provider.generations = enhanced  # type: ignore[method-assign]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from batchsora.providers.registry import MODELS, kind_of
 from jobs.model.clock import Clock
@@ -36,6 +37,9 @@ class Made:
     end: GenerationPhase = GenerationPhase.COMPLETED
     takes: float = 300.0
     failure: Generation | None = None
+
+
+SORA_LIST: Final = Family("fake", "sora", EvidenceClass.LISTED)
 
 
 @dataclass
@@ -75,9 +79,7 @@ class ScriptedProvider:
     gives_back: dict[str, float] = field(default_factory=dict)
     free: set[str] = field(default_factory=set)
     discount: float = 0.0
-    families: Mapping[str, Family] = field(
-        default_factory=lambda: {"sora": Family("fake", "sora", EvidenceClass.LISTED)}
-    )
+    families: Mapping[str, Family] = field(default_factory=lambda: {"sora": SORA_LIST})
 
     def kind(self, request: GenerationRequest) -> Kind:
         return replace(kind_of(request), provider="fake")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support.loop import EPOCH, VirtualClock, run_virtual
+from support.provider import SORA_LIST
 
 from jobs.evidence.account_list import Reading, read_back
 from jobs.model.provider import (
@@ -156,7 +157,7 @@ def test_a_list_that_grows_by_a_page_or_more_is_no_shorter(
     reading = read(pages)
     found = {generation.id for generation in reading.generations}
     assert not reading.whole or {f"g{n}" for n in range(40)} <= found
-    look = run_virtual(read_list(pages, VirtualClock(), "sora"))  # type: ignore[arg-type]
+    look = run_virtual(read_list(pages, VirtualClock(), SORA_LIST))  # type: ignore[arg-type]
     found = {generation.id for generation in look.generations}
     assert not look.whole or {f"g{n}" for n in range(40)} <= found
 
@@ -198,7 +199,7 @@ def test_a_list_that_looks_no_further_back_than_so_far_proves_nothing(
 
     pages.generations = clamped  # type: ignore[method-assign]
     assert not read(pages).whole
-    assert not run_virtual(read_list(pages, VirtualClock(), "sora")).whole  # type: ignore[arg-type]
+    assert not run_virtual(read_list(pages, VirtualClock(), SORA_LIST)).whole  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("after", range(1, 12))
@@ -217,7 +218,7 @@ def test_pages_of_one_entry_do_not_join(after: int, deleted: int) -> None:
     pages.generations = shrinks  # type: ignore[method-assign]
     assert not read(pages).whole
     pages.reads, pages.entries = 0, Pages(12).entries
-    assert not run_virtual(read_list(pages, VirtualClock(), "sora")).whole  # type: ignore[arg-type]
+    assert not run_virtual(read_list(pages, VirtualClock(), SORA_LIST)).whole  # type: ignore[arg-type]
 
 
 @dataclass
@@ -266,7 +267,7 @@ async def misses(count: int, cap: int, moves: list[tuple[int, list[int]]]) -> tu
         EPOCH - timedelta(days=1),
     )
     through = Moving(list(at_first), cap, list(moves))
-    look = await read_list(through, VirtualClock(), "sora")  # type: ignore[arg-type]
+    look = await read_list(through, VirtualClock(), SORA_LIST)  # type: ignore[arg-type]
     return (
         reading.whole and not back.stayed <= {int(g.id[1:]) for g in reading.generations},
         look.whole and not through.stayed <= {int(g.id[1:]) for g in look.generations},
@@ -313,7 +314,7 @@ def test_a_list_of_one_entry_that_stays_is_whole(cap: int) -> None:
     pages = Pages(1)
     pages.cap = cap
     assert read(pages).whole
-    assert run_virtual(read_list(pages, VirtualClock(), "sora")).whole  # type: ignore[arg-type]
+    assert run_virtual(read_list(pages, VirtualClock(), SORA_LIST)).whole  # type: ignore[arg-type]
 
 
 def test_a_list_out_of_order_proves_nothing() -> None:
@@ -378,7 +379,7 @@ def test_entries_left_out_after_paging_end_no_list(newest: int, deleted: int) ->
     reading = read(pages)
     assert "g0" in {g.id for g in reading.generations}
     assert not reading.covers(EPOCH - timedelta(days=1))
-    look = run_virtual(read_list(pages, VirtualClock(), "sora"))  # type: ignore[arg-type]
+    look = run_virtual(read_list(pages, VirtualClock(), SORA_LIST))  # type: ignore[arg-type]
     assert "g0" in {g.id for g in look.generations}
     assert not look.whole
 
@@ -390,7 +391,7 @@ def test_a_list_of_which_much_is_left_out_ends_all_the_same(hidden: int, cap: in
     pages = Pages(400)
     pages.cap = cap
     pages.hidden = {f"g{n}" for n in range(200 - hidden // 2, 200 + hidden // 2)}
-    look = run_virtual(read_list(pages, VirtualClock(), "sora"))  # type: ignore[arg-type]
+    look = run_virtual(read_list(pages, VirtualClock(), SORA_LIST))  # type: ignore[arg-type]
     assert pages.reads <= 400 / max(1, cap / 2) + 10
     assert len(look.generations) <= 400 - hidden // 2 * 2
 

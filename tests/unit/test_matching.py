@@ -179,17 +179,17 @@ def test_what_others_make_is_noticed(generation: Generation, *, noted: bool) -> 
     """Only what is newer than the run, alive, and nobody's of ours."""
     elsewhere = Elsewhere(NOW)
     elsewhere.note([generation], None, {"ours"})
-    assert elsewhere.made(" p\n") == ((generation.id,) if noted else ())
-    assert elsewhere.made("q") == ()
+    assert elsewhere.made("sora", " p\n") == ((generation.id,) if noted else ())
+    assert elsewhere.made("sora", "q") == ()
 
 
 def test_the_providers_clock_is_heeded() -> None:
     """A provider an hour ahead shows an old generation with a time that only looks new."""
     elsewhere = Elsewhere(NOW)
     elsewhere.note([made("old", -0.5)], HOUR, ())
-    assert elsewhere.made("p") == ()
+    assert elsewhere.made("sora", "p") == ()
     elsewhere.note([made("new", -1.5)], HOUR, ())
-    assert elsewhere.made("p") == ("new",)
+    assert elsewhere.made("sora", "p") == ("new",)
 
 
 def test_since_when_others_are_news() -> None:
@@ -202,6 +202,6 @@ def test_what_others_had_made_when_a_person_overruled_it_is_no_news() -> None:
     """By our clock, whatever the provider's says; what they make later is."""
     elsewhere = Elsewhere(NOW - HOUR)
     elsewhere.note([made("a", -0.5), made("b", -1.5)], HOUR, ())
-    assert elsewhere.made("p") == ("a", "b")
-    assert elsewhere.made("p", NOW - HOUR / 2) == ("b",)
-    assert elsewhere.made("p", NOW + HOUR / 2) == ()
+    assert elsewhere.made("sora", "p") == ("a", "b")
+    assert elsewhere.made("sora", "p", NOW - HOUR / 2) == ("b",)
+    assert elsewhere.made("sora", "p", NOW + HOUR / 2) == ()

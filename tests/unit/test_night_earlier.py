@@ -7,6 +7,7 @@ import pytest
 from support.engine import Engine, spec
 from support.loop import run_virtual
 from support.nights import PRICE, at, counts, load, money
+from support.provider import SORA_LIST
 
 from jobs.model.provider import GenerationRequest, ThrottledError, UnreachableError
 from jobs.model.states import HeldBack
@@ -86,7 +87,7 @@ def test_the_list_is_read_to_its_end(engine: Engine) -> None:
     engine.provider.list_limit = 12
     engine.clock.start += timedelta(minutes=1)
     seen: list[int] = []
-    found = run_virtual(read_list(engine.provider, engine.clock, "sora", seen.append))
+    found = run_virtual(read_list(engine.provider, engine.clock, SORA_LIST, seen.append))
     assert [one.id for one in found.generations] == names[::-1]
     assert (found.whole, sum(seen)) == (True, 25)
 

@@ -39,6 +39,7 @@ def doubt(number: int = 1, sent: float = 0, **changes: Any) -> Suspect:
     """A submission of a heron that took a second and ended in doubt."""
     fields = {
         "state": "in_doubt",
+        "kind": "fake/sora/10",
         "prompt": HERON,
         "request_key": "f",
         "intent_at": at(sent),

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 from support.engine import spec
+from support.provider import SORA_LIST
 from support.steps import PRICE, Steps
 
 from jobs.evidence.echo import Echo
@@ -48,7 +49,7 @@ def match(steps: Steps, key: str, name: str, **fields: object) -> Match:
 def listed(steps: Steps, *names: str) -> ListShown:
     """Say what a reading of the list showed."""
     day = timedelta(days=1)
-    return ListShown(names, steps.now - day, steps.now - day, steps.now, 10)
+    return ListShown(SORA_LIST, names, steps.now - day, steps.now - day, steps.now, 10)
 
 
 # -- which rows are meant
@@ -62,18 +63,18 @@ def test_the_rows_that_may_be_bought_are_counted_and_compared(steps: Steps) -> N
     steps.buy("a", want=1)
     steps.store.control.cancel(steps.number("b"), steps.now)
     adoption = steps.store.adoption
-    assert adoption.count(ALL) == 2
+    assert adoption.count(ALL).total() == 2
     assert list(rows(steps)) == steps.number("c", "d")
-    assert adoption.count(Sought([1, 2])) == 3
-    assert adoption.count(Sought([])) == 0
+    assert adoption.count(Sought([1, 2])).total() == 3
+    assert adoption.count(Sought([])).total() == 0
     assert list(rows(steps, Sought([1], rows={1: [4]}))) == steps.number("d")
     assert list(rows(steps, Sought((), jobs=steps.number("x", "a")))) == steps.number("x")
 
 
 def test_what_nobody_asked_for_is_no_row_of_a_run_that_was_not_named(steps: Steps) -> None:
     steps.load("a", asked=False)
-    assert steps.store.adoption.count(Sought([1], named=False)) == 0
-    assert steps.store.adoption.count(ALL) == 1
+    assert steps.store.adoption.count(Sought([1], named=False)).total() == 0
+    assert steps.store.adoption.count(ALL).total() == 1
 
 
 def test_a_comparison_tells_what_is_known_beside_the_list(steps: Steps) -> None:
@@ -146,7 +147,7 @@ def test_what_was_found_is_held_back_and_released_as_it_was_compared(steps: Step
     stale = replace(held[steps.job("a").id], held_back_by="gen-older")
     adoption.hold_back(Found(released=[stale]))
     assert steps.job("a").held_back == HeldBack.EXISTS
-    adoption.hold_back(Found(released=[held[steps.job("a").id]], looked_for=ALL))
+    adoption.hold_back(Found(released=[held[steps.job("a").id]], looked_for=[ALL]))
     assert steps.status().held_back == {}
     assert set(steps.claim()) == {"a", "b", "c"}
 
@@ -293,7 +294,7 @@ def test_what_another_batch_paid_for_is_held_back_and_shared(twice: Steps) -> No
     assert (found.job_id, found.batch_id) == (twice.job("b").id, 2)
     assert (found.paid.batch, found.paid.filed) == ("first", False)
     assert twice.job("b").held_back == HeldBack.PAID_BEFORE
-    assert twice.store.adoption.count(second) == 1
+    assert twice.store.adoption.count(second).total() == 1
     other = replace(found, fingerprint="another")
     nothing = replace(found, paid=replace(found.paid, video_url=None))
     assert control.share([], twice.now) == 0
@@ -335,7 +336,7 @@ def test_beside_a_run_our_past_is_asked_for_what_waits(twice: Steps) -> None:
     work = Found(not_looked=[c], looked_at={c: Wish(twice.job("c").fingerprint, None)})
     assert twice.wait(adoption.hold_found(work)) == {}
     assert twice.job("c").held_back == HeldBack.NOT_LOOKED
-    free = replace(work, not_looked=(), looked_for=held.sought)
+    free = replace(work, not_looked=(), looked_for=[held.sought])
     assert twice.wait(adoption.hold_found(free)) == work.looked_at
     assert twice.wait(adoption.hold_paid([])).taken == []
 

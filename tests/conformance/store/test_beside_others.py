@@ -63,7 +63,7 @@ def test_a_copy_of_the_database_that_buys_too_stops_the_batch(steps: Steps, copi
     steps.load("a", "b", "c", "d", "e")
     steps.begin()
     for key in steps.buy("a", "b", "c", want=3):
-        steps.elsewhere.bought(f"prompt of {key}", 1)
+        steps.elsewhere.bought("sora", f"prompt of {key}", 1)
     seen(steps, **{f"gen_{key}": f"prompt of {key}" for key in keys})
     turn = steps.turn()
     held = steps.status().held_back

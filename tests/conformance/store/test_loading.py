@@ -339,5 +339,5 @@ def test_picked_rows_are_noted(steps: Steps) -> None:
     steps.load("a", "b", "c")
     noted = steps.store.loading.note([1], named=True, pick=lambda rows: rows[:1])
     assert noted == Sought([1], named=True, rows={1: [1]}, noted=True)
-    assert steps.store.adoption.count(noted) == 1
+    assert steps.store.adoption.count(noted).total() == 1
     assert steps.store.queries.rows_of(1) == [1, 2, 3]

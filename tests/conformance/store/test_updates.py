@@ -58,7 +58,7 @@ def test_nothing_is_due_of_an_empty_table(steps: Steps) -> None:
     assert list(updates.due(steps.now, 10)) == []
     assert updates.next_look() is None
     assert list(updates.given_up()) == []
-    assert updates.places([]) == Places({}, 0)
+    assert updates.places("sora", []) == Places({}, 0)
 
 
 def test_looks_are_due_by_their_times_the_longest_waiting_first(bought: Steps) -> None:
@@ -79,7 +79,7 @@ def test_where_generations_stand_in_the_list(bought: Steps) -> None:
     bought.claim()
     numbers = [attempt(bought, key) for key in "abc"]
     newest_first = sorted(numbers, reverse=True)
-    found = bought.store.updates.places(numbers)
+    found = bought.store.updates.places("sora", numbers)
     assert found.newer == {number: place for place, number in enumerate(newest_first)}
     assert found.under_way == 1
 

@@ -176,11 +176,11 @@ def test_the_lists_lag_is_kept_by_its_longest(lost: Steps) -> None:
     lost.load("a", "b", "c")
     name = lost.buy("c")["c"]
     keep = lost.store.doubts.keep_lag
-    assert lost.wait(keep([], lambda _: None)) == {}
-    ours = lost.wait(keep([name, "gen-else"], lambda ours: 7.0 if ours else None))
+    assert lost.wait(keep("sora", [], lambda _: None)) == {}
+    ours = lost.wait(keep("sora", [name, "gen-else"], lambda ours: 7.0 if ours else None))
     assert set(ours) == {name}
     assert lost.store.account.list_lag("sora") == 7.0
-    lost.wait(keep([name], lambda _: None))
+    lost.wait(keep("sora", [name], lambda _: None))
     assert lost.store.account.list_lag("sora") == 7.0
     lost.reconcile(lag=11.0)
     assert lost.store.account.list_lag("sora") == 11.0
