@@ -59,7 +59,7 @@ def show(engine: Engine, alter: Alter = plainly, only: Sequence[str] | None = No
     pages = type(engine.provider).generations
 
     async def altered(_: str, limit: int, offset: int) -> Sequence[Generation]:
-        whole = await pages(engine.provider, 10_000, 0)
+        whole = await pages(engine.provider, "sora", 10_000, 0)
         kept = [one for one in whole if only is None or one.id in only]
         page = kept[offset : offset + limit]
         return [replace(one, prompt=alter(one.prompt or "")) for one in page]
