@@ -1,16 +1,19 @@
 """The decision about attempts in doubt, from one reading of the account's list. Pure.
 
-A generation is a *candidate* for an attempt when no attempt of ours has its id, its prompt is the
-attempt's as the list echoes it, and it was created in the attempt's window. Candidates are matched
-by count (money.md, *Settling doubts*): nothing is adopted that could be somebody else's work.
-Absence counts only if the reading is a witness (:mod:`jobs.evidence.witness`), past the grace
-period and the list's lag, and by one of :data:`PROOFS` (money.md, *Absence*).
+A generation that shows an attempt's mark is that attempt's. Else it is a *candidate* for an attempt
+when no attempt of ours has its id, its prompt is the attempt's as the list echoes it, and it was
+created in the attempt's window. Candidates are matched by count (money.md, *Settling doubts*):
+nothing is adopted that could be somebody else's work. Absence counts only if the reading is a
+witness (:mod:`jobs.evidence.witness`), past the grace period and the list's lag, and by one of
+:data:`PROOFS` (money.md, *Absence*).
 """
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..model.provider import Generation
 from ..model.states import AttemptState
@@ -84,7 +87,7 @@ def settle_absence(
     if doubt.clock_skewed:
         result.unproven[number] = CLOCK_SKEWED
         return
-    if trouble := witness.trouble or _gap(doubt, reading, known):
+    if trouble := witness.trouble or _gap(doubt, reading, known, marks=witness.marks):
         result.unproven[number] = trouble
         return
     evidence = evidence_of(doubt, witness, grace)
@@ -136,10 +139,13 @@ def _alike(
     ]
 
 
-def _gap(doubt: Suspect, reading: Reading, known: Container[str]) -> str:
+def _gap(doubt: Suspect, reading: Reading, known: Container[str], *, marks: bool) -> str:
     if not reading.covers(doubt.wide_from):
         return "the list could not be read far enough back"
-    if _unreadable(reading.generations, known, doubt.wide_from):
+    others = reading.generations
+    if marks and doubt.attempt.mark is not None:
+        others = [one for one in others if one.mark is None]
+    if _unreadable(others, known, doubt.wide_from):
         return "the list has an entry that hides its prompt or its time"
     return ""
 
@@ -176,14 +182,24 @@ def settle(
     """
     result = Settlement()
     unknown = [g for g in reading.generations if g.id not in known]
+    named = _settle_marked(suspects, unknown, result)
+    suspects = [one for one in suspects if one.attempt.id not in named.attempts]
+    unknown = [g for g in unknown if g.id not in named.generations]
+    marked = [one for one in suspects if witness.marks and one.attempt.mark is not None]
+    # whatever shows another mark is not theirs
+    unmarked = [g for g in unknown if g.mark is None]
+    for suspect in marked:
+        hidden = [g for g in unmarked if g.prompt is None or prompt_key(g.prompt) == suspect.key]
+        _leave_open([suspect], [g for g in hidden if _may_fit(suspect, g, grace)], result)
+    by_prompt = [one for one in suspects if one not in marked]
     by_key: dict[str, list[Generation]] = {}
     untimed: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.prompt is not None:
             where = untimed if generation.created_at is None else by_key
             where.setdefault(prompt_key(generation.prompt), []).append(generation)
-    for key in dict.fromkeys(suspect.key for suspect in suspects):
-        group = [suspect for suspect in suspects if suspect.key == key]
+    for key in dict.fromkeys(suspect.key for suspect in by_prompt):
+        group = [suspect for suspect in by_prompt if suspect.key == key]
         if witness.echo is None:
             _contest(group, unknown, grace, result)
         elif hidden := untimed.get(key, []):
@@ -195,16 +211,55 @@ def settle(
             suspect.attempt.state == AttemptState.IN_DOUBT
             and suspect.attempt.id not in result.contested
         ):
-            mine = by_key.get(suspect.key, ())
-            settle_absence(suspect, reading, known, mine, unknown, witness, grace, result)
+            mine = () if suspect in marked else by_key.get(suspect.key, ())
+            others = unmarked if suspect in marked else unknown
+            settle_absence(suspect, reading, known, mine, others, witness, grace, result)
     return result
+
+
+class _Named(NamedTuple):
+    """What marks have settled, or will when an answer comes."""
+
+    attempts: AbstractSet[int]
+    generations: AbstractSet[str]
+
+
+def _settle_marked(
+    suspects: Sequence[Suspect], unknown: Sequence[Generation], result: Settlement
+) -> _Named:
+    """Give each attempt the generation that shows its mark, however many others are like it."""
+    shown: dict[str, list[Generation]] = {}
+    for generation in unknown:
+        if generation.mark is not None:
+            shown.setdefault(generation.mark, []).append(generation)
+    claimed = Counter(one.attempt.mark for one in suspects)
+    attempts: set[int] = set()
+    generations: set[str] = set()
+    for suspect in suspects:
+        attempt = suspect.attempt
+        found = shown.get(attempt.mark or "", [])
+        if not found:
+            continue
+        attempts.add(attempt.id)
+        generations.update(one.id for one in found)
+        if len(found) > 1 or claimed[attempt.mark] > 1:  # the provider gave it to several
+            _leave_open([suspect], found, result)
+        elif attempt.state == AttemptState.IN_DOUBT:
+            result.adopt.append((attempt.id, found[0]))
+        elif attempt.state == AttemptState.VOID:
+            result.appeared.append((attempt.id, found[0]))
+    return _Named(attempts, generations)
+
+
+def _may_fit(suspect: Suspect, generation: Generation, grace: timedelta) -> bool:
+    return generation.created_at is None or suspect.fits(generation.created_at, grace)
 
 
 def _leave_open(
     group: Sequence[Suspect], candidates: Sequence[Generation], result: Settlement
 ) -> None:
-    """Leave doubts to a person if an entry without a time has their prompt: it may be theirs."""
-    for suspect in group:
+    """Leave doubts to a person if entries may be theirs, and don't show enough to tell."""
+    for suspect in group if candidates else ():
         if suspect.attempt.state == AttemptState.IN_DOUBT and suspect.past_grace:
             result.contested[suspect.attempt.id] = tuple(candidates)
 

@@ -24,6 +24,7 @@ class Acceptance:
     intent_at: datetime  # when its intent was written, by our clock, as accepted_at
     accepted_at: datetime
     dated: bool = True  # whether the provider's own time of it is known
+    mark: str | None = None  # what the list must show of its request; None: it has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Witness:
     newest_intent: datetime | None = None  # the newest intent of all of those, by our clock
     lag: float | None = None  # seconds until it shows an acceptance; None: not measured yet
     books: Books | None = None  # what the balance shows; None if it can't be compared
+    marks: bool = False  # it shows the mark of each of ours that has one, and of one at least
 
     @property
     def faithful(self) -> bool:
@@ -64,7 +66,14 @@ def judge(
         max((one.attempt_id for one in bought), default=0),
         newest_intent,
         lag,
+        marks=_shows_marks(reading, known),
     )
+
+
+def _shows_marks(reading: Reading, known: Sequence[Acceptance]) -> bool:
+    shown = {generation.id: generation.mark for generation in reading.generations}
+    marked = [one for one in known if one.bought and one.mark is not None]
+    return bool(marked) and all(shown[one.generation_id] == one.mark for one in marked)
 
 
 def _echo(shown: Mapping[str, str | None], known: Sequence[Acceptance]) -> Echo | None:

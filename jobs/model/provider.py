@@ -363,11 +363,11 @@ class Provider(Protocol):
         """Return how long generations of a kind take, by its key."""
 
     def marked(
-        self, request: GenerationRequest, idempotency_key: str
+        self, request: GenerationRequest, secret: str
     ) -> tuple[GenerationRequest, str | None]:
-        """Put a mark of an attempt into its request; return both, None where it can't be marked.
+        """Put a mark made of a random secret into a request, as :attr:`Generation.mark` shows it.
 
-        The same key gives the same mark. What a user has chosen is never replaced by one.
+        Return both; None where it can't be marked. What a user has chosen is never replaced by one.
         """
 
     async def submit(

@@ -61,6 +61,11 @@ class Claim:
     send_before: datetime
 
 
+def unmarked(request: GenerationRequest) -> tuple[GenerationRequest, None]:
+    """Leave a request as it is: its family's list shows no mark."""
+    return request, None
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimTerms:
     """The terms on which jobs may be claimed; what a run remembers is only read."""
@@ -71,6 +76,7 @@ class ClaimTerms:
     patience: timedelta  # how long after the intent its POST may still leave
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     looked_for: LookedFor = field(default_factory=LookedFor)
+    marked: Callable[[GenerationRequest], tuple[GenerationRequest, str | None]] = unmarked
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ..model.money import usd_text
 from ..model.provider import (
     Accepted,
+    EvidenceClass,
     GenerationRequest,
     InDoubt,
     Kind,
@@ -210,6 +211,7 @@ class Scheduler:
             want=want,
             ceiling=self._run.policy.price_ceiling,
             patience=self._run.policy.send_within,
+            marked=self._marked,
             elsewhere=self._run.elsewhere,
             looked_for=self._run.looked_for,
         )
@@ -305,6 +307,15 @@ class Scheduler:
                 "are held back, and not bought",
                 generation_id,
             )
+
+    def _marked(self, request: GenerationRequest) -> tuple[GenerationRequest, str | None]:
+        """Put a mark of its own into a request whose family's list shows it."""
+        provider = self._run.provider
+        family = provider.families.get(provider.kind(request).family)
+        if family is None or family.evidence is not EvidenceClass.MARKED:
+            return request, None
+        # each attempt's own: the key of a void is used again for its replacement
+        return provider.marked(request, self._new_key())
 
     def _new_key(self) -> str:
         return str(uuid.UUID(int=self._run.chance.getrandbits(128), version=4))

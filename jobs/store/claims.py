@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, or_, select, text
 
@@ -14,7 +15,7 @@ from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.pricing import Known
-from ..model.provider import Kind
+from ..model.provider import GenerationRequest, Kind
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
@@ -154,7 +155,7 @@ _INTENT = Prepared(
             name: bindparam(name)
             for name in (
                 "job_id", "idempotency_key", "kind", "prompt", "prompt_key", "fingerprint",
-                "request_key", "hold_micros", "day", "intent_at", "send_before", "batch_id",
+                "request_key", "mark", "hold_micros", "day", "intent_at", "send_before", "batch_id",
                 "campaign",
             )
         },
@@ -172,6 +173,13 @@ _TAKE = Prepared(
         error=None,
     )
 )
+
+
+class Marked(NamedTuple):
+    """A request as it is sent, and what the list shows of this attempt alone; None: nothing."""
+
+    request: GenerationRequest
+    mark: str | None
 
 
 @dataclass(slots=True)
@@ -258,10 +266,11 @@ class _Picker:
     def _try(self, job: QueuedJob) -> Claim | None:
         same, request = prompt_key(job.asked.prompt), asked_key(job.asked)
         kinds = Kind.parse(job.asked.kind).of_family
+        sent, mark = self._terms.marked(request_of(job.asked))
         twin = _UNSETTLED_TWIN.first(
             self._connection, prompt_key=same, kinds=kinds, last_kind=f"{kinds}\U0010ffff"
         )
-        if twin is not None and twin.request_key != request:
+        if twin is not None and twin.request_key != request and mark is None:
             # the list shows only the prompt of a generation, so doubts of jobs with the same prompt
             # and other parameters could not be told apart (money.md; test_settling_runs.py)
             self._twins[kinds, job.asked.prompt] = twin.fingerprint
@@ -273,9 +282,9 @@ class _Picker:
                 self.elsewhere.append(theirs)
                 return None
         last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
-        sent = (last.id, last.fingerprint) if last is not None and last.idempotency_key else None
+        before = (last.id, last.fingerprint) if last is not None and last.idempotency_key else None
         wish = Wish(job.asked.fingerprint, job.attempt_id)
-        row = BuyableRow(job.id, wish, sent, job.held_back, job.handed, job.named)
+        row = BuyableRow(job.id, wish, before, job.held_back, job.handed, job.named)
         if self._found.lacks(row) or self._waits_for_another_batch(job, request, twin):
             self.lacking.append(job.id)
             return None
@@ -288,7 +297,7 @@ class _Picker:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.asked.kind, BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, hold, same, request)
+        made = self._write_intent(job, hold, same, request, Marked(sent, mark))
         self._found.note_asked(job.batch_id, request, made.attempt_id)
         self._ledger.hold(scopes, hold)
         if alone:
@@ -325,7 +334,9 @@ class _Picker:
         # that ended in doubt gave none: the kind stays unknown, and the next goes alone too
         return hold, True
 
-    def _write_intent(self, job: QueuedJob, hold: int, same: str, request: str) -> Claim:
+    def _write_intent(
+        self, job: QueuedJob, hold: int, same: str, request: str, marked: Marked
+    ) -> Claim:
         # the key of a void, if there is one: if the void was made after all, the provider answers
         # with it instead of making another (test_keys_of_replacements.py)
         sent = {"job": job.id, "fingerprint": job.asked.fingerprint}
@@ -341,6 +352,7 @@ class _Picker:
             prompt_key=same,
             fingerprint=job.asked.fingerprint,
             request_key=request,
+            mark=marked.mark,
             hold_micros=hold,
             day=self._day,
             intent_at=self._now,
@@ -359,7 +371,7 @@ class _Picker:
             batch_id=job.batch_id,
             job_key=job.key,
             kind=job.asked.kind,
-            request=request_of(job.asked),
+            request=marked.request,
             idempotency_key=key,
             send_before=send_before,
         )
