@@ -5,7 +5,7 @@ sends or imitates a model reads it here.
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -14,6 +14,10 @@ from typing import Any, Final
 
 from jobs.model.money import Micros, to_micros
 from jobs.model.provider import EvidenceClass, Family, GenerationRequest, Kind, Parameter, Times
+
+START: Final = "start"
+END: Final = "end"
+START_WITH_END: Final = "start_with_end"
 
 
 class ParameterType(StrEnum):
@@ -52,16 +56,14 @@ class ImageRule:
     Attributes:
         file: the field for its bytes as base64; empty: it takes addresses alone.
         address: the field for its address; empty: it takes files alone.
-        file_with_end, address_with_end: these fields where the request has an end image too; empty:
-            the same.
         listed: the field is a list, which all images with it share, in the order of their roles.
+        bare: the base64 stands alone, without ``data:`` in front.
     """
 
     file: str = ""
     address: str = ""
-    file_with_end: str = ""
-    address_with_end: str = ""
     listed: bool = False
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class Model:
         durations: in seconds, the default first; none: it leaves no choice.
         shortest_prompt: in characters, as ``longest_prompt``.
         largest_image: in bytes, decoded.
-        images: that it takes, by their roles: ``start``, ``end``, ``reference_1`` …
+        images: that it takes, by their roles: ``start``, ``end``, ``reference_1`` …; for a
+            start image beside an end image ``start_with_end``, where that has other fields.
         together: which roles one request may have, one set of which must have all that it has.
         needs: roles that each request must have.
         parameters: what a request may say beside the fields that all have.
@@ -153,6 +156,16 @@ class Model:
     def seconds(self) -> str:
         """Return the durations, for people."""
         return " or ".join(map(str, self.durations))
+
+    @property
+    def roles(self) -> Sequence[str]:
+        """Return the roles of images that a request may have."""
+        return [role for role in self.images if role != START_WITH_END]
+
+    def image_rule(self, role: str, roles: Container[str]) -> ImageRule:
+        """Return how an image is sent beside those of other roles."""
+        paired = role == START and END in roles and START_WITH_END in self.images
+        return self.images[START_WITH_END if paired else role]
 
     def field(self, name: str) -> str:
         """Return the name on the wire of a request's own field; empty: it is not sent."""

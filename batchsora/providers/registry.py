@@ -5,10 +5,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from batchsora.providers.model import Model
+from batchsora.providers.model import Model, families
 from batchsora.providers.runblob import catalog
 from jobs.model.money import Micros
-from jobs.model.provider import FIRST_MODEL, GenerationRequest, Kind, Provider
+from jobs.model.provider import FIRST_MODEL, Family, GenerationRequest, Kind, Provider
 
 if TYPE_CHECKING:
     from batchsora.providers.runblob.client import RunBlobClient
@@ -50,6 +50,7 @@ PROVIDERS: Final[Mapping[str, Entry]] = {one.name: one for one in (RUNBLOB,)}
 MODELS: Final[Mapping[str, Model]] = {
     name: model for one in PROVIDERS.values() for name, model in one.models.items()
 }
+FAMILIES: Final[Mapping[str, Family]] = families(MODELS)
 DEFAULT_MODEL: Final = MODELS[FIRST_MODEL]
 ANNOUNCED: Final[Mapping[str, Micros]] = {
     kind.key: model.prices[kind.variant].micros

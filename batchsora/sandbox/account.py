@@ -15,9 +15,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from batchsora.providers.registry import MODELS
 from batchsora.sandbox.answers import rate, seconds
 from jobs import system
 from jobs.model.files import refuse_link
+from jobs.model.provider import FIRST_MODEL
 
 
 def chance(seed: int, *what: object) -> float:
@@ -38,13 +40,15 @@ class Made:
     id: str
     prompt: str
     orientation: str
-    duration: int
+    duration: int | None
     price: int  # what was charged for it, in micros
     key: str | None
     created_at: datetime
     takes: float  # seconds of real time until it ends; infinite: never
     failure: str | None = None  # its error message, if it fails in the end
     foreign: bool = False  # another client of the account made it
+    model: str = "sora"
+    seed: int | None = None  # of a model that shows it
 
     def phase(self, now: datetime) -> str:
         """Return its state."""
@@ -107,12 +111,14 @@ _TYPES: Final = {
     "id": str,
     "prompt": str,
     "orientation": str,
-    "duration": int,
+    "duration": int | None,
     "price": int,
     "key": str | None,
     "takes": int | float,
     "failure": str | None,
     "foreign": bool,
+    "model": str,
+    "seed": int | None,
 }
 
 
@@ -189,7 +195,10 @@ def _made(line: bytes) -> Made:
     """Read a line; a damaged one raises ValueError, TypeError, KeyError or RecursionError."""
     entry = json.loads(line)
     made = datetime.fromisoformat(entry.pop("created_at"))
+    entry = {"model": FIRST_MODEL, "seed": None} | entry  # an older journal's
     wrong = [name for name, kind in _TYPES.items() if not isinstance(entry[name], kind)]
-    if wrong or made.tzinfo is None or min(entry["price"], entry["duration"]) < 0:
+    if entry["model"] not in MODELS:
+        raise ValueError(f"not a model: {entry['model']}")
+    if wrong or made.tzinfo is None or min(entry["price"], entry["duration"] or 0) < 0:
         raise ValueError(f"not a generation: {wrong}")
     return Made(created_at=made, **entry)

@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -12,8 +13,11 @@ from typing import Any, Self
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from batchsora.providers.model import Model
+from batchsora.providers.registry import MODELS
 from batchsora.sandbox.account import Journal
 from batchsora.sandbox.answers import Reply, answer, hang_up, send
+from batchsora.sandbox.dialects import LISTS, PATHS
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.files import Callbacks, Files
 from batchsora.sandbox.manners import MOMENTS, Manners
@@ -56,10 +60,12 @@ class Sandbox:
     def application(self) -> web.Application:
         """Make the web application."""
         app = web.Application(client_max_size=LARGEST_REQUEST, middlewares=[self._guard])
-        app.router.add_post("/v1/sora/generate", self._generate)
-        app.router.add_get("/v1/sora/generations", self._list)
-        app.router.add_get("/v1/sora/generations/{id}/", self._status)
-        app.router.add_get("/v1/sora/generations/{id}", self._status)
+        for path, models in PATHS.items():
+            app.router.add_post(path, partial(self._generate, models))
+        for path, family in LISTS.items():
+            app.router.add_get(path, partial(self._list, family))
+            for ending in ("/{id}/", "/{id}"):
+                app.router.add_get(f"{path}{ending}", partial(self._status, family))
         app.router.add_get("/v1/data/balance", self._balance)
         app.router.add_get("/videos/{id}.mp4", self._files.video)
         app.router.add_get("/__ledger", self._ledger)
@@ -98,7 +104,9 @@ class Sandbox:
                 return web.json_response({"detail": "Service unavailable"}, status=503)
         return await handler(request)
 
-    async def _generate(self, request: web.Request) -> web.StreamResponse:
+    async def _generate(
+        self, models: Mapping[str, Model], request: web.Request
+    ) -> web.StreamResponse:
         try:
             body: Any = await request.json()
         except (ValueError, LookupError, RecursionError):  # LookupError: an unknown charset
@@ -109,9 +117,10 @@ class Sandbox:
         if self._is_contested(prompt, turn):
             fault = Fault.DROP
         if fault in (Fault.LOST, Fault.BROKEN, Fault.THROTTLE):
-            self._world.reserve(body, self._now())
+            self._world.reserve(body, self._now(), models)
             return self._not_created(request, fault, turn)
-        reply = self._create(body, request.headers.get("X-Idempotency-Key"), prompt, turn)
+        key = request.headers.get("X-Idempotency-Key")
+        reply = self._create(body, models, key, prompt, turn)
         if reply.status == HTTPStatus.CREATED:
             made = self._world.find(reply.body["generation_id"])
             if made is not None:
@@ -132,17 +141,20 @@ class Sandbox:
         headers = {"Retry-After": wait}
         return web.json_response({"detail": "Too many requests"}, status=429, headers=headers)
 
-    def _create(self, body: Any, key: str | None, prompt: str, turn: int) -> Reply:
+    def _create(
+        self, body: Any, models: Mapping[str, Model], key: str | None, prompt: str, turn: int
+    ) -> Reply:
         now = self._now()
         before = len(self._world.made)
-        reply = self._world.generate(body, key, now)
+        reply = self._world.generate(body, key, now, models)
         if reply.status == HTTPStatus.CREATED:  # what is refused has no same time
             faults, seed = self._faults, self._world.seed
+            model = MODELS[self._world.made[-1].model]
             if faults.happens(faults.foreign, seed, "foreign", prompt, turn):
-                self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now)
+                self._world.add_foreign(f"somebody else's {turn}: {prompt}"[:200], now, model)
             twin = faults.happens(faults.twin, seed, "twin", prompt, turn)
             if twin or self._is_contested(prompt, turn):
-                self._world.add_foreign(prompt, now)
+                self._world.add_foreign(prompt, now, model)
         if self._journal is not None:
             for item in self._world.made[before:]:
                 self._journal.append(item)
@@ -160,17 +172,17 @@ class Sandbox:
             await self._clock.sleep(self._faults.late_seconds)
         return send(request, reply)
 
-    async def _list(self, request: web.Request) -> web.Response:
+    async def _list(self, family: str, request: web.Request) -> web.Response:
         try:
             limit = int(request.query.get("limit", "50"))
             offset = int(request.query.get("offset", "0"))
         except ValueError:
             limit = offset = -1
-        reply = self._world.page(limit, offset, self._now(), self.url, self._faults.lag)
+        reply = self._world.page(limit, offset, self._now(), self.url, self._faults.lag, family)
         return send(request, reply)
 
-    async def _status(self, request: web.Request) -> web.Response:
-        reply = self._world.status(request.match_info["id"], self._now(), self.url)
+    async def _status(self, family: str, request: web.Request) -> web.Response:
+        reply = self._world.status(request.match_info["id"], self._now(), self.url, family)
         return send(request, reply)
 
     async def _balance(self, request: web.Request) -> web.Response:

@@ -3,86 +3,52 @@
 It does not know HTTP: a call takes what was sent and returns a status and a document (docs/api.md).
 """
 
-import base64
 import hashlib
 import math
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count, product
 from typing import Any, Final
+from zlib import crc32
 
-from batchsora.picture_kinds import HEAD, TAKEN, kind_of
-from batchsora.providers.registry import ANNOUNCED
+from batchsora.providers.model import Model
+from batchsora.providers.registry import ANNOUNCED, FAMILIES, MODELS
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.account import Made, Reserved, chance, unseen
 from batchsora.sandbox.answers import Reply, answer
+from batchsora.sandbox.dialects import (
+    PATHS,
+    as_shown,
+    check,
+    duration_of,
+    invalid,
+    kind_of_body,
+    model_of,
+)
 from batchsora.sandbox.listing import echoed
 from batchsora.sandbox.manners import Manners
 from jobs.model.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
-
-CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")
-"""Beginnings of addresses for callbacks; the provider takes the first alone."""
-
-
-def check(body: Any) -> Reply | None:  # noqa: PLR0911 - one rule of the API a line
-    """Return what the API refuses about a request (docs/api.md); None when it is good."""
-    if not isinstance(body, Mapping):
-        return Reply(422, invalid("body", "must be an object", None))
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str) or not 1 <= len(prompt) <= SORA.longest_prompt:
-        return Reply(
-            422, invalid("prompt", f"must have 1 to {SORA.longest_prompt} characters", None)
-        )
-    if any("\ud800" <= character <= "\udfff" for character in prompt):
-        return Reply(422, invalid("prompt", "must be Unicode, without half a surrogate pair", None))
-    if body.get("orientation", SORA.orientations[0]) not in SORA.orientations:
-        known = " or ".join(map(repr, SORA.orientations))
-        return Reply(422, invalid("orientation", f"must be {known}", body["orientation"]))
-    duration = body.get("duration", SORA.durations[0])
-    # 10.0 equals 10, and is no length
-    if type(duration) is not int or duration not in SORA.durations:
-        return Reply(422, invalid("duration", f"must be {SORA.seconds}", duration))
-    callback = body.get("callback_url")
-    if callback is not None and not str(callback).startswith(CALLABLE):
-        return Reply(422, invalid("callback_url", "must be an HTTPS address", None))
-    url, data = body.get("image_url"), body.get("image_base64")
-    if url is not None and data is not None:
-        return Reply(400, {"detail": "Cannot provide both image_base64 and image_url"})
-    if url is not None and not str(url).startswith(("http://", "https://")):
-        return Reply(422, invalid("image_url", "must be an http(s) address", None))
-    problem = None if data is None else _image_problem(data)
-    return None if problem is None else Reply(422, invalid("image_base64", problem, None))
-
-
-def _image_problem(data: Any) -> str | None:
-    head, _, encoded = str(data).partition(",")
-    if head not in ("data:image/jpeg;base64", "data:image/png;base64", "data:image/webp;base64"):
-        return "must be a data URI of a JPEG, PNG or WEBP image"
-    try:
-        content = base64.b64decode(encoded, validate=True)
-    except ValueError:  # binascii.Error is one, and characters beyond ASCII raise the plain one
-        return "is not base64"
-    if len(content) > SORA.largest_image:
-        return f"must not be larger than {SORA.largest_image // 1024**2} MB"
-    if kind_of(content[:HEAD]) not in TAKEN:
-        return "is not a JPEG, PNG or WEBP image"
-    return None
-
-
-def invalid(name: str, message: str, found: Any, place: str = "body") -> dict[str, Any]:
-    """Return a 422's body about one field."""
-    detail = {"type": "value_error", "loc": [place, name], "msg": message}
-    return {"detail": [detail if found is None else detail | {"input": found}]}
-
+from jobs.model.provider import EvidenceClass, Kind
 
 GUESSED: Final = to_micros("0.18")  # what a kind costs here that has no announced price
+
+
+def guessed(kind: Kind) -> Micros:
+    """Return what a kind costs here: the announced price, or one that is made up."""
+    made_up = (
+        GUESSED if kind.model == SORA.name else to_micros(f"0.{15 + crc32(kind.key.encode()) % 70}")
+    )
+    return ANNOUNCED.get(kind.key, made_up)
+
+
 PRICES: Final[Mapping[tuple[int, bool], Micros]] = {
-    (seconds, image): ANNOUNCED.get(SORA.kind(seconds, with_image=image).key, GUESSED)
+    (seconds, image): guessed(SORA.kind(seconds, with_image=image))
     for seconds, image in product(SORA.durations, (False, True))
 }
-"""By duration and image."""
+"""Of the first model, by duration and image."""
 
 SHORTEST, LONGEST = 300.0, 900.0  # seconds that a generation takes, as the provider says
 LARGEST_PAGE = 100
@@ -103,7 +69,7 @@ class World:
     seed: int = 1  # of all chance
     time_scale: float = 1.0  # how many times faster than life generations are
     balance: int = 100 * MICROS_PER_USD  # of the account, in micros; falls with every acceptance
-    # by duration and image
+    # of the first model, by duration and image
     prices: Mapping[tuple[int, bool], int] = field(default_factory=lambda: dict(PRICES))
     fail: float = 0.0  # share of generations that fail in the end
     # scripted: by prompt, error messages that are used up one generation at a time; None is a
@@ -122,6 +88,7 @@ class World:
         self._accepted = 0
         self._looks = count(1)
         self._by_id: dict[str, Made] = {}
+        self._by_family: defaultdict[str, list[Made]] = defaultdict(list)
         self._tries: dict[str, int] = {}
         self._spent = 0
         self._reserved = Reserved()
@@ -134,58 +101,66 @@ class World:
         kind, _, token = (header or "").partition(" ")
         return kind == "Bearer" and bool(token) and self.token in (None, token)
 
-    def generate(self, body: Any, key: str | None, now: datetime) -> Reply:
-        """Create and charge a generation, or refuse it."""
-        wrong = check(body)
+    def generate(
+        self,
+        body: Any,
+        key: str | None,
+        now: datetime,
+        models: Mapping[str, Model] = PATHS[SORA.generate],
+    ) -> Reply:
+        """Create and charge a generation of one of a path's models, or refuse it."""
+        model = model_of(body, models)
+        if isinstance(model, Reply):
+            return model
+        wrong = check(body, model)
         if wrong is not None:
             return wrong
         refused = self.manners.refusal(body, self._accepted)
         if refused is not None:
-            self.reserve(body, now)
+            self.reserve(body, now, models)
             return refused
         if self.honour_idempotency and key is not None:
             for item in self.made:
                 if item.key == key:
                     return self._created(item)
-        price = self._price(body)
+        price = self._price(body, model)
         if price > self.money_left(now):
             return Reply(402, {"detail": "INSUFFICIENT_CREDITS"})
-        orientation, duration = (
-            body.get("orientation", SORA.orientations[0]),
-            body.get("duration", SORA.durations[0]),
-        )
-        item = self._make(body["prompt"], orientation, duration, price, key, now)
+        item = self._make(body["prompt"], model, price, key, now)
+        item.orientation = body.get(model.field("orientation"), model.orientations[0])
+        item.duration = duration_of(body, model)
+        if model.mark is not None:
+            item.seed = body.get(model.mark, item.seed)
         self.add(item)
         self._accepted += 1
         return self._created(item)
 
-    def reserve(self, body: Any, now: datetime) -> None:
+    def reserve(
+        self, body: Any, now: datetime, models: Mapping[str, Model] = PATHS[SORA.generate]
+    ) -> None:
         """Charge a purchase that comes to nothing, for a while, if that is the manner."""
-        if self.manners.reserves and check(body) is None:
-            price = min(self._price(body), self.money_left(now))
+        model = model_of(body, models)
+        if self.manners.reserves and isinstance(model, Model) and check(body, model) is None:
+            price = min(self._price(body, model), self.money_left(now))
             self._reserved.charges.append((now, price))
 
-    def _price(self, body: Any) -> int:
+    def _price(self, body: Any, model: Model) -> int:
         odd = self.manners.odd_price
         if odd is not None and odd.turn in (None, self._accepted + 1):
             return to_micros(odd.usd)
-        image = body.get("image_url") is not None or body.get("image_base64") is not None
-        return self.prices[body.get("duration", SORA.durations[0]), image]
+        kind = kind_of_body(body, model)
+        if model is SORA:
+            return self.prices[duration_of(body, model) or 0, "+image" in kind.variant]
+        return guessed(kind)
 
     def _created(self, item: Made) -> Reply:
         told = self.manners.price
         price = None if told == "none" else told or f"{to_usd(item.price):.4f}"
-        return Reply(201, {"generation_id": item.id, "status": "pending", "price": price})
+        made = {"generation_id": item.id, "status": "pending", "price": price}
+        mark = MODELS[item.model].mark
+        return Reply(201, made if mark is None else made | {mark: item.seed})
 
-    def _make(
-        self,
-        prompt: str,
-        orientation: str,
-        duration: int,
-        price: int,
-        key: str | None,
-        now: datetime,
-    ) -> Made:
+    def _make(self, prompt: str, model: Model, price: int, key: str | None, now: datetime) -> Made:
         turn = self._tries.get(prompt, 0)
         number = uuid.UUID(
             bytes=hashlib.sha256(f"{self.seed}/{prompt}/{turn}".encode()).digest()[:16], version=4
@@ -197,13 +172,15 @@ class World:
         return Made(
             id=str(number),
             prompt=prompt,
-            orientation=orientation,
-            duration=duration,
+            orientation=model.orientations[0],
+            duration=model.durations[0] if model.durations else None,
             price=price,
             key=key,
             created_at=now,
             takes=takes,
             failure=self._failure(prompt, turn),
+            model=model.name,
+            seed=None if model.mark is None else int(chance(self.seed, "seed", prompt, turn) * 1e9),
         )
 
     def _failure(self, prompt: str, turn: int) -> str | None:
@@ -219,15 +196,16 @@ class World:
         """Add a generation and charge it, also a journal's."""
         self.made.append(item)
         self._by_id[item.id] = item
+        self._by_family[MODELS[item.model].family].append(item)
         self._tries[item.prompt] = self._tries.get(item.prompt, 0) + 1
         self._spent += item.price
 
-    def add_foreign(self, prompt: str, now: datetime) -> None:
+    def add_foreign(self, prompt: str, now: datetime, model: Model = SORA) -> None:
         """Let another client of the account buy something, if there is money for it."""
-        price = int(self.prices[10, False])
+        price = self._price({}, model)
         if price > self.money_left(now):
             return
-        item = self._make(prompt, "9:16", 10, price, None, now)
+        item = self._make(prompt, model, price, None, now)
         item.foreign = True
         self.add(item)
 
@@ -246,10 +224,12 @@ class World:
         """Return the balance that it shows, in micros: charges may show late."""
         return self.money_left(now) + unseen(self.made, self.manners.balance_late, now)
 
-    def status(self, generation_id: str, now: datetime, files: str) -> Reply:
+    def status(
+        self, generation_id: str, now: datetime, files: str, family: str = SORA.family
+    ) -> Reply:
         """Return one generation; ``files`` is the address below which videos are."""
         item = self.find(generation_id)
-        if item is None:
+        if item is None or MODELS[item.model].family != family:
             return Reply(404, {"detail": "Generation not found"})
         if self.manners.is_sick(self.seed, item.id):
             return answer(self.manners.sick_as)
@@ -259,14 +239,24 @@ class World:
         """Return a generation by its id, in any case."""
         return self._by_id.get(generation_id.lower())
 
-    def page(self, limit: int, offset: int, now: datetime, files: str, lag: float) -> Reply:
-        """Return a page of the list, newest first, without what is younger than ``lag`` seconds."""
+    def page(
+        self,
+        limit: int,
+        offset: int,
+        now: datetime,
+        files: str,
+        lag: float,
+        family: str = SORA.family,
+    ) -> Reply:
+        """Return a page of a list, newest first, without what is younger than ``lag`` seconds."""
+        if FAMILIES[family].evidence is EvidenceClass.BLIND:
+            return Reply(404, {"detail": "Not Found"})
         if not 1 <= limit <= LARGEST_PAGE:
             return Reply(422, invalid("limit", "must be from 1 to 100", limit, "query"))
         if offset < 0:
             return Reply(422, invalid("offset", "must not be negative", offset, "query"))
         listing = self.manners.listing
-        shown = listing.pick(self.made, self.seed, now, self.since, lag)
+        shown = listing.pick(self._by_family[family], self.seed, now, self.since, lag)
         page = listing.page(shown, limit, offset)
         if isinstance(page, str):
             return answer(page)
@@ -282,7 +272,7 @@ class World:
         phase = item.phase(now)
         running = (now - item.created_at).total_seconds() / item.takes
         end = item.created_at + timedelta(seconds=item.takes) if running >= 1 else None
-        return {
+        shown = {
             "generation_id": item.id.upper() if manners.upper_ids else item.id,
             "status": manners.state(self.seed, item.id, phase),
             "prompt": echoed(item.prompt, manners.echo),
@@ -292,6 +282,7 @@ class World:
             "progress_pct": int(100 * running) if phase == "processing" else None,
             "progress_pos_in_queue": 1 + int(9 * (1 - running)) if phase == "pending" else None,
         } | manners.reason(item.failure if phase == "failed" else None)
+        return as_shown(shown, MODELS[item.model], item.seed)
 
     def _address(self, item: Made, now: datetime, files: str) -> str | None:
         path = f"/videos/{item.id}.mp4"
@@ -312,6 +303,8 @@ class World:
                 {
                     "generation_id": item.id,
                     "prompt": item.prompt,
+                    "model": item.model,
+                    "seed": item.seed,
                     "price": usd_text(item.price),
                     "idempotency_key": item.key,
                     "created_at": _naive(item.created_at),

@@ -26,10 +26,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from batchsora.presentation.errors import message
+from batchsora.providers.registry import FAMILIES
 from batchsora.web.answers import web_context_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
 from jobs.model.money import to_usd
+from jobs.model.provider import named_id
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
 from jobs.store import Store
@@ -114,16 +116,18 @@ class Webhooks:
         return hmac.compare_digest(expected.encode(), signature.strip().lower().encode())
 
     def _take(self, name: str) -> None:
+        awaited = ""
         try:
-            awaited = self._web.queries.is_awaited(name)
+            # which family it is of, the callback does not say
+            names = (named_id(family, name) for family in FAMILIES)
+            awaited = next((one for one in names if self._web.queries.is_awaited(one)), "")
         except EngineError as error:  # the page itself says more about it
             log.warning("a callback was lost; polling continues: %s", message(error))
-            awaited = False
-        if not awaited or name in self._hinted or len(self._hinted) >= MOST:
+        if not awaited or awaited in self._hinted or len(self._hinted) >= MOST:
             self.counts["needless"] += 1
             return
         self.counts["taken"] += 1
-        self._hinted.add(name)
+        self._hinted.add(awaited)
         self._more.set()
 
 

@@ -18,7 +18,11 @@ from ..model.errors import (
     UnprovenError,
     WrongClockError,
 )
-from ..model.provider import Generation, Provider, UnknownGenerationError
+from ..model.provider import (
+    Generation,
+    Provider,
+    UnknownGenerationError,
+)
 from ..model.states import FOUND, AttemptState, JobState
 from ..model.text import folded_id, prompt_key, same_text
 from ..ports.doubts import Searched

@@ -20,7 +20,8 @@ from batchsora.manifest.errors import CellError
 from batchsora.manifest.images import fitting
 from batchsora.manifest.images.fitting import Fitter
 from batchsora.manifest.images.row_images import LARGEST_IMAGE, Images
-from batchsora.providers.runblob.body import fields_of, with_image
+from batchsora.providers.runblob.body import FieldImage, with_images
+from batchsora.providers.runblob.catalog import SORA
 from jobs.model.provider import ImageRef
 
 RED, BLUE, GREEN = (200, 30, 30), (30, 30, 200), (30, 200, 30)
@@ -71,7 +72,7 @@ def noise(width: int, height: int, mode: str = "RGB") -> Image.Image:
 
 
 async def written(image: ImageRef) -> bytes:
-    async with with_image(fields_of("A fox", "9:16", 10, None), image) as body:
+    async with with_images({"prompt": "A fox"}, [FieldImage(SORA.images["start"], image)]) as body:
         return b"".join(body.pieces())
 
 

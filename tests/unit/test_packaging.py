@@ -92,7 +92,7 @@ def test_the_packages_hold_code_and_no_stray_files(wheel: Path) -> None:
         if Path(name).suffix not in meant
         and not name.startswith("batchsora/_samples/")
         and name not in ("jobs/_migrations/shapes.json", "jobs/_migrations/newest.sql")
-        and not re.fullmatch(r"batchsora/providers/\w+/catalog/\w+\.toml", name)
+        and not re.fullmatch(r"batchsora/providers/\w+/catalog/[\w.]+\.toml", name)
         and ".dist-info/" not in name
     ]
     assert stray == []

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.adapter import RunBlobProvider
+from batchsora.providers.runblob.asked import asked_of
+from batchsora.providers.runblob.catalog import SORA
 from batchsora.providers.runblob.client import RunBlobClient
 from jobs.model.money import Micros
 from jobs.model.provider import (
@@ -331,7 +333,12 @@ def test_an_image_that_can_not_be_used_is_found_before_anything_is_sent(tmp_path
 def test_every_prompt_survives_the_wire(prompt: str) -> None:
     """What JSON has to escape is escaped, also around the image that is written beside it."""
     sent = Sent()
-    run(sent, lambda client: client.send(prompt, "9:16", 10, PNG, None, None))
+    run(
+        sent,
+        lambda client: client.send(
+            asked_of(SORA, prompt, "9:16", 10, None, {}, {"start": PNG}), None
+        ),
+    )
     assert sent.document["prompt"] == prompt
 
 

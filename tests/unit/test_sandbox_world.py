@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from batchsora.providers.runblob.catalog import SORA
 from batchsora.sandbox.account import Made, Refunds, chance
+from batchsora.sandbox.dialects import check
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.manners import Manners
-from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World, check
+from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World
 from jobs.model.money import to_micros
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -332,7 +333,7 @@ def test_a_bearer_token_is_asked_for(token: str | None, header: str | None, good
 )
 def test_what_the_api_takes_is_taken(more: dict[str, Any]) -> None:
     """Each documented form of a request passes, up to its very limits."""
-    assert check({"prompt": "a fox", **more}) is None
+    assert check({"prompt": "a fox", **more}, SORA) is None
 
 
 @pytest.mark.parametrize(
@@ -377,7 +378,7 @@ def test_what_the_api_refuses_is_refused_by_name(more: dict[str, Any], wrong: st
 @pytest.mark.parametrize("body", [None, [], "a fox", 7, [{"prompt": "a fox"}]])
 def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
     """Other JSON is 422 like a wrong field."""
-    reply = check(body)
+    reply = check(body, SORA)
     assert reply is not None
     assert reply.status == 422
     assert reply.body["detail"][0]["loc"] == ["body", "body"]
@@ -385,7 +386,7 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
 
 def test_two_images_are_refused() -> None:
     """400 with the documented words."""
-    reply = check({"prompt": "x", "image_url": "https://a/b.png", "image_base64": _image()})
+    reply = check({"prompt": "x", "image_url": "https://a/b.png", "image_base64": _image()}, SORA)
     assert reply is not None
     assert reply.status == 400
     assert reply.body == {"detail": "Cannot provide both image_base64 and image_url"}

@@ -3,15 +3,18 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 import jobs.model.provider as engine
+from batchsora.providers.model import START
 from batchsora.providers.runblob import causes, errors
-from batchsora.providers.runblob.catalog import FAMILIES, MODELS
+from batchsora.providers.runblob.asked import asked_of
+from batchsora.providers.runblob.catalog import FAMILIES, MARKS, MODELS
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
-from batchsora.providers.runblob.models import GenerationInfo, usable_id
+from batchsora.providers.runblob.models import GenerationInfo, usable_named_id
 from jobs.model.money import Micros, to_micros
 from jobs.model.states import FailureKind
 
@@ -50,40 +53,46 @@ class RunBlobProvider:
         return MODELS[engine.Kind.parse(kind).model].times
 
     def marked(
-        self, request: engine.GenerationRequest, idempotency_key: str
+        self, request: engine.GenerationRequest, secret: str
     ) -> tuple[engine.GenerationRequest, str | None]:
-        """Put a seed made of the key into a request of a model that shows it in its list."""
-        del idempotency_key
-        return request, None
+        """Put a seed made of the secret into a request of a model that shows it in its list."""
+        model = MODELS[request.model]
+        if model.mark is None or model.mark in request.parameters:
+            return request, None
+        rule = model.parameters[model.mark]
+        least, most = int(rule.least or 0), int(rule.most or 0)
+        made = int.from_bytes(hashlib.sha256(secret.encode()).digest(), "big")
+        value = least + made % (most - least + 1)
+        parameters = {**request.parameters, model.mark: value}
+        return replace(request, parameters=parameters), mark_of(model.mark, value)
 
     async def submit(
         self, request: engine.GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
     ) -> engine.SubmitOutcome:
-        """Buy one generation; its image was looked at before ``may_send`` is asked."""
+        """Buy one generation; its images were looked at before ``may_send`` is asked."""
         if (unknown := unknown_in(request)) is not None:
             return engine.Rejected(FailureKind.VALIDATION, unknown)
+        images = {**({START: request.image} if request.image else {}), **request.images}
+        asked = asked_of(
+            MODELS[request.model],
+            request.prompt,
+            request.orientation,
+            request.duration,
+            request.callback_url,
+            request.parameters,
+            images,
+        )
         try:
-            made = await self._client.send(
-                request.prompt,
-                request.orientation,
-                request.duration,
-                request.image,
-                request.callback_url,
-                idempotency_key,
-                may_send,
-                self._patience,
-                request.model,
-                request.parameters,
-            )
+            made = await self._client.send(asked, idempotency_key, may_send, self._patience)
         except errors.RunBlobError as error:
-            return outcome_of(error, request.prompt, with_image=request.image is not None)
+            return outcome_of(error, request.prompt, with_image=bool(images))
         return engine.Accepted(
             made.generation_id, None if made.price is None else to_micros(made.price)
         )
 
     async def generation(self, generation_id: str) -> engine.Generation:
         """Look up one generation."""
-        if usable_id(generation_id) is None:
+        if usable_named_id(generation_id) is None:
             raise engine.UnknownGenerationError("not a valid generation id")
         with _reading():
             return generation_of(await self._client.status(generation_id), generation_id)
@@ -92,10 +101,9 @@ class RunBlobProvider:
         self, family: str, limit: int, offset: int
     ) -> Sequence[engine.Generation]:
         """Read one page of a family's list, newest first, nothing left out."""
-        del family
         with _reading():
-            found = await self._client.list_generations(limit, offset)
-            return [generation_of(item, item.generation_id) for item in found]
+            found = await self._client.list_generations(limit, offset, family=family)
+            return [generation_of(item, item.generation_id, family) for item in found]
 
     async def balance(self) -> Micros:
         """Read the account's money."""
@@ -199,7 +207,9 @@ _READ_ERRORS: Final = (
 )
 
 
-def generation_of(found: GenerationInfo, generation_id: str | None) -> engine.Generation:
+def generation_of(
+    found: GenerationInfo, generation_id: str | None, family: str = engine.FIRST_MODEL
+) -> engine.Generation:
     """Turn a generation of the wire into the engine's.
 
     One without a usable id keeps its place in the list, under a name that no generation has and
@@ -210,7 +220,7 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> engine.Ge
     failed = phase is engine.GenerationPhase.FAILED
     usable = generation_id is not None
     return engine.Generation(
-        id=generation_id or _stand_in(found),
+        id=generation_id or engine.named_id(family, _stand_in(found)),
         phase=phase,
         prompt=found.prompt if usable else None,
         created_at=found.created_at,
@@ -220,7 +230,29 @@ def generation_of(found: GenerationInfo, generation_id: str | None) -> engine.Ge
         failure=(found.failure_kind or failure_kind(found.error_message)) if failed else None,
         message=found.error_message or (_end_of(found) if failed else None),
         said_state=found.said_state if phase is engine.GenerationPhase.UNKNOWN else None,
+        mark=_mark(found, generation_id),
     )
+
+
+def mark_of(parameter: str, value: int) -> str:
+    """Write a mark, as the engine compares it."""
+    return f"{parameter}={value}"
+
+
+_LONGEST_SEED: Final = 20  # digits
+
+
+def _seed(value: object) -> int | None:
+    """Read a seed, from a number or digits; None if it is not one."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value) if len(value) <= _LONGEST_SEED else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _mark(found: GenerationInfo, generation_id: str | None) -> str | None:
+    parameter = None if generation_id is None else MARKS.get(engine.family_of(generation_id))
+    value = None if parameter is None else _seed(found.get(parameter))
+    return None if parameter is None or value is None else mark_of(parameter, value)
 
 
 def _end_of(found: GenerationInfo) -> str | None:

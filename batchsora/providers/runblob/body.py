@@ -13,14 +13,17 @@ import asyncio
 import base64
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import partial
+from typing import Final, NamedTuple, Self
 
 import httpx
 
 from batchsora.fetch.part import beside
+from batchsora.providers.model import ImageRule
+from batchsora.providers.runblob.errors import ImageError
 from batchsora.providers.runblob.images import ImageSource, Picture, opened
 
 PIECE: Final = 64 * 1024
@@ -35,26 +38,32 @@ UNDER_WAY: Final = 64 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's JSON, made while it is written: all of it in ``head``, or around a picture."""
+    """A request's JSON, made while it is written: text, and pictures that it has as base64."""
 
-    head: bytes
-    picture: Picture | None = None
-    tail: bytes = b""
+    parts: Sequence[bytes | Picture]
 
     @property
     def size(self) -> int:
         """Return the number of bytes."""
-        encoded = 0 if self.picture is None else (self.picture.size + 2) // 3 * 4
-        return len(self.head) + encoded + len(self.tail)
+        return sum(
+            len(part) if isinstance(part, bytes) else (part.size + 2) // 3 * 4
+            for part in self.parts
+        )
+
+    @property
+    def has_picture(self) -> bool:
+        """Return whether there is more than text."""
+        return any(not isinstance(part, bytes) for part in self.parts)
 
     def pieces(self) -> Iterator[bytes]:
-        """Return the pieces; raise an OSError before the end if the picture has changed."""
-        for start in range(0, len(self.head), PIECE):
-            yield self.head[start : start + PIECE]
-        if self.picture is not None:
-            for block in self.picture.blocks(_RAW):
-                yield base64.b64encode(block)
-            yield self.tail
+        """Return the pieces; raise an OSError before the end if a picture has changed."""
+        for part in self.parts:
+            if isinstance(part, bytes):
+                for start in range(0, len(part), PIECE):
+                    yield part[start : start + PIECE]
+            else:
+                for block in part.blocks(_RAW):
+                    yield base64.b64encode(block)
 
 
 class OnceBody(httpx.AsyncByteStream):
@@ -101,18 +110,11 @@ class OnceBody(httpx.AsyncByteStream):
             raise
 
 
-def fields_of(
-    prompt: str, orientation: str, duration: int | None, callback_url: str | None
-) -> dict[str, object]:
-    """Return the fields of a ``generate`` without its image."""
-    fields: dict[str, object] = {
-        "prompt": prompt,
-        "orientation": orientation,
-        "duration": duration,
-    }
-    if callback_url is not None:
-        fields["callback_url"] = callback_url
-    return fields
+class FieldImage(NamedTuple):
+    """An image of a request, and the fields of the wire that take it."""
+
+    rule: ImageRule
+    source: ImageSource
 
 
 def encoded(fields: Mapping[str, object]) -> bytes:
@@ -121,17 +123,58 @@ def encoded(fields: Mapping[str, object]) -> bytes:
 
 
 @asynccontextmanager
-async def with_image(fields: Mapping[str, object], image: ImageSource) -> AsyncIterator[Body]:
-    """Return the JSON with an image; raise an ImageError if it can't be used."""
+async def with_images(
+    fields: Mapping[str, object], images: Sequence[FieldImage]
+) -> AsyncIterator[Body]:
+    """Return the JSON with images; raise an ImageError if one can't be used."""
     with ExitStack() as stack:
-        found = await beside(lambda: stack.enter_context(opened(image)))
-        if isinstance(found, str):
-            name = "image_base64" if found[:5].lower() == "data:" else "image_url"
-            yield Body(encoded({**fields, name: found}))
+        values: dict[str, list[Sequence[bytes | Picture]]] = {}
+        listed: set[str] = set()
+        for rule, source in images:
+            found = await beside(partial(_opened_in, stack, source))
+            name, value = _written(rule, found)
+            values.setdefault(name, []).append(value)
+            listed |= {name} if rule.listed else set()
+        parts: list[bytes | Picture] = [encoded(fields).removesuffix(b"}")]
+        for name, written in values.items():
+            begin, end = (b"[", b"]") if name in listed else (b"", b"")
+            parts.append(b', "%b": %b' % (name.encode("ascii"), begin))
+            for place, value in enumerate(written):
+                parts += [b", ", *value] if place else value
+            parts.append(end)
+        yield Body([*_joined(parts), b"}"] if values else [encoded(fields)])
+
+
+def _opened_in(stack: ExitStack, source: ImageSource) -> str | Picture:
+    return stack.enter_context(opened(source))
+
+
+def _written(rule: ImageRule, found: str | Picture) -> tuple[str, Sequence[bytes | Picture]]:
+    """Return the field of an image, and its JSON."""
+    if isinstance(found, str):
+        is_data = found[:5].lower() == "data:"
+        text = found.partition(",")[2] if is_data and rule.bare else found
+        name = rule.file if is_data else rule.address
+        if not name:
+            raise ImageError("nothing was sent: this model takes no address as this image")
+        return name, [json.dumps(text).encode("ascii")]
+    # base64 needs no escaping in JSON
+    begin = b"" if rule.bare else f"data:{found.media_type};base64,".encode("ascii")
+    return rule.file, [b'"' + begin, found, b'"']
+
+
+def _joined(parts: Sequence[bytes | Picture]) -> Iterator[bytes | Picture]:
+    """Join neighbouring text: each part is written by itself."""
+    text = b""
+    for part in parts:
+        if isinstance(part, bytes):
+            text += part
         else:
-            # base64 needs no escaping in JSON
-            begin = f', "image_base64": "data:{found.media_type};base64,'.encode("ascii")
-            yield Body(encoded(fields).removesuffix(b"}") + begin, found, b'"}')
+            yield text
+            yield part
+            text = b""
+    if text:
+        yield text
 
 
 class UploadSlots:

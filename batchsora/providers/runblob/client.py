@@ -8,20 +8,21 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, Self
 from urllib.parse import quote
 
 import httpx
 
+from batchsora.providers.model import START
 from batchsora.providers.runblob import errors, models
 from batchsora.providers.runblob.answers import Call
-from batchsora.providers.runblob.body import Body, UploadSlots, encoded, fields_of, with_image
-from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.asked import Asked, asked_of
+from batchsora.providers.runblob.body import UploadSlots, with_images
+from batchsora.providers.runblob.catalog import LISTED, PATHS, SORA
 from batchsora.providers.runblob.checked import check_request, chosen_image
 from batchsora.providers.runblob.images import ImageSource, size_of
 from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, Named
@@ -34,7 +35,7 @@ from batchsora.providers.runblob.wire import (
     usable_address,
     usable_token,
 )
-from jobs.model.provider import Parameter
+from jobs.model.provider import family_of, named_id, provider_id
 
 _MOST_STALE: Final = 2
 """Pages in a row without anything new after which the API must be ignoring the offset."""
@@ -47,6 +48,12 @@ def utc_now() -> datetime:
 
 def _always() -> bool:
     return True
+
+
+def _named(family: str, found: GenerationInfo) -> GenerationInfo:
+    if found.generation_id is None:
+        return found
+    return found.model_copy(update={"generation_id": named_id(family, found.generation_id)})
 
 
 class RunBlobClient:
@@ -137,7 +144,9 @@ class RunBlobClient:
         """
         seconds = check_request(SORA, prompt, orientation, duration, callback_url, idempotency_key)
         source = chosen_image(image, image_url, image_base64)
-        return await self.send(prompt, orientation, seconds, source, callback_url, idempotency_key)
+        images = {} if source is None else {START: source}
+        asked = asked_of(SORA, prompt, orientation, seconds, callback_url, {}, images)
+        return await self.send(asked, idempotency_key)
 
     async def generate_from_image(
         self,
@@ -174,41 +183,35 @@ class RunBlobClient:
 
     async def send(
         self,
-        prompt: str,
-        orientation: str,
-        duration: int | None,
-        image: ImageSource | None,
-        callback_url: str | None,
+        asked: Asked,
         idempotency_key: str | None,
         may_send: Callable[[], bool] = _always,
         patience: float | None = None,
-        model: str = SORA.name,
-        parameters: Mapping[str, Parameter] = MappingProxyType({}),
     ) -> GenerationCreated:
         """Buy one video as :meth:`generate`, unless it is too late.
 
         Args:
             may_send: asked once, when the request is about to be written; False sends nothing.
             patience: seconds to wait for other uploads; None: no limit.
-            parameters: of the ``model``, sent as they are.
 
         Raises:
             WithheldError: ``may_send`` returned False, or the patience was over.
             InDoubtError: as for :meth:`generate`, like all the others.
         """
-        fields = {**fields_of(prompt, orientation, duration, callback_url), **parameters}
-        slot = self._uploads.slot(size_of(image))
-        if image is None:
-            whole = Body(encoded(fields))
-            return await self._wire.buy(whole, idempotency_key, may_send, slot, prompt, model)
+        slot = self._uploads.slot(sum(size_of(image.source) for image in asked.images))
         async with contextlib.AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(patience):
-                    await stack.enter_async_context(slot)
+                    if asked.images:
+                        await stack.enter_async_context(slot)
             except TimeoutError:
                 raise errors.WithheldError("held back: other images were on their way") from None
-            body = await stack.enter_async_context(with_image(fields, image))
-            return await self._wire.buy(body, idempotency_key, may_send, slot, prompt, model)
+            body = await stack.enter_async_context(with_images(asked.fields, asked.images))
+            made = await self._wire.buy(
+                body, idempotency_key, may_send, slot, asked.prompt, asked.model.generate
+            )
+        name = named_id(asked.model.family, made.generation_id)
+        return made.model_copy(update={"generation_id": name})
 
     async def status(self, generation_id: Named) -> GenerationInfo:
         """Look up one generation.
@@ -218,37 +221,44 @@ class RunBlobClient:
             ValueError: not a valid id.
         """
         generation_id = models.id_of(generation_id)
-        path = f"/v1/sora/generations/{quote(generation_id, safe='')}/"
+        own = provider_id(generation_id)
+        path = f"{PATHS[family_of(generation_id)]}/{quote(own, safe='')}/"
         document = await self._wire.read(path, Call.STATUS)
         if not isinstance(document, dict):
             raise errors.WrongAddressError("the answer to a status is not a generation")
-        found = models.looked_up(document, generation_id, self._token, self.base_url)
+        found = models.looked_up(document, own, self._token, self.base_url)
         if found is None:  # an error of the request, told with a 200, is no end of the generation
             raise errors.UnreachableError(
                 "the answer does not name the generation that was asked for"
             )
-        return found
+        return found.model_copy(update={"generation_id": generation_id})
 
     get_status = status
     """The same, under the name of the provider's examples."""
 
-    async def list_generations(self, limit: int = 50, offset: int = 0) -> list[GenerationInfo]:
-        """Read a page of the account's generations, newest first.
+    async def list_generations(
+        self, limit: int = 50, offset: int = 0, *, family: str = SORA.family
+    ) -> list[GenerationInfo]:
+        """Read a page of the account's generations of a family of models, newest first.
 
         Args:
             limit: 1 to 100.
             offset: how many to skip.
+            family: ``sora``, ``veo`` or ``kling``.
 
         Raises:
+            ValueError: there is no such family, or it has no list.
             RunBlobError: see :mod:`batchsora.providers.runblob.errors`.
         """
+        if family not in LISTED:
+            raise ValueError(f"there is no list of {family!r}; there is one of {', '.join(LISTED)}")
         document = await self._wire.read(
-            "/v1/sora/generations", Call.READ, {"limit": limit, "offset": offset}
+            PATHS[family], Call.READ, {"limit": limit, "offset": offset}
         )
         found = models.listed(document, self._token, self.base_url)
         if found is None:
             raise errors.WrongAddressError("the answer is not a list of generations")
-        return found
+        return [_named(family, one) for one in found]
 
     async def iter_generations(self, page_size: int = 100) -> AsyncIterator[GenerationInfo]:
         """Read all of the account's generations, newest first, each id once.

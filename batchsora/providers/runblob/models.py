@@ -14,10 +14,12 @@ from pydantic import BeforeValidator
 
 from batchsora.providers.runblob import phases
 from batchsora.providers.runblob.answered import Answered
+from batchsora.providers.runblob.catalog import FAMILIES
 from batchsora.providers.runblob.reasons import pieces, spelled
 from batchsora.providers.runblob.words import clean, printable
 from jobs.model.clock import EARLIEST, LATEST
 from jobs.model.money import LARGEST_USD
+from jobs.model.provider import family_of, named_id, provider_id
 from jobs.model.states import FailureKind
 from jobs.model.text import folded_id
 
@@ -40,6 +42,12 @@ def usable_id(value: object) -> str | None:
     if isinstance(value, str) and _ID.fullmatch(value) and value not in (".", ".."):
         return folded_id(value)
     return None
+
+
+def usable_named_id(value: str) -> str | None:
+    """Return a generation's name among all families, as :func:`usable_id` does."""
+    family, own = family_of(value), usable_id(provider_id(value))
+    return named_id(family, own) if own is not None and family in FAMILIES else None
 
 
 def amount(value: object) -> Decimal | None:
@@ -184,7 +192,7 @@ def id_of(generation: Named) -> str:
     given = (
         generation if isinstance(generation, str) else getattr(generation, "generation_id", None)
     )
-    if usable_id(given) is None:
+    if not isinstance(given, str) or usable_named_id(given) is None:
         raise ValueError(f"not an id of a generation: {clean(str(generation), longest=60)!r}")
     return str(given)
 

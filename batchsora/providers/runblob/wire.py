@@ -100,7 +100,7 @@ class Wire:
         may_send: Callable[[], bool],
         slot: UploadSlot,
         prompt: str,
-        model: str,
+        path: str,
     ) -> GenerationCreated:
         """POST a body, once.
 
@@ -108,7 +108,7 @@ class Wire:
             may_send: asked once, when the request is about to be written; False sends nothing.
             slot: of the image; freed when all of it is written.
             prompt: which the API may quote.
-            model: whose path is used.
+            path: of the model's submissions.
 
         Raises:
             WithheldError: ``may_send`` returned False.
@@ -121,7 +121,7 @@ class Wire:
         def written(last: bool) -> None:  # noqa: FBT001 - the one thing that is told
             if last:
                 slot.leave()
-            if body.picture is not None:  # all else goes in no time
+            if body.has_picture:  # all else goes in no time
                 _prolong(limit, self._timeout)
 
         once = OnceBody(body, may_send, written)
@@ -131,7 +131,7 @@ class Wire:
         answer = await self._sent(
             httpx.Request(
                 "POST",
-                f"{self._base_url}/v1/{model}/generate",
+                f"{self._base_url}{path}",
                 headers=self._headers | headers,
                 stream=once,
             ),

@@ -1,12 +1,23 @@
 """RunBlob's models (docs/models.md): a file each beside this one, the only place that has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from batchsora.providers.model import Model, families, read_models
-from jobs.model.provider import Family
+from jobs.model.provider import EvidenceClass, Family
 
 MODELS: Final[Mapping[str, Model]] = read_models(Path(__file__).parent)
 FAMILIES: Final[Mapping[str, Family]] = families(MODELS)
+PATHS: Final[Mapping[str, str]] = {one.family: one.generations for one in MODELS.values()}
+"""Of the list of a family's generations and, with an id behind it, of a look at one."""
+
+MARKS: Final[Mapping[str, str]] = {
+    one.family: one.mark for one in MODELS.values() if one.mark is not None
+}
+"""The parameter that a family's list gives back, where there is one."""
+
+LISTED: Final[Sequence[str]] = [
+    name for name, family in FAMILIES.items() if family.evidence is not EvidenceClass.BLIND
+]
 SORA: Final = MODELS["sora"]
