@@ -32,6 +32,7 @@ from batchsora.manifest.raw import (
 from batchsora.manifest.rows.columns import Columns, understand
 from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.rows.lookalikes import Lookalikes
+from batchsora.manifest.rows.own_models import own_models
 from batchsora.manifest.rows.result_columns import results_among
 from batchsora.manifest.rows.rows import RowReader
 from batchsora.manifest.rows.whole_columns import ColumnReader
@@ -104,12 +105,18 @@ class Manifest:
     _pictures_in: EmbeddedTable | None = field(repr=False, default=None)
     _kept: Sequence[Path] = field(repr=False, default=())
     lookalikes: list[RowProblem] = field(default_factory=list)
+    _own_models: Sequence[RowProblem] = field(repr=False, default=())
     left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def warnings(self) -> tuple[RowProblem, ...]:
         """Return what a person should check; each has the shape of a problem."""
-        return (*self._meaning.warnings, *warnings_of(self._table), *self.lookalikes)
+        return (
+            *self._meaning.warnings,
+            *self._own_models,
+            *warnings_of(self._table),
+            *self.lookalikes,
+        )
 
     @property
     def suspicious_columns(self) -> tuple[str, ...]:
@@ -322,6 +329,8 @@ def open_manifest(
         if header not in reading.kept or folded(header) in there
     }
     results = results_among(table.headers, table.rows(), reading.results, said)
+    own = [] if table.header_row is None else own_models(file, table, said, results)
+    said |= {one.column: "" for one in own if one.column is not None}
     meaning = understand(file, table.headers, table.header_row, said, results)
     left_out = LeftOut()
     drawings: EmbeddedTable | None = None
@@ -357,6 +366,7 @@ def open_manifest(
         headers=headers,
         _pictures_in=drawings,
         _kept=kept,
+        _own_models=own,
     )
 
 

@@ -7,18 +7,20 @@ never a default, because the default would be paid for.
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from batchsora.manifest import errors
 from batchsora.manifest.errors import CellError
-from batchsora.providers.registry import DEFAULT_MODEL
+from batchsora.providers.registry import DEFAULT_MODEL, MODELS
 from jobs.model.money import LARGEST_USD
 
 PORTRAIT: Final = "9:16"
 LANDSCAPE: Final = "16:9"
 MODEL: Final = DEFAULT_MODEL
-"""The model of all rows; no column names another one yet."""
+"""The model of rows that name none."""
+LONGEST_PROMPT: Final = max(one.longest_prompt for one in MODELS.values())
 MOST_VARIANTS: Final = 1000
 LONGEST_NAME: Final = 200
 LONGEST_URL: Final = 8192
@@ -67,7 +69,7 @@ CONTROL: Final = re.compile(f"[{_CONTROLS}]")
 CONTROL_OR_LINE: Final = re.compile(f"[{_CONTROLS_AND_LINES}]")
 ORDINARY_PROMPT: Final = re.compile(
     rf"(?!(?:{_FAILED.pattern})\Z)"
-    rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{MODEL.longest_prompt - 1}}}(?<!\s)"
+    rf"[^\W_][^{_CONTROLS}]{{{LONGEST_NOTHING},{LONGEST_PROMPT - 1}}}(?<!\s)"
 )
 """Texts that :func:`prompt` returns as they are: too long for a placeholder."""
 ORDINARY_NAME: Final = re.compile(
@@ -112,12 +114,24 @@ _SECONDS = (
     r"(?:s|secs?|seconds?|secondes?|secondi|seg|segundos?|sek|sekunden?|sekund)\.?"
     r"|\"|''|\u2032\u2032"
 )
-# 0:15 may be minutes; PT15S is ISO 8601's.
-DURATION = re.compile(
-    rf"(?:pt|00?:00?:)?({'|'.join(map(str, MODEL.durations))}){_NAUGHT}"
-    rf"\s*(?:{_SECONDS}|\((?:{_SECONDS})\))?",
-    re.ASCII,
+
+
+@lru_cache(maxsize=64)
+def durations_in_words(durations: tuple[int, ...]) -> re.Pattern[str]:
+    """Return a pattern of these durations; 0:15 may be minutes; PT15S is ISO 8601's."""
+    return re.compile(
+        rf"(?:pt|00?:00?:)?({'|'.join(map(str, durations))}){_NAUGHT}"
+        rf"\s*(?:{_SECONDS}|\((?:{_SECONDS})\))?",
+        re.ASCII,
+    )
+
+
+DURATION = durations_in_words(MODEL.durations)
+ANY_DURATION = durations_in_words(
+    tuple(sorted({seconds for one in MODELS.values() for seconds in one.durations}))
 )
+"""Of any model."""
+
 WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
 GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")
 MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
@@ -172,14 +186,15 @@ def orientation(text: str) -> str:
     raise CellError("not a valid orientation", "Write 9:16 (or portrait) or 16:9 (or landscape).")
 
 
-def duration(text: str) -> int:
-    """Parse a duration in seconds; empty is the model's default."""
+def duration(text: str, durations: tuple[int, ...] = MODEL.durations) -> int:
+    """Parse one of some durations, in seconds; empty is the first."""
     word = _plain(text)
     if not word:
-        return MODEL.durations[0]
-    match = DURATION.fullmatch(word)
+        return durations[0]
+    match = durations_in_words(durations).fullmatch(word)
     if match is None:
-        raise CellError("unsupported duration", f"Write {MODEL.seconds} (seconds).")
+        seconds = " or ".join(map(str, durations))
+        raise CellError("unsupported duration", f"Write {seconds} (seconds).")
     return int(match[1])
 
 
@@ -235,9 +250,9 @@ def prompt(text: str) -> str:
     words = text.strip()
     if "\r" in words:
         words = words.replace("\r\n", "\n").replace("\r", "\n")
-    if len(words) > MODEL.longest_prompt:
+    if len(words) > LONGEST_PROMPT:
         raise CellError(
-            f"the prompt has {len(words)} characters, more than {MODEL.longest_prompt}",
+            f"the prompt has {len(words)} characters, more than {LONGEST_PROMPT}",
             "Shorten it.",
         )
     if CONTROL.search(words):

@@ -75,7 +75,7 @@ class Price:
     read_on: date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Model:
     """A model of a provider.
 

@@ -60,7 +60,7 @@ def test_a_second_prompt_stops_a_run(tmp_path: Path, header: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Prompt #", "Prompt No.", "Prompt ID", "prompt_id", "Prompt (old)", "Negative prompt",
+    ["Prompt #", "Prompt No.", "Prompt ID", "prompt_id", "Prompt (old)",
      "Prompt length", "Prompt notes", "Prompt?", "Prompter"],
 )  # fmt: skip
 def test_what_tells_something_of_a_prompt_is_none(tmp_path: Path, header: str) -> None:

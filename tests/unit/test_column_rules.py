@@ -52,9 +52,9 @@ def test_what_most_cells_hold_is_seen_at_once(rule: Rule[str | None], cell: str)
 
 
 def test_every_column_of_ours_has_a_rule() -> None:
-    """But for the pictures, which are read from where the manifest lies."""
+    """But for pictures, read from where the manifest lies, and what the model decides."""
     rules = {rule.column for rule in (PROMPT, ID, IMAGE_URL, *REPEATING)}
-    assert rules | {"image"} == set(SYNONYMS)
+    assert rules | {"image", "orientation", "duration"} == set(SYNONYMS)
 
 
 @pytest.mark.parametrize("rule", [PROMPT, ID, IMAGE_URL, *REPEATING], ids=lambda rule: rule.column)

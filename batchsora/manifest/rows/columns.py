@@ -94,7 +94,7 @@ def understand(
             )
     told = _said(file, headers, row, said)
     own = frozenset(index for index, name in told.items() if not name)
-    known, shadowed = _known(file, headers, row, told)
+    known, shadowed = _known(file, headers, row, told, results)
     nameless = tuple(index for index, header in enumerate(headers) if not header.strip())
     carried = tuple(i for i in range(len(headers)) if i not in results and headers[i].strip())
     seen: set[str] = set()
@@ -200,7 +200,11 @@ def _said(
 
 
 def _known(
-    file: str, headers: Sequence[str], row: int | None, said: Mapping[int, str]
+    file: str,
+    headers: Sequence[str],
+    row: int | None,
+    said: Mapping[int, str],
+    results: Collection[int],
 ) -> tuple[dict[str, int], dict[int, str]]:
     """Find our columns, and those with only a synonym beside the proper name.
 
@@ -208,6 +212,8 @@ def _known(
     """
     places: dict[str, list[int]] = {}
     for index, header in enumerate(headers):
+        if index in results and index not in said:  # an export's "model" is no wish
+            continue
         name = said[index] if index in said else meaning(header)
         if name:
             places.setdefault(name, []).append(index)

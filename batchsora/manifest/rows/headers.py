@@ -64,6 +64,19 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Our columns, and their other names."""
 
+OF_MODELS: Final[Mapping[str, tuple[str, ...]]] = {
+    "model": ("video model",),
+    "seed": (),
+    "negative_prompt": (),
+    "end_image": ("end frame", "last frame", "last image"),
+    **{f"reference_image_{number}": () for number in range(1, 10)},
+}
+"""Columns that some models take: only their own names are read so, and none resembles them."""
+
+OTHER: Final = "param."
+"""Begins the header of any other parameter of a model: ``param.cfg_scale``."""
+_OTHER: Final = re.compile(r"param\.([a-z][a-z0-9_]{0,63})")
+
 WEAK: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt": (
         "video idea",
@@ -182,6 +195,9 @@ _CANONICAL: Final = {folded(name): name for name in SYNONYMS}
 _STRONG: Final = _CANONICAL | {
     folded(synonym): name for name, synonyms in SYNONYMS.items() for synonym in synonyms
 }
+_MODELS: Final = {
+    folded(word): name for name, words in OF_MODELS.items() for word in (name, *words)
+}
 _WEAK: Final = {folded(word): name for name, words in WEAK.items() for word in words}
 _KNOWN: Final = _STRONG | _WEAK
 _DOUBTFUL: Final = {folded(word): name for name, words in _ASKED.items() for word in words}
@@ -191,6 +207,8 @@ _LAST: Final = {word: name for name, words in _HEADS.items() for word in words}
 @lru_cache(maxsize=1024)
 def meaning(header: str) -> str | None:
     """Return the column of ours that a header names (``"Text"``: ``"prompt"``), or None."""
+    if (name := _of_model(header)) is not None:
+        return name
     if (name := _KNOWN.get(folded(header))) is not None:
         return None if name == "prompt" and _MARKED.search(header) else name
     name = next((_KNOWN[word] for word in _bare(header) if word in _KNOWN), None)
@@ -199,10 +217,16 @@ def meaning(header: str) -> str | None:
     return None if name == "prompt" and _is_of_prompts(header) else name
 
 
+def _of_model(header: str) -> str | None:
+    """Return the column that only some models take, or None."""
+    other = _OTHER.fullmatch(normalized(header, "NFKC").strip().casefold())
+    return _MODELS.get(folded(header)) if other is None else f"{OTHER}{other[1]}"
+
+
 def rank(header: str) -> int:
     """Return how certain the meaning of a header is: the lower, the more certain."""
     word = folded(header)
-    if word in _CANONICAL:
+    if word in _CANONICAL or _of_model(header) is not None:
         return PROPER
     words = [word, *_bare(header)]
     return STRONG if any(word in _STRONG for word in words) else WEAKEST

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, cast
@@ -12,9 +13,13 @@ from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
 from batchsora.manifest.images import row_images
 from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import RawRow
+from batchsora.manifest.rows import model_columns
 from batchsora.manifest.rows.columns import Columns
+from batchsora.manifest.rows.headers import OTHER
 from batchsora.manifest.rows.keys import Clash, Keys, content_key
-from jobs.model.provider import GenerationRequest, ImageRef
+from batchsora.providers.model import START, Model
+from batchsora.providers.registry import DEFAULT_MODEL
+from jobs.model.provider import GenerationRequest, ImageRef, Parameter
 from jobs.model.spec import JobSpec
 
 _T = TypeVar("_T")
@@ -55,26 +60,60 @@ class Rule(Generic[_T]):
 class Options:
     """The values of a row's columns with few different values: a million rows have a handful."""
 
-    orientation: str
-    duration: int
     callback_url: str | None
     campaign: str | None
     priority: int
     count: int
+    model: Model
+    orientation: str
+    duration: int | None
+    parameters: Mapping[str, Parameter]
+
+    def request(self, prompt: str, images: Mapping[str, ImageRef]) -> GenerationRequest:
+        """Return what a row asks for, with its images by their roles."""
+        return GenerationRequest(
+            prompt,
+            self.orientation,
+            self.duration,
+            images.get(START),
+            self.callback_url,
+            self.model.name,
+            self.parameters,
+            {role: image for role, image in images.items() if role != START},
+        )
 
 
 PROMPT: Final = Rule("prompt", values.prompt, "", values.ORDINARY_PROMPT)
 ID: Final[Rule[str | None]] = Rule("id", values.row_id, None, values.ORDINARY_NAME)
 IMAGE_URL: Final = Rule("image_url", row_images.url, None)
 REPEATING: Final[tuple[Rule[Any], ...]] = (
-    Rule("orientation", values.orientation, values.MODEL.orientations[0]),
-    Rule("duration", values.duration, values.MODEL.durations[0]),
     Rule("callback_url", values.callback_url, None),
     Rule("campaign", values.campaign, None),
     Rule("priority", values.priority, 0),
     Rule("count", values.count, 1),
 )
-"""The rules of :class:`Options`, in its order."""
+"""The first rules of :class:`Options`, in its order."""
+
+MODEL: Final = Rule("model", model_columns.model_of, DEFAULT_MODEL)
+BY_MODEL: Final = ("model", "orientation", "duration")
+"""Columns with few different values, as those of parameters, whose meaning is the model's."""
+
+
+@lru_cache(maxsize=64)
+def _rules(model: Model) -> tuple[Rule[Any], Rule[Any]]:
+    """Return how orientation and duration of a model's rows are read."""
+    return (
+        Rule(
+            "orientation",
+            partial(model_columns.orientation, model=model),
+            model.orientations[0],
+        ),
+        Rule(
+            "duration",
+            partial(model_columns.duration, model=model),
+            model.durations[0] if model.durations else None,
+        ),
+    )
 
 
 class RowReader:
@@ -119,18 +158,34 @@ class RowReader:
         self.prompt = known["prompt"]
         self.id = known.get("id")
         self.width = len(headers)
-        images = (known[name] for name in ("image", "image_url") if name in known)
+        self._further = {
+            role: Rule(name, pictures.read, None)
+            for name, role in model_columns.IMAGES.items()
+            if name in known
+        }
+        further = (rule.column for rule in self._further.values())
+        images = [known[name] for name in ("image", "image_url", *further) if name in known]
+        self._image_places = images
         self.unusual = (*columns.nameless, *images)
-        repeating = [known[rule.column] for rule in REPEATING if rule.column in known]
+        self._parameters = {
+            name: model_columns.PARAMETERS.get(name, name.removeprefix(OTHER))
+            for name in known
+            if name in model_columns.PARAMETERS or name.startswith(OTHER)
+        }
+        few = (*(rule.column for rule in REPEATING), *BY_MODEL, *self._parameters)
+        repeating = [known[name] for name in few if name in known]
         self.repeating = _picker(repeating, len(headers))
         self._options: dict[tuple[str, ...], Options] = {}
 
     def prepare(self, lump: Iterable[RawRow | RowProblem]) -> None:
         """Read the pictures that some rows name, several at once, before :meth:`read` is called."""
-        place = self._places.get("image")
-        if place is not None:
-            rows = (raw.cells for raw in lump if isinstance(raw, RawRow))
-            self._images.prepare(cells[place] for cells in rows if place < len(cells))
+        url = self._places.get("image_url")
+        places = [place for place in self._image_places if place != url]
+        if places:
+            rows = [raw.cells for raw in lump if isinstance(raw, RawRow)]
+            self._images.prepare(
+                cells[place] for cells in rows for place in places if place < len(cells)
+            )
 
     def read(self, raw: RawRow) -> Sequence[JobSpec] | Sequence[RowProblem]:
         """Return the jobs of a row, or its problems; never both."""
@@ -138,13 +193,13 @@ class RowReader:
         cells = self._squared(raw.cells)
         words = self._parsed(cells, PROMPT)
         key = self._parsed(cells, ID)
-        picture = self._picture(cells)
+        images = self._pictures(cells)
         options = self._options.get(tuple(self.repeating(cells))) or self._optional(cells)
+        if not self._faults:
+            self._check(words, images, options.model)
         if self._faults:
             return self._faults
-        request = GenerationRequest(
-            words, options.orientation, options.duration, picture, options.callback_url
-        )
+        request = options.request(words, images)
         count = options.count
         if key is None:
             names = self.keys.of_content(content_key(request), raw.row, count)
@@ -180,12 +235,45 @@ class RowReader:
 
     def _optional(self, cells: Sequence[str]) -> Options:
         """Parse a row's cells with few different values, and remember the result."""
-        options = Options(*(self._parsed(cells, rule) for rule in REPEATING))
+        model = self._parsed(cells, MODEL)
+        orientation, duration = (self._parsed(cells, rule) for rule in _rules(model))
+        callback_url, campaign, priority, count = (self._parsed(cells, one) for one in REPEATING)
+        asked = self._asked(cells, model)
+        options = Options(
+            callback_url, campaign, priority, count, model, orientation, duration, asked
+        )
         if not self._faults:
             if len(self._options) == values.REMEMBERED:
                 self._options.clear()
             self._options[tuple(self.repeating(cells))] = options
         return options
+
+    def _asked(self, cells: Sequence[str], model: Model) -> Mapping[str, Parameter]:
+        """Parse the cells of parameters; those of one that is needed and not given are faulty."""
+        found: dict[str, Parameter] = {}
+        for column, name in self._parameters.items():
+            rule: Rule[Parameter | None] = Rule(
+                column, partial(model_columns.parameter, name=name, model=model), None
+            )
+            if (value := self._parsed(cells, rule)) is not None:
+                found[name] = value
+        for name, one in model.parameters.items():
+            if one.needed and name not in found:
+                place = self._places.get("model", self.prompt)
+                self._add(place, None, f"{model.name} needs {name}", f"Add a column {OTHER}{name}.")
+        return found
+
+    def _check(self, prompt: str, images: Mapping[str, ImageRef], model: Model) -> None:
+        """Note what of prompt and images the model does not take."""
+        if (wrong := model_columns.prompt_problem(prompt, model)) is not None:
+            self._add(self.prompt, prompt, wrong.problem, wrong.remedy)
+        for role, found in model_columns.image_problems(images, model):
+            self._add(self._place_of(role), None, found.problem, found.remedy)
+
+    def _place_of(self, role: str) -> int:
+        columns = {role: name for name, role in model_columns.IMAGES.items()}
+        names = ("image", "image_url") if role == START else (columns.get(role, ""),)
+        return next((self._places[name] for name in names if name in self._places), self.prompt)
 
     def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:
         """Return the cells of one variant alone.
@@ -263,6 +351,15 @@ class RowReader:
             found = cells[place].removeprefix(values.WRITTEN)
             self._add(place, found or None, error.problem, error.remedy)
             return rule.absent
+
+    def _pictures(self, cells: Sequence[str]) -> dict[str, ImageRef]:
+        """Find a row's images, by their roles."""
+        start = self._picture(cells)
+        found = {} if start is None else {START: start}
+        for role, rule in self._further.items():
+            if (image := self._parsed(cells, rule)) is not None:
+                found[role] = image
+        return found
 
     def _picture(self, cells: Sequence[str]) -> ImageRef | None:
         one = self._parsed(cells, self._picture_rule)

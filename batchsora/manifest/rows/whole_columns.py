@@ -14,7 +14,9 @@ from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.keys import Clash, key_of
+from batchsora.manifest.rows.model_columns import prompt_problem
 from batchsora.manifest.rows.rows import ID, PROMPT, Options, RowReader
+from batchsora.providers.model import Model
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec, SpecRow, beyond, hashed, spec_row
 
@@ -31,8 +33,10 @@ class Terms(NamedTuple):
     hashed: str
     kind: str
     orientation: str
-    duration: int
+    duration: int | None
     rest: tuple[Any, ...]
+    beyond: str  # of the key of a row without id
+    model: Model
 
 
 class ColumnReader:
@@ -64,6 +68,8 @@ class ColumnReader:
             return []
         terms = [term for row in cells if (term := self._term(row))]
         if len(terms) < len(cells):
+            return []
+        if any(prompt_problem(*one) for one in zip(prompts, (t.model for t in terms), strict=True)):
             return []
         numbers = [raw.row for raw in lump]
         keys = self._keys(ids, numbers, prompts, terms)
@@ -101,14 +107,22 @@ class ColumnReader:
     def _written(self, options: Options) -> Terms | None:
         if options.count != 1:
             return None
-        request = GenerationRequest(
-            "", options.orientation, options.duration, None, options.callback_url
-        )
+        if options.model.needs:
+            return None
+        request = options.request("", {})
         kind, priority = self._kind_of(request), options.priority
         spec = JobSpec("", False, 0, request, options.campaign, priority)
         rest = spec_row(spec, kind)[SpecRow._fields.index("prompt") + 1 : -1]
         said = dumps([options.orientation, options.duration, None, *beyond(request)])[1:-1]
-        return Terms(said, kind, options.orientation, options.duration, rest)
+        return Terms(
+            said,
+            kind,
+            options.orientation,
+            options.duration,
+            rest,
+            "".join(f"\0{dumps(part)}" for part in beyond(request)),
+            options.model,
+        )
 
     def _keys(
         self,
@@ -124,7 +138,7 @@ class ColumnReader:
             return own[: taken.of_ids(own, numbers[: len(own)])]
         keys: list[str] = []
         for number, prompt, term in zip(numbers, prompts, terms, strict=True):
-            key = key_of(prompt, term.orientation, term.duration, "")
+            key = key_of(prompt, term.orientation, term.duration, term.beyond)
             found = taken.of_content(key, number, 1)
             if isinstance(found, Clash):
                 break
