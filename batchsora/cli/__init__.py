@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "report": "look",
     "balance": "look",
     "prices": "control",
+    "models": "look",
     "generations": "look",
     "web": "setup",
     "sandbox": "setup",

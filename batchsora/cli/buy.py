@@ -137,7 +137,7 @@ def _ask_balance(plan: "Plan", settings: "Settings") -> None:
 
 def _lines(plan: "Plan") -> Iterator[str]:
     from batchsora.cli.text import Column, folded, table
-    from batchsora.presentation.cost import kind_text
+    from batchsora.presentation.request_words import kind_text
     from batchsora.presentation.terminal_text import clean
     from batchsora.usecases.plan import price_source
 
@@ -188,7 +188,7 @@ def _lines(plan: "Plan") -> Iterator[str]:
         yield "\nsample requests:\n"
         yield table(
             [_sample(job) for job in plan.samples],
-            [Column(folds=True), Column(), Column(), Column(folds=True)],
+            [Column(folds=True), Column(), Column(folds=True)],
         )
 
 
@@ -250,7 +250,8 @@ def _fits(fits: "Fits", wanted: int) -> Iterator[str]:
 
 
 def _account_list(plan: "Plan") -> Iterator[str]:
-    """Return what a run checks in the account's list, and a plan does not."""
+    """Return what a run checks in the account's list, and what can't be seen there."""
+    from batchsora.usecases.models import lost_answers
     from jobs.model.states import HeldBack
 
     if plan.to_buy:
@@ -263,14 +264,18 @@ def _account_list(plan: "Plan") -> Iterator[str]:
             f"{'' if plan.to_buy else 'list':<9} rows held back for a video in the list are bought "
             "if that video has failed since"
         )
+    for number, (model, words) in enumerate(lost_answers(plan.to_buy).items()):
+        yield f"{'' if number else 'lost':<9} {model}: {words}"
 
 
 def _sample(job: "StagedRow") -> list[str]:
+    from batchsora.presentation.request_words import format_text, images_of
+
     asked = job.asked
-    image = "" if asked.image is None else f"{asked.image['source'][:40]}: "
+    image = "".join(f"{source[:40]}: " for source in images_of(asked).values())
     shown = " ".join(asked.prompt.split())
     cut = shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 1]}…"
-    return [job.key, f"{asked.duration} s", asked.orientation, image + cut]
+    return [job.key, format_text(asked), image + cut]
 
 
 LONGEST_SHOWN = 160  # characters of a prompt that a plan shows

@@ -75,14 +75,14 @@ def _caps(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dic
 
 def _columns(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``HEADER=COLUMN``; a header may contain ``=``, and ``HEADER=`` is no column of ours."""
-    from batchsora.manifest.rows.headers import SYNONYMS, meaning
+    from batchsora.manifest.rows.headers import NAMES, meaning
 
     found: dict[str, str] = {}
     for text in said:
         header, equals, name = text.rpartition("=")
         column = meaning(name) if name.strip() else ""
         if not equals or not header.strip() or column is None:
-            raise _no_column(text, "HEADER=COLUMN", name if equals else "", tuple(SYNONYMS), header)
+            raise _no_column(text, "HEADER=COLUMN", name if equals else "", NAMES, header)
         if column and column in found.values():
             raise click.BadParameter(f"two headers can't both be {column!r}")
         found[header] = column
@@ -106,14 +106,14 @@ def _no_column(
 
 def _defaults(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> dict[str, str]:
     """Read ``COLUMN=VALUE``."""
-    from batchsora.manifest.rows.headers import SYNONYMS, meaning
+    from batchsora.manifest.rows.headers import NAMES, meaning
 
     found: dict[str, str] = {}
     for text in said:
         name, equals, value = text.partition("=")
         column = meaning(name)
         if not equals or column in (None, "id"):
-            known = tuple(name for name in SYNONYMS if name != "id")
+            known = tuple(name for name in NAMES if name != "id")
             raise _no_column(text, "COLUMN=VALUE", name if equals else "", known)
         found[str(column)] = value
     return found

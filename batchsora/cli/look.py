@@ -368,3 +368,31 @@ def report_command(
         lambda: f"{done.rows:,} row(s) and {done.pictures} picture(s) in {target}{more}",
     )
     return 0
+
+
+@click.command("models", short_help="List the models that make videos, and what each takes.")
+@click.argument("model", required=False)
+@global_options
+def models_command(cli: Cli, /, model: str | None) -> int:
+    """List the models that make videos: lengths, formats, prices, images and parameters.
+
+    With MODEL, all that is known of that one, and what a lost answer means for it. A row names its
+    model in the column 'model'; 'sora' makes the others.
+
+    \b
+    Examples:
+      batchsora models
+      batchsora models veo_3_fast
+      batchsora models --json
+    """
+    from batchsora.cli.text import Column, table
+    from batchsora.usecases.models import model_lines, models_json, models_rows
+
+    def text() -> str:
+        if model is not None:
+            return "\n".join(model_lines(model))
+        heads = ["model", "length", "format", "price", "takes"]
+        return table(models_rows(), [Column(head, folds=head == "takes") for head in heads])
+
+    cli.result(models_json(model), text)
+    return 0

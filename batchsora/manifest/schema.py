@@ -39,7 +39,7 @@ COLUMNS: Final[Mapping[str, Said]] = {
         ("mug-morning",),
     ),
     "prompt": Said(
-        f"What the video shows; 1 to {values.MODEL.longest_prompt} characters.",
+        f"What the video shows; 1 to {values.LONGEST_PROMPT} characters.",
         ("A paper boat drifts down a rain gutter, soft morning light",),
     ),
     "image": Said(
@@ -57,7 +57,8 @@ COLUMNS: Final[Mapping[str, Said]] = {
         values.MODEL.orientations,
     ),
     "duration": Said(
-        f"Seconds: {values.MODEL.seconds}; {values.MODEL.durations[0]} by default.",
+        f"Seconds, as the model takes them: {values.MODEL.seconds} of {values.MODEL.name}, "
+        f"{values.MODEL.durations[0]} by default.",
         values.MODEL.durations,
     ),
     "campaign": Said(
@@ -237,10 +238,10 @@ def _columns() -> _Schemas:
     texts = (*values.ORIENTATIONS, *values.NAMED_RATIOS)
     spelt = "|".join(re.escape(word) for word in texts if word and word.isascii())
     times = f"{values.MORNING.pattern}|{values.AFTERNOON.pattern}"
-    usual = [word for word in values.ORIENTATIONS if ":" in word or word.isalpha()]
+    usual = [word for word in (*values.ORIENTATIONS, "1:1") if ":" in word or word.isalpha()]
     prompt = core.union_schema(
         [
-            core.str_schema(strict=True, max_length=values.MODEL.longest_prompt),
+            core.str_schema(strict=True, max_length=values.LONGEST_PROMPT),
             _text(rf"^{_EDGE}|{_EDGE}$|\r"),  # white space around it does not count
             _NUMBER,
             _BOOL,
@@ -255,7 +256,7 @@ def _columns() -> _Schemas:
             [core.literal_schema(usual), _cell(_spaced(f"{spelt}|{times}"))]
         ),
         "duration": core.union_schema(
-            [core.literal_schema([*values.MODEL.durations]), _cell(values.DURATION.pattern)]
+            [core.literal_schema([*values.DURATIONS]), _cell(values.ANY_DURATION.pattern)]
         ),
         "campaign": _name(),
         "priority": _whole(-values.HIGHEST_PRIORITY, values.HIGHEST_PRIORITY),

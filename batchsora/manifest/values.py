@@ -127,10 +127,9 @@ def durations_in_words(durations: tuple[int, ...]) -> re.Pattern[str]:
 
 
 DURATION = durations_in_words(MODEL.durations)
-ANY_DURATION = durations_in_words(
-    tuple(sorted({seconds for one in MODELS.values() for seconds in one.durations}))
-)
-"""Of any model."""
+DURATIONS: Final = tuple(sorted({seconds for one in MODELS.values() for seconds in one.durations}))
+"""Of all models."""
+ANY_DURATION = durations_in_words(DURATIONS)
 
 WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
 GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")

@@ -49,12 +49,6 @@ def micros(known: Mapping[str, PriceRow]) -> dict[str, int]:
     return {kind: row.last_micros for kind, row in known.items()}
 
 
-def kind_text(kind: str) -> str:
-    """Return a price kind for people: ``15 s, with image``."""
-    duration, _, image = kind.rpartition("/")[2].partition("+")
-    return f"{duration} s{', with image' if image else ''}"
-
-
 def money_text(budget: Budget) -> str:
     """Return what of a budget is spent, refunded, reserved and left, in the words of all surfaces.
 

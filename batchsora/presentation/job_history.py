@@ -7,6 +7,7 @@ from typing import Any
 from batchsora import advice
 from batchsora.presentation import held
 from batchsora.presentation.json_shapes import candidate_text, iso, job_json, near, said_words
+from batchsora.presentation.request_words import format_text, images_of, parameters_text
 from batchsora.presentation.terminal_text import state_text
 from jobs.model.money import usd_text
 from jobs.model.states import AttemptState, JobState
@@ -51,8 +52,10 @@ def _lines(job: JobRow, attempts: Sequence[AttemptRow], *, batch: bool) -> Itera
     if (why := held.words_of(job)) is not None:
         yield f"  not bought   {why}"
     yield f"  prompt       {' '.join(job.prompt.split())}"
-    image = "" if job.image is None else f", from {job.image['source'][:60]}"
-    yield f"  wanted       {job.duration} s, {job.orientation}{image}"
+    images = ", ".join(source[:60] for source in images_of(job.asked).values())
+    yield f"  wanted       {format_text(job.asked)}{images and f', from {images}'}"
+    if told := parameters_text(job.asked):
+        yield f"  with         {told}"
     if job.campaign is not None:
         yield f"  campaign     {job.campaign}"
     yield f"  paid         ${usd_text(job.charged_micros)}"

@@ -8,6 +8,7 @@ from typing import Any
 from batchsora import advice
 from batchsora.presentation import held
 from batchsora.presentation.cost import money_text
+from batchsora.presentation.request_words import images_of, model_text
 from batchsora.presentation.terminal_text import state_text
 from batchsora.result_columns import RESULT_COLUMNS
 from jobs.database.lock import RunnerInfo
@@ -158,6 +159,8 @@ def job_json(job: JobRow) -> dict[str, Any]:
         "orientation": job.orientation,
         "duration": job.duration,
         "image": None if job.image is None else job.image["source"],
+        "images": images_of(job.asked),
+        "parameters": dict(job.parameters),
         "campaign": job.campaign,
         "priority": job.priority,
         "percent": job.percent,
@@ -170,6 +173,7 @@ def job_json(job: JobRow) -> dict[str, Any]:
         "held_back": held.reason_of(job),
         "held_back_by": job.held_back_by,
         **results,
+        "model": results["model"] or model_text(job.kind),
         "price": usd_text(job.charged_micros),  # a sum for scripts: 0.00 where nothing was bought
         "error": job.error or (job.attempt_error if job.state == JobState.IN_DOUBT else None),
     }

@@ -19,14 +19,17 @@ from batchsora.options import RunOptions
 from batchsora.presentation.cost import Cost, cost_of
 from batchsora.presentation.errors import message
 from batchsora.presentation.json_shapes import usd_or_none
+from batchsora.presentation.request_words import images_of
 from batchsora.providers.registry import ANNOUNCED
 from batchsora.usecases.from_options import Pick, pick_of
 from batchsora.usecases.load import LoadOptions, check_name, merge, spool_manifest
 from batchsora.usecases.manifest_options import Mapped, mapped
+from batchsora.usecases.models import lost_answers
 from batchsora.usecases.naming import first_names
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
 from jobs.model.money import cap_micros, usd_text
+from jobs.model.provider import Kind
 from jobs.ports.control import Paid, Terms
 from jobs.ports.loading import LoadReport, StagedRow
 from jobs.services.rehearsal import Fits, Purse, rehearse
@@ -282,6 +285,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "gone": len(plan.gone),
         "stops": plan.stops,
         "needs": plan.needs,
+        "lost_answers": lost_answers(plan.to_buy),
         "list_looked_at": False,
         "remaining_cost": usd_or_none(plan.cost(plan.all.open).whole),
         "picked": None
@@ -319,8 +323,11 @@ def _sample_json(job: StagedRow) -> dict[str, Any]:
         "job": job.key,
         "row": job.row,
         "prompt": job.asked.prompt,
+        "model": Kind.parse(job.asked.kind).model,
         "orientation": job.asked.orientation,
         "duration": job.asked.duration,
         "image": None if job.asked.image is None else job.asked.image["source"],
+        "images": images_of(job.asked),
+        "parameters": dict(job.asked.parameters),
         "campaign": job.campaign,
     }

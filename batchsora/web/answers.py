@@ -17,6 +17,7 @@ from batchsora._version import __version__
 from batchsora.presentation.cost import beside_spent
 from batchsora.presentation.errors import message
 from batchsora.presentation.json_shapes import iso
+from batchsora.presentation.request_words import format_text
 from batchsora.presentation.terminal_text import clean, state_text
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotFoundError
@@ -177,6 +178,7 @@ def environment() -> Environment:
     found.filters |= {
         "usd": usd,
         "beside_spent": beside_spent,
+        "format_text": format_text,
         "time": time,
         "moment": moment,
         "words": state_text,

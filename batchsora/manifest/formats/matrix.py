@@ -29,7 +29,7 @@ from batchsora.manifest.formats.tree import (
     refuse_cut,
 )
 from batchsora.manifest.rows.columns import MOST_COLUMNS
-from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, folded, meaning
+from batchsora.manifest.rows.headers import LONGEST_HEADER, folded, is_ours, meaning
 
 MOST_EXPANDED: Final = 2_000_000
 """Jobs of one manifest, as many as any may ask for (batchsora.manifest.read)."""
@@ -188,7 +188,7 @@ class _Reader:
             cells[what] = self._cell(what, key, value, known)
             if what == "id":
                 base_text = as_cell(value)
-            if key.text in written or what in SYNONYMS:
+            if key.text in written or is_ours(what):
                 used |= cells[what].names
         if "prompt" not in cells:
             raise self._refused("the matrix has no prompt", "Write 'prompt' and a text.")
@@ -223,7 +223,7 @@ class _Reader:
                 return template(as_cell(value), known)
             except CellError as error:
                 raise self._refused(error.problem, error.remedy, key.text, value.line) from error
-        if what in SYNONYMS:
+        if is_ours(what):
             raise self._refused(
                 "must be a single value", "Write it as one text.", key.text, value.line
             )

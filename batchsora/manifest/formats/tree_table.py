@@ -31,7 +31,7 @@ from batchsora.manifest.formats.tree import (
     single,
 )
 from batchsora.manifest.raw import IMAGES, RawRow, Settings
-from batchsora.manifest.rows.headers import SYNONYMS, folded
+from batchsora.manifest.rows.headers import folded, is_ours
 from batchsora.result_columns import RESULT_NAMES
 
 OF_CAMPAIGN: Final = ("budget", "defaults")
@@ -147,7 +147,7 @@ def _defaults(
         seen.add(name)
         if name in FREE:
             refuse_cut(file, value)
-        if name in SYNONYMS:
+        if is_ours(name):
             single(file, f"{where}.{shorten(key.text)}", value)
         elif value.depth and value.weight > LARGEST_VALUE:
             raise refused(
@@ -275,7 +275,7 @@ def _problems(file: str, node: Node) -> Iterator[RowProblem]:
                 column=key.text,
             )
         seen[name] = key.text
-        if name in SYNONYMS and not isinstance(value, Scalar):
+        if is_ours(name) and not isinstance(value, Scalar):
             yield RowProblem(
                 file,
                 "must be a single value",

@@ -223,6 +223,15 @@ def _of_model(header: str) -> str | None:
     return _MODELS.get(folded(header)) if other is None else f"{OTHER}{other[1]}"
 
 
+def is_ours(name: str) -> bool:
+    """Return whether a canonical name is of a column of ours."""
+    return name in SYNONYMS or name in OF_MODELS or name.startswith(OTHER)
+
+
+NAMES: Final = (*SYNONYMS, "model", "seed", "negative_prompt", "end_image", "reference_image_1")
+"""Names of columns that messages and forms offer; there are also ``param.NAME`` and more images."""
+
+
 def rank(header: str) -> int:
     """Return how certain the meaning of a header is: the lower, the more certain."""
     word = folded(header)

@@ -13,11 +13,11 @@ from starlette.routing import Route
 from batchsora.manifest.errors import ManifestError, UnreadableError
 from batchsora.manifest.images.picture_paths import NOT_FOUND
 from batchsora.manifest.read import READERS
-from batchsora.manifest.rows.headers import SYNONYMS
+from batchsora.manifest.rows.headers import NAMES
 from batchsora.options import RunOptions
 from batchsora.presentation import messages
-from batchsora.presentation.cost import kind_text
 from batchsora.presentation.errors import message
+from batchsora.presentation.request_words import kind_text
 from batchsora.settings import SettingsError
 from batchsora.usecases.plan import price_source
 from batchsora.web.answers import plural, refused, render, web_context_of
@@ -196,7 +196,7 @@ async def _fields(request: Request, chosen: Chosen, form: Form, **found: Any) ->
         )
     except ManifestError:  # its text can't be read, or it is not a table
         fields = await asyncio.to_thread(unread_fields, chosen.path, form, found.get("told", ()))
-    return {"fields": fields, "ours": tuple(SYNONYMS)}
+    return {"fields": fields, "ours": tuple(NAMES)}
 
 
 def figures_of(planned: Planned, *, focus: bool = False) -> dict[str, Any]:

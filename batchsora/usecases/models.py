@@ -1,0 +1,129 @@
+"""List the models that videos can be bought of, and what each takes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from batchsora.manifest.errors import CellError
+from batchsora.manifest.rows.model_columns import model_of, wanted
+from batchsora.presentation.evidence_words import LOST, PLAIN
+from batchsora.providers.model import Model
+from batchsora.providers.registry import MODELS
+from batchsora.settings import SettingsError
+from jobs.model.money import usd_text
+from jobs.model.provider import Kind
+
+
+def models_json(name: str | None = None) -> list[dict[str, Any]]:
+    """Return the models for scripts, or the one of a name.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    return [_json(model) for model in _chosen(name)]
+
+
+def models_rows() -> list[list[str]]:
+    """Return a line for each model: name, length, formats, price, what it takes."""
+    return [
+        [
+            model.name,
+            f"{', '.join(map(str, model.durations))} s" if model.durations else "its own",
+            " ".join(model.orientations),
+            price_text(model).removesuffix(" from the first video"),
+            ", ".join([*(_images(model)), *model.parameters]),
+        ]
+        for model in MODELS.values()
+    ]
+
+
+def model_lines(name: str) -> Iterator[str]:
+    """Return all that is known of a model, for people.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    (model,) = _chosen(name)
+    yield f"{model.name}, a model of {model.provider}"
+    yield f"  length      {f'{model.seconds} s' if model.durations else 'no choice'}"
+    yield f"  format      {' or '.join(model.orientations)}"
+    yield f"  prompt      {model.shortest_prompt} to {model.longest_prompt} characters"
+    yield f"  images      {', '.join(_images(model)) or 'none'}"
+    for parameter, rule in model.parameters.items():
+        yield f"  {parameter:<11} {wanted(rule)}{rule.help and f': {rule.help}'}"
+    yield f"  price       {price_text(model)}"
+    yield f"  lost answer {LOST[model.evidence]}"
+
+
+def lost_answers(kinds: Iterable[str]) -> dict[str, str]:
+    """Return what a lost answer means for the models of price kinds, where it needs a word."""
+    models = {one.name: one for kind in kinds if (one := _of_kind(kind)) is not None}
+    return {
+        name: LOST[model.evidence]
+        for name, model in sorted(models.items())
+        if model.evidence not in PLAIN
+    }
+
+
+def _of_kind(kind: str) -> Model | None:
+    try:
+        return MODELS.get(Kind.parse(kind).model)
+    except ValueError:
+        return None
+
+
+def price_text(model: Model) -> str:
+    """Return the announced prices, or how they become known."""
+    told = {price.micros for price in model.prices.values()}
+    if not told:
+        return "learned from the first video"
+    amounts = " to ".join(f"${usd_text(amount)}" for amount in sorted({min(told), max(told)}))
+    return amounts if len(model.prices) == len(model.kinds) else f"from {amounts}"
+
+
+def _images(model: Model) -> list[str]:
+    references = [role for role in model.roles if role.startswith("reference")]
+    others = [f"{role} image" for role in model.roles if role not in references]
+    return [*others, *([f"{len(references)} reference images"] if references else [])]
+
+
+def _chosen(name: str | None) -> list[Model]:
+    if name is None:
+        return list(MODELS.values())
+    try:
+        return [model_of(name)]
+    except CellError as error:
+        raise SettingsError(f"unknown model {name!r}. {error.remedy}") from error
+
+
+def _json(model: Model) -> dict[str, Any]:
+    parameters: Mapping[str, Any] = {
+        name: {
+            "type": str(rule.type),
+            "least": rule.least,
+            "most": rule.most,
+            "choices": list(rule.choices),
+            "needed": rule.needed,
+            "help": rule.help,
+        }
+        for name, rule in model.parameters.items()
+    }
+    return {
+        "model": model.name,
+        "provider": model.provider,
+        "family": model.family,
+        "durations": list(model.durations),
+        "orientations": list(model.orientations),
+        "prompt_characters": [model.shortest_prompt, model.longest_prompt],
+        "images": list(model.roles),
+        "parameters": parameters,
+        "prices": {
+            variant: {
+                "usd": usd_text(price.micros),
+                "source": price.source,
+                "read_on": price.read_on.isoformat(),
+            }
+            for variant, price in model.prices.items()
+        },
+        "evidence": str(model.evidence),
+        "lost_answer": LOST[model.evidence],
+    }
