@@ -391,8 +391,8 @@ def models_command(cli: Cli, /, model: str | None) -> int:
     def text() -> str:
         if model is not None:
             return "\n".join(model_lines(model))
-        heads = ["model", "length", "format", "price", "takes"]
-        return table(models_rows(), [Column(head, folds=head == "takes") for head in heads])
+        heads = ["model", "length", "format", "price", "images"]
+        return table(models_rows(), [Column(head, folds=head == "images") for head in heads])
 
     cli.result(models_json(model), text)
     return 0

@@ -11,8 +11,7 @@ LOST: Final[Mapping[EvidenceClass, str]] = {
         "a lost answer is settled by itself, unless others buy the same prompt at the same time"
     ),
     EvidenceClass.ORDERED: (
-        "a lost answer is settled by the order of the account's list; where that does not show "
-        "enough, it waits for you"
+        "the account's list shows no times: an unconfirmed row whose prompt it shows waits for you"
     ),
     EvidenceClass.LATE: (
         "a lost answer is settled once the video has ended, up to an hour later; its money stays "

@@ -23,14 +23,14 @@ def models_json(name: str | None = None) -> list[dict[str, Any]]:
 
 
 def models_rows() -> list[list[str]]:
-    """Return a line for each model: name, length, formats, price, what it takes."""
+    """Return a line for each model: name, length, formats, price, images that it takes."""
     return [
         [
             model.name,
             f"{', '.join(map(str, model.durations))} s" if model.durations else "its own",
             " ".join(model.orientations),
             price_text(model).removesuffix(" from the first video"),
-            ", ".join([*(_images(model)), *model.parameters]),
+            ", ".join(_images(model)).replace(" image", "") or "none",
         ]
         for model in MODELS.values()
     ]

@@ -131,42 +131,29 @@ def test_an_event_is_a_member_its_words_and_the_line_that_writes_it(
     assert run("-c", TOLD).stdout.strip() == "a removed batch: removed"
 
 
-SENT = """
-import asyncio, httpx
-from batchsora.providers.runblob.adapter import RunBlobProvider
-from batchsora.providers.runblob.client import RunBlobClient
-from jobs.model.provider import GenerationRequest
-
-async def answer(request):
-    print(request.url.path, (await request.aread()).decode())
-    return httpx.Response(201, json={"generation_id": "g-1", "status": "pending", "price": "0.4"})
-
-async def main(**parameters):
-    transport = httpx.MockTransport(answer)
-    async with RunBlobClient("t", base_url="http://127.0.0.1:9", transport=transport) as client:
-        request = GenerationRequest("a kite", "16:9", 8, model="veo", parameters=parameters)
-        print(await RunBlobProvider(client).submit(request, "key", lambda: True))
-
-asyncio.run(main(seed=7))
-asyncio.run(main(size=7))
-"""
-
-
-def test_a_model_is_one_entry(copy: Path, run: Run, lines: dict[str, str]) -> None:
-    """It has kinds with prices; its parameters are sent, and others refused before that."""
-    insert(
-        copy / "batchsora" / "providers" / "runblob" / "catalog.py", lines["model"], ")\n\nMODELS: "
+def test_a_model_is_one_file(copy: Path, run: Run, lines: dict[str, str]) -> None:
+    """It is listed, a row names it and is checked by it, the sandbox sells it, its prices come."""
+    catalog = copy / "batchsora" / "providers" / "runblob" / "catalog"
+    (catalog / "kling_9.toml").write_text(lines["model"])
+    listed = json.loads(run("-m", "batchsora", "models", "kling_9", "--json").stdout)
+    assert [(one["family"], one["durations"]) for one in listed] == [("kling", [5, 20])]
+    table = "id,prompt,model,duration,seed\n{0}"
+    (copy / "bad.csv").write_text(table.format("a,a red kite,kling_9,10,100\n"))
+    said = run("-m", "batchsora", "plan", "bad.csv", code=2).stderr
+    assert "Write 5 or 20 (seconds)" in said
+    assert "a whole number from 0 to 99" in said
+    (copy / "m.csv").write_text(
+        table.format("a,a red kite,kling_9,20,7\nb,a red kite,kling_9,5,\nc,a red kite,,,\n")
     )
-    sent, accepted, refused = run("-c", SENT).stdout.splitlines()
-    path, _, body = sent.partition(" ")
-    assert path == "/v1/veo/generate"
-    asked = {"prompt": "a kite", "orientation": "16:9", "duration": 8, "seed": 7}
-    assert json.loads(body) == asked
-    assert "price=400000" in accepted
-    assert "veo does not support size" in refused
-    (copy / "m.csv").write_text("id,prompt\none,a red kite\n")
-    run("-m", "batchsora", "run", "m.csv", "--sandbox", "--budget", "1", "--no-download")
-    ours = ("-m", "batchsora", "--db", "batchsora-sandbox.db", "prices")
-    known = {one["kind"]: one["price"] for one in json.loads(run(*ours, "--json").stdout)}
-    assert known["runblob/veo/8"] == "0.40"
-    run(*ours, "set", "runblob/veo/8+image", "0.44", "--yes")
+    run("-m", "batchsora", "run", "m.csv", "--sandbox", "--budget", "5", "--no-download", "--yes")
+    ours = ("-m", "batchsora", "--db", "batchsora-sandbox.db")
+    made = json.loads(run(*ours, "jobs", "--json").stdout)
+    assert [(one["job"], one["model"], one["status"]) for one in made] == [
+        ("a", "kling_9", "completed"),
+        ("b", "kling_9", "completed"),
+        ("c", "sora", "completed"),
+    ]
+    assert [one["generation_id"][:6] for one in made[:2]] == ["kling:"] * 2
+    known = {one["kind"]: one["price"] for one in json.loads(run(*ours, "prices", "--json").stdout)}
+    assert known["runblob/kling/kling_9/20"] == made[0]["price"] == "0.40"
+    assert known["runblob/kling/kling_9/5"] == made[1]["price"]
