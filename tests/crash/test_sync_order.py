@@ -80,10 +80,10 @@ class Snooping(World):
 
     look: Callable[[], set[str]]
 
-    def generate(self, body: Any, key: str | None, now: datetime) -> Reply:
+    def generate(self, body: Any, key: str | None, now: datetime, *more: Any) -> Reply:
         """Answer only after looking."""
         self.seen.append((key, key in self.look()))
-        return super().generate(body, key, now)
+        return super().generate(body, key, now, *more)
 
     def __post_init__(self) -> None:
         super().__post_init__()

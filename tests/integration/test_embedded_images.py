@@ -46,10 +46,10 @@ class Taking(World):
         super().__init__(time_scale=2000.0)
         self.images: dict[str, bytes] = {}
 
-    def generate(self, body: Any, key: str | None, now: datetime) -> Any:
+    def generate(self, body: Any, key: str | None, now: datetime, *more: Any) -> Any:
         said = str(body.get("image_base64") or "")
         self.images[body["prompt"]] = base64.b64decode(said.rpartition(",")[2])
-        return super().generate(body, key, now)
+        return super().generate(body, key, now, *more)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from batchsora.cli import COMMANDS, group
 from tests.support.shell import Shell
 
 WITHOUT = {
-    "init", "login", "logout", "doctor", "sandbox", "demo", "schema", "completion",
+    "init", "models", "login", "logout", "doctor", "sandbox", "demo", "schema", "completion",
 }  # fmt: skip
 """Commands that open no database, or only to check the setup."""
 

@@ -97,11 +97,11 @@ def refused_once(call: Shell, world: Account) -> None:
     before = world.generate
     left = [1]
 
-    def generate(body: Mapping[str, Any], key: str | None, now: datetime) -> Reply:
+    def generate(body: Mapping[str, Any], key: str | None, now: datetime, *more: Any) -> Reply:
         if body.get("prompt") == LOST and left:
             left.clear()
             return Reply(402, {"detail": "INSUFFICIENT_CREDITS"})
-        return before(body, key, now)
+        return before(body, key, now, *more)
 
     world.generate = generate
     said = call(*RUN, *CAP, "night.csv")
