@@ -146,7 +146,7 @@ class DoubtStore(Protocol):
         """Keep the longest lag of a list, in seconds (None: no news); return ours on the page."""
 
     def kinds_queued(self) -> Sequence[str]:
-        """List the kinds of which something is queued; it reads all that is."""
+        """List the kinds of which something is queued in the batches that are served."""
 
     def kinds_under_way(self) -> Sequence[str]:
         """List the kinds of which a paid generation has not ended."""

@@ -17,13 +17,13 @@ from sqlalchemy import (
     update,
 )
 
-from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, QUEUED, UNSETTLED, VOID
+from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
 from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.clock import EARLIEST, LATEST, UNMEASURED
 from ..model.provider import Generation, family_of
-from ..model.states import AttemptState
+from ..model.states import AttemptState, JobState
 from ..ports.adoption import ListShown
 from . import rows
 from .prepared import Prepared, as_list, columns_from, one_of
@@ -217,8 +217,12 @@ def kinds_under_way(connection: Connection) -> list[str]:
 
 
 def kinds_queued(connection: Connection) -> list[str]:
-    """List the kinds of which something is queued."""
-    return list(connection.execute(select(JOB.c.kind).where(QUEUED).distinct()).scalars())
+    """List the kinds of which something is queued in the batches that are served."""
+    served = select(BATCH.c.id).where(BATCH.c.active)
+    queued = select(JOB.c.kind).where(
+        JOB.c.batch_id.in_(served), JOB.c.state == bindparam("state", JobState.QUEUED)
+    )
+    return list(connection.execute(queued.distinct()).scalars())
 
 
 def kinds_bought(connection: Connection) -> list[str]:
