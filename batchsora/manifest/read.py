@@ -125,7 +125,8 @@ class Manifest:
         Their values would be silently ignored, so whoever spends money should stop here. Columns
         that are recognized by their cells are included once the rows were read.
         """
-        found = (problem.column for problem in self.lookalikes if problem.column is not None)
+        told = (*self._own_models, *self.lookalikes)
+        found = (problem.column for problem in told if problem.column is not None)
         return (*self._meaning.suspicious, *found)
 
     @property

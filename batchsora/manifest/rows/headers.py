@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
+from batchsora.providers.runblob.catalog import MODELS
 from jobs.model.text import normalized
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -198,6 +199,12 @@ _STRONG: Final = _CANONICAL | {
 _MODELS: Final = {
     folded(word): name for name, words in OF_MODELS.items() for word in (name, *words)
 }
+_PARAMETERS: Final = {
+    folded(name): name
+    for model in MODELS.values()
+    for name in model.parameters
+    if name not in OF_MODELS
+}
 _WEAK: Final = {folded(word): name for name, words in WEAK.items() for word in words}
 _KNOWN: Final = _STRONG | _WEAK
 _DOUBTFUL: Final = {folded(word): name for name, words in _ASKED.items() for word in words}
@@ -291,6 +298,11 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
     A column of ours that is ``present`` was not meant by another header.
     """
     header = normalized(header, "NFKC")
+    word = header.strip().casefold()
+    if word.startswith(OTHER) or folded(word) in _PARAMETERS:
+        meant = word.removeprefix(OTHER)
+        meant = _PARAMETERS.get(folded(meant), meant)
+        return f"{OTHER}{meant}", False
     slip = misspelt(header, present) or next(
         (like for word in _bare(header) if (like := misspelt(word, present))), None
     )

@@ -9,7 +9,6 @@ from batchsora.manifest.raw import RawRow, RawTable
 from batchsora.manifest.rows.columns import way_to_map
 from batchsora.manifest.rows.headers import meaning
 from batchsora.manifest.rows.model_columns import names_models
-from batchsora.providers.registry import DEFAULT_MODEL
 
 PEEKED: Final = 200
 """Rows whose cells tell whether a column has names of models."""
@@ -34,9 +33,10 @@ def own_models(
             found.append(
                 RowProblem(
                     file,
-                    "names no model that makes videos, so it is your own column",
-                    f"All rows are made by {DEFAULT_MODEL.name}; 'batchsora models' lists the "
-                    f"others, and {way_to_map(header, 'model')} has its cells read as them.",
+                    "names no model that makes videos",
+                    f"{way_to_map(header, '')} keeps it as your own column, "
+                    f"{way_to_map(header, 'model')} has its cells read as models "
+                    "('batchsora models' lists them).",
                     row=table.header_row,
                     column=header,
                 )
