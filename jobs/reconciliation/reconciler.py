@@ -140,8 +140,8 @@ class Reconciler:
             await self.look()
             if not self._unstable:
                 return
-            lags = (self._lags.of(row.family).longest or 0.0 for row in self._suspects())
-            await self._run.clock.sleep(max(*lags, self._run.policy.poll_interval))
+            lags = [self._lags.of(row.family).longest or 0.0 for row in self._suspects()]
+            await self._run.clock.sleep(max([*lags, self._run.policy.poll_interval]))
 
     async def look(self, families: Collection[str] | None = None) -> None:
         """Read lists as far back as the oldest suspect needs, and settle what they prove.

@@ -14,8 +14,9 @@ from support.slow import Slow
 from support.voids import hide, lose, stop_after
 
 from jobs.database.tables import JOB
+from jobs.evidence.suspects import WATCHED
 from jobs.model.provider import GenerationRequest, InDoubt, Rejected, Throttled
-from jobs.model.states import FailureKind
+from jobs.model.states import FailureKind, Reason
 from jobs.ports.selection import Sought
 from jobs.store import handing, latecomers, looks, outcomes, past, steering, views
 
@@ -94,6 +95,23 @@ def test_it_waits_for_the_answer(
     engine.run(during=stop_after(8 * 3600.0), rate=0.2)
     assert engine.jobs()["a"].state == "completed"
     assert (made_of(engine), told_twice(engine)) == ((1, False) if how else (2, True))
+
+
+def test_the_machine_sleeps_between_two_looks(engine: Engine) -> None:
+    """The first look finds it, the second would have settled it: by then it is too old for one."""
+    engine.provider.script = {"x": ["made"]}
+    engine.load([spec("a", "x")])
+    lose(engine)
+    jumps = [WATCHED * 2]
+
+    def asleep(name: str) -> None:
+        if name == "doubts-settled" and jumps:
+            engine.clock.skew += jumps.pop()
+
+    ending = engine.run(checkpoint=asleep, during=stop_after(8 * 3600.0))
+    assert not jumps
+    assert ending.reason is Reason.FINISHED
+    assert engine.jobs()["a"].state == "completed"
 
 
 @pytest.mark.parametrize("key", ["a", "b"])
