@@ -6,7 +6,9 @@ from jobs.model.spec import AskedRow
 
 def kind_text(kind: str) -> str:
     """Return a price kind for people: ``15 s, with image``, ``kling_2.6, 5 s``, ``veo_3_fast``."""
-    one = Kind.parse(kind)
+    one = known_kind(kind)
+    if one is None:
+        return kind
     length, *more = one.variant.split("+")
     model = [] if one.model == FIRST_MODEL else [one.model]
     seconds = [f"{length} s"] if length.isdigit() else []
@@ -14,12 +16,18 @@ def kind_text(kind: str) -> str:
     return ", ".join([*model, *seconds, *extras])
 
 
-def model_text(kind: str) -> str | None:
-    """Return the model of a price kind; None of one that another program wrote."""
+def known_kind(kind: str) -> Kind | None:
+    """Read the key of a price kind; None of one that another program wrote."""
     try:
-        return Kind.parse(kind).model
+        return Kind.parse(kind)
     except ValueError:
         return None
+
+
+def model_text(kind: str) -> str | None:
+    """Return the model of a price kind, as far as it is known."""
+    one = known_kind(kind)
+    return None if one is None else one.model
 
 
 def format_text(asked: AskedRow) -> str:

@@ -1,7 +1,7 @@
 """What is known of a model before anything of it is bought: what it takes, costs and can show.
 
-One file of ``batchsora/providers/catalog`` says it (docs/models.md). Whatever checks, plans, shows,
-sends or imitates a model reads it here.
+One file of ``batchsora/providers/runblob/catalog`` says it (docs/models.md). Whatever checks,
+plans, shows, sends or imitates a model reads it here.
 """
 
 import tomllib
@@ -47,6 +47,24 @@ class ParameterRule:
     choices: tuple[str, ...] = ()
     needed: bool = False
     help: str = ""
+
+    def takes(self, value: Any) -> bool:
+        """Return whether a value is of its type, one of its choices, and within its limits."""
+        match self.type:
+            case ParameterType.WHOLE:
+                return type(value) is int and self._is_within(value)
+            case ParameterType.NUMBER:
+                return type(value) in (int, float) and self._is_within(value)
+            case ParameterType.TEXT:
+                return type(value) is str and self._is_within(len(value))
+            case ParameterType.FLAG:
+                return type(value) is bool
+            case ParameterType.CHOICE:
+                return value in self.choices
+
+    def _is_within(self, size: float) -> bool:
+        above = self.least is None or size >= self.least
+        return above and (self.most is None or size <= self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +164,7 @@ class Model:
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Return the kinds that can be bought without a parameter that changes the price."""
-        images = (False, True) if self.images else (False,)
-        if self.needs:
-            images = (True,)
+        images = (True,) if self.needs else (False, True) if self.images else (False,)
         durations = self.durations or (None,)
         return tuple(self.kind(s, with_image=image) for s in durations for image in images)
 

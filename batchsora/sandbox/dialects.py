@@ -1,11 +1,11 @@
 """What the endpoints of each model take and show, as its file says it (docs/models.md)."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from batchsora.picture_kinds import HEAD, TAKEN, kind_of
-from batchsora.providers.model import ImageRule, Model, ParameterRule, ParameterType
+from batchsora.providers.model import ImageRule, Model
 from batchsora.providers.registry import MODELS
 from batchsora.sandbox.answers import Reply
 from jobs.model.provider import EvidenceClass, Kind
@@ -78,35 +78,18 @@ def _problems(body: Mapping[str, Any], model: Model) -> Iterator[Reply]:
         known = " or ".join(map(repr, model.orientations))
         yield Reply(422, invalid(name, f"must be {known}", body[name]))
     name = model.field("duration")
-    if name in body or not model.durations:
-        lengths: tuple[object, ...] = model.durations
-        if "duration" in model.as_text:
-            lengths = tuple(map(str, lengths))
-        said = body.get(name) if name else None
+    if model.durations and name in body:
+        said, read = body[name], str if "duration" in model.as_text else int
         # 10.0 equals 10, and is no length
-        if model.durations and not any(said == one and type(said) is type(one) for one in lengths):
+        if type(said) is not read or said not in map(read, model.durations):
             yield Reply(422, invalid(name, f"must be {model.seconds}", said))
     callback = body.get("callback_url")
     if callback is not None and not str(callback).startswith(CALLABLE):
         yield Reply(422, invalid("callback_url", "must be an HTTPS address", None))
     for name, rule in model.parameters.items():
-        if body.get(name) is not None and not _TAKES[rule.type](body[name], rule):
+        if body.get(name) is not None and not rule.takes(body[name]):
             yield Reply(422, invalid(name, "is not a value that it takes", body[name]))
     yield from _image_problems(body, model)
-
-
-_TAKES: Final[Mapping[ParameterType, Callable[[Any, ParameterRule], bool]]] = {
-    ParameterType.WHOLE: lambda value, rule: type(value) is int and _within(value, rule),
-    ParameterType.NUMBER: lambda value, rule: type(value) in (int, float) and _within(value, rule),
-    ParameterType.TEXT: lambda value, rule: type(value) is str and _within(len(value), rule),
-    ParameterType.FLAG: lambda value, _: type(value) is bool,
-    ParameterType.CHOICE: lambda value, rule: value in rule.choices,
-}
-
-
-def _within(value: float, rule: ParameterRule) -> bool:
-    least, most = rule.least, rule.most
-    return (least is None or value >= least) and (most is None or value <= most)
 
 
 def _fields(rule: ImageRule) -> list[str]:

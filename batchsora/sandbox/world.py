@@ -31,7 +31,7 @@ from batchsora.sandbox.dialects import (
 from batchsora.sandbox.listing import echoed
 from batchsora.sandbox.manners import Manners
 from jobs.model.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
-from jobs.model.provider import EvidenceClass, Kind
+from jobs.model.provider import Kind
 
 GUESSED: Final = to_micros("0.18")  # what a kind costs here that has no announced price
 
@@ -249,7 +249,7 @@ class World:
         family: str = SORA.family,
     ) -> Reply:
         """Return a page of a list, newest first, without what is younger than ``lag`` seconds."""
-        if FAMILIES[family].evidence is EvidenceClass.BLIND:
+        if not FAMILIES[family].has_list:
             return Reply(404, {"detail": "Not Found"})
         if not 1 <= limit <= LARGEST_PAGE:
             return Reply(422, invalid("limit", "must be from 1 to 100", limit, "query"))

@@ -6,11 +6,11 @@ from typing import Any
 from batchsora.manifest.errors import CellError
 from batchsora.manifest.rows.model_columns import model_of, wanted
 from batchsora.presentation.evidence_words import LOST, PLAIN
+from batchsora.presentation.request_words import model_text
 from batchsora.providers.model import Model
 from batchsora.providers.registry import MODELS
 from batchsora.settings import SettingsError
 from jobs.model.money import usd_text
-from jobs.model.provider import Kind
 
 
 def models_json(name: str | None = None) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def models_rows() -> list[list[str]]:
             model.name,
             f"{', '.join(map(str, model.durations))} s" if model.durations else "its own",
             " ".join(model.orientations),
-            price_text(model).removesuffix(" from the first video"),
+            _announced(model) or "learned",
             ", ".join(_images(model)).replace(" image", "") or "none",
         ]
         for model in MODELS.values()
@@ -50,32 +50,25 @@ def model_lines(name: str) -> Iterator[str]:
     yield f"  images      {', '.join(_images(model)) or 'none'}"
     for parameter, rule in model.parameters.items():
         yield f"  {parameter:<11} {wanted(rule)}{rule.help and f': {rule.help}'}"
-    yield f"  price       {price_text(model)}"
+    yield f"  price       {_announced(model) or 'learned from the first video'}"
     yield f"  lost answer {LOST[model.evidence]}"
 
 
 def lost_answers(kinds: Iterable[str]) -> dict[str, str]:
     """Return what a lost answer means for the models of price kinds, where it needs a word."""
-    models = {one.name: one for kind in kinds if (one := _of_kind(kind)) is not None}
+    names = {name for kind in kinds if (name := model_text(kind)) is not None}
     return {
-        name: LOST[model.evidence]
-        for name, model in sorted(models.items())
-        if model.evidence not in PLAIN
+        name: LOST[MODELS[name].evidence]
+        for name in sorted(names & MODELS.keys())
+        if MODELS[name].evidence not in PLAIN
     }
 
 
-def _of_kind(kind: str) -> Model | None:
-    try:
-        return MODELS.get(Kind.parse(kind).model)
-    except ValueError:
-        return None
-
-
-def price_text(model: Model) -> str:
-    """Return the announced prices, or how they become known."""
+def _announced(model: Model) -> str:
+    """Return the announced prices; empty: there are none."""
     told = {price.micros for price in model.prices.values()}
     if not told:
-        return "learned from the first video"
+        return ""
     amounts = " to ".join(f"${usd_text(amount)}" for amount in sorted({min(told), max(told)}))
     return amounts if len(model.prices) == len(model.kinds) else f"from {amounts}"
 

@@ -40,10 +40,9 @@ from .triggers import ON_ATTEMPTS, ON_JOBS
 class Account(Base, table=True):
     """The owner of this database, and what was last seen of the account: one row, id 1.
 
-    ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lags``
-    are the longest times, in seconds, that the list of each family took to show an acceptance of
-    ours. The
-    ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
+    ``host`` and ``run_id`` name the machine and the run that last bought from it; ``list_lags`` are
+    the longest times, in seconds, that the list of each family took to show an acceptance of ours.
+    The ``quiet`` reading of the balance is the last one while nothing was under way or in doubt
     (:mod:`jobs.store.quiet`): by our clock and by the provider's, with the newest attempt then and
     how many might be refunded. ``agreed`` is what was charged while quiet readings fell by just
     that, up to ``drift``; ``unsteady`` is by when, by both clocks, something had moved it, or might

@@ -227,7 +227,7 @@ class _Named(NamedTuple):
 def _settle_marked(
     suspects: Sequence[Suspect], unknown: Sequence[Generation], result: Settlement
 ) -> _Named:
-    """Give each attempt the generation that shows its mark, however many others are like it."""
+    """Find the generation that shows an attempt's mark, however many others are like it."""
     shown: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.mark is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from .money import Micros
 from .states import FailureKind
@@ -57,12 +57,7 @@ class Kind:
         A model that has the name of its family is not named again.
         """
         model = "" if self.model == self.family else f"{self.model}/"
-        return f"{self.provider}/{self.family}/{model}{self.variant}"
-
-    @property
-    def of_family(self) -> str:
-        """Return how the keys of all kinds of its family begin."""
-        return f"{self.provider}/{self.family}/"
+        return f"{kinds_of(self.provider, self.family)}{model}{self.variant}"
 
     @classmethod
     def parse(cls, key: str) -> "Kind":
@@ -73,6 +68,11 @@ class Kind:
         if not (provider and family and variant):
             raise ValueError(f"not a kind of price: {key!r}")
         return cls(provider, family, model or family, variant)
+
+
+def kinds_of(provider: str, family: str) -> str:
+    """Return how the keys of all kinds of a family begin (:attr:`Kind.key`)."""
+    return f"{provider}/{family}/"
 
 
 FIRST_MODEL: Final = "sora"
@@ -111,9 +111,9 @@ class Family:
     evidence: EvidenceClass
 
     @property
-    def kinds(self) -> str:
-        """Return how the keys of its kinds begin (:attr:`Kind.key`)."""
-        return f"{self.provider}/{self.name}/"
+    def has_list(self) -> bool:
+        """Return whether its generations are shown otherwise than by id."""
+        return self.evidence is not EvidenceClass.BLIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,13 @@ class GenerationRequest:
     model: str = FIRST_MODEL
     parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)
     images: Mapping[str, ImageRef] = field(default_factory=dict, hash=False)
+
+
+class Marked(NamedTuple):
+    """A request as it is sent, and what the list shows of its attempt alone; None: nothing."""
+
+    request: GenerationRequest
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,12 +369,10 @@ class Provider(Protocol):
     def times(self, kind: str) -> Times:
         """Return how long generations of a kind take, by its key."""
 
-    def marked(
-        self, request: GenerationRequest, secret: str
-    ) -> tuple[GenerationRequest, str | None]:
+    def marked(self, request: GenerationRequest, secret: str) -> Marked:
         """Put a mark made of a random secret into a request, as :attr:`Generation.mark` shows it.
 
-        Return both; None where it can't be marked. What a user has chosen is never replaced by one.
+        It stays as it is where it can't be marked. What a user has chosen is never replaced by one.
         """
 
     async def submit(

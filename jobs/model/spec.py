@@ -88,8 +88,13 @@ def asked_row(request: GenerationRequest, kind: str) -> AskedRow:
         None if request.image is None else asdict(request.image),
         request.callback_url,
         dict(sorted(request.parameters.items())) if request.parameters else {},
-        {role: asdict(image) for role, image in sorted(request.images.items())},
+        _further(request),
     )
+
+
+def _further(request: GenerationRequest) -> dict[str, dict[str, Any]]:
+    """Return the images beside the start image, as they are kept."""
+    return {role: asdict(image) for role, image in sorted(request.images.items())}
 
 
 def asked_in(values: Mapping[str, Any]) -> AskedRow:
@@ -112,7 +117,7 @@ def spec_row(spec: JobSpec, kind: str) -> SpecRow:
         None if request.image is None else json.dumps(asdict(request.image)),
         request.callback_url,
         json.dumps(dict(sorted(request.parameters.items()))) if request.parameters else "{}",
-        json.dumps(asked_row(request, kind).images) if request.images else "{}",
+        json.dumps(_further(request)) if request.images else "{}",
         spec.campaign,
         spec.priority,
         json.dumps(dict(spec.cells)),

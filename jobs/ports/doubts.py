@@ -31,9 +31,7 @@ class MoneyBeside:
 class DoubtSnapshot:
     """What a store knows beside a reading of a family's list."""
 
-    suspects: Sequence[
-        SuspectAttempt
-    ]  # of that family: doubts, submissions under way, watched voids
+    suspects: Sequence[SuspectAttempt]  # of the family: doubts, open submissions, watched voids
     offsets: Mapping[int, ClockOffset]
     ours: Mapping[str, Acceptance]  # the generations in the reading that attempts of ours have
     expected: Sequence[Acceptance]  # the generations of ours that the reading must show

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from ..evidence.blame import Heard
 from ..evidence.elsewhere import Elsewhere, Key
 from ..evidence.looked_for import FoundInTurn, LookedFor
-from ..model.provider import GenerationRequest, SubmitOutcome
+from ..model.provider import GenerationRequest, Marked, SubmitOutcome
 from ..model.states import Blocked, Reason
 
 
@@ -61,11 +61,6 @@ class Claim:
     send_before: datetime
 
 
-def unmarked(request: GenerationRequest) -> tuple[GenerationRequest, None]:
-    """Leave a request as it is: its family's list shows no mark."""
-    return request, None
-
-
 @dataclass(frozen=True, slots=True)
 class ClaimTerms:
     """The terms on which jobs may be claimed; what a run remembers is only read."""
@@ -76,7 +71,7 @@ class ClaimTerms:
     patience: timedelta  # how long after the intent its POST may still leave
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     looked_for: LookedFor = field(default_factory=LookedFor)
-    marked: Callable[[GenerationRequest], tuple[GenerationRequest, str | None]] = unmarked
+    marked: Callable[[GenerationRequest], Marked] = Marked  # without a mark
 
 
 @dataclass(frozen=True, slots=True)

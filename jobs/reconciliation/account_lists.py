@@ -1,19 +1,18 @@
 """The lists of an account's families, as a run reads them to settle what is unconfirmed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from ..evidence.account_list import Reading, read_back
 from ..evidence.elsewhere import FAR
-from ..model.provider import (
-    EvidenceClass,
-    Kind,
-    ProviderError,
-    ThrottledError,
-    TokenRefusedError,
-)
+from ..model.provider import Kind, ProviderError, ThrottledError, TokenRefusedError
 from ..runtime.run_context import RunContext
+
+
+def families_of(kinds: Iterable[str]) -> AbstractSet[str]:
+    """Return the families of kinds, by their keys."""
+    return {Kind.parse(kind).family for kind in kinds}
 
 
 class AccountLists:
@@ -28,22 +27,17 @@ class AccountLists:
     @property
     def listed(self) -> AbstractSet[str]:
         """Return the families that have a list."""
-        return {
-            name
-            for name, family in self._run.provider.families.items()
-            if family.evidence is not EvidenceClass.BLIND
-        }
+        return {name for name, family in self._run.provider.families.items() if family.has_list}
 
     def under_way(self) -> AbstractSet[str]:
         """Return the families that have a list, and of which something of ours is under way."""
-        kinds = self._run.store.doubts.kinds_under_way()
-        return {Kind.parse(kind).family for kind in kinds} & self.listed
+        return families_of(self._run.store.doubts.kinds_under_way()) & self.listed
 
     def bought_of(self) -> AbstractSet[str]:
         """Return the families that have a list, and of which this run buys, or has under way."""
         if self._queued_at_first is None:
             kinds = self._run.store.doubts.kinds_queued()
-            self._queued_at_first = {Kind.parse(kind).family for kind in kinds} & self.listed
+            self._queued_at_first = families_of(kinds) & self.listed
         return self._queued_at_first | self.under_way()
 
     async def read(

@@ -18,7 +18,6 @@ from ..evidence.matching import Clocks, Match, WantedRow, match, use_of
 from ..evidence.sight import NEWEST, RECENT, Bought, Sight, may_be_deleted, see
 from ..model.clock import Clock
 from ..model.provider import (
-    EvidenceClass,
     Family,
     Generation,
     GenerationPhase,
@@ -26,6 +25,7 @@ from ..model.provider import (
     Provider,
     ProviderError,
     UnknownGenerationError,
+    kinds_of,
 )
 from ..model.states import HeldBack
 from ..model.text import text_key
@@ -91,7 +91,7 @@ async def find_earlier(
     for name, number in jobs.items():
         # what the provider does not know can't be bought
         if (family := provider.families.get(name)) is not None:
-            ours = replace(sought, kinds=family.kinds)
+            ours = replace(sought, kinds=kinds_of(family.provider, name))
             work = await _find(store, provider, clock, family, ours, seen)
             found.append(replace(work, jobs=number))
     # what is queued in the run is looked for in it (:mod:`jobs.services.late_look`)
@@ -107,7 +107,7 @@ async def _find(
     seen: Callable[[int], object],
 ) -> EarlierWork:
     look = NOTHING_SHOWN
-    if family.evidence is not EvidenceClass.BLIND:
+    if family.has_list:
         # during a run something was always bought a moment ago
         lag = store.account.list_lag(family.name) if sought.jobs is not None else None
         lately = timedelta(seconds=lag or 0.0)

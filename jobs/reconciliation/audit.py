@@ -7,9 +7,10 @@ from datetime import datetime
 from ..evidence.account_list import Reading, read_back
 from ..evidence.suspects import WIDE
 from ..model.clock import Clock, Moment
-from ..model.provider import EvidenceClass, Generation, Kind, Provider, ProviderError
+from ..model.provider import Generation, Provider, ProviderError
 from ..ports.account import BalanceRead
 from ..ports.job_store import JobStore
+from .account_lists import families_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ async def _lists(
     Raises:
         ProviderError: a list can't be read.
     """
-    bought = {Kind.parse(kind).family for kind in store.doubts.kinds_bought()}
+    bought = families_of(store.doubts.kinds_bought())
     readings = []
     for name, family in provider.families.items():
-        if family.evidence is EvidenceClass.BLIND:
+        if not family.has_list:
             continue
         try:
             readings.append(await read_back(provider, clock, name, since))

@@ -13,6 +13,7 @@ from ..model.provider import (
     GenerationRequest,
     InDoubt,
     Kind,
+    Marked,
     RefusalCause,
     Refused,
     Rejected,
@@ -308,12 +309,12 @@ class Scheduler:
                 generation_id,
             )
 
-    def _marked(self, request: GenerationRequest) -> tuple[GenerationRequest, str | None]:
+    def _marked(self, request: GenerationRequest) -> Marked:
         """Put a mark of its own into a request whose family's list shows it."""
         provider = self._run.provider
         family = provider.families.get(provider.kind(request).family)
         if family is None or family.evidence is not EvidenceClass.MARKED:
-            return request, None
+            return Marked(request)
         # each attempt's own: the key of a void is used again for its replacement
         return provider.marked(request, self._new_key())
 

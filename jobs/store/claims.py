@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, or_, select, text
 
@@ -15,7 +14,7 @@ from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.pricing import Known
-from ..model.provider import GenerationRequest, Kind
+from ..model.provider import Kind, Marked, kinds_of
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
@@ -175,13 +174,6 @@ _TAKE = Prepared(
 )
 
 
-class Marked(NamedTuple):
-    """A request as it is sent, and what the list shows of this attempt alone; None: nothing."""
-
-    request: GenerationRequest
-    mark: str | None
-
-
 @dataclass(slots=True)
 class _Picker:
     """Claims the jobs of one batch, and remembers what blocked which kind of job."""
@@ -265,12 +257,13 @@ class _Picker:
 
     def _try(self, job: QueuedJob) -> Claim | None:
         same, request = prompt_key(job.asked.prompt), asked_key(job.asked)
-        kinds = Kind.parse(job.asked.kind).of_family
-        sent, mark = self._terms.marked(request_of(job.asked))
+        kind = Kind.parse(job.asked.kind)
+        kinds = kinds_of(kind.provider, kind.family)
+        marked = self._terms.marked(request_of(job.asked))
         twin = _UNSETTLED_TWIN.first(
             self._connection, prompt_key=same, kinds=kinds, last_kind=f"{kinds}\U0010ffff"
         )
-        if twin is not None and twin.request_key != request and mark is None:
+        if twin is not None and twin.request_key != request and marked.mark is None:
             # the list shows only the prompt of a generation, so doubts of jobs with the same prompt
             # and other parameters could not be told apart (money.md; test_settling_runs.py)
             self._twins[kinds, job.asked.prompt] = twin.fingerprint
@@ -282,9 +275,9 @@ class _Picker:
                 self.elsewhere.append(theirs)
                 return None
         last = None if job.attempt_id is None else _LAST.first(self._connection, id=job.attempt_id)
-        before = (last.id, last.fingerprint) if last is not None and last.idempotency_key else None
+        sent = (last.id, last.fingerprint) if last is not None and last.idempotency_key else None
         wish = Wish(job.asked.fingerprint, job.attempt_id)
-        row = BuyableRow(job.id, wish, before, job.held_back, job.handed, job.named)
+        row = BuyableRow(job.id, wish, sent, job.held_back, job.handed, job.named)
         if self._found.lacks(row) or self._waits_for_another_batch(job, request, twin):
             self.lacking.append(job.id)
             return None
@@ -297,7 +290,7 @@ class _Picker:
             campaign = job.campaign if full.scope is Scope.CAMPAIGN else None
             self._close(campaign, job.asked.kind, BY_SCOPE[full.scope])
             return None
-        made = self._write_intent(job, hold, same, request, Marked(sent, mark))
+        made = self._write_intent(job, hold, same, request, marked)
         self._found.note_asked(job.batch_id, request, made.attempt_id)
         self._ledger.hold(scopes, hold)
         if alone:

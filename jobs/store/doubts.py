@@ -22,7 +22,7 @@ from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset, SuspectAttempt
 from ..evidence.witness import Acceptance
 from ..model.clock import EARLIEST, LATEST, UNMEASURED
-from ..model.provider import Generation, family_of
+from ..model.provider import Generation, family_of, kinds_of
 from ..model.states import AttemptState, JobState
 from ..ports.adoption import ListShown
 from . import rows
@@ -238,7 +238,9 @@ def must_show(connection: Connection, shown: ListShown) -> list[Bought]:
             PAID,
             _BOUGHT,
             shown.due_by >= _ACCEPTED_AT,
-            ATTEMPT.c.kind.startswith(shown.family.kinds, autoescape=True),
+            ATTEMPT.c.kind.startswith(
+                kinds_of(shown.family.provider, shown.family.name), autoescape=True
+            ),
         )
         .order_by(ATTEMPT.c.id.desc())
     )

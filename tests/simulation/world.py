@@ -34,6 +34,7 @@ from jobs.model.provider import (
     GenerationRequest,
     InDoubt,
     Kind,
+    Marked,
     ProviderError,
     Rejected,
     SubmitOutcome,
@@ -307,11 +308,9 @@ class Client:
     def times(self, kind: str) -> Times:
         return MODELS[Kind.parse(kind).model].times
 
-    def marked(
-        self, request: GenerationRequest, idempotency_key: str
-    ) -> tuple[GenerationRequest, str | None]:
-        del idempotency_key
-        return request, None
+    def marked(self, request: GenerationRequest, secret: str) -> Marked:
+        del secret
+        return Marked(request)
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]

@@ -18,6 +18,7 @@ from jobs.model.provider import (
     GenerationRequest,
     InDoubt,
     Kind,
+    Marked,
     SubmitOutcome,
     Times,
     UnknownGenerationError,
@@ -87,11 +88,9 @@ class ScriptedProvider:
     def times(self, kind: str) -> Times:
         return MODELS[Kind.parse(kind).model].times
 
-    def marked(
-        self, request: GenerationRequest, idempotency_key: str
-    ) -> tuple[GenerationRequest, str | None]:
-        del idempotency_key
-        return request, None
+    def marked(self, request: GenerationRequest, secret: str) -> Marked:
+        del secret
+        return Marked(request)
 
     def price(self, request: GenerationRequest) -> int:
         return self.prices.get(self.kind(request).key, 120_000)

@@ -65,12 +65,15 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Our columns, and their other names."""
 
+MOST_REFERENCES: Final = 9
+"""Reference images of a row."""
+
 OF_MODELS: Final[Mapping[str, tuple[str, ...]]] = {
     "model": ("video model",),
     "seed": (),
     "negative_prompt": (),
     "end_image": ("end frame", "last frame", "last image"),
-    **{f"reference_image_{number}": () for number in range(1, 10)},
+    **{f"reference_image_{number}": () for number in range(1, MOST_REFERENCES + 1)},
 }
 """Columns that some models take: only their own names are read so, and none resembles them."""
 

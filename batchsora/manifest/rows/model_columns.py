@@ -12,6 +12,7 @@ from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
+from batchsora.manifest.rows.headers import MOST_REFERENCES
 from batchsora.providers.model import END, START, Model, ParameterRule, ParameterType
 from batchsora.providers.registry import DEFAULT_MODEL, MODELS
 from jobs.model.provider import ImageRef, Parameter
@@ -20,10 +21,6 @@ from jobs.model.text import normalized
 PARAMETERS: Final[Mapping[str, str]] = {"seed": "seed", "negative_prompt": "negative_prompt"}
 """Columns of ours that are parameters, and the provider's names of these."""
 
-OTHER: Final = "param."
-"""Begins the header of any other parameter: ``param.cfg_scale``."""
-
-MOST_REFERENCES: Final = 9
 IMAGES: Final[Mapping[str, str]] = {
     "end_image": "end",
     **{f"reference_image_{n}": f"reference_{n}" for n in range(1, MOST_REFERENCES + 1)},
@@ -134,7 +131,7 @@ def parameter(text: str, name: str, model: Model) -> Parameter | None:
             f"Clear the cell, or choose a model that takes it ({model.name} takes: {known}).",
         )
     found = _value(text, rule)
-    if found is None or not _is_within(found, rule):
+    if found is None or not rule.takes(found):
         raise CellError(f"not a value of {name}", f"Write {wanted(rule)}.")
     return found
 
@@ -153,13 +150,6 @@ def _value(text: str, rule: ParameterRule) -> Parameter | None:
             return True if word in _YES else False if word in _NO else None
         case ParameterType.CHOICE:
             return next((one for one in rule.choices if one.casefold() == word), None)
-
-
-def _is_within(value: Parameter, rule: ParameterRule) -> bool:
-    if isinstance(value, bool) or rule.type is ParameterType.CHOICE:
-        return True
-    size = len(value) if isinstance(value, str) else value
-    return (rule.least is None or size >= rule.least) and (rule.most is None or size <= rule.most)
 
 
 def wanted(rule: ParameterRule) -> str:

@@ -271,8 +271,9 @@ class RowReader:
             self._add(self._place_of(role), None, found.problem, found.remedy)
 
     def _place_of(self, role: str) -> int:
-        columns = {role: name for name, role in model_columns.IMAGES.items()}
-        names = ("image", "image_url") if role == START else (columns.get(role, ""),)
+        if (rule := self._further.get(role)) is not None:
+            return self._places[rule.column]
+        names = ("image", "image_url") if role == START else ()
         return next((self._places[name] for name in names if name in self._places), self.prompt)
 
     def _of_variant(self, written: dict[str, str], key: str | None) -> dict[str, str]:

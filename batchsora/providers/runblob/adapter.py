@@ -52,19 +52,17 @@ class RunBlobProvider:
         """Return how long generations of a kind take."""
         return MODELS[engine.Kind.parse(kind).model].times
 
-    def marked(
-        self, request: engine.GenerationRequest, secret: str
-    ) -> tuple[engine.GenerationRequest, str | None]:
+    def marked(self, request: engine.GenerationRequest, secret: str) -> engine.Marked:
         """Put a seed made of the secret into a request of a model that shows it in its list."""
         model = MODELS[request.model]
         if model.mark is None or model.mark in request.parameters:
-            return request, None
+            return engine.Marked(request)
         rule = model.parameters[model.mark]
         least, most = int(rule.least or 0), int(rule.most or 0)
         made = int.from_bytes(hashlib.sha256(secret.encode()).digest(), "big")
         value = least + made % (most - least + 1)
         parameters = {**request.parameters, model.mark: value}
-        return replace(request, parameters=parameters), mark_of(model.mark, value)
+        return engine.Marked(replace(request, parameters=parameters), mark_of(model.mark, value))
 
     async def submit(
         self, request: engine.GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.providers.model import Model, families, read_models
-from jobs.model.provider import EvidenceClass, Family
+from jobs.model.provider import Family
 
 MODELS: Final[Mapping[str, Model]] = read_models(Path(__file__).parent)
 FAMILIES: Final[Mapping[str, Family]] = families(MODELS)
@@ -17,7 +17,5 @@ MARKS: Final[Mapping[str, str]] = {
 }
 """The parameter that a family's list gives back, where there is one."""
 
-LISTED: Final[Sequence[str]] = [
-    name for name, family in FAMILIES.items() if family.evidence is not EvidenceClass.BLIND
-]
+LISTED: Final[Sequence[str]] = [name for name, family in FAMILIES.items() if family.has_list]
 SORA: Final = MODELS["sora"]
