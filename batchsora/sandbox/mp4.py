@@ -11,6 +11,8 @@ import struct
 from functools import lru_cache
 
 WIDTH, HEIGHT = 144, 256  # samples of the short and the long side; whole macroblocks of 16
+SIDES = {"9:16": (WIDTH, HEIGHT), "16:9": (HEIGHT, WIDTH), "1:1": (WIDTH, WIDTH)}
+UNSAID = 8  # seconds, where the model leaves no choice: as long as Veo's
 FRAMES_PER_SECOND = 8
 SCENES = 5  # pictures that differ; each is held for its share of the time
 MACROBLOCK = 16
@@ -162,13 +164,15 @@ def _movie(
 
 
 @lru_cache(maxsize=64)
-def make_mp4(generation_id: str, orientation: str, duration: int, first: str = "ftyp") -> bytes:
+def make_mp4(
+    generation_id: str, orientation: str, duration: int | None, first: str = "ftyp"
+) -> bytes:
     """Make the video of a generation: the id decides the colours, so that two files differ.
 
     The box in front is ``first``: ``ftyp``; ``free`` or ``wide`` before that; ``moov``: none.
     """
-    upright = orientation == "9:16"
-    width, height = (WIDTH, HEIGHT) if upright else (HEIGHT, WIDTH)
+    duration = UNSAID if duration is None else duration
+    width, height = SIDES.get(orientation, (HEIGHT, WIDTH))
     colour = hashlib.sha256(generation_id.encode()).digest()
     frames = duration * FRAMES_PER_SECOND
     starts = [frames * scene // SCENES for scene in range(SCENES)]

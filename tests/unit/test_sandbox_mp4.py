@@ -34,7 +34,7 @@ def _luma(frame: VideoFrame) -> list[bytes]:
 
 @pytest.mark.parametrize(
     ("orientation", "duration", "size"),
-    [("9:16", 10, (144, 256)), ("16:9", 15, (256, 144))],
+    [("9:16", 10, (144, 256)), ("16:9", 15, (256, 144)), ("1:1", 5, (144, 144))],
 )
 def test_a_player_finds_the_video_that_was_ordered(
     orientation: str, duration: int, size: tuple[int, int]
