@@ -12,7 +12,7 @@ from functools import lru_cache
 
 WIDTH, HEIGHT = 144, 256  # samples of the short and the long side; whole macroblocks of 16
 SIDES = {"9:16": (WIDTH, HEIGHT), "16:9": (HEIGHT, WIDTH), "1:1": (WIDTH, WIDTH)}
-UNSAID = 8  # seconds, where the model leaves no choice: as long as Veo's
+UNSAID = 8  # seconds of a video here whose model leaves no choice of them
 FRAMES_PER_SECOND = 8
 SCENES = 5  # pictures that differ; each is held for its share of the time
 MACROBLOCK = 16
