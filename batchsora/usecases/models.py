@@ -51,7 +51,7 @@ def model_lines(name: str) -> Iterator[str]:
     for parameter, rule in model.parameters.items():
         yield f"  {parameter:<11} {wanted(rule)}{rule.help and f': {rule.help}'}"
     yield f"  price       {_announced(model) or 'learned from the first video'}"
-    yield f"  lost answer {LOST[model.evidence]}"
+    yield f"  unconfirmed {LOST[model.evidence]}"
 
 
 def lost_answers(kinds: Iterable[str]) -> dict[str, str]:
