@@ -1,7 +1,9 @@
 """Scripts like those of the provider's page run with our client: only the import is new."""
 
 import base64
+import gc
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,7 +96,11 @@ def server(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iter
 
 
 def play(script: str) -> None:
+    """Run a script; the clients that it forgets end when nothing has them any more."""
+    before = {*threading.enumerate()}
     exec(compile(script, "script.py", "exec"), {})  # noqa: S102 - our own text
+    gc.collect()  # its functions and their globals have each other
+    assert {*threading.enumerate()} <= before
 
 
 @pytest.mark.usefixtures("server")
