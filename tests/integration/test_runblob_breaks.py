@@ -32,7 +32,7 @@ from jobs.model.provider import (
 TOKEN = "tok-very-secret-1234"
 REQUEST = GenerationRequest("a red kite over snow", "9:16", 10)
 CREATED = b'{"generation_id": "gen-1", "status": "pending", "price": "0.1200"}'
-SHORT = 0.1
+SHORT = 1.0
 """Seconds of patience in tests whose server stays silent."""
 
 

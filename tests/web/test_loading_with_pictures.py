@@ -84,16 +84,21 @@ def looks_right(page: Page, width: int) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
+def fields_are_heard(page: Page) -> None:
+    """Wait until what is chosen is noticed: a person sees the new fields no sooner."""
+    expect(page.locator(".htmx-added, .htmx-settling, .htmx-request")).to_have_count(0)
+
+
 def map_columns(page: Page) -> None:
     """Choose the prompts, then see the plan, and choose the other columns there."""
     preview = page.get_by_role("group", name="Columns and first rows")
     preview.get_by_label("Was man sieht").select_option("prompt")
     page.get_by_role("button", name="Show the plan").click()
     expect(page.locator("#figures")).to_contain_text("of 3 videos to buy", timeout=LATE)
-    # as soon as a person could choose, the fields are heard
-    expect(page.locator(".htmx-added, .htmx-settling, .htmx-request")).to_have_count(0)
+    fields_are_heard(page)
     preview.get_by_label("Motiv").select_option("image")
     expect(page.locator("#figures")).to_contain_text("image ← Motiv", timeout=LATE)
+    fields_are_heard(page)
     preview.get_by_label("Sekunden").select_option("duration")
     expect(preview).to_contain_text("unsupported duration", timeout=LATE)
 
