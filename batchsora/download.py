@@ -20,8 +20,9 @@ from batchsora.fetch.pace import Pace
 from batchsora.names import folded, safe_name
 from batchsora.run_result import DownloadReport
 from jobs.model.clock import Clock
+from jobs.model.families import family_of
 from jobs.model.files import refuse_foreign_link, refuse_link
-from jobs.model.provider import Provider, ProviderError, ThrottledError, family_of
+from jobs.model.provider import Provider, ProviderError, ThrottledError
 from jobs.model.retry import full_jitter
 from jobs.ports.loading import LoadStore, Place, WantedFile
 from jobs.runtime.provider_health import ProviderHealth

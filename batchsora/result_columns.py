@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Final
 
 from batchsora import advice
+from jobs.model.families import Kind
 from jobs.model.money import usd_text
-from jobs.model.provider import Kind
 from jobs.model.states import FailureKind, JobState
 from jobs.ports.seen import JobRow
 

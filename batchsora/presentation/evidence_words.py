@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from jobs.model.provider import EvidenceClass
+from jobs.model.families import EvidenceClass
 
 LOST: Final[Mapping[EvidenceClass, str]] = {
     EvidenceClass.MARKED: "a lost answer is settled by itself, exactly",
@@ -11,7 +11,8 @@ LOST: Final[Mapping[EvidenceClass, str]] = {
         "a lost answer is settled by itself, unless others buy the same prompt at the same time"
     ),
     EvidenceClass.ORDERED: (
-        "the account's list shows no times: an unconfirmed row whose prompt it shows waits for you"
+        "settled by itself where your purchases before and after show when it was made, as the "
+        "account's list shows no times; else it waits for you"
     ),
     EvidenceClass.LATE: (
         "a lost answer is settled once the video has ended, up to an hour later; its money stays "

@@ -1,6 +1,6 @@
 """What a row asks for, in words: model, length, format, images and parameters."""
 
-from jobs.model.provider import FIRST_MODEL, Kind
+from jobs.model.families import FIRST_MODEL, Kind
 from jobs.model.spec import AskedRow
 
 

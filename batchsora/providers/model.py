@@ -12,8 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from jobs.model.families import EvidenceClass, Family, Kind, Times
 from jobs.model.money import Micros, to_micros
-from jobs.model.provider import EvidenceClass, Family, GenerationRequest, Kind, Parameter, Times
+from jobs.model.provider import GenerationRequest, Parameter
 
 START: Final = "start"
 END: Final = "end"
@@ -99,7 +100,7 @@ class Model:
 
     Attributes:
         provider: its name (:data:`batchsora.providers.registry.PROVIDERS`).
-        family: whose list and ids it shares (:class:`jobs.model.provider.Family`).
+        family: whose list and ids it shares (:class:`jobs.model.families.Family`).
         evidence: what a lost answer means: what its family's list can show.
         times: how long a generation takes, before any was seen.
         orientations: that it takes, the default first.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from batchsora.providers.model import Model, families
 from batchsora.providers.runblob import catalog
+from jobs.model.families import FIRST_MODEL, Family, Kind
 from jobs.model.money import Micros
-from jobs.model.provider import FIRST_MODEL, Family, GenerationRequest, Kind, Provider
+from jobs.model.provider import GenerationRequest, Provider
 
 if TYPE_CHECKING:
     from batchsora.providers.runblob.client import RunBlobClient
@@ -19,7 +20,7 @@ class Entry:
     """A provider.
 
     Attributes:
-        name: the beginning of a kind's key (:attr:`jobs.model.provider.Kind.key`).
+        name: the beginning of a kind's key (:attr:`jobs.model.families.Kind.key`).
         models: by name.
         opened: opens it, from the token, the API's address, and the seconds a call may take.
     """

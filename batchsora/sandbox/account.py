@@ -18,8 +18,8 @@ from typing import Final
 from batchsora.providers.registry import MODELS
 from batchsora.sandbox.answers import rate, seconds
 from jobs import system
+from jobs.model.families import FIRST_MODEL
 from jobs.model.files import refuse_link
-from jobs.model.provider import FIRST_MODEL
 
 
 def chance(seed: int, *what: object) -> float:

@@ -8,7 +8,7 @@ from batchsora.picture_kinds import HEAD, TAKEN, kind_of
 from batchsora.providers.model import ImageRule, Model
 from batchsora.providers.registry import MODELS
 from batchsora.sandbox.answers import Reply
-from jobs.model.provider import EvidenceClass, Kind
+from jobs.model.families import EvidenceClass, Kind
 
 CALLABLE = ("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 """Beginnings of addresses for callbacks; the provider takes the first alone."""

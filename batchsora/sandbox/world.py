@@ -30,8 +30,8 @@ from batchsora.sandbox.dialects import (
 )
 from batchsora.sandbox.listing import echoed
 from batchsora.sandbox.manners import Manners
+from jobs.model.families import Kind
 from jobs.model.money import MICROS_PER_USD, Micros, to_micros, to_usd, usd_text
-from jobs.model.provider import Kind
 
 GUESSED: Final = to_micros("0.18")  # what a kind costs here that has no announced price
 

@@ -28,8 +28,8 @@ from batchsora.usecases.models import lost_answers
 from batchsora.usecases.naming import first_names
 from jobs.model.clock import SystemClock
 from jobs.model.errors import LoadError
+from jobs.model.families import Kind
 from jobs.model.money import cap_micros, usd_text
-from jobs.model.provider import Kind
 from jobs.ports.control import Paid, Terms
 from jobs.ports.loading import LoadReport, StagedRow
 from jobs.services.rehearsal import Fits, Purse, rehearse

@@ -30,8 +30,8 @@ from batchsora.providers.registry import FAMILIES
 from batchsora.web.answers import web_context_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
+from jobs.model.families import named_id
 from jobs.model.money import to_usd
-from jobs.model.provider import named_id
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
 from jobs.store import Store

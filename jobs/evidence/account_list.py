@@ -5,7 +5,7 @@ overlap, and a reading knows whether it can prove that something is absent.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 
@@ -18,6 +18,7 @@ from ..model.provider import (
     TokenRefusedError,
     UnreachableError,
 )
+from .order import Order
 
 WAITS = (0.5, 1.0, 2.0)  # seconds between the tries of one page
 
@@ -30,19 +31,33 @@ DISORDER = timedelta(minutes=10)  # entries may be out of order by this and stil
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one reading of a family's list showed, newest first, each once; by our clock."""
+    """What one reading of a family's list showed, newest first, each once; by our clock.
+
+    Attributes:
+        whole: the pages join without a gap, in order: what is missing here was not in the list.
+        to_the_end: it reached the list's end.
+        reaches: where it shows no times, since when it shows all, by the provider's clock; None:
+            not known.
+    """
 
     family: str
     generations: Sequence[Generation]
     began: datetime
-    whole: bool  # the pages join without a gap: what is missing here was not in the list
-    to_the_end: bool  # it reached the list's end
+    whole: bool
+    to_the_end: bool
+    reaches: datetime | None = None
 
     def covers(self, since: datetime) -> bool:
         """Check whether all that was created since is in it; ``since`` in the provider's time."""
         if not self.whole:
             return False
-        return self.to_the_end or _past(self.generations, since)
+        by_order = self.reaches is not None and self.reaches < since
+        return self.to_the_end or by_order or _past(self.generations, since)
+
+    @property
+    def by_order(self) -> bool:
+        """Check whether only its order says when something was created."""
+        return any(one.placed is not None for one in self.generations)
 
 
 async def read_page(
@@ -195,16 +210,35 @@ def is_the_end(page: Sequence[Generation], fresh: Sequence[Generation], *, sure:
     return not page or (sure and not fresh)
 
 
-async def read_back(provider: Provider, clock: Clock, family: str, since: datetime) -> Reading:
+async def read_back(
+    provider: Provider, clock: Clock, family: str, since: datetime, order: Order | None = None
+) -> Reading:
     """Read a family's list until entries are older than a time by its clock, or to its end.
 
     If a later page can't be read, what was read so far counts, and the end is unknown;
     ProviderError: none can.
 
+    Args:
+        order: says when something was created, if the list shows no times; None: nothing does.
+
     Raises:
         ProviderError: the list can't be read.
     """
     began, walk = clock.now(), Walk(provider, clock, family)
+    nothing = Reading(family, (), began, whole=True, to_the_end=False)
+    reading = await _read_back(provider, walk, nothing, since, order)
+    if order is None:
+        return reading
+    ahead = provider.clock_ahead or timedelta(0)
+    placed = order.placed(reading.generations, clock.now(), ahead)
+    if placed is None:
+        return replace(reading, whole=False)
+    return replace(reading, generations=placed, reaches=order.reaches(_sure(walk), ahead))
+
+
+async def _read_back(
+    provider: Provider, walk: Walk, reading: Reading, since: datetime, order: Order | None
+) -> Reading:
     whole, short, size = True, False, 0
     for _ in range(MOST_PAGES):
         try:
@@ -214,27 +248,34 @@ async def read_back(provider: Provider, clock: Clock, family: str, since: dateti
         except ProviderError:
             if not walk.found:
                 raise
-            return _reading(family, walk.found, began, whole=whole, to_the_end=False)
+            return _reading(reading, walk, whole=whole, to_the_end=False)
         whole = whole and page.joined
         if page.ends:
-            return _reading(
-                family, walk.found, began, whole=whole and not page.again, to_the_end=True
-            )
+            return _reading(reading, walk, whole=whole and not page.again, to_the_end=True)
         if not page.fresh:
             continue
         whole = whole and not short and not page.gap  # a short page in the middle
         size = size or len(page.entries)
         short = len(page.entries) < size
-        if _past(list(walk.found.values()), since):
-            return _reading(family, walk.found, began, whole=whole, to_the_end=False)
-    return _reading(family, walk.found, began, whole=False, to_the_end=False)
+        reaches = None
+        if order is not None:
+            order.heed(page.fresh)
+            reaches = order.reaches(_sure(walk), provider.clock_ahead or timedelta(0))
+        passed = reaches is not None and reaches < since
+        if passed or _past(list(walk.found.values()), since):
+            return _reading(reading, walk, whole=whole, to_the_end=False)
+    return _reading(reading, walk, whole=False, to_the_end=False)
 
 
-def _reading(
-    family: str, found: dict[str, Generation], began: datetime, *, whole: bool, to_the_end: bool
-) -> Reading:
-    generations = tuple(found.values())
-    return Reading(family, generations, began, whole and _in_order(generations), to_the_end)
+def _reading(reading: Reading, walk: Walk, *, whole: bool, to_the_end: bool) -> Reading:
+    generations = tuple(walk.found.values())
+    in_order = whole and _in_order(generations)
+    return replace(reading, generations=generations, whole=in_order, to_the_end=to_the_end)
+
+
+def _sure(walk: Walk) -> Sequence[str]:
+    """List the ids without the last ones, one of which could be out of order."""
+    return list(walk.found)[:-OVERLAP]
 
 
 def _past(generations: Sequence[Generation], since: datetime) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Container, Iterable, Mapping, Sequence, Sized
 from datetime import datetime, timedelta
 
 from ..model.clock import PRECISION
-from ..model.provider import Generation, GenerationPhase, family_of
+from ..model.families import family_of
+from ..model.provider import Generation, GenerationPhase
 from ..model.text import prompt_key
 from .books import GIVEN_UP_WITHIN, REFUNDED_WITHIN
 from .echo import Echo, EchoLearner
@@ -87,9 +88,9 @@ class Elsewhere:
         since = self._since + ahead
         news = [one for one in page if one.id not in known and _is_news(one, since)]
         for one in news:
-            if one.prompt is not None and one.created_at is not None:
+            if one.prompt is not None and one.created is not None:
                 key = family_of(one.id), prompt_key(one.prompt)
-                self._made.setdefault(key, {})[one.id] = one.created_at - ahead
+                self._made.setdefault(key, {})[one.id] = one.created.since - ahead
                 self._compare(key, [one.id])
 
     def _compare(self, key: Key, generations: Iterable[str]) -> None:
@@ -178,15 +179,15 @@ class Strangers:
 def _is_over(generation: Generation, now: datetime) -> bool:
     failed = generation.phase is GenerationPhase.FAILED
     since = now - (FAILED_WITHIN if failed else GIVEN_UP_WITHIN)
-    old = generation.created_at is not None and generation.created_at < since
+    old = generation.created is not None and generation.created.until < since
     return old or generation.phase is GenerationPhase.COMPLETED
 
 
 def _is_news(generation: Generation, since: datetime) -> bool:
     """Check whether a generation is newer than a time by the provider's clock, and not failed."""
     return (
-        generation.created_at is not None
+        generation.created is not None
         and generation.prompt is not None
         and generation.phase is not GenerationPhase.FAILED
-        and generation.created_at > since
+        and generation.created.since > since
     )

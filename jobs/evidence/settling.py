@@ -77,7 +77,7 @@ def settle_absence(
     adopted = {generation.id: attempt for attempt, generation in result.adopt}
     if number in adopted.values() or any(g.id in adopted for g in mine):
         return  # settled, or others of its prompt just were: the next reading decides
-    near = [g for g in mine if g.created_at is not None and g.created_at >= doubt.wide_from]
+    near = [g for g in mine if g.created is not None and g.created.until >= doubt.wide_from]
     if near or (near := _alike(doubt, unknown, adopted, grace)):
         if doubt.past_grace and number not in result.unstable:
             result.contested[number] = tuple(near)
@@ -132,9 +132,9 @@ def _alike(
         g
         for g in unknown
         if g.id not in taken
-        and g.created_at is not None
+        and g.created is not None
         and g.prompt is not None
-        and doubt.fits(g.created_at, grace)
+        and doubt.fits(g.created, grace)
         and resembles(doubt.attempt.prompt, g.prompt)
     ]
 
@@ -153,11 +153,11 @@ def _gap(doubt: Suspect, reading: Reading, known: Container[str], *, marks: bool
 def _unreadable(generations: Sequence[Generation], known: Container[str], since: datetime) -> bool:
     """Return whether an entry since then hides its prompt or its time, and so what it is."""
     for generation in generations:
-        created = generation.created_at
-        if created is not None and created < since - DISORDER:
+        created = generation.created
+        if created is not None and created.until < since - DISORDER:
             return False
         if generation.id not in known and (
-            created is None or (generation.prompt is None and created >= since)
+            created is None or (generation.prompt is None and created.until >= since)
         ):
             return True
     return False
@@ -196,7 +196,7 @@ def settle(
     untimed: dict[str, list[Generation]] = {}
     for generation in unknown:
         if generation.prompt is not None:
-            where = untimed if generation.created_at is None else by_key
+            where = untimed if generation.created is None else by_key
             where.setdefault(prompt_key(generation.prompt), []).append(generation)
     for key in dict.fromkeys(suspect.key for suspect in by_prompt):
         group = [suspect for suspect in by_prompt if suspect.key == key]
@@ -252,7 +252,7 @@ def _settle_marked(
 
 
 def _may_fit(suspect: Suspect, generation: Generation, grace: timedelta) -> bool:
-    return generation.created_at is None or suspect.fits(generation.created_at, grace)
+    return generation.created is None or suspect.fits(generation.created, grace)
 
 
 def _leave_open(
@@ -274,8 +274,7 @@ def _contest(
     for suspect in group:
         if suspect.attempt.state != AttemptState.IN_DOUBT or not suspect.past_grace:
             continue
-        times = [g for g in unknown if g.created_at is not None]
-        near = [g for g in times if g.created_at and suspect.fits(g.created_at, grace)]
+        near = [g for g in unknown if g.created is not None and suspect.fits(g.created, grace)]
         if near:
             result.contested[suspect.attempt.id] = tuple(near)
 
@@ -306,7 +305,8 @@ def _settle_group(
             pairs = _pair(claimants, candidates, grace)
         alike = len({s.attempt.request_key for s in claimants}) == 1
         clock_skewed = any(doubt.clock_skewed for doubt in doubts)
-        if clock_skewed or not alike or len(pairs) < len(candidates):
+        rough = any(g.created and not s.surely_fits(g.created, grace) for s, g in pairs)
+        if clock_skewed or rough or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt.id: tuple(candidates) for doubt in doubts}
         elif not stable(frozenset(g.id for g in candidates)):
             result.unstable += [suspect.attempt.id for suspect in suspects]
@@ -321,7 +321,7 @@ def _components(
 ) -> list[tuple[list[Suspect], list[Generation]]]:
     parts: list[tuple[list[Suspect], list[Generation]]] = [([suspect], []) for suspect in group]
     for generation in found:
-        created = generation.created_at
+        created = generation.created
         touched = [
             part
             for part in parts
@@ -335,7 +335,7 @@ def _components(
             parts = [part for part in parts if part not in touched] + [merged]
     for suspects, candidates in parts:
         suspects.sort(key=lambda suspect: suspect.attempt.id)
-        candidates.sort(key=lambda g: (g.created_at is None, g.created_at, g.id))
+        candidates.sort(key=lambda g: (g.created is None, g.created, g.id))
     return parts
 
 
@@ -345,7 +345,7 @@ def _pair(
     """Pair as many as fit, in order of time, the first suspects first (augmenting paths)."""
     owner: dict[int, int] = {}  # candidate to suspect, by their places
     fitting = [
-        [n for n, g in enumerate(candidates) if g.created_at and suspect.fits(g.created_at, grace)]
+        [n for n, g in enumerate(candidates) if g.created and suspect.fits(g.created, grace)]
         for suspect in suspects
     ]
 

@@ -13,7 +13,7 @@ from ..model.provider import Generation, GenerationPhase
 from ..model.text import text_key
 from .echo import ANY_CUT, Echo, Sizes, Sort, learn_most, plain, readable, sizes, sorts
 from .matching import Shows
-from .witness import Acceptance
+from .ours import Acceptance
 
 NEWEST: Final = 10  # how many of our newest generations every list must show, however short it is
 RECENT: Final = timedelta(days=2)  # how long a list must show ours; older ones may be deleted

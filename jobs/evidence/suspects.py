@@ -5,12 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ..model.clock import UNMEASURED
-from ..model.provider import Generation, Kind
+from ..model.clock import LATEST, UNMEASURED
+from ..model.families import Kind
+from ..model.provider import Generation, Span
 from ..model.states import AttemptState
 
 NARROW = timedelta(seconds=30)  # how far beyond its window a creation may lie by a measured clock
 WIDE = timedelta(minutes=10)  # how far before its window a reading that proves absence must look
+ROUGH = timedelta(minutes=10)
+"""How long before its window a creation may have been for all that is known, where order alone
+tells: what others made of the same prompt before that, the look before buying has shown."""
+
 WATCHED = timedelta(hours=1)  # how long a void is watched for a generation that turns up after all
 AHEAD = timedelta(minutes=1)  # an intent farther in our future is of a clock that was set back
 
@@ -49,6 +54,10 @@ class ClockOffset:
         if not self.known:
             return ClockOffset(least, most, known=True)
         return replace(self, least=min(self.least, least), most=max(self.most, most))
+
+    def by_order(self) -> "ClockOffset":
+        """Return it where order says when something was created: by times of our own clock."""
+        return replace(self, known=True, measured=True)
 
     def loosened(self, by: timedelta) -> "ClockOffset":
         """Extend the range on both sides: our own clock was set in between."""
@@ -121,22 +130,31 @@ class Suspect:
         margin = WIDE if self.offset.measured else UNMEASURED
         return self.attempt.intent_at + self.offset.least - margin
 
-    def fits(self, created_at: datetime, grace: timedelta) -> bool:
-        """Check whether a creation is in its narrow window.
+    def fits(self, created: Span, grace: timedelta) -> bool:
+        """Check whether a creation may be in its narrow window.
 
         A late acceptance may take a grace, and what has been voided is watched for longer.
         """
         if self.clock_skewed and self.attempt.state != AttemptState.VOID:
             return True
+        since, until = self._window(grace)
+        return since <= created.until and created.since <= until
+
+    def surely_fits(self, created: Span, grace: timedelta) -> bool:
+        """Check whether a creation that fits is not known too roughly to say so (:data:`ROUGH`)."""
+        since, until = self._window(grace)
+        return since - ROUGH <= created.since and created.until <= until
+
+    def _window(self, grace: timedelta) -> Span:
         margin = NARROW if self.offset.known else WIDE
         since = self.attempt.intent_at + self.offset.least - margin
         if self.attempt.state == AttemptState.OPEN:
-            return created_at >= since
+            return Span(since, LATEST)
         late = WATCHED if self.attempt.state == AttemptState.VOID else grace
         until = self.attempt.sent_until + self.offset.most + late + margin
         if self.attempt.replaced_at is not None:
             until = min(until, self.attempt.replaced_at + self.offset.least)
-        return since <= created_at <= until
+        return Span(since, until)
 
 
 @dataclass(slots=True)

@@ -11,20 +11,7 @@ from datetime import datetime, timedelta
 from .account_list import Reading
 from .books import Books
 from .echo import Echo, learn_echo
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """A generation of ours that the list must show."""
-
-    attempt_id: int
-    generation_id: str
-    prompt: str
-    bought: bool  # False if it was taken over: then it may be older than its attempt
-    intent_at: datetime  # when its intent was written, by our clock, as accepted_at
-    accepted_at: datetime
-    dated: bool = True  # whether the provider's own time of it is known
-    mark: str | None = None  # what the list must show of its request; None: it has none
+from .ours import Acceptance
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from .families import FIRST_MODEL, Family, Kind, Times
 from .money import Micros
 from .states import FailureKind
 
@@ -33,122 +34,6 @@ class ImageRef:
     sha256: str | None = None
     size: int | None = None
     media_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a price depends on (money.md, *Kinds*).
-
-    Attributes:
-        family: the model's (:class:`Family`).
-        model: by the provider's name, which may have slashes.
-        variant: of the request, as far as its price depends on it: ``15+image``.
-    """
-
-    provider: str
-    family: str
-    model: str
-    variant: str
-
-    @property
-    def key(self) -> str:
-        """Name the kind in the database: ``runblob/sora/15+image``, ``runblob/kling/k_2/5``.
-
-        A model that has the name of its family is not named again.
-        """
-        model = "" if self.model == self.family else f"{self.model}/"
-        return f"{kinds_of(self.provider, self.family)}{model}{self.variant}"
-
-    @classmethod
-    def parse(cls, key: str) -> "Kind":
-        """Read a :attr:`key`, or raise ValueError."""
-        provider, _, rest = key.partition("/")
-        family, _, rest = rest.partition("/")
-        model, _, variant = rest.rpartition("/")
-        if not (provider and family and variant):
-            raise ValueError(f"not a kind of price: {key!r}")
-        return cls(provider, family, model or family, variant)
-
-
-def kinds_of(provider: str, family: str) -> str:
-    """Return how the keys of all kinds of a family begin (:attr:`Kind.key`)."""
-    return f"{provider}/{family}/"
-
-
-FIRST_MODEL: Final = "sora"
-"""The model of requests that name none, and its family: databases knew their rows before there was
-another one."""
-
-
-class EvidenceClass(StrEnum):
-    """What a family can show of a generation whose answer was lost (money.md, *Classes*)."""
-
-    MARKED = "marked"
-    """Its list shows the mark that we put into each request: it names the attempt."""
-
-    LISTED = "listed"
-    """Its list, newest first, shows prompts and times."""
-
-    ORDERED = "ordered"
-    """Its list, newest first, shows prompts and no times: our own beside it say when it was."""
-
-    LATE = "late"
-    """Its list shows a generation when it has ended."""
-
-    BLIND = "blind"
-    """It has no list: a person looks a lost answer up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Models of a provider that share one list and one space of ids.
-
-    The name is unique among all providers; ids of its generations begin with it (:func:`named_id`).
-    """
-
-    provider: str
-    name: str
-    evidence: EvidenceClass
-
-    @property
-    def has_list(self) -> bool:
-        """Return whether its generations are shown otherwise than by id."""
-        return self.evidence is not EvidenceClass.BLIND
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """How long a generation takes, in seconds, before any was seen.
-
-    Attributes:
-        young: below it, it is looked at rarely: none is faster.
-        expected: the most it usually takes; later, looks are rarer.
-        longest: after it, it never ends well.
-    """
-
-    young: float
-    expected: float
-    longest: float
-
-
-_SIGN: Final = ":"  # no provider has it in its ids
-
-
-def named_id(family: str, provider_id: str) -> str:
-    """Name a generation uniquely among all families: ``veo:6f9a``; the first one's have no name."""
-    return provider_id if family == FIRST_MODEL else f"{family}{_SIGN}{provider_id}"
-
-
-def family_of(generation_id: str) -> str:
-    """Return the family of a generation (:func:`named_id`)."""
-    family, sign, _ = generation_id.partition(_SIGN)
-    return family if sign else FIRST_MODEL
-
-
-def provider_id(generation_id: str) -> str:
-    """Return a generation's id as the provider knows it."""
-    family, sign, rest = generation_id.partition(_SIGN)
-    return rest if sign else family
 
 
 Parameter = str | int | float | bool  # A value of a request's parameter
@@ -277,6 +162,13 @@ class InDoubt:
 SubmitOutcome = Accepted | Rejected | Unsent | Throttled | Refused | InDoubt
 
 
+class Span(NamedTuple):
+    """When something was created: at the earliest, and at the latest."""
+
+    since: datetime
+    until: datetime
+
+
 class GenerationPhase(StrEnum):
     """The provider's state of a generation."""
 
@@ -292,7 +184,9 @@ class Generation:
     """One generation as the provider shows it.
 
     Attributes:
-        created_at: aware UTC; None when absent or unreadable, which keeps doubts unsettled.
+        created_at: aware UTC; None when absent or unreadable.
+        placed: where a list shows no times, what its order says (:mod:`jobs.evidence.order`); None:
+            nothing is known of its time, which keeps doubts unsettled.
         prompt: as echoed; None when absent.
         percent: 0 to 100 while processing.
         queue_position: while pending.
@@ -306,6 +200,7 @@ class Generation:
     phase: GenerationPhase
     prompt: str | None = None
     created_at: datetime | None = None
+    placed: Span | None = None
     video_url: str | None = None
     percent: int | None = None
     queue_position: int | None = None
@@ -313,6 +208,11 @@ class Generation:
     message: str | None = None
     said_state: str | None = None
     mark: str | None = None
+
+    @property
+    def created(self) -> Span | None:
+        """Return when it was created, by the provider's clock, as far as that is known."""
+        return self.placed if self.created_at is None else Span(self.created_at, self.created_at)
 
 
 class ProviderError(Exception):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
-from .provider import FIRST_MODEL, GenerationRequest, ImageRef, Kind, Parameter
+from .families import FIRST_MODEL, Kind
+from .provider import GenerationRequest, ImageRef, Parameter
 from .text import text_key
 
 

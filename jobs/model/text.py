@@ -57,6 +57,6 @@ def prompt_key(prompt: str) -> str:
 
 def folded_id(generation_id: str) -> str:
     """Return an id as it is kept and compared: a UUID in lower case, its dashes as they came."""
-    # behind the name of a family (:func:`jobs.model.provider.named_id`), if there is one
+    # behind the name of a family (:func:`jobs.model.families.named_id`), if there is one
     own = generation_id.rpartition(":")[2]
     return generation_id.lower() if _UUID.fullmatch(own) else generation_id

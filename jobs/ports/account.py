@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from ..evidence.books import SHOWN_WITHIN
+from ..evidence.ours import Acceptance
 from ..evidence.suspects import ClockOffset
-from ..evidence.witness import Acceptance
 from ..model.clock import Moment
 
 

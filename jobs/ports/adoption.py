@@ -12,10 +12,11 @@ from typing import Generic, Protocol, TypeVar
 from ..evidence.echo import Echo
 from ..evidence.looked_for import Wish
 from ..evidence.matching import Match, WantedRow
+from ..evidence.ours import Acceptance
 from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset
-from ..evidence.witness import Acceptance
-from ..model.provider import Family, Generation
+from ..model.families import Family
+from ..model.provider import Generation
 from .seen import GenerationOwner
 from .selection import Sought
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from ..evidence.account_list import Reading
 from ..evidence.books import BalanceReading, Books
+from ..evidence.ours import Acceptance
 from ..evidence.suspects import Appeared, ClockOffset, Settlement, SuspectAttempt
-from ..evidence.witness import Acceptance
 from ..model.provider import Generation
 from .seen import GenerationOwner
 
@@ -142,6 +142,9 @@ class DoubtStore(Protocol):
         longest: Callable[[Mapping[str, Acceptance]], float | None],
     ) -> Mapping[str, Acceptance]:
         """Keep the longest lag of a list, in seconds (None: no news); return ours on the page."""
+
+    def known(self, generation_ids: Sequence[str]) -> Mapping[str, Acceptance]:
+        """Find which generations are attempts of ours."""
 
     def kinds_queued(self) -> Sequence[str]:
         """List the kinds of which something is queued in the batches that are served."""

@@ -63,7 +63,7 @@ class Sought:
             sought all the same.
         jobs: by number, where just these are sought, of whatever batch.
         kinds: how the keys of their kinds begin, where only one family is sought
-            (:func:`jobs.model.provider.kinds_of`).
+            (:func:`jobs.model.families.kinds_of`).
         noted: they were noted (:meth:`jobs.ports.loading.LoadStore.note`): what is written concerns
             no row that came or was changed since.
     """

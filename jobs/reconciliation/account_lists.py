@@ -6,7 +6,10 @@ from datetime import datetime
 
 from ..evidence.account_list import Reading, read_back
 from ..evidence.elsewhere import FAR
-from ..model.provider import Kind, ProviderError, ThrottledError, TokenRefusedError
+from ..evidence.order import Order
+from ..model.families import EvidenceClass, Family, Kind
+from ..model.provider import ProviderError, ThrottledError, TokenRefusedError
+from ..ports.job_store import JobStore
 from ..runtime.run_context import RunContext
 
 
@@ -15,12 +18,23 @@ def families_of(kinds: Iterable[str]) -> AbstractSet[str]:
     return {Kind.parse(kind).family for kind in kinds}
 
 
+def order_of(store: JobStore, family: Family, shown_by: Mapping[str, datetime]) -> Order | None:
+    """Return what says when something of a family was created, if its list shows no times.
+
+    ``shown_by``: when some of it were shown already, by our clock.
+    """
+    if family.evidence is not EvidenceClass.ORDERED:
+        return None
+    return Order(store.doubts.known, shown_by)
+
+
 class AccountLists:
     """Reads them, each as far back as needed."""
 
     def __init__(self, context: RunContext) -> None:
         self._run = context
         self._queued_at_first: AbstractSet[str] | None = None
+        self._shown_by: dict[str, Mapping[str, datetime]] = {}
         self.looked_far = False
         """Whether no older purchase of others, in a list that can be read, may be refunded."""
 
@@ -28,6 +42,12 @@ class AccountLists:
     def listed(self) -> AbstractSet[str]:
         """Return the families that have a list."""
         return {name for name, family in self._run.provider.families.items() if family.has_list}
+
+    @property
+    def ordered(self) -> AbstractSet[str]:
+        """Return the families whose list may show no times."""
+        families = self._run.provider.families.items()
+        return {name for name, one in families if one.evidence is EvidenceClass.ORDERED}
 
     def under_way(self) -> AbstractSet[str]:
         """Return the families that have a list, and of which something of ours is under way."""
@@ -61,7 +81,7 @@ class AccountLists:
         missed: dict[str, ProviderError] = {}
         for name, back in since.items():
             try:
-                reading = await read_back(self._run.provider, self._run.clock, name, back)
+                reading = await self._read_back(name, back)
             except (ThrottledError, TokenRefusedError):
                 raise
             except ProviderError as error:
@@ -75,3 +95,14 @@ class AccountLists:
         covered = {one.family for one in readings if one.covers(far)}
         self.looked_far |= with_others and ours <= covered
         return readings, missed
+
+    async def _read_back(self, family: str, since: datetime) -> Reading:
+        clock, before = self._run.clock, self._shown_by.get(family, {})
+        order = order_of(self._run.store, self._run.provider.families[family], before)
+        reading = await read_back(self._run.provider, clock, family, since, order)
+        if order is not None:
+            now = clock.now()
+            self._shown_by[family] = {
+                one.id: before.get(one.id, now) for one in reading.generations
+            }
+        return reading

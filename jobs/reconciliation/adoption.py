@@ -17,15 +17,13 @@ from ..evidence.echo import Echo
 from ..evidence.matching import Clocks, Match, WantedRow, match, use_of
 from ..evidence.sight import NEWEST, RECENT, Bought, Sight, may_be_deleted, see
 from ..model.clock import Clock
+from ..model.families import Family, Kind, kinds_of
 from ..model.provider import (
-    Family,
     Generation,
     GenerationPhase,
-    Kind,
     Provider,
     ProviderError,
     UnknownGenerationError,
-    kinds_of,
 )
 from ..model.states import HeldBack
 from ..model.text import text_key

@@ -10,7 +10,7 @@ from ..model.clock import Clock, Moment
 from ..model.provider import Generation, Provider, ProviderError
 from ..ports.account import BalanceRead
 from ..ports.job_store import JobStore
-from .account_lists import families_of
+from .account_lists import families_of, order_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ async def _lists(
         if not family.has_list:
             continue
         try:
-            readings.append(await read_back(provider, clock, name, since))
+            order = order_of(store, family, {})
+            readings.append(await read_back(provider, clock, name, since, order))
         except ProviderError:
             if name in bought:
                 raise
@@ -93,5 +94,5 @@ def _since(reading: Reading, ours: Container[str], since: datetime | None) -> Se
         one
         for place, one in enumerate(reading.generations)
         if since is not None
-        and (place < oldest if one.created_at is None else one.created_at >= since - WIDE)
+        and (place < oldest if one.created is None else one.created.until >= since - WIDE)
     ]

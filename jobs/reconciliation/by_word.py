@@ -1,6 +1,6 @@
 """Settling a doubt on a person's word."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ..evidence.account_list import Reading, read_back
@@ -28,6 +28,7 @@ from ..model.text import folded_id, prompt_key, same_text
 from ..ports.doubts import Searched
 from ..ports.job_store import JobStore
 from ..ports.seen import GenerationOwner, JobRow
+from .account_lists import order_of
 
 
 async def resolve_as(
@@ -99,8 +100,12 @@ async def look_for(
     _must_be_in_doubt(job)
     doubt = store.doubts.of_job(job.id)
     attempt = doubt.attempt
-    suspect = Suspect(attempt, prompt_key(attempt.prompt), doubt.offset)
-    reading = await read_back(provider, clock, attempt.family, suspect.wide_from)
+    order = order_of(store, provider.families[attempt.family], {})
+    offset = doubt.offset if order is None or doubt.offset.measured else doubt.offset.by_order()
+    suspect = Suspect(attempt, prompt_key(attempt.prompt), offset)
+    reading = await read_back(provider, clock, attempt.family, suspect.wide_from, order)
+    if not reading.by_order:
+        suspect = replace(suspect, offset=doubt.offset)
     alike = [one for one in reading.generations if could_be(suspect, one)]
     since = attempt.intent_at - WIDE + timedelta(minutes=1)
     known = store.doubts.search(attempt.id, reading, alike, since)
@@ -121,7 +126,7 @@ def _trouble(suspect: Suspect, reading: Reading, known: Searched, grace: timedel
 def could_be(suspect: Suspect, seen: Generation) -> bool:
     """Check whether a generation could be a doubt's: a prompt that resembles it, and not older."""
     alike = seen.prompt is not None and resembles(suspect.attempt.prompt, seen.prompt)
-    return alike and (seen.created_at is None or seen.created_at >= suspect.wide_from)
+    return alike and (seen.created is None or seen.created.until >= suspect.wide_from)
 
 
 def resolve_never_made(

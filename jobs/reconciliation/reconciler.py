@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from ..evidence.account_list import Reading, read_page
 from ..evidence.books import BalanceReading
 from ..evidence.echo import Echo
+from ..evidence.ours import Acceptance
 from ..evidence.settling import settle
 from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect, SuspectAttempt
-from ..evidence.witness import Acceptance, judge
+from ..evidence.witness import judge
 from ..model.clock import PRECISION, JumpWatch
 from ..model.provider import (
     GenerationPhase,
@@ -181,7 +182,7 @@ class Reconciler:
         """Return how far back each family's list must be read, by the provider's clock."""
         offsets = self._run.store.doubts.clock_offsets([one.id for one in found])
         since: dict[str, datetime] = {}
-        for one in self._described(found, offsets, began, Echo(), None):
+        for one in self._described(found, offsets, began, Echo(), None, by_order=True):
             name = one.attempt.family
             since[name] = min(since.get(name, one.wide_from), one.wide_from)
         return since
@@ -253,20 +254,23 @@ class Reconciler:
         began: float,
         echo: Echo,
         lag: float | None,
+        *,
+        by_order: bool,
     ) -> list[Suspect]:
         now = self._run.clock.now()
+        ordered = self._lists.ordered if by_order else ()
         return [
             Suspect(
                 row,
                 echo.key(row.prompt),
-                self._offset(offsets[row.id]),
+                self._offset(offsets[row.id], by_order=row.family in ordered),
                 *self._watches.standing(row.id, began, lag),
                 clock_skewed=row.intent_at > now + AHEAD,
             )
             for row in rows
         ]
 
-    def _offset(self, measured: ClockOffset) -> ClockOffset:
+    def _offset(self, measured: ClockOffset, *, by_order: bool) -> ClockOffset:
         """Combine what shows the offset of the clocks: our acceptances, and the last answer.
 
         A jump of our own clock while we watch makes each of our times uncertain by that much.
@@ -274,6 +278,8 @@ class Reconciler:
         ahead = self._run.provider.clock_ahead
         if ahead is not None:
             measured = measured.widened(ahead - PRECISION, ahead + PRECISION)
+        if by_order:
+            measured = measured.by_order()
         return measured.loosened(self._jumps.spread)
 
     def _beside(self, money: BalanceReading, readings: Sequence[Reading]) -> MoneyBeside:
@@ -303,7 +309,9 @@ class Reconciler:
         echo = witness.echo or Echo()
         standing: dict[frozenset[str], float] = {}
         settlement = settle(
-            self._described(snapshot.suspects, snapshot.offsets, began, echo, lag),
+            self._described(
+                snapshot.suspects, snapshot.offsets, began, echo, lag, by_order=reading.by_order
+            ),
             reading,
             snapshot.ours,
             witness,

@@ -9,8 +9,9 @@ from ..evidence.elsewhere import Elsewhere, Strangers
 from ..evidence.looked_for import LookedFor, Wish
 from ..evidence.sight import samples
 from ..model.clock import Clock
+from ..model.families import family_of
 from ..model.money import Micros, to_micros
-from ..model.provider import Generation, Provider, family_of
+from ..model.provider import Generation, Provider
 from ..model.retry import RetryPolicy
 from ..model.words import Words
 from ..store import Store

@@ -7,14 +7,8 @@ one gives its place; what other clients of the account make pushes it down.
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from ..model.provider import (
-    EvidenceClass,
-    Generation,
-    GenerationPhase,
-    ProviderError,
-    ThrottledError,
-    family_of,
-)
+from ..model.families import EvidenceClass, family_of
+from ..model.provider import Generation, GenerationPhase, ProviderError, ThrottledError
 from ..ports.updates import FAR, Due
 from ..runtime.run_context import RunContext
 from ..runtime.troubles import Troubles, backed_off

@@ -16,13 +16,13 @@ from ..evidence.looked_for import LookedFor
 from ..evidence.suspects import WATCHED
 from ..model.clock import Clock
 from ..model.errors import OtherApiError, OtherToken, OtherTokenError
+from ..model.families import family_of
 from ..model.provider import (
     Provider,
     ProviderError,
     RefusalCause,
     TokenRefusedError,
     UnknownGenerationError,
-    family_of,
 )
 from ..model.states import Reason
 from ..ports.account import AccountStore

@@ -6,13 +6,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..model.families import EvidenceClass, Kind
 from ..model.money import usd_text
 from ..model.provider import (
     Accepted,
-    EvidenceClass,
     GenerationRequest,
     InDoubt,
-    Kind,
     Marked,
     RefusalCause,
     Refused,

@@ -12,9 +12,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, o
 
 from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
+from ..model.families import Kind, kinds_of
 from ..model.ledger import Budget, Scope, keys_of, without_room
 from ..model.pricing import Known
-from ..model.provider import Kind, Marked, kinds_of
+from ..model.provider import Marked
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from ..evidence.account_list import Reading
 from ..evidence.books import Books
+from ..evidence.ours import Acceptance
 from ..evidence.suspects import WATCHED, ClockOffset, shown_since
-from ..evidence.witness import Acceptance
 from ..model.ledger import ACCOUNT_KEY
 from ..model.provider import Generation
 from ..ports.doubts import (
@@ -188,6 +188,7 @@ class SqliteDoubts(Bound, DoubtStore):
     kinds_bought = reads(doubts.kinds_bought)
     kinds_queued = reads(doubts.kinds_queued)
     kinds_under_way = reads(doubts.kinds_under_way)
+    known = reads(doubts.known)
     keep_lag = commits(_keep_lag)
     ledger = reads(_ledger)
     note_unproven = commits(doubts.note_unproven)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     bindparam,
     func,
     null,
@@ -18,11 +19,12 @@ from sqlalchemy import (
 )
 
 from ..database.tables import ATTEMPT, BATCH, JOB, PAID, PRICE, UNSETTLED, VOID
+from ..evidence.ours import Acceptance
 from ..evidence.sight import Bought
 from ..evidence.suspects import ClockOffset, SuspectAttempt
-from ..evidence.witness import Acceptance
 from ..model.clock import EARLIEST, LATEST, UNMEASURED
-from ..model.provider import Generation, family_of, kinds_of
+from ..model.families import family_of, kinds_of
+from ..model.provider import Generation
 from ..model.states import AttemptState, JobState
 from ..ports.adoption import ListShown
 from . import rows
@@ -173,6 +175,7 @@ _ACCEPTANCE = select(
         bought=_BOUGHT,
         accepted_at=_ACCEPTED_AT,
         dated=ATTEMPT.c.created_at.is_not(None),
+        answered=and_(_BOUGHT, ATTEMPT.c.doubt_since.is_(None)),
     )
 )
 _KNOWN = Prepared(_ACCEPTANCE.where(ATTEMPT.c.generation_id.in_(one_of("generations"))), Acceptance)

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, bindparam, false, func, select, text, true, u
 
 from ..database.columns import UtcDateTime
 from ..database.tables import ATTEMPT, BATCH, JOB, TALLY, UNSETTLED
+from ..model.families import family_of
 from ..model.ledger import Refunds
-from ..model.provider import GenerationPhase, family_of
+from ..model.provider import GenerationPhase
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
 from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers

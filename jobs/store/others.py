@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from ..database.tables import ATTEMPT, BATCH, BUYABLE, HELD_BACK, JOB, PAID, QUEUED, UNSETTLED
 from ..evidence.elsewhere import Elsewhere, Key
 from ..evidence.looked_for import FoundInTurn
-from ..model.provider import Kind
+from ..model.families import Kind
 from ..model.spec import asked_key
 from ..model.states import AttemptState, HeldBack
 from ..model.text import prompt_key

@@ -191,8 +191,6 @@ def _void_of(
     connection: Connection, job: AskedJob, generation: Generation, ahead: float
 ) -> int | None:
     """Find the last void of a job that may have made this generation."""
-    if generation.created_at is None:
-        return None
     voids = (
         select(*columns_from(ATTEMPT, PastAttempt))
         .where(
@@ -205,7 +203,8 @@ def _void_of(
     for void in list(read(connection, voids, PastAttempt)):
         offset = doubts.clock_offset(connection, void.id)
         by = offset.at_least(timedelta(seconds=ahead)).total_seconds()
-        if generation.created_at.timestamp() - by >= void.intent_at.timestamp() - MARGIN:
+        created = generation.created_at
+        if created is None or created.timestamp() - by >= void.intent_at.timestamp() - MARGIN:
             return void.id
     return None
 

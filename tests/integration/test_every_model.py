@@ -10,8 +10,8 @@ from support.shell import Shell
 from batchsora.providers.registry import MODELS
 from batchsora.sandbox.mp4 import UNSAID
 from batchsora.sandbox.world import World
+from jobs.model.families import provider_id
 from jobs.model.money import to_usd
-from jobs.model.provider import provider_id
 
 QUICK = ("--poll-interval", "0.05", "--rate", "0", "--yes")
 ROWS = {

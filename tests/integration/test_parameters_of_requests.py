@@ -8,7 +8,8 @@ from support.engine import Engine, spec
 from support.loads import load
 
 from jobs.model.errors import LoadError
-from jobs.model.provider import GenerationRequest, Kind, Rejected
+from jobs.model.families import Kind
+from jobs.model.provider import GenerationRequest, Rejected
 from jobs.model.states import FailureKind
 from jobs.ports.loading import OnChange
 from jobs.store import steering

@@ -12,7 +12,7 @@ from jobs.database.tables import ATTEMPT, BATCH, JOB
 from jobs.evidence import account_list
 from jobs.evidence.books import Agreement, Books
 from jobs.evidence.sight import Sight
-from jobs.evidence.suspects import Settlement
+from jobs.evidence.suspects import Settlement, Suspect
 from jobs.evidence.witness import Witness
 from jobs.model.provider import (
     GenerationRequest,
@@ -256,6 +256,13 @@ def money_moved_by_the_rows_campaign() -> Iterator[None]:
 def rows_pay_for_the_account() -> Iterator[None]:
     """Rows that were refused before it came out that the account is refused stay failed."""
     with patch.object(outcomes, "put_back", lambda *_: False):
+        yield
+
+
+@contextmanager
+def order_is_a_time() -> Iterator[None]:
+    """Whatever lies in the right place of a list without times is taken for what was lost there."""
+    with patch.object(Suspect, "surely_fits", lambda *_: True):
         yield
 
 

@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,12 +23,15 @@ from support.loads import load
 from support.loop import EPOCH
 from support.policies import policy as policy_with
 
+from batchsora.providers.registry import DEFAULT_MODEL, FAMILIES, MODELS
 from batchsora.sandbox.answers import Reply, Span
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.world import World
 from jobs.database.tables import JOB
 from jobs.evidence.looked_for import Wish
+from jobs.evidence.suspects import NARROW
 from jobs.model.errors import DatabaseUnusableError, LoadError, NotAllowedError
+from jobs.model.families import EvidenceClass, Kind, named_id
 from jobs.model.ledger import batch_key, campaign_key
 from jobs.model.provider import ProviderError, RefusalCause, Refused, Rejected, SubmitOutcome
 from jobs.model.retry import RetryPolicy
@@ -61,6 +64,15 @@ LONGEST = 45.0
 
 DEEDS = ("cancel", "retry", "resolve", "resolve", "pause", "load", "cap", "edit", "edit", "hand")
 """What people do meanwhile, from another terminal."""
+
+CLASSES: Mapping[str, Sequence[str]] = {
+    "listed": ("sora",),
+    "marked": ("veo_3_fast",),
+    "ordered": ("kling_2.1",),
+    "blind": ("kling_o1",),
+    "mixed": ("sora", "veo_3_fast", "kling_2.1", "kling_o1"),
+}
+"""Models of a night, by what their lists show of a lost answer (docs/models.md)."""
 
 LISTS = (
     "list=frozen", "list=frozen:1", "list=frozen:3", "list=frozen:20:90", "list=frozen:5:400",
@@ -137,15 +149,17 @@ class Night:
     Args:
         seed: of all chance.
         folder: where the database lies.
+        models: of which each row takes one.
     """
 
-    def __init__(self, seed: int, folder: Path) -> None:
+    def __init__(self, seed: int, folder: Path, models: Sequence[str] = CLASSES["listed"]) -> None:
         self.seed = seed
+        self.models = models
         self.path = folder / "night.db"
         self.chance = random.Random(seed)
         self.clock = SimClock(EPOCH)
         self.outcome = Outcome(seed)
-        self.specs = self._manifest()
+        self.specs = [self._of_a_model(one) for one in self._manifest()]
         kind = self.chance.random()
         self.odd_list = ""
         if kind < 0.5:
@@ -181,6 +195,17 @@ class Night:
             )
             for n, prompt in enumerate(prompts)
         ]
+
+    def _of_a_model(self, row: JobSpec) -> JobSpec:
+        """Let a row take a model; which one is a matter of its prompt, mostly."""
+        chance = random.Random(f"{self.seed}/{row.request.prompt}")
+        if chance.random() < 0.2:
+            chance = random.Random(f"{self.seed}/{row.key}")
+        model = MODELS[chance.choice(self.models)]
+        if model is DEFAULT_MODEL:
+            return row
+        duration = chance.choice(model.durations) if model.durations else None
+        return replace(row, request=replace(row.request, model=model.name, duration=duration))
 
     def _account(self) -> Account:
         chance = self.chance
@@ -287,6 +312,7 @@ class Night:
                 self.account.outlive()
                 self.account.unheard |= self.watcher.unmade()
             self.clock.leave(self.chance.choice([0.5, 5.0, 30.0, 400.0]))
+            self._made_by_hand()
             self._copy_or_restore()
         ending: Ending | None = None
         for _ in range(RUNS):
@@ -299,6 +325,25 @@ class Night:
         if self.chance.random() < 0.4 and not (self.outcome.restored or self.account.twins):
             self._play_a_copy()
         return self.outcome
+
+    def _made_by_hand(self) -> None:
+        """Let a person make, on the provider's own page, what a run that died left unsettled."""
+        chance = random.Random(f"{self.seed}/{self.outcome.crashes}/by hand")
+        if self.account.twins or self.outcome.restored or chance.random() < 0.5:
+            return
+        with Store(self.path) as store:
+            doubts_left = [a for a in store.read(ATTEMPTS.all) if a.state == "in_doubt"]
+        for one in doubts_left:
+            at = self.clock.true_now() - timedelta(seconds=chance.uniform(0, 0.1))
+            late = (
+                at
+                >= max(one.send_before, one.doubt_since) + timedelta(seconds=2 * GRACE) + 2 * NARROW
+            )
+            model = MODELS[Kind.parse(one.kind).model]
+            # what is bought by hand while its request may be under way looks like its own; while
+            # the clocks were not compared yet, a list with times allows for ten minutes more
+            if late and model.evidence is not EvidenceClass.LISTED and chance.random() < 0.5:
+                self.account.world.add_foreign(one.prompt, at, model)
 
     def _left_late(self, ending: Ending) -> bool:
         """Check whether a person did something just as a run ended: the next one sees it."""
@@ -358,7 +403,8 @@ class Night:
 
     def _hides(self) -> bool:
         """Check whether the list may hide just what a lost database bought: no look can find it."""
-        return any(manner in self.odd_list for manner in HIDES_SOME)
+        blind = any(not FAMILIES[MODELS[one].family].has_list for one in self.models)
+        return blind or any(manner in self.odd_list for manner in HIDES_SOME)
 
     def _copy_or_restore(self) -> None:
         """Keep a copy of the database, or go on with the one that was kept: a backup, a move."""
@@ -412,7 +458,7 @@ class Night:
         now = self.clock.now()
         batch = views.open_batch(connection, None, "second", "/m/second.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
-        rows = [spec(f"s{n}", f"{SECOND} {n}", row=n) for n in range(4)]
+        rows = [self._of_a_model(spec(f"s{n}", f"{SECOND} {n}", row=n)) for n in range(4)]
         load(connection, batch, rows, lambda r: kind(r).key, now, held_back=None)
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
@@ -551,7 +597,8 @@ class Night:
         made = self.watcher.made_by(store, job.attempt_id)
         if made is not None and made.created_at <= self.account.now():
             client = Client(self.account, self.clock)
-            await resolve_as(store, client, self.clock, job, made.id, force=False)
+            name = named_id(MODELS[made.model].family, made.id)
+            await resolve_as(store, client, self.clock, job, name, force=False)
         elif made is None and not self.watcher.under_way(store, job.attempt_id):
             grace = timedelta(seconds=chance.choice([0.0, GRACE]))
             resolve_never_made(store, self.clock, job, grace=grace, force=True)
@@ -595,11 +642,15 @@ class Night:
             self.watcher.nothing_is_lost(store)
             return
         assert ending.reason in OVER, ending
+        if not self.operators:  # what no list shows waits for a person, with its money
+            settled = [a.id for a in attempts if _is_blind(a.kind) and a.doubt_since is not None]
+            assert settled == [doubt.id for doubt in doubts if _is_blind(doubt.kind)]
         held = store.read(lambda c: {b.key: b.held for b in views.budgets(c)})
         assert held["account"] == sum(doubt.hold_micros for doubt in doubts)
         for doubt in doubts:
             # what the list could not settle says why, or what it could be
-            assert doubt.unproven or doubt.candidates or ending.reason in CUT_SHORT, doubt.id
+            said = doubt.unproven or doubt.candidates or _is_blind(doubt.kind)
+            assert said or ending.reason in CUT_SHORT, doubt.id
         # a video that was taken over under a batch that no run serves waits for a run that does
         waits = {a.id for a in attempts if not a.idempotency_key}
         for job in jobs:
@@ -633,6 +684,10 @@ def _is_access(outcome: SubmitOutcome) -> bool:
     return isinstance(outcome, Refused) and outcome.cause is RefusalCause.ACCESS
 
 
+def _is_blind(kind: str) -> bool:
+    return not FAMILIES[Kind.parse(kind).family].has_list
+
+
 def _is_free(job: Any) -> bool:
     """Check whether a run of the first batch buys a job."""
     queued = job.state == JobState.QUEUED and job.held_back is None
@@ -663,7 +718,7 @@ WORD = secrets.token_hex(8)
 """Names this process's folder, with its number: the processes of a pool have one of their own."""
 
 
-def play(seed: int) -> Outcome:
+def play(seed: int, models: Sequence[str] = CLASSES["listed"]) -> Outcome:
     """Live through the night of a seed, in a folder that each night of this process has anew.
 
     The name is the same in all: the store keeps what it compiled for the file of a name.
@@ -676,6 +731,6 @@ def play(seed: int) -> Outcome:
     folder = place / f"night-{os.getpid()}-{WORD}"
     folder.mkdir(mode=0o700)
     try:
-        return Night(seed, folder).play()
+        return Night(seed, folder, models).play()
     finally:
         shutil.rmtree(folder)

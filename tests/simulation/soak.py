@@ -10,24 +10,26 @@ import sys
 import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tqdm import tqdm
 
-from simulation.night import Outcome, play
+from simulation.night import CLASSES, Outcome, play
 
 FIGURES = ("crashes", "jobs", "attempts", "posts", "commits", "doubts", "adopted", "voided")
 
 
-def night(seed: int) -> Outcome | str:
+def night(seed: int, evidence: str) -> Outcome | str:
     """Play one night; gives what it came to, or how it failed."""
     logging.disable(logging.CRITICAL)
     try:
-        return play(seed)
+        return play(seed, CLASSES[evidence])
     except Exception:  # noqa: BLE001 - every failure is a finding, and all are wanted
-        return f"seed {seed} failed; replay: --seed {seed}\n{traceback.format_exc(limit=-2)}"
+        again = f"--evidence {evidence} --seed {seed}"
+        return f"seed {seed} failed; replay: {again}\n{traceback.format_exc(limit=-2)}"
 
 
 def main() -> int:
@@ -37,6 +39,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--evidence", choices=CLASSES, default="listed")
     asked = parser.parse_args()
     seeds = range(asked.first, asked.first + asked.seeds)
     if asked.seed is not None:
@@ -45,7 +48,10 @@ def main() -> int:
     failed = 0
     with ProcessPoolExecutor(asked.processes) as pool:
         for outcome in tqdm(
-            pool.map(night, seeds, chunksize=4), total=len(seeds), unit="night", disable=None
+            pool.map(partial(night, evidence=asked.evidence), seeds, chunksize=4),
+            total=len(seeds),
+            unit="night",
+            disable=None,
         ):
             if isinstance(outcome, str):
                 failed += 1

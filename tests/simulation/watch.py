@@ -1,14 +1,16 @@
 """What must hold after every event of a simulated night, compared with what really happened."""
 
 from collections import Counter, namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 from support.invariants import Invariants
 
+from batchsora.providers.registry import MODELS
 from batchsora.sandbox.world import Made
 from jobs.database.tables import ATTEMPT, BUDGET, JOB
+from jobs.model.families import family_of, provider_id
 from jobs.model.ledger import ACCOUNT_KEY
 from jobs.model.retry import RETRIED
 from jobs.model.spec import asked_key
@@ -107,8 +109,9 @@ class Watcher:
         for attempt in attempts:
             if attempt.generation_id is None or not attempt.idempotency_key:
                 continue  # what was taken over may be anybody's
-            made = self._account.world.find(attempt.generation_id)
+            made = self._account.world.find(provider_id(attempt.generation_id))
             assert made is not None, "a generation that does not exist"
+            assert MODELS[made.model].family == family_of(attempt.generation_id)
             assert not made.foreign, f"attempt {attempt.id} has somebody else's {made.id}"
             assert same_text(made.prompt, attempt.prompt)
             assert (made.duration, made.orientation) == (attempt.duration, attempt.orientation)
@@ -141,7 +144,7 @@ class Watcher:
     def restored(self, store: Store) -> None:
         """Take in that an older copy goes on: what was bought since is not in its books."""
         attempts = store.read(ATTEMPTS.all)
-        known = {attempt.generation_id for attempt in attempts}
+        known = _known(attempt.generation_id for attempt in attempts)
         unsettled = {a.idempotency_key for a in attempts if a.state in ("open", "in_doubt")}
         self._forgotten = {
             made.id
@@ -175,7 +178,8 @@ class Watcher:
     def made_by(self, store: Store, attempt_id: int) -> Made | None:
         """Say what an attempt really made: what only the provider's own page could tell."""
         attempt = store.read(lambda c: ONE_ATTEMPT.first(c, id=attempt_id))
-        known = store.read(lambda c: set(c.execute(select(ATTEMPT.c.generation_id)).scalars()))
+        ids = select(ATTEMPT.c.generation_id)
+        known = store.read(lambda c: _known(c.execute(ids).scalars()))
         # a person sees prompts, not attempts: what an equal one made may be this one's too, once
         # nothing more can come of it
         late = self.under_way(store, attempt_id)
@@ -205,7 +209,7 @@ class Watcher:
     def nothing_is_lost(self, store: Store) -> None:
         """Hold promise 3: every generation of ours is known, or its attempt is in doubt."""
         attempts = store.read(ATTEMPTS.all)
-        known = {attempt.generation_id for attempt in attempts}
+        known = _known(attempt.generation_id for attempt in attempts)
         lost: Counter[str] = Counter()
         for key, others in self._ours.items():
             lost[self._wanted_by_keys[key]] += sum(
@@ -215,3 +219,8 @@ class Watcher:
         doubts = Counter(a.request_key for a in attempts if a.state == "in_doubt")
         for wanted, count in lost.items():
             assert count <= doubts[wanted], f"lost: {count} of {wanted}"
+
+
+def _known(names: Iterable[str | None]) -> set[str]:
+    """Give ids as the provider knows them."""
+    return {provider_id(name) for name in names if name is not None}

@@ -15,32 +15,31 @@ from typing import Any
 
 from support.loop import EPOCH
 
-from batchsora.providers.registry import MODELS, kind_of
+from batchsora.providers.model import Model
+from batchsora.providers.registry import FAMILIES, MODELS, kind_of
 from batchsora.providers.runblob import adapter, models
 from batchsora.providers.runblob.answers import Answer, Call, error_of
 from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.sandbox.account import Made
 from batchsora.sandbox.answers import Reply, Span, answer
+from batchsora.sandbox.dialects import PATHS, as_shown
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.listing import echoed
 from batchsora.sandbox.world import World
 from jobs.model.clock import Clock
+from jobs.model.families import Family, Kind, Times, family_of, named_id, provider_id
 from jobs.model.money import Micros, to_micros
 from jobs.model.provider import (
     Accepted,
-    EvidenceClass,
-    Family,
     Generation,
     GenerationRequest,
     InDoubt,
-    Kind,
     Marked,
     ProviderError,
     Rejected,
     SubmitOutcome,
     Throttled,
     ThrottledError,
-    Times,
     UnknownGenerationError,
     UnreachableError,
     Unsent,
@@ -93,11 +92,24 @@ def _error_of(reply: Reply, call: Call) -> RunBlobError | None:
     return error_of(said, call, "", lambda: EPOCH)
 
 
+def body_of(request: GenerationRequest) -> dict[str, Any]:
+    """Write what a POST says, by the model's names."""
+    model = MODELS[request.model]
+    said = {"prompt": request.prompt, model.field("orientation"): request.orientation}
+    if request.duration is not None:
+        as_text = "duration" in model.as_text
+        said[model.field("duration")] = str(request.duration) if as_text else request.duration
+    if model.field("model"):
+        said[model.field("model")] = model.name
+    return said | dict(request.parameters)
+
+
 @dataclass
 class Letter:
     """A request on its way to the provider."""
 
     body: dict[str, Any]
+    model: Model
     key: str
     fault: Fault
     arrives_at: datetime
@@ -179,12 +191,8 @@ class Account:
         delay = self.chance.uniform(0.02, 1.5)
         if fault is Fault.LATE:
             delay = self.chance.uniform(REQUEST_TIMEOUT * 0.8, REQUEST_TIMEOUT + self.late_by)
-        body = {
-            "prompt": request.prompt,
-            "orientation": request.orientation,
-            "duration": request.duration,
-        }
-        letter = Letter(body, key, fault, self.now() + timedelta(seconds=delay))
+        arrives_at = self.now() + timedelta(seconds=delay)
+        letter = Letter(body_of(request), MODELS[request.model], key, fault, arrives_at)
         self.letters.append(letter)
         return letter
 
@@ -196,7 +204,7 @@ class Account:
         self.letters.remove(letter)
         refused = NOT_MADE.get(letter.fault) or self._refusal()
         if refused is not None:
-            self.world.reserve(letter.body, letter.arrives_at)
+            self.world.reserve(letter.body, letter.arrives_at, PATHS[letter.model.generate])
             if isinstance(refused, InDoubt):
                 self.unheard.add(letter.body["prompt"])
             return refused
@@ -207,7 +215,7 @@ class Account:
             return MADE_AND_SPOILT[letter.fault]
         told = reply.body["price"] if self.chance.random() > 0.03 else None
         price = None if told is None else to_micros(told)
-        return Accepted(reply.body["generation_id"], price)
+        return Accepted(named_id(letter.model.family, reply.body["generation_id"]), price)
 
     def _refusal(self) -> SubmitOutcome | None:
         """Say what every POST is answered now; none of them makes anything."""
@@ -222,11 +230,13 @@ class Account:
         prompt = letter.body["prompt"]
         first = self.chance.random() < 0.5
         twin = prompt in self.twins - self.unheard
+        model = letter.model
         if twin and first:
-            self.world.add_foreign(prompt, letter.arrives_at)
-        reply = self.world.generate(letter.body, letter.key, letter.arrives_at)
+            self.world.add_foreign(prompt, letter.arrives_at, model)
+        path = PATHS[model.generate]
+        reply = self.world.generate(letter.body, letter.key, letter.arrives_at, path)
         if twin and not first:
-            self.world.add_foreign(prompt, letter.arrives_at)
+            self.world.add_foreign(prompt, letter.arrives_at, model)
         for made in self.world.made[before:]:
             if not made.foreign:
                 self.on_made(made)
@@ -240,10 +250,11 @@ class Account:
             else:
                 self.letters.remove(letter)
 
-    def page(self, limit: int, offset: int) -> list[Generation]:
-        """Show a page of the list, in the list's manners; raises what it meets instead."""
+    def page(self, family: str, limit: int, offset: int) -> list[Generation]:
+        """Show a page of a list, in the list's manners; raises what it meets instead."""
         world, listing = self.world, self.world.manners.listing
-        made = sorted(world.made, key=lambda item: item.created_at)
+        of_family = (one for one in world.made if MODELS[one.model].family == family)
+        made = sorted(of_family, key=lambda item: item.created_at)
         shown = listing.pick(made, world.seed, self.now(), world.since, self.lag)
         page = listing.page(shown, limit, offset)
         if isinstance(page, str):
@@ -255,8 +266,8 @@ class Account:
 
     def look(self, generation_id: str) -> Generation:
         """Show one generation; raises what a single look meets instead."""
-        made = self.world.find(generation_id)
-        if made is None:
+        made = self.world.find(provider_id(generation_id))
+        if made is None or MODELS[made.model].family != family_of(generation_id):
             raise UnknownGenerationError(generation_id)
         if self.world.manners.is_sick(self.world.seed, made.id):
             raise read_error(self.world.manners.sick_as, single=True)
@@ -270,17 +281,21 @@ class Account:
         ended = (self.now() - made.created_at).total_seconds() - made.takes
         address = manners.address.write("http://videos", f"/{made.id}", ended)
         shown = manners.moment(seed, made, made.created_at + self.skew)
+        model = MODELS[made.model]
         document = {
             "generation_id": made.id.upper() if manners.upper_ids else made.id,
             "status": manners.state(seed, made.id, phase),
             "prompt": echoed(echo[len(made.prompt) % len(echo)](made.prompt), manners.echo),
             "created_at": None if shown is None else shown.isoformat(),
+            "completed_at": None,
             "video_url": address if phase == "completed" else None,
             "progress_pct": 50 if phase == "processing" else None,
             "progress_pos_in_queue": 2 if phase == "pending" else None,
         } | manners.reason(made.failure if phase == "failed" else None)
-        found = models.info(document, "", "http://videos")
-        return adapter.generation_of(found, found.generation_id)
+        found = models.info(as_shown(document, model, made.seed), "", "http://videos")
+        said = found.generation_id
+        named = None if said is None else named_id(model.family, said)
+        return adapter.generation_of(found, named, model.family)
 
 
 class Client:
@@ -292,7 +307,9 @@ class Client:
     """
 
     list_limit = 20
-    families: Mapping[str, Family] = {"sora": Family("sim", "sora", EvidenceClass.LISTED)}
+    families: Mapping[str, Family] = {
+        name: replace(one, provider="sim") for name, one in FAMILIES.items()
+    }
 
     def __init__(self, account: Account, clock: Clock) -> None:
         self._account = account
@@ -309,8 +326,7 @@ class Client:
         return MODELS[Kind.parse(kind).model].times
 
     def marked(self, request: GenerationRequest, secret: str) -> Marked:
-        del secret
-        return Marked(request)
+        return adapter.marked(request, secret)
 
     async def submit(
         self, request: GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
@@ -357,9 +373,8 @@ class Client:
         return self._account.look(generation_id)
 
     async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
-        del family
         await self._read()
-        return self._account.page(limit, offset)
+        return self._account.page(family, limit, offset)
 
     async def balance(self) -> Micros:
         await self._read()

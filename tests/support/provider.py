@@ -8,19 +8,16 @@ from typing import Final
 
 from batchsora.providers.registry import MODELS, kind_of
 from jobs.model.clock import Clock
+from jobs.model.families import EvidenceClass, Family, Kind, Times
 from jobs.model.money import Micros
 from jobs.model.provider import (
     Accepted,
-    EvidenceClass,
-    Family,
     Generation,
     GenerationPhase,
     GenerationRequest,
     InDoubt,
-    Kind,
     Marked,
     SubmitOutcome,
-    Times,
     UnknownGenerationError,
     Unsent,
 )

@@ -554,9 +554,9 @@ def test_whatever_the_list_shows(
     fates = [n for n, _ in found.adopt] + found.void + found.clean + list(found.contested)
     assert len(set(fates)) == len(fates)
     for number, generation in [*found.adopt, *found.appeared]:
-        assert generation.created_at is not None
+        assert generation.created is not None
         assert generation.prompt == HERON
-        assert by_id[number].fits(generation.created_at, GRACE)
+        assert by_id[number].fits(generation.created, GRACE)
     for number in found.void:
         suspect = by_id[number]
         assert whole

@@ -7,9 +7,10 @@ from typing import Any
 
 from jobs.evidence.account_list import Reading
 from jobs.evidence.books import Agreement, Books
+from jobs.evidence.ours import Acceptance
 from jobs.evidence.settling import settle
 from jobs.evidence.suspects import ClockOffset, Settlement, Suspect, SuspectAttempt
-from jobs.evidence.witness import Acceptance, Witness, judge
+from jobs.evidence.witness import Witness, judge
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.model.text import prompt_key
 

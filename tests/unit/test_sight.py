@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobs.evidence.echo import Echo
+from jobs.evidence.ours import Acceptance
 from jobs.evidence.sight import WORD, YOUNG, Bought, Sight, see
-from jobs.evidence.witness import Acceptance
 from jobs.model.provider import Generation, GenerationPhase
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.model.provider import GenerationRequest, ImageRef, Kind
+from jobs.model.families import Kind
+from jobs.model.provider import GenerationRequest, ImageRef
 from jobs.model.spec import (
     AskedRow,
     JobSpec,

@@ -8,7 +8,8 @@ import pytest
 
 from jobs.evidence.account_list import Reading
 from jobs.evidence.echo import Echo
-from jobs.evidence.witness import Acceptance, Witness, judge
+from jobs.evidence.ours import Acceptance
+from jobs.evidence.witness import Witness, judge
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.reconciliation.watch_schedule import LagMeter
 

@@ -15,6 +15,7 @@ from batchsora.providers.runblob.catalog import FAMILIES, MARKS, MODELS
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import GenerationInfo, usable_named_id
+from jobs.model.families import FIRST_MODEL, Kind, Times, family_of, named_id
 from jobs.model.money import Micros, to_micros
 from jobs.model.states import FailureKind
 
@@ -44,25 +45,17 @@ class RunBlobProvider:
         """Return how far the API's clock is ahead of ours, by its last answer."""
         return self._client.clock_ahead
 
-    def kind(self, request: engine.GenerationRequest) -> engine.Kind:
+    def kind(self, request: engine.GenerationRequest) -> Kind:
         """Return which price the request has."""
         return MODELS[request.model].kind_of(request)
 
-    def times(self, kind: str) -> engine.Times:
+    def times(self, kind: str) -> Times:
         """Return how long generations of a kind take."""
-        return MODELS[engine.Kind.parse(kind).model].times
+        return MODELS[Kind.parse(kind).model].times
 
     def marked(self, request: engine.GenerationRequest, secret: str) -> engine.Marked:
         """Put a seed made of the secret into a request of a model that shows it in its list."""
-        model = MODELS[request.model]
-        if model.mark is None or model.mark in request.parameters:
-            return engine.Marked(request)
-        rule = model.parameters[model.mark]
-        least, most = int(rule.least or 0), int(rule.most or 0)
-        made = int.from_bytes(hashlib.sha256(secret.encode()).digest(), "big")
-        value = least + made % (most - least + 1)
-        parameters = {**request.parameters, model.mark: value}
-        return engine.Marked(replace(request, parameters=parameters), mark_of(model.mark, value))
+        return marked(request, secret)
 
     async def submit(
         self, request: engine.GenerationRequest, idempotency_key: str, may_send: Callable[[], bool]
@@ -129,6 +122,19 @@ def read_error_of(error: errors.RunBlobError) -> engine.ProviderError:
         if isinstance(error, kind):
             return meaning(str(error))
     return engine.ProviderError(str(error))
+
+
+def marked(request: engine.GenerationRequest, secret: str) -> engine.Marked:
+    """Put a seed made of the secret into a request of a model that shows it in its list."""
+    model = MODELS[request.model]
+    if model.mark is None or model.mark in request.parameters:
+        return engine.Marked(request)
+    rule = model.parameters[model.mark]
+    least, most = int(rule.least or 0), int(rule.most or 0)
+    made = int.from_bytes(hashlib.sha256(secret.encode()).digest(), "big")
+    value = least + made % (most - least + 1)
+    parameters = {**request.parameters, model.mark: value}
+    return engine.Marked(replace(request, parameters=parameters), mark_of(model.mark, value))
 
 
 def unknown_in(request: engine.GenerationRequest) -> str | None:
@@ -206,7 +212,7 @@ _READ_ERRORS: Final = (
 
 
 def generation_of(
-    found: GenerationInfo, generation_id: str | None, family: str = engine.FIRST_MODEL
+    found: GenerationInfo, generation_id: str | None, family: str = FIRST_MODEL
 ) -> engine.Generation:
     """Turn a generation of the wire into the engine's.
 
@@ -218,7 +224,7 @@ def generation_of(
     failed = phase is engine.GenerationPhase.FAILED
     usable = generation_id is not None
     return engine.Generation(
-        id=generation_id or engine.named_id(family, _stand_in(found)),
+        id=generation_id or named_id(family, _stand_in(found)),
         phase=phase,
         prompt=found.prompt if usable else None,
         created_at=found.created_at,
@@ -248,7 +254,7 @@ def _seed(value: object) -> int | None:
 
 
 def _mark(found: GenerationInfo, generation_id: str | None) -> str | None:
-    parameter = None if generation_id is None else MARKS.get(engine.family_of(generation_id))
+    parameter = None if generation_id is None else MARKS.get(family_of(generation_id))
     value = None if parameter is None else _seed(found.get(parameter))
     return None if parameter is None or value is None else mark_of(parameter, value)
 

@@ -35,7 +35,7 @@ from batchsora.providers.runblob.wire import (
     usable_address,
     usable_token,
 )
-from jobs.model.provider import family_of, named_id, provider_id
+from jobs.model.families import family_of, named_id, provider_id
 
 _MOST_STALE: Final = 2
 """Pages in a row without anything new after which the API must be ignoring the offset."""

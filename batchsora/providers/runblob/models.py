@@ -18,8 +18,8 @@ from batchsora.providers.runblob.catalog import FAMILIES
 from batchsora.providers.runblob.reasons import pieces, spelled
 from batchsora.providers.runblob.words import clean, printable
 from jobs.model.clock import EARLIEST, LATEST
+from jobs.model.families import family_of, named_id, provider_id
 from jobs.model.money import LARGEST_USD
-from jobs.model.provider import family_of, named_id, provider_id
 from jobs.model.states import FailureKind
 from jobs.model.text import folded_id
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from batchsora.providers.model import Model, families, read_models
-from jobs.model.provider import Family
+from jobs.model.families import Family
 
 MODELS: Final[Mapping[str, Model]] = read_models(Path(__file__).parent)
 FAMILIES: Final[Mapping[str, Family]] = families(MODELS)
