@@ -176,6 +176,10 @@ class RunOptions:
     retries: int = option(
         Kind.WHOLE, "Retries after the provider's own failures.", 2,
         least=0, most=20, **{**_PACE, "found": Found.AGAIN})
+    doubts_most: int = option(
+        Kind.WHOLE, "Unconfirmed videos of a model without a list (Kling O1, O3) after which no "
+        "more of it are bought.", 3, least=1, most=100_000, found=Found.DOUBTS,
+        **_MONEY, **_PYTHON)
     callback_base: str | None = option(
         Kind.TEXT, "Public address of 'batchsora web --webhooks', for the API's callbacks.",
         metavar="URL", found=Found.CALLS, example='"https://videos.example"')
@@ -263,6 +267,7 @@ class RunKeywords(TypedDict, total=False):
     generation_timeout: float
     grace: float
     retries: int
+    doubts_most: int
     wait_for_funds: bool
     download: str | Path | None
     download_rate: str | float

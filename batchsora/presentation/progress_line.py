@@ -116,6 +116,7 @@ _SHORT: Final = {
     Blocked.PRICE: "price",
     Blocked.LEARNING: "a price",
     Blocked.TWIN: "a twin",
+    Blocked.DOUBTS: "unconfirmed rows",
 }
 
 

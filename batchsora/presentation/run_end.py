@@ -134,6 +134,7 @@ _WAYS_ON = {
     "'batchsora prices set KIND USD' corrects a wrong one",
     Blocked.BALANCE: "top up the account, then run again: '{command}'; with --wait-for-funds it "
     "waits for that",
+    Blocked.DOUBTS: "settle them with 'batchsora resolve JOB', or raise --doubts-most",
 }
 """What to type when something blocks a batch."""
 _REASONS = {

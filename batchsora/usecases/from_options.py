@@ -63,6 +63,7 @@ def run_policy(options: RunOptions) -> RunPolicy:
         wait_for_funds=options.wait_for_funds,
         words=KeptWords(),
         retry=RetryPolicy(options.retries, base=1.0 if options.sandbox else 30.0),
+        doubts_most=options.doubts_most,
     )
 
 

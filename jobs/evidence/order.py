@@ -58,7 +58,8 @@ class Order:
     ) -> Sequence[Generation] | None:
         """Say between which times each was created; None: ours are out of order.
 
-        They stay as they are if the list shows times.
+        They stay as they are if the list shows times; so do those that came up later than others
+        both above and below them: such a list is not in order, or loses some.
 
         Args:
             generations: newest first.
@@ -68,9 +69,11 @@ class Order:
         if self._times:
             return generations
         owns = [self._ours.get(one.id) for one in generations]
+        shown = [self._shown_by.get(one.id, now) for one in generations]
+        late = _later_than_both_sides(shown)
         latest = [
-            min(self._shown_by.get(one.id, now), now if own is None else own.accepted_at)
-            for one, own in zip(generations, owns, strict=True)
+            min(by, now if own is None else own.accepted_at)
+            for by, own in zip(shown, owns, strict=True)
         ]
         earliest = [EARLIEST if own is None else own.intent_at for own in owns]
         until = list(accumulate(latest, min))
@@ -78,6 +81,18 @@ class Order:
         if any(first > last + PRECISION for first, last in zip(since, until, strict=True)):
             return None
         return [
-            replace(one, placed=Span(first + ahead - PRECISION, last + ahead + PRECISION))
-            for one, first, last in zip(generations, since, until, strict=True)
+            one
+            if came_late
+            else replace(one, placed=Span(first + ahead - PRECISION, last + ahead + PRECISION))
+            for one, first, last, came_late in zip(generations, since, until, late, strict=True)
         ]
+
+
+def _later_than_both_sides(shown: Sequence[datetime]) -> Sequence[bool]:
+    """Say which entries came up later than one above and one below them."""
+    above = list(accumulate(shown, min))
+    below = list(accumulate(reversed(shown), min))[::-1]
+    return [
+        max(least_above, least_below) < one
+        for one, least_above, least_below in zip(shown, above, below, strict=True)
+    ]

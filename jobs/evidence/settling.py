@@ -305,7 +305,7 @@ def _settle_group(
             pairs = _pair(claimants, candidates, grace)
         alike = len({s.attempt.request_key for s in claimants}) == 1
         clock_skewed = any(doubt.clock_skewed for doubt in doubts)
-        rough = any(g.created and not s.surely_fits(g.created, grace) for s, g in pairs)
+        rough = any(g.placed and not s.surely_fits(g.placed, grace) for s, g in pairs)
         if clock_skewed or rough or not alike or len(pairs) < len(candidates):
             result.contested |= {doubt.attempt.id: tuple(candidates) for doubt in doubts}
         elif not stable(frozenset(g.id for g in candidates)):

@@ -141,9 +141,13 @@ class Suspect:
         return since <= created.until and created.since <= until
 
     def surely_fits(self, created: Span, grace: timedelta) -> bool:
-        """Check whether a creation that fits is not known too roughly to say so (:data:`ROUGH`)."""
+        """Check whether a creation that fits is not known too roughly to say so (:data:`ROUGH`).
+
+        Nor may the clocks be: a jump of ours leaves none that fits surely.
+        """
         since, until = self._window(grace)
-        return since - ROUGH <= created.since and created.until <= until
+        unsure = self.offset.most - self.offset.least
+        return since + unsure - ROUGH <= created.since and created.until <= until - unsure
 
     def _window(self, grace: timedelta) -> Span:
         margin = NARROW if self.offset.known else WIDE

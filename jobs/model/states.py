@@ -64,6 +64,7 @@ class Blocked(StrEnum):
     PRICE = "price above --max-price"
     LEARNING = "the first answer that tells a price"
     TWIN = "another job with the same prompt"
+    DOUBTS = "unconfirmed rows that no list can settle"
 
 
 class Reason(StrEnum):

@@ -72,6 +72,8 @@ class ClaimTerms:
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     looked_for: LookedFor = field(default_factory=LookedFor)
     marked: Callable[[GenerationRequest], Marked] = Marked  # without a mark
+    blind: frozenset[str] = frozenset()  # how kinds of families begin that have no list
+    doubts_most: int = 1  # of such a family nothing is bought while so many wait for a person
 
 
 @dataclass(frozen=True, slots=True)

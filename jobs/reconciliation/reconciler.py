@@ -229,11 +229,14 @@ class Reconciler:
         """List the suspects that a list may show."""
         found = self._run.store.doubts.suspects(self._run.clock.now() - WATCHED)
         listed = self._lists.listed
-        self._unlisted = frozenset(
+        unlisted = frozenset(
             one.id
             for one in found
             if one.family not in listed and one.state == AttemptState.IN_DOUBT
         )
+        if unlisted != self._unlisted:  # what waits for a person alone, nobody else waits for
+            self._unlisted = unlisted
+            self._run.health.wake()
         return [one for one in found if one.family in listed]
 
     def notice(self) -> Collection[str]:

@@ -35,6 +35,7 @@ class RunPolicy:
     wait_for_funds: bool  # instead of ending without money
     retry: RetryPolicy
     words: Words
+    doubts_most: int = 3  # of a family without a list, after which nothing more of it is bought
     send_patience: float = 10.0  # seconds after its intent in which a POST may still leave
     balance_interval: float = 60.0  # seconds between two readings of the balance while submitting
     unreachable_patience: float = 3600.0  # seconds without any answer until it ends, resumable

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..model.families import EvidenceClass, Kind
+from ..model.families import EvidenceClass, Kind, kinds_of
 from ..model.money import usd_text
 from ..model.provider import (
     Accepted,
@@ -79,6 +79,10 @@ class Scheduler:
         self._reconciler = reconciler
         self._answers = Answers(context, balance)
         self._doubted: list[int] = []
+        families = context.provider.families.values()
+        self._blind = frozenset(
+            kinds_of(one.provider, one.name) for one in families if not one.has_list
+        )
         self._pacer = Pacer(context.policy.rate, context.clock)
         self.sending: set[asyncio.Task[None]] = set()  # submissions under way
         self._waits: dict[int, str] = {}
@@ -212,6 +216,8 @@ class Scheduler:
             ceiling=self._run.policy.price_ceiling,
             patience=self._run.policy.send_within,
             marked=self._marked,
+            blind=self._blind,
+            doubts_most=self._run.policy.doubts_most,
             elsewhere=self._run.elsewhere,
             looked_for=self._run.looked_for,
         )

@@ -3,8 +3,7 @@
 What may forbid a purchase is looked at in it: cancel, pause, edits and caps come from others too.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,24 +12,21 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, not_, o
 from ..database.tables import ATTEMPT, BUYABLE, JOB, LIVE, TALLY, UNSETTLED
 from ..evidence.looked_for import BuyableRow, FoundInTurn, Wish
 from ..model.families import Kind, kinds_of
-from ..model.ledger import Budget, Scope, keys_of, without_room
-from ..model.pricing import Known
+from ..model.ledger import Scope, keys_of
 from ..model.provider import Marked
 from ..model.spec import asked_key, request_of
 from ..model.states import AttemptState, Blocked, HeldBack, JobState
 from ..model.text import prompt_key
 from ..ports.purchases import Claim, Claimed, ClaimTerms
 from . import accounts, handing, holding, others
+from .hold_ledger import HoldLedger
 from .latecomers import regain
 from .prepared import Prepared, columns_from, read
 from .queues import Queue, queues
 from .records import LastAttempt, QueuedJob, ServedBatch
 from .rows import (
     CREATED,
-    add_holds,
-    ensure_budget,
     key_is_taken,
-    load_budget,
     moving_jobs,
     new_attempt,
     sent_later,
@@ -47,42 +43,6 @@ BY_SCOPE = {
     Scope.DAY: Blocked.DAY_CAP,
     Scope.ACCOUNT: Blocked.BALANCE,
 }
-
-
-class HoldLedger:
-    """Holds money for one turn: budgets and prices are read once, and written once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._budgets: dict[str, Budget] = {}
-        self._held: Counter[str] = Counter()
-        self._prices: dict[str, Known | None] = {}
-
-    def price_of(self, kind: str) -> Known | None:
-        """Read what is known of a kind's price; None when nothing is."""
-        if kind not in self._prices:
-            self._prices[kind] = accounts.price_of(self._connection, kind)
-        return self._prices[kind]
-
-    def without_room(self, keys: Iterable[str], hold: int) -> Budget | None:
-        """Find the first of some budgets that a hold would overrun."""
-        return without_room([self._budget(key) for key in keys], hold)
-
-    def hold(self, keys: Iterable[str], hold: int) -> None:
-        """Hold money in budgets that :meth:`without_room` was asked about."""
-        for key in keys:
-            self._budgets[key].held += hold
-            self._held[key] += hold
-
-    def write(self) -> None:
-        """Write the new holds."""
-        add_holds(self._connection, self._held)
-
-    def _budget(self, key: str) -> Budget:
-        if key not in self._budgets:
-            ensure_budget(self._connection, key)
-            self._budgets[key] = load_budget(self._connection, key)
-        return self._budgets[key]
 
 
 def claim(
@@ -140,6 +100,13 @@ _UNSETTLED_TWIN = Prepared(
     .order_by(ATTEMPT.c.id.desc())
     .limit(1),
     LastAttempt,
+)
+_DOUBTS = Prepared(
+    select(func.count()).where(
+        UNSETTLED,
+        ATTEMPT.c.state == AttemptState.IN_DOUBT,
+        ATTEMPT.c.kind.between(bindparam("kinds"), bindparam("last_kind")),
+    )
 )
 _ASKING = Prepared(
     select(ATTEMPT.c.id).where(
@@ -313,7 +280,18 @@ class _Picker:
             holding.hold_back(self._connection, by, HeldBack.PAID_BEFORE)
         return found is not None
 
+    def _has_many_doubts(self, kind: str) -> bool:
+        """Check whether too many wait for a person that no list can settle."""
+        kinds = next((one for one in self._terms.blind if kind.startswith(one)), None)
+        if kinds is None:
+            return False
+        many = _DOUBTS.scalar(self._connection, kinds=kinds, last_kind=f"{kinds}\U0010ffff")
+        return int(many or 0) >= self._terms.doubts_most
+
     def _hold(self, kind: str) -> tuple[int | None, bool]:
+        if self._has_many_doubts(kind):
+            self._close(None, kind, Blocked.DOUBTS)
+            return None, False
         known = self._ledger.price_of(kind)
         hold = accounts.hold_of(known, self._batch.max_price_micros, self._terms.ceiling)
         if hold is None:

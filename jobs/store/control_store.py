@@ -27,7 +27,8 @@ from ..ports.seen import BatchRow, BatchStatus
 from ..ports.selection import Sought
 from . import accounts, browsing, handing, holding, looks, past, steering, views, voids
 from .bound import Bound, writes
-from .claims import BY_SCOPE, HoldLedger
+from .claims import BY_SCOPE
+from .hold_ledger import HoldLedger
 from .prepared import Prepared, as_list, one_of
 from .query_store import Queries
 from .records import JobTerms

@@ -173,6 +173,7 @@ class Night:
         self.policy = self._policy()
         self.operators = self.chance.random() < 0.5
         self.jumps = self.chance.random() < 0.25
+        self.by_hand = False
 
     def _manifest(self) -> list[JobSpec]:
         chance = self.chance
@@ -343,6 +344,7 @@ class Night:
             # what is bought by hand while its request may be under way looks like its own; while
             # the clocks were not compared yet, a list with times allows for ten minutes more
             if late and model.evidence is not EvidenceClass.LISTED and chance.random() < 0.5:
+                self.by_hand = True
                 self.account.world.add_foreign(one.prompt, at, model)
 
     def _left_late(self, ending: Ending) -> bool:
@@ -408,7 +410,8 @@ class Night:
 
     def _copy_or_restore(self) -> None:
         """Keep a copy of the database, or go on with the one that was kept: a backup, a move."""
-        if self._hides() or self.account.twins or self.jumps or self.chance.random() < 0.3:
+        told = self._hides() or self.by_hand  # a copy takes what was made by hand for a void's
+        if told or self.account.twins or self.jumps or self.chance.random() < 0.3:
             return
         if self.path.with_suffix(".copy").exists():
             self._restore()
@@ -463,12 +466,15 @@ class Night:
 
     def _load_specs(self, connection: Any, specs: Iterable[JobSpec], *, whole: bool = False) -> Any:
         now = self.clock.now()
+        # who loads beside a run lets its rows wait until they are looked for (usecases/start.py);
+        # only an older copy has anything to find
+        beside = HeldBack.NOT_LOOKED if self.outcome.restored else None
         batch = views.open_batch(connection, None, "night", "/m/night.csv", ["id"], now)
         kind = Client(self.account, self.clock).kind
         # an older copy knows rows by ids that the manifest has no longer
         whole = whole or self.outcome.restored > 0
         return load(
-            connection, batch, specs, lambda r: kind(r).key, now, whole=whole, held_back=None
+            connection, batch, specs, lambda r: kind(r).key, now, whole=whole, held_back=beside
         )
 
     def _process(self, *, dying: bool) -> Ending | None:

@@ -81,6 +81,16 @@ def test_what_was_shown_already_is_no_newer() -> None:
     assert found["u9"] == (0, 30)
 
 
+def test_what_comes_up_between_older_entries_is_not_dated() -> None:
+    """Such a list is not in order, or had lost it: its place says nothing."""
+    ours = [own("a1", 0, 5), own("a3", 60, 63)]
+    seen = {"a1": at(70), "a3": at(70)}
+    assert "u2" not in (spans(["a3", "u2", "a1"], ours, seen) or {"u2": ()})
+    below = spans(["a3", "a1", "u2"], ours, seen)
+    assert below is not None
+    assert "u2" in below, "it may only have been read further back"
+
+
 def test_what_was_adopted_says_nothing() -> None:
     found = spans(["a2", "u8", "a1"], [own("a1", 0, 5), own("a2", 10, 900, answered=False)])
     assert found is not None
