@@ -15,7 +15,7 @@ CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO "alembic_version" VALUES('0016');
+INSERT INTO "alembic_version" VALUES('0017');
 CREATE TABLE artifact (
 	attempt_id INTEGER NOT NULL, 
 	job_id INTEGER NOT NULL, 
@@ -51,7 +51,7 @@ CREATE TABLE attempt (
 	percent INTEGER, 
 	queue_position INTEGER, 
 	ended_at DATETIME, 
-	error TEXT, fingerprint TEXT, prompt_key TEXT, created_at DATETIME, candidates JSON, refunded_micros BIGINT DEFAULT '0' NOT NULL, batch_id INTEGER, campaign TEXT, said_state TEXT, doubt_clock TEXT, unproven TEXT, video_url TEXT, void_on_word BOOLEAN DEFAULT 0 NOT NULL, cut_off BOOLEAN DEFAULT 0 NOT NULL, seen_charged BOOLEAN DEFAULT 0 NOT NULL, request_key TEXT, mark TEXT, 
+	error TEXT, fingerprint TEXT, prompt_key TEXT, created_at DATETIME, candidates JSON, refunded_micros BIGINT DEFAULT '0' NOT NULL, batch_id INTEGER, campaign TEXT, said_state TEXT, doubt_clock TEXT, unproven TEXT, video_url TEXT, void_on_word BOOLEAN DEFAULT 0 NOT NULL, cut_off BOOLEAN DEFAULT 0 NOT NULL, seen_charged BOOLEAN DEFAULT 0 NOT NULL, request_key TEXT, mark TEXT, announced_as TEXT, 
 	CONSTRAINT pk_attempt PRIMARY KEY (id), 
 	CONSTRAINT ck_attempt_state CHECK (state IN ('open', 'accepted', 'rejected', 'in_doubt', 'void', 'completed', 'failed', 'abandoned')), 
 	CONSTRAINT ck_attempt_accepted_has_id_and_price CHECK (state NOT IN ('accepted', 'completed', 'failed', 'abandoned') OR (generation_id IS NOT NULL AND price_micros IS NOT NULL)), 

@@ -4,6 +4,8 @@ The page takes callbacks below ``/hooks/``; a run names the same address to the 
 it from one file, so neither needs the other.
 """
 
+import hashlib
+import hmac
 import os
 import re
 import secrets
@@ -22,6 +24,7 @@ PREFIX: Final = "/hooks/"
 LARGEST_SECRET: Final = 1024
 """Bytes of its file, at most."""
 
+_MARK: Final = re.compile(r"([1-9][0-9]{0,17})-[0-9a-f]{32}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _ADDRESS: Final = re.compile(r"[!-~]{1,1500}")
 
@@ -47,6 +50,26 @@ def callback_path(database: Path) -> str:
             "provider keeps calling the old one for earlier submissions"
         )
     return PREFIX + secret
+
+
+def own_address(address: str, attempt_id: int, key: str) -> str:
+    """Return an attempt's own address below that of the database, or its own path.
+
+    Only who was told it can name it: the provider, by the request of that attempt.
+
+    Args:
+        address: of :func:`callback_url` or :func:`callback_path`, which ends with the secret.
+        key: the attempt's idempotency key: a copied database may use its number again.
+    """
+    secret = address.rpartition("/")[2].encode()
+    mark = hmac.new(secret, f"{attempt_id} {key}".encode(), hashlib.sha256).hexdigest()[:32]
+    return f"{address}/{attempt_id}-{mark}"
+
+
+def attempt_in(path: str, own: str) -> int | None:
+    """Return which attempt's own path one could be, below ours; None: no attempt's."""
+    found = _MARK.fullmatch(path[len(own) + 1 :])
+    return int(found[1]) if found and path[len(own)] == "/" else None
 
 
 def _make(path: Path) -> str:

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
-from batchsora.composition.callbacks import callback_url
+from batchsora.composition.callbacks import callback_url, own_address
 from batchsora.composition.databases import working_store
 from batchsora.composition.exit_codes import Exit, exit_of_run
 from batchsora.composition.session import endpoint
@@ -125,7 +126,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
             not_awaited=paused,
             looked_at=looked_at,
             looked_for=looked_for,
-            callback_url=announced_at,
+            callback_of=None if announced_at is None else partial(own_address, announced_at),
         )
         result = asyncio.run(run_batches(store, place, options, batch_ids, context, policy))
         code = exit_of_run(

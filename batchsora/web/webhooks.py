@@ -1,8 +1,10 @@
-"""Callbacks of the provider: hints to poll a generation now, and nothing more.
+"""Callbacks of the provider: hints to look at a generation now, and nothing more.
 
-Whoever knows the address can lie, so nothing of a callback is kept or believed: it only brings
-forward a poll that would come anyway (``look_sooner`` of :mod:`jobs.ports.control`), and the poller
-keeps its interval however often it is told. The answer is sent before the database is written.
+Whoever knows the address can lie, so nothing of a callback is believed. It brings forward a poll
+that would come anyway (``look_sooner`` of :mod:`jobs.ports.control`), and the poller keeps its
+interval however often it is told. One that comes to the own address of an attempt whose answer was
+lost says which generation to look at (``name_generations``). The answer is sent before the database
+is written.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Final
@@ -25,12 +27,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from batchsora.composition.callbacks import attempt_in, own_address
 from batchsora.presentation.errors import message
 from batchsora.providers.registry import FAMILIES
 from batchsora.web.answers import web_context_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import EngineError
-from jobs.model.families import named_id
+from jobs.model.families import Kind, named_id
 from jobs.model.money import to_usd
 from jobs.model.text import folded_id
 from jobs.runtime.pace import Pacer
@@ -64,6 +67,7 @@ class Webhooks:
         self._patience = patience
         self._pacer = Pacer(rate, web.clock)
         self._hinted: set[str] = set()
+        self._named: dict[int, str] = {}
         self._more = asyncio.Event()
 
     def route(self) -> Route:
@@ -76,12 +80,12 @@ class Webhooks:
             await self._more.wait()
             self._more.clear()
             names, self._hinted = sorted(self._hinted), set()
+            named, self._named = self._named, {}
             try:
-                await self._web.with_store(partial(_look_sooner, names))
+                await self._web.with_store(partial(_keep, names, named))
             except EngineError as error:
-                log.warning(
-                    "%d callbacks were lost; polling continues: %s", len(names), message(error)
-                )
+                lost = len(names) + len(named)
+                log.warning("%d callbacks were lost; polling continues: %s", lost, message(error))
 
     async def _answer(self, request: Request) -> Response:
         status = await self._status(request)
@@ -91,7 +95,10 @@ class Webhooks:
         return PlainTextResponse(WHY[status] + "\n", status, MORE.get(status))
 
     async def _status(self, request: Request) -> HTTPStatus:
-        if not hmac.compare_digest(request.url.path.encode(), self.path.encode()):
+        path = request.url.path
+        attempt_id = attempt_in(path, self.path)
+        ours = path if attempt_id is None else path[: len(self.path)]
+        if not hmac.compare_digest(ours.encode(), self.path.encode()):
             return HTTPStatus.NOT_FOUND
         if self._pacer.available() < 1:
             return HTTPStatus.TOO_MANY_REQUESTS
@@ -106,7 +113,7 @@ class Webhooks:
         name = _generation_id(body)
         if name is None:
             return HTTPStatus.BAD_REQUEST
-        self._take(name)
+        self._take(name, attempt_id, path)
         return HTTPStatus.NO_CONTENT
 
     def _is_signed(self, body: bytes, signature: str) -> bool:
@@ -115,9 +122,11 @@ class Webhooks:
         expected = hmac.new(self._secret, body, hashlib.sha256).hexdigest()
         return hmac.compare_digest(expected.encode(), signature.strip().lower().encode())
 
-    def _take(self, name: str) -> None:
+    def _take(self, name: str, attempt_id: int | None, path: str) -> None:
         awaited = ""
         try:
+            if attempt_id is not None and self._names(name, attempt_id, path):
+                return
             # which family it is of, the callback does not say
             names = (named_id(family, name) for family in FAMILIES)
             awaited = next((one for one in names if self._web.queries.is_awaited(one)), "")
@@ -130,9 +139,23 @@ class Webhooks:
         self._hinted.add(awaited)
         self._more.set()
 
+    def _names(self, name: str, attempt_id: int, path: str) -> bool:
+        """Take in which generation an attempt without an answer is, if the path is its own."""
+        found = self._web.queries.unanswered(attempt_id)
+        if found is None or len(self._named) >= MOST:
+            return False
+        own = own_address(self.path, attempt_id, found.idempotency_key)
+        if not hmac.compare_digest(path.encode(), own.encode()):
+            return False
+        self.counts["taken"] += 1
+        self._named[attempt_id] = named_id(Kind.parse(found.kind).family, name)
+        self._more.set()
+        return True
 
-def _look_sooner(generation_ids: Sequence[str], store: Store) -> None:
+
+def _keep(generation_ids: Sequence[str], named: Mapping[int, str], store: Store) -> None:
     store.control.look_sooner(generation_ids)
+    store.control.name_generations(named)
 
 
 MORE: Final = {

@@ -19,7 +19,7 @@ from ..model.files import replaced
 from .owners import refuse_planted_files, refuse_planted_start
 from .shape import VERSION_TABLE, guard, refuse_altered, refuse_other_version_table, shape
 
-KNOWN: Final = tuple(f"{number:04}" for number in range(1, 17))
+KNOWN: Final = tuple(f"{number:04}" for number in range(1, 18))
 """Every revision that this program can upgrade from, oldest first (a test holds them)."""
 
 HEAD: Final = KNOWN[-1]  # the newest one; it is written here so that readers need no alembic

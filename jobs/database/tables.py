@@ -270,9 +270,9 @@ class Attempt(Base, table=True):
     ``campaign`` are those under whose budgets it was reserved; ``said_state`` is the provider's own
     word if we do not know it; ``doubt_clock`` is when it went in doubt by the machine's boot clock;
     ``unproven`` is why the list could not settle it so far; ``video_url`` is where its finished
-    video was; all of these whatever becomes of its job. ``void_on_word``: a person said that it was
-    never made; ``cut_off``: our own crash left it in doubt; ``seen_charged``: the balance fell for
-    it alone; ``mark``: what the provider's list shows of it, of its request and no other.
+    video was; all of these whatever becomes of its job. ``void_on_word``: a person said so;
+    ``cut_off``: by our own crash; ``seen_charged``: the balance fell for it; ``mark``: what the
+    list shows of it alone; ``announced_as``: what a callback to its own address named.
     """
 
     __tablename__ = "attempt"
@@ -336,6 +336,7 @@ class Attempt(Base, table=True):
     seen_charged: bool = flag_column()
     request_key: str | None = text_column()
     mark: str | None = text_column()
+    announced_as: str | None = text_column()
 
 
 class Artifact(Base, table=True):

@@ -204,6 +204,8 @@ def settle(
             _contest(group, unknown, grace, result)
         elif hidden := untimed.get(key, []):
             _leave_open(group, [*by_key.get(key, []), *hidden], result)
+        elif others := _with_other_marks(group, by_key.get(key, []), grace):
+            _leave_open(group, others, result)
         else:
             _settle_group(group, by_key.get(key, []), grace, stable, result)
     for suspect in suspects:
@@ -249,6 +251,18 @@ def _settle_marked(
         elif attempt.state == AttemptState.VOID:
             result.appeared.append((attempt.id, found[0]))
     return _Named(attempts, generations)
+
+
+def _with_other_marks(
+    group: Sequence[Suspect], found: Sequence[Generation], grace: timedelta
+) -> Sequence[Generation]:
+    """List what shows another mark than was sent, before it is known that the list keeps marks."""
+    sent = [one for one in group if one.attempt.mark is not None]
+    return [
+        one
+        for one in found
+        if one.mark is not None and any(_may_fit(suspect, one, grace) for suspect in sent)
+    ]
 
 
 def _may_fit(suspect: Suspect, generation: Generation, grace: timedelta) -> bool:

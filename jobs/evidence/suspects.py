@@ -81,6 +81,7 @@ class SuspectAttempt:
         replaced_at: when the intent of a void's replacement was written: what was created later may
             be the replacement's, or anybody's. None: there is none.
         mark: what the list shows of its request and of no other; None: it has none.
+        announced_as: the generation that a callback to its own address named; None: none came.
     """
 
     id: int
@@ -95,6 +96,7 @@ class SuspectAttempt:
     price: int = 0
     replaced_at: datetime | None = None
     mark: str | None = None
+    announced_as: str | None = None
 
     @property
     def family(self) -> str:

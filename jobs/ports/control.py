@@ -251,5 +251,11 @@ class ControlStore(Protocol):
     ) -> None:
         """Keep the host, the seal and the binding of a database; None leaves what is kept."""
 
+    def name_generations(self, named: Mapping[int, str]) -> int:
+        """Keep which generations callbacks to attempts' own addresses named; return how many.
+
+        Only of attempts whose generation is not known. A run looks at them before it believes it.
+        """
+
     def look_sooner(self, generation_ids: Sequence[str]) -> int:
         """Look now at what a callback says has ended; return how many were ours and awaited."""

@@ -175,6 +175,14 @@ class DoubtStore(Protocol):
     def adopt(self, attempt_id: int, generation_id: str, now: datetime) -> GenerationOwner | bool:
         """Settle a doubt on a person's word; return whether it landed, or the job that has it."""
 
+    async def settle_named(
+        self, attempt_id: int, generation_id: str, now: datetime
+    ) -> Appeared | None:
+        """Settle a doubt, or a void, by the generation that a callback to its address named.
+
+        Returns what came of it; None: it was settled in between, or another attempt has it.
+        """
+
     def void(self, attempt_id: int, reason: str, now: datetime) -> bool:
         """Settle a doubt on a person's word: nothing was made. Return whether it landed."""
 

@@ -24,6 +24,7 @@ from .seen import (
     PriceRow,
     QueuedJob,
     Taken,
+    Unanswered,
 )
 from .selection import EVERYTHING, Filter, Shelf, Sought, Wanted
 
@@ -182,6 +183,9 @@ class QueryStore(Protocol):
 
     def is_awaited(self, generation_id: str) -> bool:
         """Check whether a generation is ours, unfinished, and its end not announced already."""
+
+    def unanswered(self, attempt_id: int) -> Unanswered | None:
+        """Return an attempt whose generation is not known, a void too; None: it is known."""
 
     def served_batches(self) -> list[int]:
         """List the batches that a runner serves, and those with jobs that were handed to it."""

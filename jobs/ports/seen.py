@@ -94,6 +94,13 @@ class BatchStatus:
         return self.total - sum(self.jobs[state] for state in ends)
 
 
+class Unanswered(NamedTuple):
+    """An attempt whose generation is not known."""
+
+    kind: str
+    idempotency_key: str
+
+
 @dataclass(frozen=True, slots=True)
 class JobRow:
     """A job with its batch's name, its last attempt, its file and what a person thinks of it.
@@ -219,6 +226,7 @@ class AttemptRow:
     seen_charged: bool
     request_key: str | None
     mark: str | None
+    announced_as: str | None
 
     @property
     def is_surplus(self) -> bool:

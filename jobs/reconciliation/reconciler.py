@@ -33,6 +33,7 @@ from ..runtime.balance_monitor import BalanceWitness
 from ..runtime.provider_health import Patience
 from ..runtime.run_context import RunContext
 from .account_lists import AccountLists
+from .callback_names import CallbackNames
 from .watch_schedule import Lags, Watches
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,9 @@ class Reconciler:
         self._probes: Counter[str] = Counter()
         self._probe_at = 0.0
         self._unlisted: frozenset[int] = frozenset()
+        self._callbacks = CallbackNames(context)
         self._unstable = False
-        self.polls = True
-        """Whether unfinished generations are polled at the same time."""
-
+        self.polls = True  # unfinished generations are polled at the same time
         # the run's own look and a late look may end together: what the first settles must be
         # remembered before the second is decided
         self._settling = asyncio.Lock()
@@ -89,7 +89,11 @@ class Reconciler:
             began = self._run.clock.monotonic()
             due: Collection[str] = ()
             try:
-                if due := self.notice():
+                due = self.notice()
+                if self._callbacks.waiting:
+                    due = ()  # the lists are read next time
+                    await self._look_at_named()
+                elif due:
                     await self.look(due)
                     self._throttled.succeeded()
                     self._run.health.answered()
@@ -108,6 +112,17 @@ class Reconciler:
                 # concerns the list alone: single looks and purchases continue
                 await self._missed(due, error, began)
             await self._run.clock.sleep(max(NAP, self._run.health.closed_for))
+
+    async def _look_at_named(self) -> None:
+        async for one, name in self._callbacks.confirmed():
+            async with self._settling:
+                now = self._run.clock.now()
+                found = await self._run.store.doubts.settle_named(one.id, name, now)
+                if one.state == AttemptState.IN_DOUBT and found is Appeared.ADOPTED:
+                    log.info("attempt %d is settled: its callback named %s", one.id, name)
+                else:
+                    self._tell_appeared(found, one.id, name)
+            self._run.health.wake()
 
     async def _missed(self, families: Collection[str], error: ProviderError, began: float) -> None:
         log.info("the list could not be read: %s", error)
@@ -134,6 +149,7 @@ class Reconciler:
             ProviderError: the list can't be read.
         """
         self.notice()
+        await self._look_at_named()
         for _ in range(FIRST_LOOKS):
             if not any(row.state == AttemptState.VOID for row in self._suspects()):
                 return
@@ -228,13 +244,11 @@ class Reconciler:
     def _suspects(self) -> Sequence[SuspectAttempt]:
         """List the suspects that a list may show."""
         found = self._run.store.doubts.suspects(self._run.clock.now() - WATCHED)
+        self._callbacks.heed(found)
         listed = self._lists.listed
-        unlisted = frozenset(
-            one.id
-            for one in found
-            if one.family not in listed and one.state == AttemptState.IN_DOUBT
-        )
-        if unlisted != self._unlisted:  # what waits for a person alone, nobody else waits for
+        doubts = [one for one in found if one.state == AttemptState.IN_DOUBT]
+        unlisted = frozenset(one.id for one in doubts if one.family not in listed)
+        if unlisted != self._unlisted:
             self._unlisted = unlisted
             self._run.health.wake()
         return [one for one in found if one.family in listed]
@@ -334,19 +348,17 @@ class Reconciler:
 
         return stable
 
-    def _longer_lag(
-        self, family: str, began: datetime, ours: Mapping[str, Acceptance]
-    ) -> float | None:
-        spread, lag = self._jumps.spread.total_seconds(), self._lags.of(family)
-        longest = lag.measured(began, _bought(ours), spread)
+    def _longer_lag(self, name: str, at: datetime, ours: Mapping[str, Acceptance]) -> float | None:
+        spread, lag = self._jumps.spread.total_seconds(), self._lags.of(name)
+        longest = lag.measured(at, _bought(ours), spread)
         return None if longest == lag.longest else longest
 
     def _remember(
         self, decided: _Decided, settled: Settled, reading: Reading, began: float
     ) -> None:
         snapshot, settlement = settled.snapshot, decided.settlement
-        spread = self._jumps.spread.total_seconds()
-        self._lags.of(reading.family).heed(reading.began, _bought(snapshot.ours), spread)
+        lag, spread = self._lags.of(reading.family), self._jumps.spread.total_seconds()
+        lag.heed(reading.began, _bought(snapshot.ours), spread)
         self._stable[reading.family] = decided.standing
         self._run.strangers.forget(snapshot.claimed)
         self._tell(settled)
@@ -357,12 +369,12 @@ class Reconciler:
         self._watches.schedule(snapshot.suspects, settlement, began, now, at)
 
     def _tell(self, settled: Settled) -> None:
-        for number, generation_id in settled.adopted:
-            log.info("attempt %d is settled: it is generation %s", number, generation_id)
+        for number, name in settled.adopted:
+            log.info("attempt %d is settled: it is generation %s", number, name)
         for number in settled.voided:
             log.info("attempt %d is settled: it was never made", number)
-        for number, generation_id, found in settled.appeared:
-            self._tell_appeared(found, number, generation_id)
+        for number, name, found in settled.appeared:
+            self._tell_appeared(found, number, name)
 
     def _tell_appeared(self, found: Appeared | None, number: int, generation_id: str) -> None:
         if found is Appeared.ADOPTED:

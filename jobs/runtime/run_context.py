@@ -42,7 +42,8 @@ class RunPolicy:
     price_ceiling: Micros = PRICE_CEILING  # held where no price is known
     not_awaited: frozenset[int] = frozenset()  # paused batches that its end does not wait for
     buys: bool = True  # False polls and settles what is there, and submits nothing
-    callback_url: str | None = None  # for the ends of rows that name no address
+    callback_of: Callable[[int, str], str] | None = None
+    """The address for the end of an attempt whose row names none, by its number and key."""
     looked_at: datetime | None = None  # when the list was searched before this run
     looked_for: Mapping[int, Wish] | None = None  # in that search; None: own rows need no look
 

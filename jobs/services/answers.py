@@ -46,7 +46,7 @@ class Answers:
                 lacking = not await self._balance.suffice()
                 outcome = outcome if lacking else replace(outcome, cause=None)
         asked = claim.request
-        own = asked.callback_url is not None or self._run.policy.callback_url is None
+        own = asked.callback_url is not None or self._run.policy.callback_of is None
         heard = self._heard(claim, outcome)
         if not own and isinstance(outcome, Rejected) and outcome.about is About.CALLBACK:
             outcome = replace(outcome, message=self._run.policy.words.own_callback(outcome.message))

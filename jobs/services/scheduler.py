@@ -338,7 +338,7 @@ class Scheduler:
             return self._run.clock.now() < claim.send_before
 
         try:
-            request = self._announced(claim.request)
+            request = self._announced(claim)
             outcome = await self._run.provider.submit(request, claim.idempotency_key, may_send)
             self._run.checkpoint("answer-read")
             outcome = await self._answers.judged(claim, outcome)
@@ -349,10 +349,12 @@ class Scheduler:
             if len(self.sending) <= ROOM_FROM:  # otherwise a turn could claim nothing
                 self._run.health.wake()
 
-    def _announced(self, request: GenerationRequest) -> GenerationRequest:
-        if self._run.policy.callback_url is None or request.callback_url is not None:
-            return request
-        return replace(request, callback_url=self._run.policy.callback_url)
+    def _announced(self, claim: Claim) -> GenerationRequest:
+        address_of = self._run.policy.callback_of
+        if address_of is None or claim.request.callback_url is not None:
+            return claim.request
+        address = address_of(claim.attempt_id, claim.idempotency_key)
+        return replace(claim.request, callback_url=address)
 
     def _heed(self, claim: Claim, outcome: SubmitOutcome) -> None:
         match outcome:

@@ -228,6 +228,7 @@ class Control(Bound, ControlStore):
     judge = writes(browsing.judge)
     keep_place = writes(_keep_place)
     look_sooner = writes(looks.announce)
+    name_generations = writes(looks.name)
     offer = writes(_offer)
     overrule = writes(_overrule)
     pause = writes(_pause)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from ..evidence.account_list import Reading
 from ..evidence.books import Books
 from ..evidence.ours import Acceptance
-from ..evidence.suspects import WATCHED, ClockOffset, shown_since
+from ..evidence.suspects import WATCHED, Appeared, ClockOffset, shown_since
 from ..model.ledger import ACCOUNT_KEY
 from ..model.provider import Generation
 from ..ports.doubts import (
@@ -77,6 +77,16 @@ def _adopt(
 ) -> GenerationOwner | bool:
     owner = views.attempt_of_generation(connection, generation_id)
     return owner or outcomes.adopt(connection, attempt_id, generation_id, now)
+
+
+def _settle_named(
+    connection: Connection, attempt_id: int, generation_id: str, now: datetime
+) -> Appeared | None:
+    if views.attempt_of_generation(connection, generation_id) is not None:
+        return None
+    if outcomes.adopt(connection, attempt_id, generation_id, now):
+        return Appeared.ADOPTED
+    return latecomers.reappear(connection, attempt_id, generation_id, now)
 
 
 def _void(connection: Connection, attempt_id: int, reason: str, now: datetime) -> bool:
@@ -195,6 +205,7 @@ class SqliteDoubts(Bound, DoubtStore):
     of_job = reads(_of_job)
     owner_of = reads(views.attempt_of_generation)
     search = writes(_search)
+    settle_named = commits(_settle_named)
     suspects = reads(doubts.suspects)
     void = writes(_void)
 

@@ -1,6 +1,6 @@
 """Results of looks at generations: progress, an end, or that we waited too long."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..model.families import family_of
 from ..model.ledger import Refunds
 from ..model.provider import GenerationPhase
 from ..model.states import UNENDED, AttemptState, FailureKind, JobState
+from ..ports.seen import Unanswered
 from ..ports.updates import ANNOUNCED, FAR, Due, Places, Progress, UnendedAttempt
 from . import latecomers
 from .prepared import Prepared, columns_from, one_of
@@ -89,6 +90,14 @@ _UNANNOUNCED = (
 )
 _AWAITED = Prepared(select(ATTEMPT.c.id).where(*_UNANNOUNCED))
 _ANNOUNCE = Prepared(update(ATTEMPT).where(*_UNANNOUNCED).values(next_look_at=ANNOUNCED))
+_NAMELESS = (
+    ATTEMPT.c.id == bindparam("attempt"),
+    text("attempt.state IN ('open', 'in_doubt', 'void')"),
+)
+_UNANSWERED = Prepared(
+    select(ATTEMPT.c.kind, ATTEMPT.c.idempotency_key).where(*_NAMELESS), Unanswered
+)
+_NAME = Prepared(update(ATTEMPT).where(*_NAMELESS).values(announced_as=bindparam("generation")))
 OVERDUE_DUE = Prepared(
     select(ATTEMPT.c.id)
     .where(ACCEPTED, ATTEMPT.c.next_look_at <= _NOW, ATTEMPT.c.overdue_at.is_not(None))
@@ -111,6 +120,17 @@ def given_up(connection: Connection) -> list[Due]:
 def is_awaited(connection: Connection, generation_id: str) -> bool:
     """Check whether a generation is ours, unfinished, and its end not announced yet."""
     return _AWAITED.first(connection, generation=generation_id) is not None
+
+
+def unanswered(connection: Connection, attempt_id: int) -> Unanswered | None:
+    """Return an attempt whose generation is not known, a void too; None: it is known."""
+    return _UNANSWERED.first(connection, attempt=attempt_id)
+
+
+def name(connection: Connection, named: Mapping[int, str]) -> int:
+    """Keep which generations callbacks to attempts' own addresses named; return how many."""
+    rows = [{"attempt": number, "generation": one} for number, one in named.items()]
+    return _NAME.run_each(connection, rows)
 
 
 def announce(connection: Connection, generation_ids: Sequence[str]) -> int:

@@ -95,6 +95,7 @@ class Queries(Lists):
     held_for = reads(holding.count)
     integrity = reads(_integrity)
     is_awaited = reads(looks.is_awaited)
+    unanswered = reads(looks.unanswered)
     is_served = reads(handing.is_served)
     may_be_given_up = reads(steering.may_be_given_up)
     may_be_retried = reads(steering.may_be_retried)

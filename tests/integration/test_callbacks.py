@@ -185,7 +185,9 @@ def _looks(folder: Path, jobs: int = 120, **options: object) -> tuple[int, float
     try:
         engine.load([spec(f"r{i}", row=i) for i in range(jobs)])
         began = engine.clock.now()
-        ending = engine.run(max_in_flight=16, callback_url="https://videos.example/hooks/x")
+        ending = engine.run(
+            max_in_flight=16, callback_of=lambda *_: "https://videos.example/hooks/x"
+        )
         assert ending.reason is Reason.FINISHED
         assert {job.state for job in engine.jobs().values()} == {"completed"}
         return engine.looks(), (engine.clock.now() - began).total_seconds()

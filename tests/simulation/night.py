@@ -330,7 +330,8 @@ class Night:
     def _made_by_hand(self) -> None:
         """Let a person make, on the provider's own page, what a run that died left unsettled."""
         chance = random.Random(f"{self.seed}/{self.outcome.crashes}/by hand")
-        if self.account.twins or self.outcome.restored or chance.random() < 0.5:
+        # what a person says was never made is watched for an hour: whatever comes up is its own
+        if self.account.twins or self.outcome.restored or self.operators or chance.random() < 0.5:
             return
         with Store(self.path) as store:
             doubts_left = [a for a in store.read(ATTEMPTS.all) if a.state == "in_doubt"]

@@ -160,3 +160,12 @@ def test_two_thousand_attempts_leave_nothing_over() -> None:
     assert sorted(found.void) == [n for n in range(10, 2001, 10) if n % 20]
     assert not found.contested
     assert not found.unproven
+
+
+def test_another_mark_is_not_taken_for_a_rewritten_one() -> None:
+    """Before any of ours shows that the list keeps marks, somebody else's is left to a person."""
+    found = decide([doubt(1, "seed=1")], made("theirs", "seed=77"), marks=False)
+    assert (found.adopt, found.void) == ([], [])
+    assert [one.id for one in found.contested[1]] == ["veo:theirs"]
+    alone = decide([doubt(1, "seed=1")], made("bare", None), marks=False)
+    assert [number for number, _ in alone.adopt] == [1], "a list that shows no marks at all"
