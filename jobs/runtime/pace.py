@@ -4,10 +4,9 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from ..model.clock import Clock
+from ..model.families import Times
 from ..model.provider import Generation, GenerationPhase
 
-YOUNG = 60.0  # seconds of age below which a generation is looked at rarely: none is faster (api.md)
-EXPECTED = 900.0  # most seconds a generation takes, says api.md; later, looks are rarer
 NEARLY_DONE = 90  # from this percentage on only the interval limits looks
 CALM = 12  # most intervals between two looks, while there is only progress to see
 HALFWAY = 6  # most intervals between two looks, while the percentage shows when it will be done
@@ -133,7 +132,11 @@ class Announcements:
 
 
 def look_delay(
-    age: float, interval: float, seen: Generation | None = None, earliest: float = 0.0
+    times: Times,
+    age: float,
+    interval: float,
+    seen: Generation | None = None,
+    earliest: float = 0.0,
 ) -> float:
     """Return how many seconds to let pass before the next look at a generation of that age.
 
@@ -147,8 +150,8 @@ def look_delay(
     if percent:
         left = age * (100 - percent) / percent
         return min(HALFWAY * interval, max(interval, left / 3))
-    if age < YOUNG or (seen is not None and seen.phase is GenerationPhase.PENDING):
+    if age < times.young or (seen is not None and seen.phase is GenerationPhase.PENDING):
         return interval * 2
-    if age <= EXPECTED:
+    if age <= times.expected:
         return interval
-    return min(CALM * interval, interval * age / EXPECTED)
+    return min(CALM * interval, interval * age / times.expected)

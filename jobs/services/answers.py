@@ -85,4 +85,6 @@ class Answers:
 
     def _first_look(self, claim: Claim) -> timedelta:
         earliest = self._run.durations.earliest(claim.kind)
-        return timedelta(seconds=look_delay(0, self._run.policy.poll_interval, None, earliest))
+        times = self._run.provider.times(claim.kind)
+        interval = self._run.policy.poll_interval
+        return timedelta(seconds=look_delay(times, 0, interval, None, earliest))

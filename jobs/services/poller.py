@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from ..model.clock import JumpWatch
 from ..model.provider import (
@@ -64,6 +65,7 @@ class Poller:
 
     def __init__(self, context: RunContext) -> None:
         self._run = context
+        self._times = lru_cache(context.provider.times)
         self._list = ListLooks(context, self._write)
         self._jumps = JumpWatch(context.clock)
         self._known_since: dict[int, float] = {}
@@ -340,7 +342,8 @@ class Poller:
         if attempt.announced:  # perhaps after this look was sent, or the answer lags behind
             return now + timedelta(seconds=interval)
         age = (now - attempt.accepted_at).total_seconds()
-        usual = look_delay(age, interval, seen, decided.durations.earliest(attempt.kind))
+        times, earliest = self._times(attempt.kind), decided.durations.earliest(attempt.kind)
+        usual = look_delay(times, age, interval, seen, earliest)
         delay = decided.announcements.stretched(usual, interval)
         # never sleep past the moment at which patience ends, nor look more often than allowed
         next_look_at = min(now + timedelta(seconds=delay), attempt.accepted_at + self._patience)

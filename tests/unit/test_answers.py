@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.clock import HandClock
 from support.policies import policy
+from support.provider import ScriptedProvider
 
 from jobs.evidence.looked_for import LookedFor
 from jobs.model.provider import Accepted, InDoubt, RefusalCause, Refused, Throttled, Unsent
@@ -46,6 +47,7 @@ def kept(outcome: Any) -> tuple[Answer, frozenset[int]]:
         clock=HandClock(),
         policy=policy(),
         durations=Durations(),
+        provider=ScriptedProvider(HandClock()),
         looked_for=looked_for,
         token=None,
         chance=random.Random(1),

@@ -3,11 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.model.families import Times
 from jobs.model.provider import Generation, GenerationPhase
 from jobs.runtime.pace import EARLY, ENOUGH, LONGER, Durations, look_delay
 from jobs.services.list_looks import LIST_FROM, next_page
 
 PLACES = st.lists(st.integers(0, 3000), max_size=60, unique=True)
+
+TIMES = Times(young=60, expected=900, longest=1800)
 
 
 def plan(places: list[int], limit: int) -> tuple[list[int], list[int]]:
@@ -86,13 +89,13 @@ def test_where_all_take_the_same_time_it_is_closed_in_upon() -> None:
 def test_looks_are_rare_before_and_dense_after_it_may_be_done() -> None:
     """First once a minute at most, then at the interval, as the percentage nears its end too."""
     half = Generation("g", GenerationPhase.PROCESSING, percent=50)
-    assert look_delay(0, 5, None, earliest=256) == 60
-    assert look_delay(230, 5, half, earliest=256) == 26
-    assert look_delay(260, 5, None, earliest=256) == 5
-    assert look_delay(260, 5, half, earliest=256) == 30
-    assert look_delay(100, 5, half) == 30
-    assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=88)) < 7
-    assert look_delay(100, 5, Generation("g", GenerationPhase.PROCESSING, percent=95)) == 5
+    assert look_delay(TIMES, 0, 5, None, earliest=256) == 60
+    assert look_delay(TIMES, 230, 5, half, earliest=256) == 26
+    assert look_delay(TIMES, 260, 5, None, earliest=256) == 5
+    assert look_delay(TIMES, 260, 5, half, earliest=256) == 30
+    assert look_delay(TIMES, 100, 5, half) == 30
+    assert look_delay(TIMES, 100, 5, Generation("g", GenerationPhase.PROCESSING, percent=88)) < 7
+    assert look_delay(TIMES, 100, 5, Generation("g", GenerationPhase.PROCESSING, percent=95)) == 5
 
 
 def test_durations_are_taken_over_from_a_copy() -> None:
@@ -107,3 +110,10 @@ def test_durations_are_taken_over_from_a_copy() -> None:
     assert durations.earliest("k") == 0
     durations.take(copied)
     assert durations.earliest("k") == EARLY * 300
+
+
+def test_each_model_is_looked_at_in_its_own_time() -> None:
+    """Rarely before any was done, and ever more rarely after most are."""
+    quick, slow = Times(10, 120, 600), Times(300, 3_600, 10_000)
+    assert look_delay(quick, 30, 5) == 5 < look_delay(slow, 30, 5) == 10
+    assert look_delay(quick, 1_200, 5) == 50 > look_delay(slow, 1_200, 5) == 5

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.model.families import Times
 from jobs.model.provider import Generation, GenerationPhase, RefusalCause
 from jobs.model.retry import RetryPolicy
 from jobs.model.states import FailureKind
 from jobs.runtime.pace import Pacer, look_delay
 from jobs.runtime.provider_health import LONGEST_RETRY_AFTER, ProviderHealth
+
+TIMES = Times(young=60, expected=900, longest=1800)
 
 
 class ManualClock:
@@ -80,7 +83,7 @@ def test_looks_are_never_denser_than_the_interval(
     """The documented polling interval is kept whatever the provider says of its progress."""
     seen = Generation("g", GenerationPhase.PROCESSING, percent=percent)
     for look in (None, seen):
-        assert interval <= look_delay(age, interval, look) <= 12 * interval
+        assert interval <= look_delay(TIMES, age, interval, look) <= 12 * interval
 
 
 def test_a_throttle_closes_the_gate_for_everyone_and_a_short_one_does_not_open_it_early() -> None:

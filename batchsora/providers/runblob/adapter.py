@@ -11,7 +11,7 @@ import jobs.model.provider as engine
 from batchsora.providers.model import START
 from batchsora.providers.runblob import causes, errors
 from batchsora.providers.runblob.asked import asked_of
-from batchsora.providers.runblob.catalog import FAMILIES, MARKS, MODELS
+from batchsora.providers.runblob.catalog import FAMILIES, MARKS, MODELS, SORA
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.failures import failure_kind
 from batchsora.providers.runblob.models import GenerationInfo, usable_named_id
@@ -51,7 +51,8 @@ class RunBlobProvider:
 
     def times(self, kind: str) -> Times:
         """Return how long generations of a kind take."""
-        return MODELS[Kind.parse(kind).model].times
+        # a database may know models that are sold no longer
+        return MODELS.get(Kind.parse(kind).model, SORA).times
 
     def marked(self, request: engine.GenerationRequest, secret: str) -> engine.Marked:
         """Put a seed made of the secret into a request of a model that shows it in its list."""
