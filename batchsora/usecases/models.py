@@ -55,13 +55,13 @@ def model_lines(name: str) -> Iterator[str]:
 
 
 def lost_answers(kinds: Iterable[str]) -> dict[str, str]:
-    """Return what a lost answer means for the models of price kinds, where it needs a word."""
+    """Return what a lost answer means where it needs a word, by the models of price kinds."""
     names = {name for kind in kinds if (name := model_text(kind)) is not None}
-    return {
-        name: LOST[MODELS[name].evidence]
-        for name in sorted(names & MODELS.keys())
-        if MODELS[name].evidence not in PLAIN
-    }
+    means: dict[str, list[str]] = {}
+    for model in (MODELS[name] for name in sorted(names & MODELS.keys())):
+        if model.evidence not in PLAIN:
+            means.setdefault(LOST[model.evidence], []).append(model.name)
+    return {", ".join(models): words for words, models in means.items()}
 
 
 def _announced(model: Model) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from batchsora.options import RunOptions
 from batchsora.presentation import held, messages, run_end
 from batchsora.presentation.cost import cost_of, micros
 from batchsora.presentation.json_shapes import status_json
+from batchsora.settings import Settings
 from batchsora.usecases.bought_already import OnExisting, settle_earlier, tell_of_others
 from batchsora.usecases.from_options import check_folder, load_options, pick_of, run_policy
 from batchsora.usecases.kept_reading import as_before, as_kept, kept_line, words_used
@@ -28,6 +29,7 @@ from batchsora.usecases.load import (
     set_caps,
 )
 from batchsora.usecases.manifest_options import Source, fitted_folder, mapped
+from batchsora.usecases.models import lost_answers
 from batchsora.usecases.moved_database import settle_place
 from batchsora.usecases.run import run_batches
 from batchsora.usecases.user_interface import Context, UserInterface
@@ -76,8 +78,7 @@ def _name(request: StartRequest) -> str:
 
 def _start(request: StartRequest, context: Context) -> Exit:
     settings, deps, ui, options = context.settings, context.deps, context.ui, request.options
-    base = options.callback_base
-    announced_at = None if base is None else callback_url(base, settings)
+    callback_of = _callback_of(options.callback_base, settings)
     check_folder(options)
     opened: tuple[Source, Manifest] | None = None
     if request.source is not None:  # before a database is made or locked
@@ -117,6 +118,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
             ).looked_at
         else:
             looked_for = store.queries.wishes(sought)
+        _say_what_is_lost(store, sought, ui)
         if not consent and not _may_spend(store, sought, request, ui, deps.clock.now()):
             return Exit.USAGE
         # not before what exists is known
@@ -126,7 +128,7 @@ def _start(request: StartRequest, context: Context) -> Exit:
             not_awaited=paused,
             looked_at=looked_at,
             looked_for=looked_for,
-            callback_of=None if announced_at is None else partial(own_address, announced_at),
+            callback_of=callback_of,
         )
         result = asyncio.run(run_batches(store, place, options, batch_ids, context, policy))
         code = exit_of_run(
@@ -306,6 +308,23 @@ def _may_spend(
     for batch_id, cap in said.items():
         store.control.set_terms(batch_id, Terms(batch=cap), now)
     return True
+
+
+def _callback_of(base: str | None, settings: Settings) -> Callable[[int, str], str] | None:
+    """Return what names the address for an attempt's callback; None: there is none."""
+    return None if base is None else partial(own_address, callback_url(base, settings))
+
+
+def _say_what_is_lost(store: Store, sought: Sought, ui: UserInterface) -> None:
+    """Say of which models a lost answer may wait for a person, before anything is bought."""
+    with store.queries.snapshot() as seen:
+        kinds = {
+            kind
+            for batch_id in sought.batch_ids
+            for kind in seen.queued_by_kind(batch_id, sought.rows.get(batch_id))
+        }
+    for models, words in lost_answers(kinds).items():
+        ui.say(f"{models}: {words}")
 
 
 def _without_budget(

@@ -58,3 +58,20 @@ def test_each_has_its_video(call: Shell, world: World) -> None:
                 (width > height) - (width < height)
             )
             assert container.duration == (duration or UNSAID) * av.time_base
+
+
+@pytest.mark.usefixtures("api")
+def test_before_it_buys_a_run_says_of_what_an_answer_may_be_lost(call: Shell) -> None:
+    """Once for all models of a class, and nothing of those that are settled by themselves."""
+    models = ("sora", "veo_3_fast", "kling_o1", "kling_2.1", "kling_o3", "kling_2.6")
+    lines = [f"r{n},a kite over the bay {n},{model}" for n, model in enumerate(models)]
+    Path("night.csv").write_text("\n".join(["id,prompt,model", *lines]))
+    planned = call("plan", "night.csv").out
+    assert "kling_o1, kling_o3: the provider can't show what was lost" in planned
+    said = call("run", "night.csv", *QUICK, "--budget", "9").err.splitlines()
+    told = [line for line in said if line.startswith(("kling", "sora", "veo"))]
+    assert [line.partition(":")[0] for line in told] == [
+        "kling_2.1, kling_2.6",
+        "kling_o1, kling_o3",
+    ]
+    assert "must be looked up by hand" in told[1]
