@@ -22,6 +22,11 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Row = Annotated[int, Field(ge=0, le=LARGEST_ROW)]
 Money = Annotated[Decimal, BeforeValidator(_money)]
 Cells = Annotated[tuple[Annotated[Row, Strict()], list[StrictStr]], Strict(strict=False)]
+Filled = Annotated[
+    tuple[Annotated[Row, Strict()], list[StrictStr], list[Annotated[Row, Strict()]]],
+    Strict(strict=False),
+]
+"""A row with the places of the cells that defaults filled."""
 
 
 class _Head(Said):
@@ -135,9 +140,9 @@ class Unwritable(Said):
 
 
 FIRST: TypeAdapter[Head | Refused] = TypeAdapter(Head | Refused)
-ROW: TypeAdapter[tuple[int, list[str]] | Faulty | Refused | Told] = TypeAdapter(
-    Cells | Faulty | Refused | Told
-)
+ROW: TypeAdapter[
+    tuple[int, list[str]] | tuple[int, list[str], list[int]] | Faulty | Refused | Told
+] = TypeAdapter(Cells | Filled | Faulty | Refused | Told)
 HEAD: TypeAdapter[Looked | Refused] = TypeAdapter(Looked | Refused)
 PICTURE: TypeAdapter[Fitted | Unusable] = TypeAdapter(Fitted | Unusable)
 COPY: TypeAdapter[Piece | Notes | Unwritable] = TypeAdapter(Piece | Notes | Unwritable)

@@ -142,5 +142,5 @@ def head_of(path: Path, reading: Reading = PLAIN) -> Head:
     rows: list[RawRow] = []
     with suppress(ManifestError):  # as above
         raw = (row for row in table.rows() if isinstance(row, RawRow))
-        rows = [RawRow(row, _shown(cells)) for row, cells in islice(raw, PREVIEWED)]
+        rows = [RawRow(row.row, _shown(row.cells)) for row in islice(raw, PREVIEWED)]
     return Head(table.headers, rows=tuple(rows))

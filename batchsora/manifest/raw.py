@@ -25,10 +25,14 @@ LARGEST_PART: Final = 64 * 1024**2
 
 
 class RawRow(NamedTuple):
-    """One row: its place as an editor counts, and its texts in the headers' order."""
+    """One row: its place as an editor counts, and its texts in the headers' order.
+
+    ``defaulted`` are the places of cells that the row does not say itself, but a default.
+    """
 
     row: int
     cells: Sequence[str]
+    defaulted: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +220,12 @@ class DefaultedTable(OtherRows):
             # cells beyond the last column stay there, where they are reported as faults
             cells = [*raw.cells[:own], *short, *added, *raw.cells[own:]]
             has_picture = any(cells[place].strip() for place in self.pictures)
+            filled = [*raw.defaulted]
             for place, text in self.places.items():
                 if not cells[place].strip() and not (has_picture and place in self.pictures):
                     cells[place] = text
-            yield RawRow(raw.row, cells)
+                    filled.append(place)
+            yield RawRow(raw.row, cells, filled)
 
 
 def with_defaults(
@@ -277,6 +283,17 @@ def _near(path: Path) -> str | None:
     stems = {Path(name).stem.casefold(): name for name in names}
     near = get_close_matches(path.stem.casefold()[:80], stems, 1)
     return str(path.with_name(stems[near[0]])) if near else None
+
+
+def check_name(path: Path) -> None:
+    """Check that a path can be kept in the database and shown in JSON: it must be UTF-8."""
+    try:
+        os.fspath(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        shown = os.fspath(path).encode("utf-8", "replace").decode()
+        raise refused(
+            shown, "the name of the file or of its folder is not UTF-8", "Rename it."
+        ) from error
 
 
 def check_regular(path: Path) -> None:

@@ -1,6 +1,5 @@
 """Open a manifest: the public face of this package."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,12 +23,14 @@ from batchsora.manifest.raw import (
     RawRow,
     RawTable,
     Reading,
+    check_name,
     embedded_in,
     hidden_in,
     warnings_of,
     with_defaults,
 )
 from batchsora.manifest.rows.columns import Columns, understand
+from batchsora.manifest.rows.defaults_by_model import DefaultsByModel
 from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.rows.lookalikes import Lookalikes
 from batchsora.manifest.rows.own_models import own_models
@@ -299,7 +300,7 @@ def open_manifest(
         ManifestError: the file is refused: missing, of another format, damaged, without prompts.
     """
     file = str(path)
-    _check_name(path)
+    check_name(path)
     reader = open_folder if path.is_dir() else READERS.get(path.suffix.lower())
     if reader is None:
         raise refused(
@@ -346,6 +347,8 @@ def open_manifest(
     if reading.defaults:
         table = with_defaults(table, meaning.known, reading.defaults)
         meaning = understand(file, table.headers, table.header_row, said, results)
+    if reading.defaults or table.header_row is None:
+        table = DefaultsByModel(table, meaning.known, file)
     if next(table.rows(), None) is None:
         hidden = " ".join(f"{one.problem}: {one.remedy}" for one in warnings_of(table))
         problem = "; ".join(["there are no rows below the header", *left_out.words()])
@@ -385,14 +388,3 @@ def _with_formulas_told(
 def read_again(read_as: Mapping[str, Any]) -> Manifest:
     """Open a manifest as :attr:`Manifest.read_as` says, or raise ManifestError."""
     return open_manifest(Path(read_as["path"]), reading=Reading.of(read_as))
-
-
-def _check_name(path: Path) -> None:
-    """Check that a path can be kept in the database and shown in JSON: it must be UTF-8."""
-    try:
-        os.fspath(path.absolute()).encode()
-    except UnicodeEncodeError as error:
-        shown = os.fspath(path).encode("utf-8", "replace").decode()
-        raise refused(
-            shown, "the name of the file or of its folder is not UTF-8", "Rename it."
-        ) from error

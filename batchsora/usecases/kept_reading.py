@@ -18,7 +18,7 @@ from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.rows.columns import gone
-from batchsora.manifest.rows.headers import SYNONYMS, folded
+from batchsora.manifest.rows.headers import folded, is_ours
 from batchsora.usecases.manifest_options import Source
 from jobs.database.schema import version
 from jobs.model.errors import EngineError
@@ -102,12 +102,12 @@ def _merged(source: Source, kept: Mapping[str, Any]) -> Source:
     columns = {
         header: name
         for header, name in _texts(kept.get("columns")).items()
-        if name in {"", *SYNONYMS} and name not in targets and folded(header) not in spoken
+        if (not name or is_ours(name)) and name not in targets and folded(header) not in spoken
     }
     defaults = {
         name: text
         for name, text in _texts(kept.get("defaults")).items()
-        if name in SYNONYMS and name not in now.defaults
+        if is_ours(name) and name not in now.defaults
     }
     sheet = kept.get("sheet") if kept.get("sheet_said") and now.sheet is None else None
     row = kept.get("header_row") if now.header_row is None else None

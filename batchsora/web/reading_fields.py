@@ -341,7 +341,7 @@ def _previewed(
             ],
             said.get((number, None), ""),
         )
-        for number, cells in head.rows
+        for number, cells, _ in head.rows
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from support.tiny import PNG, png
 
 from batchsora.manifest.formats.csv_reader import open_csv
+from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import Manifest, ManifestError, RowProblem, open_manifest
 from jobs.model.spec import JobSpec
 
@@ -280,7 +281,7 @@ def test_rows_are_streamed(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(b"prompt\nA\n" + b"B\n" * 100_000 + b"\xff\n")
     rows = open_csv(path).rows()
-    assert next(rows) == (2, ["A"])
+    assert next(rows) == RawRow(2, ["A"])
 
 
 def test_other_readers_of_csv_are_not_harmed(tmp_path: Path) -> None:

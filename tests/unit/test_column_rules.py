@@ -11,7 +11,8 @@ from batchsora.manifest.images.row_images import Unread
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.columns import understand
 from batchsora.manifest.rows.headers import SYNONYMS
-from batchsora.manifest.rows.rows import ID, IMAGE_URL, PROMPT, REPEATING, RowReader, Rule
+from batchsora.manifest.rows.rows import RowReader
+from batchsora.manifest.rows.rules import ID, IMAGE_URL, PROMPT, REPEATING, Rule
 
 ENDS = ["", " ", "\n", "\x07", "\r\n", "\u2028", "\u200b", "\x1f", "\x85", "\ud800", "\xa0"]
 NEARLY = ["Err:502", "error:404", "Loading...", "#REF!", "#5", "-1", "n/a", "TBD", "...", "_", "é"]

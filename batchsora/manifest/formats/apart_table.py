@@ -156,7 +156,7 @@ def _told(path: Path, read: Callable[[Path, Reading], RawTable], reading: Readin
             if isinstance(item, RowProblem):
                 yield {"problem": asdict(item)}
             else:
-                yield [item.row, item.cells]
+                yield [*item] if item.defaulted else [item.row, item.cells]
         told, pictures = warnings_of(table), embedded_in(table)
         if told or pictures:
             yield {

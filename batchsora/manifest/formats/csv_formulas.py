@@ -75,7 +75,7 @@ class ToldTable(OtherRows):
                 if ("=" in text or "\uff1d" in text) and not any(
                     raw.cells[place].strip() for place in self.results
                 ):
-                    yield RawRow(raw.row, self._told(raw.cells))
+                    yield raw._replace(cells=self._told(raw.cells))
                     continue
             yield raw
 

@@ -198,7 +198,7 @@ class FilteredTable(OtherRows):
                 cells = ["", *cells[1:]]
             text = cells[prompt].strip() if prompt < len(cells) else ""
             if judge.is_plain(text) or (rows_of := judge.reason(raw.row, cells)) is None:
-                yield raw if cells is raw.cells else RawRow(raw.row, cells)
+                yield raw if cells is raw.cells else raw._replace(cells=cells)
             else:
                 rows_of.append(raw.row)
 

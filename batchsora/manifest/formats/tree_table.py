@@ -220,7 +220,8 @@ class TreeTable:
 
     def _row(self, line: int, job: Cells) -> RawRow:
         said = self.defaults.under(job)
-        return RawRow(line, [said.get(name, "") for name in self.names])
+        filled = [p for p, name in enumerate(self.names) if name not in job and said.get(name)]
+        return RawRow(line, [said.get(name, "") for name in self.names], filled)
 
 
 def numbered(nodes: Iterable[Node]) -> Iterator[tuple[int, Node]]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.rows.headers import MOST_REFERENCES
+from batchsora.manifest.rows.headers import MOST_REFERENCES, OTHER
 from batchsora.providers.model import END, START, Model, ParameterRule, ParameterType
 from batchsora.providers.registry import DEFAULT_MODEL, MODELS
 from jobs.model.provider import ImageRef, Parameter
@@ -26,6 +26,17 @@ IMAGES: Final[Mapping[str, str]] = {
     **{f"reference_image_{n}": f"reference_{n}" for n in range(1, MOST_REFERENCES + 1)},
 }
 """Columns of images beside the start image, and their roles."""
+
+
+def is_parameter(column: str) -> bool:
+    """Return whether a column of ours is a parameter of models."""
+    return column in PARAMETERS or column.startswith(OTHER)
+
+
+def parameter_name(column: str) -> str:
+    """Return the provider's name of a column's parameter."""
+    return PARAMETERS.get(column, column.removeprefix(OTHER))
+
 
 _LONGEST: Final = 200  # characters of a value that is no text
 _YES: Final = frozenset(("true", "yes", "y", "1", "on", "ja", "oui", "si", "sí", "x"))

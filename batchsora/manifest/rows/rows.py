@@ -1,59 +1,35 @@
 """Turn one raw row into the jobs that it asks for, or everything that is wrong with it."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import TypeVar
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
-from batchsora.manifest.images import row_images
 from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import model_columns
 from batchsora.manifest.rows.columns import Columns
 from batchsora.manifest.rows.headers import OTHER
 from batchsora.manifest.rows.keys import Clash, Keys, content_key
+from batchsora.manifest.rows.rules import (
+    BY_MODEL,
+    ID,
+    IMAGE_URL,
+    MODEL,
+    PROMPT,
+    REPEATING,
+    Rule,
+    parameter_rule,
+    rules_of,
+)
 from batchsora.providers.model import START, Model
-from batchsora.providers.registry import DEFAULT_MODEL
 from jobs.model.provider import GenerationRequest, ImageRef, Parameter
 from jobs.model.spec import JobSpec
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule(Generic[_T]):
-    """How the cells of a column are read.
-
-    Attributes:
-        column: its name.
-        parse: returns the value of a cell's text, or raises a ``CellError``.
-        absent: the value in every row of a table without the column.
-        ordinary: matches only texts that ``parse`` returns as they are.
-    """
-
-    column: str
-    parse: Callable[[str], _T]
-    absent: _T
-    ordinary: re.Pattern[str] | None = None
-
-    def read(self, text: str) -> _T:
-        """Read one cell; raise CellError if it is not valid, or a formula that has failed."""
-        if text.lstrip()[:1] in values.FAILED_BEGIN:
-            values.refuse_formula(text)
-        return self.parse(text)
-
-    def read_all(self, cells: Sequence[str]) -> list[_T]:
-        """Read a whole column; raise CellError if one of its cells is not valid."""
-        read = self.read
-        if self.ordinary is None:
-            return [read(text) for text in cells]
-        ordinary = self.ordinary.fullmatch
-        return [cast("_T", text) if ordinary(text) else read(text) for text in cells]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,39 +57,6 @@ class Options:
             self.parameters,
             {role: image for role, image in images.items() if role != START},
         )
-
-
-PROMPT: Final = Rule("prompt", values.prompt, "", values.ORDINARY_PROMPT)
-ID: Final[Rule[str | None]] = Rule("id", values.row_id, None, values.ORDINARY_NAME)
-IMAGE_URL: Final = Rule("image_url", row_images.url, None)
-REPEATING: Final[tuple[Rule[Any], ...]] = (
-    Rule("callback_url", values.callback_url, None),
-    Rule("campaign", values.campaign, None),
-    Rule("priority", values.priority, 0),
-    Rule("count", values.count, 1),
-)
-"""The first rules of :class:`Options`, in its order."""
-
-MODEL: Final = Rule("model", model_columns.model_of, DEFAULT_MODEL)
-BY_MODEL: Final = ("model", "orientation", "duration")
-"""Columns with few different values, as those of parameters, whose meaning is the model's."""
-
-
-@lru_cache(maxsize=64)
-def _rules(model: Model) -> tuple[Rule[Any], Rule[Any]]:
-    """Return how orientation and duration of a model's rows are read."""
-    return (
-        Rule(
-            "orientation",
-            partial(model_columns.orientation, model=model),
-            model.orientations[0],
-        ),
-        Rule(
-            "duration",
-            partial(model_columns.duration, model=model),
-            model.durations[0] if model.durations else None,
-        ),
-    )
 
 
 class RowReader:
@@ -168,9 +111,9 @@ class RowReader:
         self._image_places = images
         self.unusual = (*columns.nameless, *images)
         self._parameters = {
-            name: model_columns.PARAMETERS.get(name, name.removeprefix(OTHER))
+            name: model_columns.parameter_name(name)
             for name in known
-            if name in model_columns.PARAMETERS or name.startswith(OTHER)
+            if model_columns.is_parameter(name)
         }
         few = (*(rule.column for rule in REPEATING), *BY_MODEL, *self._parameters)
         repeating = [known[name] for name in few if name in known]
@@ -236,7 +179,7 @@ class RowReader:
     def _optional(self, cells: Sequence[str]) -> Options:
         """Parse a row's cells with few different values, and remember the result."""
         model = self._parsed(cells, MODEL)
-        orientation, duration = (self._parsed(cells, rule) for rule in _rules(model))
+        orientation, duration = (self._parsed(cells, rule) for rule in rules_of(model))
         callback_url, campaign, priority, count = (self._parsed(cells, one) for one in REPEATING)
         asked = self._asked(cells, model)
         options = Options(
@@ -252,10 +195,7 @@ class RowReader:
         """Parse the cells of parameters; those of one that is needed and not given are faulty."""
         found: dict[str, Parameter] = {}
         for column, name in self._parameters.items():
-            rule: Rule[Parameter | None] = Rule(
-                column, partial(model_columns.parameter, name=name, model=model), None
-            )
-            if (value := self._parsed(cells, rule)) is not None:
+            if (value := self._parsed(cells, parameter_rule(column, model))) is not None:
                 found[name] = value
         for name, one in model.parameters.items():
             if one.needed and name not in found:

@@ -15,7 +15,8 @@ from batchsora.manifest.errors import CellError
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows.keys import Clash, key_of
 from batchsora.manifest.rows.model_columns import prompt_problem
-from batchsora.manifest.rows.rows import ID, PROMPT, Options, RowReader
+from batchsora.manifest.rows.rows import Options, RowReader
+from batchsora.manifest.rows.rules import ID, PROMPT
 from batchsora.providers.model import Model
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec, SpecRow, beyond, hashed, spec_row
