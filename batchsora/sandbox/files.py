@@ -181,9 +181,9 @@ class Callbacks:
         while (left := item.takes - (self._clock.now() - item.created_at).total_seconds()) > 0:
             await self._clock.sleep(left)
         shown = self._world.view(item, self._clock.now(), files)
-        untold = "video_url" if shown["video_url"] is None else "error_message"
-        said = {k: v for k, v in shown.items() if k != untold and not k.startswith("progress_")}
-        body = json.dumps(said).encode()
+        # each family shows other fields; one that has nothing to say is left out
+        told = {name: value for name, value in shown.items() if value is not None}
+        body = json.dumps(told).encode()
         for wait in (*WAITS, None):
             if await self._call(address, body) or wait is None:
                 return

@@ -5,16 +5,12 @@ import hashlib
 import hmac
 import json
 import random
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 from support.clock import HandClock
+from support.ear import listening
 from support.engine import Engine, spec
 
 from batchsora.composition.callbacks import callback_path, callback_url
@@ -30,52 +26,6 @@ HEADERS = {"Authorization": "Bearer anything"}
 SECRET = "a-secret-of-the-tests"
 
 
-@dataclass
-class Ear:
-    """A server that hears callbacks.
-
-    Attributes:
-        url: where.
-        answers: statuses, used up one callback at a time; then 204.
-        heard: headers and bodies.
-        enough: set when a callback was answered with 204.
-    """
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    enough: threading.Event = field(default_factory=threading.Event)
-
-
-@contextmanager
-def _listening(*answers: int) -> Iterator[Ear]:
-    ear = Ear(answers=list(answers))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            ear.heard.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            status = ear.answers.pop(0) if ear.answers else 204
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            if status == 204 or len(ear.heard) == 5:
-                ear.enough.set()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        ear.url = f"http://127.0.0.1:{server.server_port}/told"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield ear
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def _generate(url: str, **more: str) -> str:
     body = {"prompt": "a kite", **more}
     reply = httpx.post(url + GENERATE, json=body, headers=HEADERS)
@@ -87,7 +37,7 @@ def _generate(url: str, **more: str) -> str:
 @pytest.mark.parametrize("secret", [None, SECRET])
 def test_the_sandbox_announces_an_end(secret: str | None) -> None:
     """The body is the documented one, and signed where there is a secret."""
-    with _listening() as ear, SandboxServer(World(time_scale=5000.0), secret=secret) as server:
+    with listening() as ear, SandboxServer(World(time_scale=5000.0), secret=secret) as server:
         made = _generate(server.url, callback_url=ear.url)
         assert ear.enough.wait(20)
         ((headers, body),) = ear.heard
@@ -108,7 +58,7 @@ def test_the_sandbox_announces_an_end(secret: str | None) -> None:
 def test_a_failure_is_announced_with_its_message() -> None:
     """In place of the address stands what went wrong."""
     world = World(time_scale=5000.0, failures={"a kite": ["the wind dropped"]})
-    with _listening() as ear, SandboxServer(world) as server:
+    with listening() as ear, SandboxServer(world) as server:
         _generate(server.url, callback_url=ear.url)
         assert ear.enough.wait(20)
     told = json.loads(ear.heard[0][1])
@@ -122,7 +72,7 @@ def test_a_callback_is_tried_five_times(refusals: int, calls: int) -> None:
     slept: list[float] = []
     clock = HandClock(slept.append)
     with (
-        _listening(*[503] * refusals) as ear,
+        listening(*[503] * refusals) as ear,
         SandboxServer(World(time_scale=5000.0), clock=clock) as server,
     ):
         _generate(server.url, callback_url=ear.url)
