@@ -34,13 +34,9 @@ from batchsora.sandbox.answers import Reply
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import LONGEST, World
+from jobs.model.families import provider_id
 from jobs.model.money import to_usd
-from jobs.model.provider import (
-    Accepted,
-    GenerationRequest,
-    ImageRef,
-    provider_id,
-)
+from jobs.model.provider import Accepted, GenerationRequest, ImageRef
 
 PROMPT = "Fog over a harbour at first light"
 TOKEN = "tok-sdk"
