@@ -95,7 +95,7 @@ def _next_steps(result: RunResult, left: Mapping[int, Left], free: int | None) -
         )
     elif doubts:
         yield (
-            f"{doubts} job(s) unconfirmed: the account's list does not show what became of them, "
+            f"{doubts} job(s) unconfirmed: nothing shows what became of them, "
             "so their money stays reserved. 'batchsora status' shows the candidates; settle each "
             "with 'batchsora resolve JOB --generation ID' or '--never-made'"
         )

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from ..evidence.account_list import Reading, read_page
 from ..evidence.books import BalanceReading
 from ..evidence.echo import Echo
-from ..evidence.ours import Acceptance
 from ..evidence.settling import settle
 from ..evidence.suspects import AHEAD, WATCHED, Appeared, ClockOffset, Suspect, SuspectAttempt
 from ..evidence.witness import judge
@@ -46,6 +45,9 @@ FIRST_LOOKS = 3  # looks at the list for voids of earlier runs, at most, before 
 WHY_VOID = "not in the account's list after the grace, nor in its balance: never made"
 """The reason that is kept with a void, for people."""
 
+NO_LIST = "the provider has no list of this model that could show it"
+"""The reason that is kept with a doubt which only a person can settle."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Decided(DoubtDecision):
@@ -71,6 +73,7 @@ class Reconciler:
         self._probes: Counter[str] = Counter()
         self._probe_at = 0.0
         self._unlisted: frozenset[int] = frozenset()
+        self._unsaid: Mapping[int, str] = {}
         self._callbacks = CallbackNames(context)
         self._unstable = False
         self.polls = True  # unfinished generations are polled at the same time
@@ -90,6 +93,8 @@ class Reconciler:
             due: Collection[str] = ()
             try:
                 due = self.notice()
+                if self._unsaid:
+                    await self._run.store.doubts.note_unproven(self._unsaid)
                 if self._callbacks.waiting:
                     due = ()  # the lists are read next time
                     await self._look_at_named()
@@ -236,10 +241,9 @@ class Reconciler:
         ids = [one.id for one in page]
         async with self._settling:
             ours = await self._run.store.doubts.keep_lag(
-                family, ids, lambda ours: self._longer_lag(family, began, ours)
+                family, ids, lambda ours: self._lags.longer(family, began, ours, self._jumps.spread)
             )
-            spread = self._jumps.spread.total_seconds()
-            self._lags.of(family).heed(began, _bought(ours), spread)
+            self._lags.heed(family, began, ours, self._jumps.spread)
 
     def _suspects(self) -> Sequence[SuspectAttempt]:
         """List the suspects that a list may show."""
@@ -248,6 +252,8 @@ class Reconciler:
         listed = self._lists.listed
         doubts = [one for one in found if one.state == AttemptState.IN_DOUBT]
         unlisted = frozenset(one.id for one in doubts if one.family not in listed)
+        unsaid = [one.id for one in doubts if one.id in unlisted and one.unproven is None]
+        self._unsaid = dict.fromkeys(unsaid, NO_LIST)
         if unlisted != self._unlisted:
             self._unlisted = unlisted
             self._run.health.wake()
@@ -316,9 +322,10 @@ class Reconciler:
 
     def _decide(self, snapshot: DoubtSnapshot, reading: Reading, began: float) -> _Decided:
         """Decide what a reading settles; :meth:`_remember` keeps the rest once that is durable."""
-        longer = self._longer_lag(reading.family, reading.began, snapshot.ours)
+        spread = self._jumps.spread
+        longer = self._lags.longer(reading.family, reading.began, snapshot.ours, spread)
         lag = self._lags.of(reading.family).longest if longer is None else longer
-        tolerance = timedelta(seconds=max(self._run.policy.grace, lag or 0.0)) + self._jumps.spread
+        tolerance = timedelta(seconds=max(self._run.policy.grace, lag or 0.0)) + spread
         ours = list(snapshot.ours.values())
         witness = replace(
             judge(reading, ours, snapshot.expected, tolerance, lag), books=snapshot.books
@@ -348,17 +355,11 @@ class Reconciler:
 
         return stable
 
-    def _longer_lag(self, name: str, at: datetime, ours: Mapping[str, Acceptance]) -> float | None:
-        spread, lag = self._jumps.spread.total_seconds(), self._lags.of(name)
-        longest = lag.measured(at, _bought(ours), spread)
-        return None if longest == lag.longest else longest
-
     def _remember(
         self, decided: _Decided, settled: Settled, reading: Reading, began: float
     ) -> None:
         snapshot, settlement = settled.snapshot, decided.settlement
-        lag, spread = self._lags.of(reading.family), self._jumps.spread.total_seconds()
-        lag.heed(reading.began, _bought(snapshot.ours), spread)
+        self._lags.heed(reading.family, reading.began, snapshot.ours, self._jumps.spread)
         self._stable[reading.family] = decided.standing
         self._run.strangers.forget(snapshot.claimed)
         self._tell(settled)
@@ -393,8 +394,3 @@ class Reconciler:
                 generation_id,
                 number,
             )
-
-
-def _bought(ours: Mapping[str, Acceptance]) -> Sequence[tuple[str, datetime]]:
-    """Return those of our generations that we bought, and when we heard of the acceptance."""
-    return [(name, one.accepted_at) for name, one in ours.items() if one.bought]

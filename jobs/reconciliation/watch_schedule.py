@@ -1,10 +1,11 @@
 """Decides when the list is read for which doubt, and which doubts only a person can settle."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ..evidence.ours import Acceptance
 from ..evidence.suspects import Settlement, SuspectAttempt
 from ..model.states import AttemptState
 from ..runtime.run_context import RunPolicy
@@ -116,6 +117,25 @@ class Lags:
         if family not in self._meters:
             self._meters[family] = LagMeter(self._longest(family), self._coarsest)
         return self._meters[family]
+
+    def longer(
+        self, family: str, began: datetime, ours: Mapping[str, Acceptance], wrong_by: timedelta
+    ) -> float | None:
+        """Return the longest lag with another reading, in seconds; None: no longer than before."""
+        lag = self.of(family)
+        longest = lag.measured(began, _bought(ours), wrong_by.total_seconds())
+        return None if longest == lag.longest else longest
+
+    def heed(
+        self, family: str, began: datetime, ours: Mapping[str, Acceptance], wrong_by: timedelta
+    ) -> None:
+        """Learn from a reading."""
+        self.of(family).heed(began, _bought(ours), wrong_by.total_seconds())
+
+
+def _bought(ours: Mapping[str, Acceptance]) -> Sequence[tuple[str, datetime]]:
+    """Return those of our generations that we bought, and when we heard of the acceptance."""
+    return [(name, one.accepted_at) for name, one in ours.items() if one.bought]
 
 
 class Watches:

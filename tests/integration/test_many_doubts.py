@@ -89,3 +89,6 @@ def test_the_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch, call: Shel
     assert len(world.made) == 1
     assert "blocked by unconfirmed rows that no list can settle" in said.err
     assert "settle them with 'batchsora resolve JOB', or raise --doubts-most" in said.err
+    shown = call("status").out
+    assert "b0: the provider has no list of this model that could show it" in shown
+    assert "'batchsora run' checks them" not in shown
