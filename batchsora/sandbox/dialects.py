@@ -2,10 +2,12 @@
 
 import base64
 from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import combinations
 from typing import Any, Final
 
 from batchsora.picture_kinds import HEAD, TAKEN, kind_of
-from batchsora.providers.model import ImageRule, Model
+from batchsora.providers.model import END, START, ImageRule, Model
 from batchsora.providers.registry import MODELS
 from batchsora.sandbox.answers import Reply
 from jobs.model.families import EvidenceClass, Kind
@@ -96,25 +98,61 @@ def _fields(rule: ImageRule) -> list[str]:
     return [name for name in (rule.file, rule.address) if name]
 
 
+@cache
+def _image_sets(model: Model) -> Mapping[frozenset[ImageRule], int]:
+    """Return which images one request may have, and how many a list of them has at most."""
+    found: dict[frozenset[ImageRule], int] = {frozenset(): 0}
+    for together in model.together:
+        for count in range(1, len(together) + 1):
+            for roles in combinations(sorted(together), count):
+                if END in roles and START not in roles:
+                    continue
+                rules = frozenset(model.image_rule(role, roles) for role in roles)
+                found[rules] = max(count, found.get(rules, 0))
+    return found
+
+
+@cache
+def _others_fields(model: Model) -> frozenset[str]:
+    """Return fields for images that other models of a path take, and this one does not."""
+    of_path = PATHS[model.generate].values()
+    all_fields = {name for one in of_path for rule in one.images.values() for name in _fields(rule)}
+    return frozenset(all_fields.difference(*map(_fields, model.images.values())))
+
+
 def _image_problems(body: Mapping[str, Any], model: Model) -> Iterator[Reply]:
-    for rule in dict.fromkeys(model.images.values()):
-        data = body.get(rule.file) if rule.file else None
-        address = body.get(rule.address) if rule.address else None
-        if data is not None and address is not None:
-            detail = f"Cannot provide both {rule.file} and {rule.address}"
-            yield Reply(400, {"detail": detail})
-        for name, value in ((rule.address, address), (rule.file, data)):
-            if value is None:
-                continue
-            if rule.listed != isinstance(value, list):
-                yield Reply(
-                    422, invalid(name, "must be a list" if rule.listed else "no list", None)
-                )
-                continue
-            for one in value if rule.listed else [value]:
-                problem = _image_problem(one, rule, model) if name == rule.file else _address(one)
-                if problem is not None:
-                    yield Reply(422, invalid(name, problem, None))
+    for name in _others_fields(model):
+        if body.get(name) is not None:
+            yield Reply(422, invalid(name, f"is not for {model.name}", None))
+    has = {
+        rule: [name for name in _fields(rule) if body.get(name) is not None]
+        for rule in model.images.values()
+    }
+    rules = frozenset(rule for rule, names in has.items() if names)
+    most = _image_sets(model).get(rules)
+    if most is None:
+        name = next(names[0] for names in has.values() if names)
+        yield Reply(422, invalid(name, "is not taken alone, or beside the others", None))
+        return
+    for rule, names in has.items():
+        if len(names) > 1:
+            yield Reply(400, {"detail": f"Cannot provide both {rule.file} and {rule.address}"})
+        for name in names:
+            problem = _field_problem(body[name], rule, model, most, is_file=name == rule.file)
+            if problem is not None:
+                yield Reply(422, invalid(name, problem, None))
+
+
+def _field_problem(
+    value: Any, rule: ImageRule, model: Model, most: int, *, is_file: bool
+) -> str | None:
+    if rule.listed != isinstance(value, list):
+        return "must be a list" if rule.listed else "no list"
+    if rule.listed and not 1 <= len(value) <= most:
+        return f"must have 1 to {most} images"
+    images = value if rule.listed else [value]
+    problems = (_image_problem(one, rule, model) if is_file else _address(one) for one in images)
+    return next((problem for problem in problems if problem is not None), None)
 
 
 def _address(value: Any) -> str | None:
@@ -138,15 +176,22 @@ def _image_problem(data: Any, rule: ImageRule, model: Model) -> str | None:
     return None
 
 
-def as_shown(view: dict[str, Any], model: Model, seed: int | None) -> dict[str, Any]:
-    """Return a generation as its family's endpoints show it, from all that could be shown."""
+def as_shown(
+    view: dict[str, Any], reason: Mapping[str, Any], model: Model, seed: int | None
+) -> dict[str, Any]:
+    """Return a generation as its family's endpoints show it, from all that could be shown.
+
+    Args:
+        reason: why it failed: ``error_message``, and any other field.
+    """
     if model.evidence is EvidenceClass.LISTED:
-        return view
-    reason = view["error_message"]
+        return {**view, **reason}
+    said = reason["error_message"]
+    elsewhere = {name: value for name, value in reason.items() if name != "error_message"}
     usual = ("generation_id", "status", "prompt", "video_url")
     shown = {name: view[name] for name in usual}
     if model.mark is not None:
         times = {name: view[name] for name in ("created_at", "completed_at")}
-        error = None if reason is None else {"message": reason}
-        return shown | times | {model.mark: seed, "error": error}
-    return shown | {"model": model.name, "description": reason}
+        error = said if said is None or isinstance(said, Mapping) else {"message": said}
+        return shown | times | {model.mark: seed, "error": error} | elsewhere
+    return shown | {"model": model.name, "description": said} | elsewhere

@@ -281,8 +281,9 @@ class World:
             "completed_at": _naive(manners.moment(self.seed, item, end)),
             "progress_pct": int(100 * running) if phase == "processing" else None,
             "progress_pos_in_queue": 1 + int(9 * (1 - running)) if phase == "pending" else None,
-        } | manners.reason(item.failure if phase == "failed" else None)
-        return as_shown(shown, MODELS[item.model], item.seed)
+        }
+        reason = manners.reason(item.failure if phase == "failed" else None)
+        return as_shown(shown, reason, MODELS[item.model], item.seed)
 
     def _address(self, item: Made, now: datetime, files: str) -> str | None:
         path = f"/videos/{item.id}.mp4"

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from support.clock import START, HandClock
 
+from batchsora.providers.registry import MODELS
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.manners import Manners
 from batchsora.sandbox.server import SandboxServer
@@ -352,6 +353,47 @@ def test_a_failure_has_a_code_in_some_form(form: str, expected: dict[str, Any]) 
             assert {name: view[name] for name in expected} == expected
             assert view["status"] == "failed"
             assert view["video_url"] is None
+
+
+ELSEWHERE = {
+    "veo": [
+        ("text", {"error": {"message": REASON}}),
+        ("object", {"error": OBJECT}),
+        ("list", {"error": {"message": [{"code": REASON}]}}),
+        ("none", {"error": None}),
+        ("field:failure_reason", {"error": None, "failure_reason": REASON}),
+        ("object+field:failure", {"error": None, "failure": OBJECT}),
+    ],
+    "kling": [
+        ("text", {"description": REASON}),
+        ("object", {"description": OBJECT}),
+        ("none", {"description": None}),
+        ("field:failure_reason", {"description": None, "failure_reason": REASON}),
+    ],
+}
+ELSEWHERE |= {"kling-o1": ELSEWHERE["kling"], "kling-o3": ELSEWHERE["kling"]}
+
+
+@pytest.mark.parametrize(
+    ("family", "form", "expected"),
+    [(family, *told) for family, forms in ELSEWHERE.items() for told in forms],
+)
+def test_each_family_says_its_reason_in_its_own_field(
+    family: str, form: str, expected: dict[str, Any]
+) -> None:
+    """In the forms that ``failure-form`` has; what it puts into another field is not lost."""
+    model = next(one for one in MODELS.values() if one.family == family)
+    with serving(f"failure={REASON},failure-form={form}") as account:
+        said = {model.field("model"): model.name} if model.field("model") else {}
+        made = account.http.post(model.generate, json={"prompt": "a fox in snow", **said})
+        address = f"{model.generations}/{made.json()['generation_id']}/"
+        running = account.http.get(address).json()
+        assert {running[name] for name in expected} == {None}
+        account.clock.advance(LONGEST)
+        view = account.http.get(address).json()
+        assert {name: view[name] for name in expected} == expected
+        assert (view["status"], view["video_url"]) == ("failed", None)
+        assert "error_message" not in view
 
 
 def test_some_failures_have_one_of_several_codes() -> None:

@@ -1,5 +1,6 @@
 import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.model import Model
+from batchsora.providers.runblob.catalog import MODELS, SORA
 from batchsora.sandbox.account import Made, Refunds, chance
-from batchsora.sandbox.dialects import check
+from batchsora.sandbox.dialects import PATHS, check
 from batchsora.sandbox.faults import Fault, Faults
 from batchsora.sandbox.manners import Manners
 from batchsora.sandbox.world import FAILURES, LONGEST, SHORTEST, World
@@ -384,6 +386,54 @@ def test_a_body_that_is_no_object_is_refused(body: Any) -> None:
     assert reply.body["detail"][0]["loc"] == ["body", "body"]
 
 
+BARE = _image().partition(",")[2]
+IMAGES = {
+    "veo_3_fast": (
+        [{}, {"bytes_image": BARE}, {"start_frame": BARE, "end_frame": BARE},
+         {"reference_images": [BARE] * 3}],
+        [{"start_frame": BARE}, {"end_frame": BARE}, {"reference_images": [BARE] * 4},
+         {"reference_images": BARE}, {"bytes_image": BARE, "end_frame": BARE},
+         {"bytes_image": BARE, "reference_images": [BARE]}, {"bytes_image": [BARE]}],
+    ),
+    "veo_3_quality": (
+        [{"start_frame": BARE, "end_frame": BARE}], [{"reference_images": [BARE]}],
+    ),
+    "kling_2.6": (
+        [{"image_base64": _image()}, {"image_url": "https://a.example/b.png"}],
+        [{"image_base64": BARE}, {"image_base64": [_image()]}],
+    ),
+    "kling_o1": (
+        [{"images_base64": [_image()]}, {"images_urls": ["https://a.example/b.png"] * 5},
+         {"first_frame_image_base64": _image(), "end_frame_image_base64": _image()},
+         {"first_frame_image_url": "https://a.example/b.png", "end_frame_image_base64": _image()}],
+        [{"images_base64": [_image()] * 6}, {"images_base64": []},
+         {"first_frame_image_base64": _image()},
+         {"end_frame_image_url": "https://a.example/b.png"},
+         {"images_base64": [_image()], "first_frame_image_base64": _image(),
+          "end_frame_image_base64": _image()}],
+    ),
+    "kling_o3_pro": (
+        [{"images_url": ["https://a.example/b.png"] * 5},
+         {"first_frame_base64": _image(), "end_frame_base64": _image()}],
+        [{"images_url": ["https://a.example/b.png"] * 6}, {"first_frame_base64": _image()}],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_go_together_as_each_model_takes_them(name: str) -> None:
+    """Not more than it takes, none without its partner, and none that the model has not at all."""
+    model = MODELS[name]
+    taken, refused = IMAGES[name]
+    for images in taken:
+        assert check({"prompt": "a fox in snow", **images}, model) is None, images
+    for images in refused:
+        reply = check({"prompt": "a fox in snow", **images}, model)
+        assert reply is not None, images
+        assert reply.status == 422
+        assert reply.body["detail"][0]["loc"][1] in images
+
+
 def test_two_images_are_refused() -> None:
     """400 with the documented words."""
     reply = check({"prompt": "x", "image_url": "https://a/b.png", "image_base64": _image()}, SORA)
@@ -410,11 +460,33 @@ _bodies = st.fixed_dictionaries(
 )
 
 
-@given(_json | _bodies)
-def test_any_json_has_an_answer(body: Any) -> None:
+def _bodies_of(models: Mapping[str, Model]) -> st.SearchStrategy[Any]:
+    """Return bodies with the fields that a path's models know, in good and bad values."""
+    rules = [rule for one in models.values() for rule in one.images.values()]
+    names = {name for rule in rules for name in (rule.file, rule.address) if name}
+    names |= {name for one in models.values() for name in one.parameters}
+    image = st.sampled_from([BARE, _image(), "https://example.org/a.png"])
+    value = image | st.lists(image, max_size=6) | st.integers(0, 3) | st.just(0.5) | _json
+    optional = dict.fromkeys(names, value) | {
+        "model": st.sampled_from(sorted(models)) | _json,
+        "duration": st.sampled_from([5, "5", "10", "15"]) | _json,
+        "aspect_ratio": st.sampled_from(["9:16", "1:1"]) | _json,
+        "callback_url": _json,
+    }
+    return st.fixed_dictionaries({"prompt": st.just("a fox in snow") | _json}, optional=optional)
+
+
+_PATHS = st.sampled_from(sorted(PATHS)).flatmap(
+    lambda path: st.tuples(st.just(path), _json | _bodies | _bodies_of(PATHS[path]))
+)
+
+
+@given(_PATHS)
+def test_any_json_has_an_answer(asked: tuple[str, Any]) -> None:
     """Whatever is sent is accepted or refused with an answer that can be written; never a crash."""
+    path, body = asked
     world = World()
-    reply = world.generate(body, None, NOW)
+    reply = world.generate(body, None, NOW, PATHS[path])
     assert reply.status in (201, 400, 422)
     assert len(world.made) == (reply.status == 201)
     assert json.dumps(reply.body).isascii()
