@@ -3,10 +3,13 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from support.providers import Bench, Bought
+from support.providers import BENCHES, LISTING, Bench, Bought, request_for
 
+from batchsora.providers.runblob.reasons import FIELDS
 from batchsora.sandbox.world import World
+from jobs.model.clock import SystemClock
 from jobs.model.provider import (
+    EvidenceClass,
     ForbiddenError,
     Generation,
     GenerationPhase,
@@ -16,6 +19,7 @@ from jobs.model.provider import (
     UnknownGenerationError,
     UnreachableError,
     WrongAddressError,
+    named_id,
 )
 from jobs.model.states import FailureKind
 
@@ -25,7 +29,7 @@ SOON = "stuck=1"
 
 
 async def the_list(bought: Bought) -> object:
-    return await bought.provider.generations("sora", 10, 0)
+    return await bought.page()
 
 
 async def the_balance(bought: Bought) -> object:
@@ -34,7 +38,7 @@ async def the_balance(bought: Bought) -> object:
 
 async def one_of_ours(bought: Bought) -> object:
     await bought.submit()
-    return await bought.provider.generation(bought.world.made[0].id)
+    return await bought.provider.generation(bought.ids[0])
 
 
 SICK = "sick=1,sick-as="
@@ -46,21 +50,24 @@ ENDS: dict[str, tuple[Read, str, type[ProviderError]]] = {
     "a look: 500": (one_of_ours, SICK + "500", UnreachableError),
     "a look: 503": (one_of_ours, SICK + "503", UnreachableError),
     "a look: a page of HTML": (one_of_ours, SICK + "html404", ProviderError),
-    "the list: 401": (the_list, "list=401", TokenRefusedError),
-    "the list: 403": (the_list, "list=403", ForbiddenError),
-    "the list: 404": (the_list, "list=404", WrongAddressError),
-    "the list: 405": (the_list, "list=405", WrongAddressError),
-    "the list: 429": (the_list, "list=429", ThrottledError),
-    "the list: 500": (the_list, "list=500", UnreachableError),
-    "the list: 502": (the_list, "list=502", UnreachableError),
-    "the list: another shape": (the_list, "list=shape", WrongAddressError),
-    "the list: a page of HTML": (the_list, "list=html", WrongAddressError),
     "the balance: 401": (the_balance, "balance=401", TokenRefusedError),
     "the balance: 404": (the_balance, "balance=404", WrongAddressError),
     "the balance: 429": (the_balance, "balance=429", ThrottledError),
     "the balance: 503": (the_balance, "balance=503", UnreachableError),
-    "an outage: the list": (the_list, "outage=0:9999:reads:503", UnreachableError),
     "an outage: the balance": (the_balance, "outage=0:9999:reads:503", UnreachableError),
+}
+
+LISTS: dict[str, tuple[str, type[ProviderError]]] = {
+    "401": ("list=401", TokenRefusedError),
+    "403": ("list=403", ForbiddenError),
+    "404": ("list=404", WrongAddressError),
+    "405": ("list=405", WrongAddressError),
+    "429": ("list=429", ThrottledError),
+    "500": ("list=500", UnreachableError),
+    "502": ("list=502", UnreachableError),
+    "another shape": ("list=shape", WrongAddressError),
+    "a page of HTML": ("list=html", WrongAddressError),
+    "an outage": ("outage=0:9999:reads:503", UnreachableError),
 }
 
 
@@ -73,18 +80,39 @@ def test_a_read_that_fails_says_how(
         bench.run(read, faults)
 
 
-@pytest.mark.parametrize("read", [the_list, the_balance])
-def test_a_read_without_a_connection_is_unreachable(bench: Bench, read: Read) -> None:
+@pytest.mark.parametrize(("faults", "error"), LISTS.values(), ids=LISTS)
+def test_a_list_that_fails_says_how(
+    listing: Bench, faults: str, error: type[ProviderError]
+) -> None:
+    """The same for a page."""
+    with pytest.raises(error):
+        listing.run(the_list, faults)
+
+
+def test_a_read_without_a_connection_is_unreachable(bench: Bench) -> None:
     """Which is waited for."""
     with pytest.raises(UnreachableError):
-        bench.unreachable(read)
+        bench.unreachable(the_balance)
+
+
+def test_a_list_without_a_connection_is_unreachable(listing: Bench) -> None:
+    """The same for a page."""
+    with pytest.raises(UnreachableError):
+        listing.unreachable(the_list)
+
+
+@pytest.mark.parametrize("name", [name for name in BENCHES if name not in LISTING])
+def test_a_list_that_there_is_not_is_never_empty(name: str) -> None:
+    """An empty page would say that nothing was made: it is our own mistake to ask."""
+    with pytest.raises(ValueError, match="there is no list"):
+        BENCHES[name].run(the_list)
 
 
 def test_an_unknown_id_is_no_end(bench: Bench) -> None:
     """A 404 is told as such: the engine decides, and never by that alone."""
 
     async def look(bought: Bought) -> object:
-        return await bought.provider.generation("0" * 8)
+        return await bought.provider.generation(named_id(bought.model.family, "0" * 8))
 
     with pytest.raises(UnknownGenerationError):
         bench.run(look)
@@ -100,38 +128,61 @@ def test_a_balance_is_what_is_left(bench: Bench) -> None:
 
     before, after = bench.run(before_and_after, SOON)
     assert before == World().balance
-    assert before - after == 120_000
+    assert before - after == bench.price
 
 
-def test_a_look_shows_what_the_list_shows(bench: Bench) -> None:
-    """The same id, prompt and time, which doubts are settled by."""
+def test_a_look_shows_what_the_list_shows(listing: Bench) -> None:
+    """The same id, prompt, mark and time, which doubts are settled by."""
 
     async def both(bought: Bought) -> tuple[Generation, Generation]:
         await bought.submit("a red kite")
-        made = bought.world.made[0].id
-        return await bought.provider.generation(made), (
-            await bought.provider.generations("sora", 10, 0)
-        )[0]
+        return await bought.provider.generation(bought.ids[0]), (await bought.page())[0]
 
-    single, listed = bench.run(both, SOON)
+    single, listed = listing.run(both, SOON)
     assert single.id == listed.id
-    assert single.created_at == listed.created_at is not None
+    assert single.created_at == listed.created_at
+    shows_times = listing.family.evidence is not EvidenceClass.ORDERED
+    assert (single.created_at is not None) is shows_times
+    assert single.mark == listed.mark
     for seen in (single, listed):
         assert seen.prompt is not None
         assert seen.prompt.strip() == "a red kite"
         assert seen.phase in (GenerationPhase.PENDING, GenerationPhase.PROCESSING)
 
 
-def test_the_list_is_newest_first_and_paged(bench: Bench) -> None:
+def test_a_mark_is_shown_with_its_own_generation_alone(bench: Bench) -> None:
+    """Where the family has marks; elsewhere a request stays as it is."""
+
+    async def two(bought: Bought) -> list[tuple[str | None, str | None, bool]]:
+        found = []
+        for number, secret in enumerate(("one", "another")):
+            plain = request_for(bought.model, f"a red kite, number {number}")
+            request, mark = bought.provider.marked(plain, secret)
+            await bought.submit(request.prompt, parameters=request.parameters)
+            seen = await bought.provider.generation(bought.ids[-1])
+            found.append((mark, seen.mark, request == plain))
+        return found
+
+    found = bench.run(two, SOON)
+    if bench.family.evidence is not EvidenceClass.MARKED:
+        assert found == [(None, None, True)] * 2
+        return
+    for mark, seen, _ in found:
+        assert mark == seen is not None
+    assert found[0] != found[1]
+
+
+def test_the_list_is_newest_first_and_paged(listing: Bench) -> None:
     """``limit`` and ``offset`` count entries; past the end it is empty."""
 
     async def pages(bought: Bought) -> tuple[list[str], list[list[str]]]:
         for number in range(5):
-            await bought.submit(f"row {number}", key=f"00000000-0000-4000-8000-00000000000{number}")
-        found = [await bought.provider.generations("sora", 2, offset) for offset in (0, 2, 4, 6)]
-        return [item.id for item in bought.world.made], [[one.id for one in page] for page in found]
+            key = f"00000000-0000-4000-8000-00000000000{number}"
+            await bought.submit(f"a red kite, number {number}", key=key)
+        found = [await bought.page(2, offset) for offset in (0, 2, 4, 6)]
+        return bought.ids, [[one.id for one in page] for page in found]
 
-    made, found = bench.run(pages, SOON)
+    made, found = listing.run(pages, SOON)
     newest = made[::-1]
     assert found == [newest[:2], newest[2:4], newest[4:], []]
 
@@ -159,9 +210,8 @@ def ended(message: str | None) -> Callable[[Bought], Awaitable[Generation]]:
     async def look(bought: Bought) -> Generation:
         bought.world.failures["a red kite"] = [message]
         await bought.submit()
-        made = bought.world.made[0].id
         while True:
-            seen = await bought.provider.generation(made)
+            seen = await bought.provider.generation(bought.ids[0])
             if seen.phase in (GenerationPhase.COMPLETED, GenerationPhase.FAILED):
                 return seen
 
@@ -187,7 +237,22 @@ def test_a_completed_one_has_an_address(bench: Bench) -> None:
     ],
 )
 def test_a_failed_one_says_why(bench: Bench, message: str, kind: FailureKind) -> None:
-    """A reason that is not understood is unknown: never bought again by itself."""
+    """A reason that is not understood is unknown: never bought again by itself.
+
+    Nor is what stands in a field that may say something else: nobody knows what it means.
+    """
     seen = bench.run(ended(message))
+    if kind in (FailureKind.SYSTEM, FailureKind.TIMEOUT) and not says_reasons(bench):
+        kind = FailureKind.UNKNOWN
     assert (seen.phase, seen.failure) == (GenerationPhase.FAILED, kind)
     assert seen.message is not None
+    assert message in seen.message
+
+
+def says_reasons(bench: Bench) -> bool:
+    """Return whether answers of a family have a field that is known to hold a reason."""
+    now = SystemClock().now()
+    world = World()
+    world.add_foreign("a red kite", now, bench.model)
+    shown = world.view(world.made[0], now, "")
+    return any(name.replace("_", "") in FIELDS for name in shown)

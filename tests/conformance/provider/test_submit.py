@@ -1,17 +1,18 @@
 """Every way a POST can end: what it is called, and what it may have made."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from support.providers import LATE, Bench, Bought
+from support.providers import LATE, Bench, Bought, request_for
 
 from batchsora.sandbox.world import World
 from jobs.model.provider import (
     Accepted,
-    GenerationRequest,
+    ImageRef,
     InDoubt,
+    Kind,
     RefusalCause,
     Refused,
     Rejected,
@@ -19,8 +20,6 @@ from jobs.model.provider import (
     Throttled,
     Unsent,
 )
-
-PRICE = 120_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def test_a_post_ends_as_the_contract_says(bench: Bench, end: End) -> None:
     outcome, made, charged = bench.run(once, end.faults)
     assert isinstance(outcome, end.outcome), outcome
     assert made == end.made
-    assert charged == end.made * PRICE
+    assert charged == end.made * bench.price
     if made:
         assert isinstance(outcome, Accepted | InDoubt)
 
@@ -95,10 +94,10 @@ def test_an_acceptance_names_the_generation_and_its_price(bench: Bench) -> None:
     """In micros, and of the very generation that was made."""
 
     async def once(bought: Bought) -> tuple[SubmitOutcome, str]:
-        return await bought.submit(), bought.world.made[0].id
+        return await bought.submit(), bought.ids[0]
 
     outcome, generation_id = bench.run(once)
-    assert outcome == Accepted(generation_id, PRICE)
+    assert outcome == Accepted(generation_id, bench.price)
 
 
 def test_a_price_that_is_not_told_is_none(bench: Bench) -> None:
@@ -142,7 +141,7 @@ def test_money_that_does_not_suffice_is_refused_for_funds(bench: Bench) -> None:
     async def once(bought: Bought) -> tuple[SubmitOutcome, int]:
         return await bought.submit(), bought.made
 
-    outcome, made = bench.run(once, world=World(balance=PRICE - 1))
+    outcome, made = bench.run(once, world=World(balance=bench.price - 1))
     assert isinstance(outcome, Refused)
     assert (outcome.cause, made) == (RefusalCause.FUNDS, 0)
 
@@ -210,7 +209,7 @@ def test_a_cancelled_submission_passes_through(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "named"), [({"model": "veo_9"}, "veo_9"), ({"parameters": {"seed": 7}}, "seed")]
+    ("more", "named"), [({"model": "veo_9"}, "veo_9"), ({"parameters": {"flux": 7}}, "flux")]
 )
 def test_what_a_provider_does_not_know_is_never_left_out(
     bench: Bench, more: dict[str, Any], named: str
@@ -227,15 +226,42 @@ def test_what_a_provider_does_not_know_is_never_left_out(
 
 
 def test_the_kind_names_what_the_price_depends_on(bench: Bench) -> None:
-    """Provider, model, seconds and image; two durations are two kinds."""
+    """Provider, family, model, seconds and image: each has a kind of its own, and its own price."""
 
-    async def kinds(bought: Bought) -> set[str]:
-        await bought.submit(duration=15)
-        return {
-            bought.provider.kind(GenerationRequest("x", "9:16", seconds)).key
-            for seconds in (10, 15)
-        }
+    async def kinds(bought: Bought) -> list[str]:
+        plain = request_for(bought.model)
+        durations = bought.model.durations or (None,)
+        images = (None, ImageRef("data:image/png;base64,"))
+        return [
+            bought.provider.kind(replace(plain, duration=seconds, image=image)).key
+            for seconds in durations
+            for image in images
+        ]
 
     found = bench.run(kinds)
-    assert len(found) == 2
-    assert all(key.count("/") == 2 for key in found)
+    assert len(set(found)) == len(found) == 2 * max(1, len(bench.model.durations))
+    for key in found:
+        kind = Kind.parse(key)
+        assert kind.key == key
+        assert (kind.provider, kind.family, kind.model) == (
+            bench.family.provider, bench.family.name, bench.model.name
+        )  # fmt: skip
+
+
+def test_another_duration_is_made_and_charged(bench: Bench) -> None:
+    """What a request asks for is what is made, where its model leaves a choice."""
+
+    async def each(bought: Bought) -> list[SubmitOutcome]:
+        return [
+            await bought.submit(duration=seconds) for seconds in bought.model.durations or (None,)
+        ]
+
+    async def made(bought: Bought) -> tuple[list[SubmitOutcome], list[int | None], int]:
+        outcomes = await each(bought)
+        return outcomes, [item.duration for item in bought.world.made], bought.charged
+
+    outcomes, durations, charged = bench.run(made)
+    assert tuple(durations) == (bench.model.durations or (None,))
+    prices = [outcome.price for outcome in outcomes if isinstance(outcome, Accepted)]
+    assert len(prices) == len(outcomes)
+    assert sum(price for price in prices if price is not None) == charged
