@@ -79,8 +79,10 @@ def plan_command(cli: Cli, /, manifest: Path, options: RunOptions, reading: Read
       batchsora plan prompts.csv --sample 5 --json
       batchsora plan images/ --prompt "Animate this"
     """
+    from batchsora.cli.failures import FIRST_PROBLEMS
     from batchsora.composition.databases import existing_store
     from batchsora.presentation.messages import some
+    from batchsora.presentation.problems import told
     from batchsora.usecases.from_options import source_of
     from batchsora.usecases.kept_reading import as_before, words_used
     from batchsora.usecases.plan import limits, make_plan, plan_json
@@ -98,10 +100,11 @@ def plan_command(cli: Cli, /, manifest: Path, options: RunOptions, reading: Read
     if not options.sandbox:
         _ask_balance(plan, settings)
     plan.warnings += limits(plan)
-    for problem in plan.problems[:50]:
-        cli.say(str(problem))
-    if len(plan.problems) > 50:  # noqa: PLR2004 - as many as a person reads
-        cli.say(f"… and {len(plan.problems) - 50} more; --json lists all")
+    wrong = told(plan.problems)
+    for line in wrong[:FIRST_PROBLEMS]:
+        cli.say(line)
+    if len(wrong) > FIRST_PROBLEMS:
+        cli.say(f"… and {len(wrong) - FIRST_PROBLEMS} more; --json lists all")
     for note in some(plan.notes):
         cli.say(note)
     for warning in plan.warnings:

@@ -103,9 +103,12 @@ def _in_words(error: BaseException, cli: "Cli") -> str:
 
 def show_problems(problems: list) -> None:  # type: ignore[type-arg]
     """List what is wrong with a manifest's rows: the first 50 in full."""
-    for problem in problems[:FIRST_PROBLEMS]:
-        tell(str(problem))
-    more = len(problems) - FIRST_PROBLEMS
+    from batchsora.presentation.problems import told
+
+    lines = told(problems)
+    for line in lines[:FIRST_PROBLEMS]:
+        tell(line)
+    more = len(lines) - FIRST_PROBLEMS
     if more > 0:
         tell(f"… and {more} more; 'batchsora plan --json' lists all")
     tell(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,9 @@ from batchsora.workbook import letters
 
 LONGEST_SHOWN: Final = 120
 """So many characters of what was found are repeated to the person; a data URI has millions."""
+
+NAMED: Final = 10
+"""How many rows are named; the rest is counted."""
 
 
 def shorten(text: str) -> str:
@@ -69,6 +72,19 @@ def _quoted(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
 
 
+def rows_text(rows: Sequence[int]) -> str:
+    """Name rows, with neighbours joined: ``3 rows (4, 7-8)``."""
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and spans[-1][-1] == row - 1:
+            spans[-1][1:] = [row]
+        else:
+            spans.append([row])
+    shown = ", ".join("-".join(map(str, span)) for span in spans[:NAMED])
+    more = ", …" if len(spans) > NAMED else ""
+    return f"{len(rows)} row{'s' if len(rows) > 1 else ''} ({shown}{more})"
+
+
 def cell_name(sheet: str, row: int, column: int | None) -> str:
     """Name a cell (row from 1, column from 0), or a row (column None): ``'My sheet'!C17``."""
     quoted = sheet if re.fullmatch(r"[^\W\d]\w*", sheet) else "'" + sheet.replace("'", "''") + "'"
@@ -112,6 +128,10 @@ class CellError(ValueError):
         super().__init__(f"{problem}. {remedy}")
         self.problem = problem
         self.remedy = remedy
+
+
+class NotTakenError(CellError):
+    """A row's model does not take what the cell is for, so the column may be a person's own."""
 
 
 UNCALCULATED: Final = CellError(

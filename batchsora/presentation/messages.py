@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from batchsora.manifest.errors import RowProblem
 from batchsora.presentation import held
+from batchsora.presentation.problems import told
 from jobs.model.money import usd_text
 from jobs.model.states import HeldBack
 from jobs.ports.control import Paid, Terms
@@ -59,9 +60,10 @@ def loaded(name: str, report: LoadReport, skipped: list[RowProblem]) -> list[str
             f"edited while under way, so not changed yet: {keys_text(report.busy)}; "
             "load again when they have finished"
         )
-    lines += [f"left out: {problem}" for problem in skipped[:SHOWN]]
-    if len(skipped) > SHOWN:
-        lines.append(f"left out: {len(skipped) - SHOWN} more; 'batchsora plan' lists all")
+    left_out = told(skipped)
+    lines += [f"left out: {line}" for line in left_out[:SHOWN]]
+    if len(left_out) > SHOWN:
+        lines.append(f"left out: {len(left_out) - SHOWN} more; 'batchsora plan' lists all")
     return lines
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from batchsora.export import beside, export_batches, results_of, workbook_cells
-from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.errors import ManifestError, rows_text
 from batchsora.manifest.formats import apart_results
 from batchsora.manifest.formats.csv_results import write_csv_results
-from batchsora.manifest.formats.filtered import rows_text
 from batchsora.manifest.formats.sheet_reader import EXCEL
 from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.raw import Reading

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from batchsora.composition.interrupts import Interrupts, heeded_between_steps
-from batchsora.manifest.errors import ManifestError, RowProblem
-from batchsora.manifest.formats.filtered import rows_text
+from batchsora.manifest.errors import ManifestError, RowProblem, rows_text
 from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.providers.registry import kind_of

@@ -20,14 +20,12 @@ from typing import Final
 from unicodedata import combining
 
 from batchsora.manifest import values
-from batchsora.manifest.errors import CellError, ManifestError, RowProblem, refused
+from batchsora.manifest.errors import CellError, ManifestError, RowProblem, refused, rows_text
 from batchsora.manifest.raw import OtherRows, RawRow, RawTable
 from batchsora.manifest.rows.headers import WEAKEST, meaning, outright, rank
 
 MARK: Final = "\ufeff"
 """A byte order mark; two files in one leave it before the second header."""
-NAMED: Final = 10
-"""How many rows are named; the rest is counted."""
 
 LONGEST_COUNT: Final = 10
 """Digits."""
@@ -144,19 +142,6 @@ class LeftOut:
         ]
         lines = [f"left out: {rows_text(rows)}: {why}" for rows, why in said if rows]
         return lines + (["ignored: a first column that numbers the rows"] if self.counter else [])
-
-
-def rows_text(rows: Sequence[int]) -> str:
-    """Name rows, with neighbours joined: ``3 rows (4, 7-8)``."""
-    spans: list[list[int]] = []
-    for row in rows:
-        if spans and spans[-1][-1] == row - 1:
-            spans[-1][1:] = [row]
-        else:
-            spans.append([row])
-    shown = ", ".join("-".join(map(str, span)) for span in spans[:NAMED])
-    more = ", …" if len(spans) > NAMED else ""
-    return f"{len(rows)} row{'s' if len(rows) > 1 else ''} ({shown}{more})"
 
 
 @dataclass(frozen=True, slots=True)

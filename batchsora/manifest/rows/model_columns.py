@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from batchsora.manifest import values
-from batchsora.manifest.errors import CellError
+from batchsora.manifest.errors import CellError, NotTakenError
 from batchsora.manifest.rows.headers import MOST_REFERENCES, OTHER
 from batchsora.providers.model import END, START, Model, ParameterRule, ParameterType
 from batchsora.providers.registry import DEFAULT_MODEL, MODELS
@@ -137,7 +137,7 @@ def parameter(text: str, name: str, model: Model) -> Parameter | None:
     rule = model.parameters.get(name)
     if rule is None:
         known = ", ".join(model.parameters) or "none"
-        raise CellError(
+        raise NotTakenError(
             f"{model.name} takes no {name}",
             f"Clear the cell, or choose a model that takes it ({model.name} takes: {known}).",
         )
@@ -188,7 +188,7 @@ def image_problems(images: Mapping[str, ImageRef], model: Model) -> Iterator[tup
         kinds = ", ".join(_said(one) for one in model.roles) or "no image"
         yield (
             role,
-            CellError(
+            NotTakenError(
                 f"{model.name} takes no {_said(role)}", f"Clear the cell; it takes: {kinds}."
             ),
         )

@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from batchsora.manifest import values
-from batchsora.manifest.errors import CellError, RowProblem, cell_name, shorten
+from batchsora.manifest.errors import CellError, NotTakenError, RowProblem, cell_name, shorten
 from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import model_columns
-from batchsora.manifest.rows.columns import Columns
+from batchsora.manifest.rows.columns import Columns, way_to_map
 from batchsora.manifest.rows.headers import OTHER
 from batchsora.manifest.rows.keys import Clash, Keys, content_key
 from batchsora.manifest.rows.rules import (
@@ -208,7 +208,15 @@ class RowReader:
         if (wrong := model_columns.prompt_problem(prompt, model)) is not None:
             self._add(self.prompt, prompt, wrong.problem, wrong.remedy)
         for role, found in model_columns.image_problems(images, model):
-            self._add(self._place_of(role), None, found.problem, found.remedy)
+            place = self._place_of(role)
+            self._add(place, None, found.problem, self._remedy(found, place))
+
+    def _remedy(self, error: CellError, place: int) -> str:
+        """Return what to do; a column that no model of its rows takes may be a person's own."""
+        if not isinstance(error, NotTakenError):
+            return error.remedy
+        own = way_to_map(self._headers[place], "")
+        return f"{error.remedy} If it is your own column, {own} keeps it as it is."
 
     def _place_of(self, role: str) -> int:
         if (rule := self._further.get(role)) is not None:
@@ -290,7 +298,7 @@ class RowReader:
             return rule.read(cells[place])
         except CellError as error:
             found = cells[place].removeprefix(values.WRITTEN)
-            self._add(place, found or None, error.problem, error.remedy)
+            self._add(place, found or None, error.problem, self._remedy(error, place))
             return rule.absent
 
     def _pictures(self, cells: Sequence[str]) -> dict[str, ImageRef]:
