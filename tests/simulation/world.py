@@ -291,8 +291,9 @@ class Account:
             "video_url": address if phase == "completed" else None,
             "progress_pct": 50 if phase == "processing" else None,
             "progress_pos_in_queue": 2 if phase == "pending" else None,
-        } | manners.reason(made.failure if phase == "failed" else None)
-        found = models.info(as_shown(document, model, made.seed), "", "http://videos")
+        }
+        reason = manners.reason(made.failure if phase == "failed" else None)
+        found = models.info(as_shown(document, reason, model, made.seed), "", "http://videos")
         said = found.generation_id
         named = None if said is None else named_id(model.family, said)
         return adapter.generation_of(found, named, model.family)
@@ -373,6 +374,8 @@ class Client:
         return self._account.look(generation_id)
 
     async def generations(self, family: str, limit: int, offset: int) -> Sequence[Generation]:
+        if not self.families[family].has_list:
+            raise ValueError(f"there is no list of {family}")
         await self._read()
         return self._account.page(family, limit, offset)
 

@@ -23,15 +23,9 @@ from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.sandbox.faults import Faults
 from batchsora.sandbox.server import SandboxServer
 from batchsora.sandbox.world import World, guessed
+from jobs.model.families import Family, named_id
 from jobs.model.money import Micros
-from jobs.model.provider import (
-    Family,
-    Generation,
-    GenerationRequest,
-    Provider,
-    SubmitOutcome,
-    named_id,
-)
+from jobs.model.provider import Generation, GenerationRequest, Provider, SubmitOutcome
 from support.loop import EPOCH, VirtualClock, run_virtual
 
 T = TypeVar("T")

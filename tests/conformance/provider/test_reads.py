@@ -8,8 +8,8 @@ from support.providers import BENCHES, LISTING, Bench, Bought, request_for
 from batchsora.providers.runblob.reasons import FIELDS
 from batchsora.sandbox.world import World
 from jobs.model.clock import SystemClock
+from jobs.model.families import EvidenceClass, named_id
 from jobs.model.provider import (
-    EvidenceClass,
     ForbiddenError,
     Generation,
     GenerationPhase,
@@ -19,7 +19,6 @@ from jobs.model.provider import (
     UnknownGenerationError,
     UnreachableError,
     WrongAddressError,
-    named_id,
 )
 from jobs.model.states import FailureKind
 

@@ -8,11 +8,11 @@ import pytest
 from support.providers import LATE, Bench, Bought, request_for
 
 from batchsora.sandbox.world import World
+from jobs.model.families import Kind
 from jobs.model.provider import (
     Accepted,
     ImageRef,
     InDoubt,
-    Kind,
     RefusalCause,
     Refused,
     Rejected,
