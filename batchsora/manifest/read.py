@@ -31,11 +31,11 @@ from batchsora.manifest.raw import (
 )
 from batchsora.manifest.rows.columns import Columns, understand
 from batchsora.manifest.rows.defaults_by_model import DefaultsByModel
-from batchsora.manifest.rows.headers import folded
 from batchsora.manifest.rows.lookalikes import Lookalikes
 from batchsora.manifest.rows.own_models import own_models
 from batchsora.manifest.rows.result_columns import results_among
 from batchsora.manifest.rows.rows import RowReader
+from batchsora.manifest.rows.spelling import folded
 from batchsora.manifest.rows.whole_columns import ColumnReader
 from jobs.model.provider import GenerationRequest
 from jobs.model.spec import JobSpec, SpecRow, spec_row

@@ -18,7 +18,8 @@ from batchsora.manifest.formats.sheet_reader import EXCEL, OTHERS
 from batchsora.manifest.heads import book_head
 from batchsora.manifest.read import Manifest
 from batchsora.manifest.rows.columns import gone
-from batchsora.manifest.rows.headers import folded, is_ours
+from batchsora.manifest.rows.headers import is_ours
+from batchsora.manifest.rows.spelling import folded
 from batchsora.usecases.manifest_options import Source
 from jobs.database.schema import version
 from jobs.model.errors import EngineError

@@ -17,7 +17,8 @@ from batchsora.manifest.errors import ManifestError, RowProblem, refused
 from batchsora.manifest.heads import Head, head_of
 from batchsora.manifest.raw import PLAIN, Reading
 from batchsora.manifest.rows.columns import MOST_COLUMNS, gone
-from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, folded, meaning, resembled
+from batchsora.manifest.rows.headers import LONGEST_HEADER, SYNONYMS, meaning, resembled
+from batchsora.manifest.rows.spelling import folded
 from batchsora.options import ReadingOptions
 from batchsora.usecases.kept_reading import as_before
 from batchsora.usecases.manifest_options import Source, sha256_of

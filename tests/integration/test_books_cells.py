@@ -7,6 +7,7 @@ import pytest
 from support.books import DATA, faults, read, row, seen, told, xlsx
 
 from batchsora.manifest.errors import ManifestError
+from batchsora.manifest.raw import RawRow
 from batchsora.manifest.read import open_manifest
 
 HEADER = row(1, "id", "prompt", "duration", "campaign", "note")
@@ -104,7 +105,7 @@ def test_a_text_of_a_failure_is_one_in_our_columns(tmp_path: Path, text: str) ->
         HEADER + row(2, "a", text, None, None, "x") + row(3, "b", "A fox", None, None, text),
     )
     assert list(faults(path)) == ["Videos!B2"]
-    assert read(path)[1] == (3, ["b", "A fox", "", "", text])
+    assert read(path)[1] == RawRow(3, ["b", "A fox", "", "", text])
 
 
 def test_a_header_that_failed_refuses_the_file(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 from support.books import DATA, faults, read, saved_as, seen, told
 
-from batchsora.manifest.raw import Reading
+from batchsora.manifest.raw import RawRow, Reading
 
 _ODF = "urn:oasis:names:tc:opendocument:xmlns"
 _OPEN = f"""<office:document-content xmlns:office="{_ODF}:office:1.0" xmlns:table="{_ODF}:table:1.0"
@@ -196,6 +196,6 @@ def test_what_libreoffice_writes(tmp_path: Path) -> None:
     }
     assert told(path)[-1].startswith("Videos!4:4: 1 row is hidden and was left out (row 4)")
     assert read(path)[:2] == [
-        (2, ["007", "A fox\nsleeps", "15", "1000"]),
-        (3, ["b", "A heron", "15", "1", "#DIV/0!"]),
+        RawRow(2, ["007", "A fox\nsleeps", "15", "1000"]),
+        RawRow(3, ["b", "A heron", "15", "1", "#DIV/0!"]),
     ]

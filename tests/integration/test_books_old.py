@@ -8,7 +8,7 @@ from support.books import DATA, faults, read, saved_as, told
 from support.xlsb import Failed, xlsb
 
 from batchsora.manifest.books.xls import Xls
-from batchsora.manifest.raw import Reading
+from batchsora.manifest.raw import RawRow, Reading
 from batchsora.workbook import WorkbookError
 
 ROWS = (
@@ -57,8 +57,8 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_libreoffice_saves_as_xls(old: Path) -> None:
     """Merged, hidden and failed cells; a formula that says nothing is calculated."""
     assert [item for item in read(old) if isinstance(item, tuple)] == [
-        (2, ["a", "A fox", "15", "#N/A"]),
-        (3, ["b", "A\nheron", "15", ""]),
+        RawRow(2, ["a", "A fox", "15", "#N/A"]),
+        RawRow(3, ["b", "A\nheron", "15", ""]),
     ]
     assert {cell: one.found for cell, one in faults(old).items()} == {
         "Videos!B5": "#DIV/0!",
@@ -93,8 +93,8 @@ def test_a_binary_workbook(tmp_path: Path) -> None:
     """The same of .xlsb."""
     path = xlsb(tmp_path / "m.xlsb", ROWS, hidden=[4], merges=[(1, 2, 2, 2)])
     assert read(path)[:2] == [
-        (2, ["a", "A fox", "15", "#N/A"]),
-        (3, ["b", "A heron", "15", "x"]),
+        RawRow(2, ["a", "A fox", "15", "#N/A"]),
+        RawRow(3, ["b", "A heron", "15", "x"]),
     ]
     assert {cell: one.found for cell, one in faults(path).items()} == {"Videos!B5": "#DIV/0!"}
     (hidden,) = told(path)

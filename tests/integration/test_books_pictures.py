@@ -10,7 +10,7 @@ from openpyxl.drawing.image import Image as Drawn
 from PIL import Image
 from support.books import DATA, faults, read, row, saved_as, seen, told, xlsx
 
-from batchsora.manifest.raw import Reading
+from batchsora.manifest.raw import RawRow, Reading
 
 HEADER = row(1, "id", "prompt", "image", "note")
 
@@ -88,7 +88,7 @@ def test_what_only_looks_like_a_picture_is_read(tmp_path: Path) -> None:
     rows = row(2, "a", '<c r="B2" t="str"><f>"Image (" &amp; D2</f><v>Image (x</v></c>', None, "x")
     rows += row(3, "b", '<c r="B3" t="e"><f>X</f><v>#VALUE!</v></c>', None, "x")
     path = xlsx(tmp_path / "m.xlsx", HEADER + rows)
-    assert read(path)[0] == (2, ["a", "Image (x", "", "x"])
+    assert read(path)[0] == RawRow(2, ["a", "Image (x", "", "x"])
     assert faults(path)["Videos!B3"].problem == "the formula returned an error"
     assert list(faults(DATA / "picture-in-cell.xlsx")) == ["Sheet1!C2"]
 

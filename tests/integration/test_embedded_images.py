@@ -582,3 +582,96 @@ def test_the_word_is_taken_back(call: Shell, tmp_path: Path) -> None:
     said = call("plan", "m.xlsx", "--ignore-pictures", "--json")
     assert "pictures can't be both used and ignored" not in said.words
     assert said.json["invalid"] == []
+
+
+def frames(path: Path, pictures: Mapping[str, bytes], *rows: tuple[str | None, ...]) -> Path:
+    """Save rows of Veo with columns of several images, and pictures over these cells."""
+    made = openpyxl.Workbook()
+    sheet = made.active
+    assert isinstance(sheet, Worksheet)
+    sheet.title = "Videos"
+    sheet.append(["prompt", "model", "Start frame", "End frame", "Reference image 1"])
+    for cells in rows or ((),):
+        sheet.append(["A kite over the bay", "veo_3_fast", *cells])
+        sheet.row_dimensions[sheet.max_row].height = 30
+    for cell, data in pictures.items():
+        sheet.add_image(Drawn(io.BytesIO(data)), cell)
+    made.save(path)
+    return path
+
+
+def roles(job: JobSpec) -> dict[str, bytes]:
+    request = job.request
+    images = {} if request.image is None else {"start": request.image}
+    return {
+        role: Path(str(image.path)).read_bytes()
+        for role, image in (images | dict(request.images)).items()
+    }
+
+
+@pytest.mark.parametrize("form", ["xlsx", "ods"])
+def test_pictures_of_several_columns_are_what_their_columns_say(tmp_path: Path, form: str) -> None:
+    """First and last frame, a reference; one in a person's own column is the first frame."""
+    over = {"C2": picture(1), "D2": picture(2), "E3": picture(3), "F4": picture(4)}
+    path = frames(tmp_path / "m.xlsx", over, (), (), ())
+    if form != "xlsx":
+        path = saved_as(form, path, tmp_path / "office")
+    manifest = opened(path)
+    found = jobs(manifest)
+    assert [roles(found[number]) for number in (2, 3, 4)] == [
+        {"start": picture(1), "end": picture(2)},
+        {"reference_1": picture(3)},
+        {"start": picture(4)},
+    ]
+    list(manifest.spec_rows(lambda _: ""))
+    assert manifest.notes[0] == "4 pictures are extracted from the workbook"
+
+
+def test_no_column_of_first_frames_is_needed_for_others(tmp_path: Path) -> None:
+    """None is added."""
+    made = openpyxl.Workbook()
+    sheet = made.active
+    assert isinstance(sheet, Worksheet)
+    sheet.append(["prompt", "model", "reference_image_1"])
+    sheet.append(["A kite over the bay", "veo_3_fast"])
+    sheet.add_image(Drawn(io.BytesIO(picture(1))), "C2")
+    made.save(tmp_path / "m.xlsx")
+    manifest = opened(tmp_path / "m.xlsx")
+    assert roles(jobs(manifest)[2]) == {"reference_1": picture(1)}
+    assert manifest.columns == ("prompt", "model", "reference_image_1")
+
+
+def test_an_end_without_a_start_is_an_error_of_its_cell(tmp_path: Path) -> None:
+    found = problems(frames(tmp_path / "m.xlsx", {"D2": picture(2)}))
+    assert found == {"Videos!D2": "there is an end image without a start image"}
+
+
+def test_two_pictures_of_one_further_image_are_an_error(tmp_path: Path) -> None:
+    path = frames(tmp_path / "m.xlsx", {"C2": picture(1)})
+    book = openpyxl.load_workbook(path)
+    for number in (2, 3):
+        book["Videos"].add_image(Drawn(io.BytesIO(picture(number))), "D2")
+    book.save(path)
+    assert problems(path) == {"Videos!D2": "several pictures are in one cell"}
+
+
+def test_a_name_in_a_further_column_goes_before_its_picture_alone(tmp_path: Path) -> None:
+    """And a named first frame does not hide a picture of the last one."""
+    (tmp_path / "a.png").write_bytes(picture(7))
+    over = {"D2": picture(2), "D3": picture(3)}
+    path = frames(tmp_path / "m.xlsx", over, ("a.png", "a.png"), ("a.png",))
+    found = jobs(opened(path))
+    assert roles(found[2]) == {"start": picture(7), "end": picture(7)}
+    assert roles(found[3]) == {"start": picture(7), "end": picture(3)}
+    assert "1 picture is at rows whose cells name an image" in told(path)[0]
+    said = problems(path, Reading())
+    assert list(said) == ["Videos!D3"]
+
+
+def test_pictures_placed_in_cells_of_further_images(tmp_path: Path) -> None:
+    header = row(1, "id", "prompt", "image", "end_image", "model")
+    cells = row(2, "a", "A kite over the bay", VM.format("C2", 1), VM.format("D2", 3), "veo_3_fast")
+    path = rich(tmp_path / "m.xlsx", header + cells)
+    assert roles(jobs(opened(path))[2]) == {"start": picture(1), "end": picture(2)}
+    found = [one for one in opened(path, Reading()).rows() if isinstance(one, RowProblem)]
+    assert all("--embedded-images" in one.remedy for one in found)

@@ -34,7 +34,7 @@ def test_the_headers_are_in_the_row_that_is_named(workbook: Path, row: int) -> N
     assert manifest.header_row == 4
     head = head_of(workbook, Reading(header_row=row))
     assert (head.headers, head.header_row) == (("prompt", "id"), 4)
-    assert [(number, [*cells]) for number, cells in head.rows] == [(5, ["a lamp", "one"])]
+    assert [(number, [*cells]) for number, cells, _ in head.rows] == [(5, ["a lamp", "one"])]
 
 
 def test_a_row_that_is_not_there(workbook: Path, tmp_path: Path) -> None:

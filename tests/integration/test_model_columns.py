@@ -80,3 +80,21 @@ def test_models_of_something_else_stop_a_run(tmp_path: Path, cells: tuple[str, s
 def test_a_parameter_under_another_header_stops_a_run(tmp_path: Path, header: str) -> None:
     """Dropped, the video would be paid for without it."""
     assert table(tmp_path, f"model,{header}", "kling_2.6,0.7").suspicious_columns == (header,)
+
+
+@pytest.mark.parametrize("header", ["Engine", "Modell", "AI", "made with"])
+def test_a_column_whose_cells_name_models_stops_a_run(tmp_path: Path, header: str) -> None:
+    """Ignored, every row would be bought from the first model."""
+    manifest = table(tmp_path, header, "Veo 3 Fast", "sora", "kling-2.6", '""')
+    assert len(bought(manifest)) == 4
+    list(manifest.spec_rows(lambda _: ""))
+    assert manifest.suspicious_columns == (header,)
+    assert f"--map '{header}=model'" in manifest.warnings[0].remedy
+
+
+@pytest.mark.parametrize("cells", [("sora", "Sora"), ("Air Max", "Dunk"), ("Kim", "Veo", "Li")])
+def test_other_columns_are_a_persons_own(tmp_path: Path, cells: tuple[str, ...]) -> None:
+    """Of the default model alone a column says nothing."""
+    manifest = table(tmp_path, "Made by", *cells)
+    list(manifest.spec_rows(lambda _: ""))
+    assert manifest.suspicious_columns == ()

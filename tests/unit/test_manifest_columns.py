@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from batchsora.manifest.errors import ManifestError
 from batchsora.manifest.rows.columns import understand
-from batchsora.manifest.rows.headers import SYNONYMS, meaning, misspelt, slips
+from batchsora.manifest.rows.headers import SYNONYMS, meaning, misspelt
+from batchsora.manifest.rows.spelling import slips
 from batchsora.result_columns import RESULT_NAMES
 
 

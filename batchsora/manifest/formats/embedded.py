@@ -1,5 +1,7 @@
 """Make pictures in a workbook the images of its rows (``--embedded-images``).
 
+A picture in a column of a further image (``end_image``) is that one, any other the first frame.
+
 The reader, in its process, finds at which row each picture is, and its SHA-256. EmbeddedTable
 writes that into the rows (``embedded:`` and the SHA-256), so a row keeps its key and its request
 from load to load, and an export finds the pictures again. take_out reads the bytes, also apart, and
@@ -26,6 +28,7 @@ from batchsora.manifest.raw import (
     RawRow,
     warnings_of,
 )
+from batchsora.manifest.rows.model_headers import FURTHER_IMAGES
 
 TASK: Final = "batchsora.manifest.formats.embedded:prepare"
 MB: Final = 1024**2
@@ -36,12 +39,15 @@ _MOST_ANSWER: Final = 1024 * MB
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedTable(OtherRows):
-    """A sheet with the pictures at its rows in the column ``image``, which is added if missing.
+    """A sheet with the pictures at its rows in the columns of images.
+
+    ``image`` is added if it is missing and a picture is a first frame.
 
     Attributes:
         folder: where the pictures are kept; None: only the rows' keys are wanted.
-        drawn: the column of the picture that is a row's image, by the row; as far as rows were
-            read.
+        drawn: the column of the picture that is a row's first frame, by the row; as far as rows
+            were read.
+        further: the pictures that are other images of their rows, as far as rows were read.
         own_warnings: about pictures that are no row's image; complete when all rows were read.
     """
 
@@ -51,6 +57,7 @@ class EmbeddedTable(OtherRows):
     headers: tuple[str, ...]
     folder: Path | None
     drawn: dict[int, int] = field(default_factory=dict)
+    further: list[Embedded] = field(default_factory=list)
     own_warnings: list[RowProblem] = field(default_factory=list)
 
     @property
@@ -61,13 +68,14 @@ class EmbeddedTable(OtherRows):
     @property
     def notes(self) -> list[str]:
         """Return how many pictures are images, if any are."""
-        many = len(self.drawn)
+        many = len(self.drawn) + len(self.further)
         said = "1 picture is" if many == 1 else f"{many} pictures are"
         return [f"{said} extracted from the workbook"] if many else []
 
     def rows(self) -> Iterator[RawRow | RowProblem]:
         """Read the rows, with their pictures; raise ManifestError if these can't be extracted."""
         self.drawn.clear()
+        self.further.clear()
         self.own_warnings.clear()
         if self.folder is not None:
             take_out(Path(self.file), self.folder, self.pictures)
@@ -81,12 +89,12 @@ class EmbeddedTable(OtherRows):
             here = at.pop(last, [])
             if isinstance(raw, RawRow):
                 raw = self._widened(raw)  # noqa: PLW2901 - the same row
-                if here and self._names_one(raw):
-                    named += here
-                    here = []
+                beside = [one for one in here if self._names_one(raw, one)]
+                named += beside
+                here = [one for one in here if one not in beside]
             yield from (problems := self._problems(here))
             if isinstance(raw, RawRow) and here and not problems:
-                yield self._with(raw, here[0])
+                yield self._with(raw, here)
             elif not (problems and isinstance(raw, RawRow)):
                 yield raw
         out = self.inner.left_out
@@ -108,29 +116,51 @@ class EmbeddedTable(OtherRows):
         # cells beyond the last column stay there, where they are reported as faults
         return RawRow(raw.row, [*raw.cells[:own], *short, "", *raw.cells[own:]])
 
-    def _names_one(self, raw: RawRow) -> bool:
-        places = [self.inner.known[name] for name in IMAGES if name in self.inner.known]
+    def _is_further(self, picture: Embedded) -> bool:
+        """Return whether a picture lies in a column of another image than the first frame."""
+        known = self.inner.known
+        return any(known.get(name) == picture.column for name in FURTHER_IMAGES)
+
+    def _names_one(self, raw: RawRow, picture: Embedded) -> bool:
+        """Return whether a row's cells name the image that a picture would be."""
+        known = self.inner.known
+        places = [known[name] for name in IMAGES if name in known]
+        if self._is_further(picture):
+            places = [picture.column]
         return any(place < len(raw.cells) and raw.cells[place].strip() for place in places)
 
-    def _with(self, raw: RawRow, picture: Embedded) -> RawRow:
-        place = self.inner.known.get("image", len(self.headers) - 1)
-        cells = [*raw.cells, *[""] * (place + 1 - len(raw.cells))]
-        cells[place] = embedded_text(picture.sha256 or "")
-        self.drawn[raw.row] = picture.column
+    def _with(self, raw: RawRow, pictures: Sequence[Embedded]) -> RawRow:
+        cells = [*raw.cells, *[""] * (len(self.headers) - len(raw.cells))]
+        for one in pictures:
+            if self._is_further(one):
+                place = one.column
+                self.further.append(one)
+            else:
+                place = self.inner.known.get("image", len(self.headers) - 1)
+                self.drawn[raw.row] = one.column
+            cells[place] = embedded_text(one.sha256 or "")
         return RawRow(raw.row, cells)
 
     def _problems(self, here: Sequence[Embedded]) -> list[RowProblem]:
         found = [self._problem(one, one.problem, one.remedy or "") for one in here if one.problem]
-        if not found and len({one.sha256 for one in here}) > 1:
-            cells = " and ".join(dict.fromkeys(self._cell(one) for one in here))
+        if found:
+            return found
+        first = [one for one in here if not self._is_further(one)]
+        if len({one.sha256 for one in first}) > 1:
+            cells = " and ".join(dict.fromkeys(self._cell(one) for one in first))
             found.append(
                 self._problem(
-                    here[1],
+                    first[1],
                     f"several pictures belong to one row ({cells}), but a video begins with "
                     "only one",
                     "Delete the others, or move them into rows of their own.",
                 )
             )
+        for place in dict.fromkeys(one.column for one in here if one not in first):
+            alike = [one for one in here if one.column == place]
+            if len({one.sha256 for one in alike}) > 1:
+                several = "several pictures are in one cell"
+                found.append(self._problem(alike[1], several, "Keep one of them."))
         return found
 
     def _problem(self, one: Embedded, problem: str, remedy: str) -> RowProblem:
@@ -173,7 +203,8 @@ def with_pictures(
     Raises ManifestError if the sheet has a column ``image`` that means something else.
     """
     headers = table.headers
-    if "image" not in table.known:
+    further = {table.known.get(name) for name in FURTHER_IMAGES}
+    if "image" not in table.known and any(one.column not in further for one in pictures):
         if any(header.strip().casefold() == "image" for header in headers):
             raise refused(
                 table.file,

@@ -29,7 +29,8 @@ from batchsora.manifest.formats.tree import (
     refuse_cut,
 )
 from batchsora.manifest.rows.columns import MOST_COLUMNS
-from batchsora.manifest.rows.headers import LONGEST_HEADER, folded, is_ours, meaning
+from batchsora.manifest.rows.headers import LONGEST_HEADER, is_ours, meaning
+from batchsora.manifest.rows.spelling import folded
 
 MOST_EXPANDED: Final = 2_000_000
 """Jobs of one manifest, as many as any may ask for (batchsora.manifest.read)."""

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from batchsora.manifest.books.model import Book, SheetRow
 from batchsora.manifest.errors import ManifestError, refused
-from batchsora.manifest.rows.headers import folded, meaning
+from batchsora.manifest.rows.headers import meaning
+from batchsora.manifest.rows.spelling import folded
 
 MOST_SHEETS: Final = 30
 """Other sheets that are searched for a column of prompts."""

@@ -17,6 +17,7 @@ from batchsora.manifest.books.choosing import EXCEL
 from batchsora.manifest.books.model import Beside, Book, Picture, PictureInCellError, SheetRow
 from batchsora.manifest.errors import FAILED, CellError, RowProblem, cell_name, shorten
 from batchsora.manifest.raw import IMAGES, LARGEST_PART, Embedded, Reading
+from batchsora.manifest.rows.model_headers import FURTHER_IMAGES
 from batchsora.workbook.package import package_of
 
 EMBEDDING: Final = (*EXCEL, ".ods")
@@ -60,7 +61,7 @@ class SheetPictures:
 
     @property
     def _images(self) -> list[int]:
-        return [self.ours[name] for name in IMAGES if name in self.ours]
+        return [self.ours[name] for name in (*IMAGES, *FURTHER_IMAGES) if name in self.ours]
 
     @cached_property
     def _over(self) -> dict[int, set[int]]:
@@ -96,13 +97,14 @@ class SheetPictures:
 
     def problems(self, row: SheetRow) -> Iterator[RowProblem]:
         """Return the pictures of a row without another image: it would be bought without one."""
-        named = any(place < len(row.cells) and row.cells[place].strip() for place in self._images)
         over = self._over.get(row.number, set())
         within = {at for at, why in row.faults.items() if isinstance(why, PictureInCellError)}
-        if named or self.used or self.reading.ignore_pictures:
+        if self.used or self.reading.ignore_pictures:
             return
         use = "use it with --embedded-images, " if self.path.suffix.lower() in EMBEDDING else ""
         for place in sorted(over | within):
+            if self._is_named(row, place):
+                continue
             if place in over or place not in self.ours.values():
                 yield self.problem(
                     row.number,
@@ -111,6 +113,13 @@ class SheetPictures:
                     "text alone would be bought",
                     f"{_AS_FILE}; or {use}delete it, or ignore it with --ignore-pictures.",
                 )
+
+    def _is_named(self, row: SheetRow, place: int) -> bool:
+        """Return whether cells of a row name the image that a picture in a column would be."""
+        further = {self.ours[name] for name in FURTHER_IMAGES if name in self.ours}
+        first = [self.ours[name] for name in IMAGES if name in self.ours]
+        places = [place] if place in further else first
+        return any(at < len(row.cells) and row.cells[at].strip() for at in places)
 
     def remedy(self, place: int, fault: CellError) -> str:
         """Return what to do about the fault of a cell: a picture may be an image."""

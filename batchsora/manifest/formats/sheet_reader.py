@@ -25,7 +25,7 @@ from batchsora.manifest.formats.sheet_choice import (
 from batchsora.manifest.formats.sheet_pictures import SheetPictures
 from batchsora.manifest.raw import PLAIN, Embedded, RawRow, Reading, Settings, check_regular
 from batchsora.manifest.rows.columns import understand
-from batchsora.manifest.rows.headers import folded
+from batchsora.manifest.rows.spelling import folded
 from batchsora.manifest.values import has_failed
 from batchsora.workbook import WorkbookError
 

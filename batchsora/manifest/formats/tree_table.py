@@ -31,7 +31,8 @@ from batchsora.manifest.formats.tree import (
     single,
 )
 from batchsora.manifest.raw import IMAGES, RawRow, Settings
-from batchsora.manifest.rows.headers import folded, is_ours
+from batchsora.manifest.rows.headers import is_ours
+from batchsora.manifest.rows.spelling import folded
 from batchsora.result_columns import RESULT_NAMES
 
 OF_CAMPAIGN: Final = ("budget", "defaults")

@@ -16,7 +16,6 @@ from batchsora.manifest.raw import Reading
 from batchsora.manifest.rows.headers import (
     LONGEST_HEADER,
     WEAKEST,
-    folded,
     is_doubtful,
     is_second_prompt,
     may_be_prompt,
@@ -25,6 +24,8 @@ from batchsora.manifest.rows.headers import (
     rank,
     resembled,
 )
+from batchsora.manifest.rows.model_headers import OF_MODELS
+from batchsora.manifest.rows.spelling import folded
 
 MOST_COLUMNS: Final = 1000
 SHOWN: Final = 8
@@ -137,7 +138,10 @@ def understand(
         suspicious |= {
             headers[index]: ("prompt", False)
             for index in carried
-            if index not in known.values() and index not in own and may_be(headers[index])
+            if index not in known.values()
+            and index not in own
+            and may_be(headers[index])
+            and suspicious.get(headers[index], ("", False))[0] not in OF_MODELS
         }
         for header in suspicious.keys() - asked:
             warnings = [one for one in warnings if one.column != header]

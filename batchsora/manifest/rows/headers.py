@@ -10,7 +10,14 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final
 
-from batchsora.providers.runblob.catalog import MODELS
+from batchsora.manifest.rows.model_headers import (
+    OF_MODELS,
+    OTHER,
+    named,
+    of_model,
+    resembled_of_model,
+)
+from batchsora.manifest.rows.spelling import CAMEL, WORD, folded, slips
 from jobs.model.text import normalized
 
 SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -64,22 +71,6 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "callback_url": (),
 }
 """Our columns, and their other names."""
-
-MOST_REFERENCES: Final = 9
-"""Reference images of a row."""
-
-OF_MODELS: Final[Mapping[str, tuple[str, ...]]] = {
-    "model": ("video model",),
-    "seed": (),
-    "negative_prompt": (),
-    "end_image": ("end frame", "last frame", "last image"),
-    **{f"reference_image_{number}": () for number in range(1, MOST_REFERENCES + 1)},
-}
-"""Columns that some models take: only their own names are read so, and none resembles them."""
-
-OTHER: Final = "param."
-"""Begins the header of any other parameter of a model: ``param.cfg_scale``."""
-_OTHER: Final = re.compile(r"param\.([a-z][a-z0-9_]{0,63})")
 
 WEAK: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt": (
@@ -146,10 +137,8 @@ WEAKEST: Final = 2
 
 HINT: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
 _NUMBERED: Final = re.compile(r"\A\s*(?:\(?[0-9]{1,3}\s*[.):]|\([0-9]{1,3}\))\s*(?=\S)")
-_WORD: Final = re.compile(r"[^\W_]+")
 _MARKED: Final = re.compile(r"[#?\uff03\uff1f\u2116]\W*\Z")
 """A header that ends with a sign of numbers, or a question mark."""
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 OTHER_UNITS: Final = frozenset(
     [
         "min", "mins", "minute", "minutes", "hour", "hours", "hr", "hrs", "h", "ms", "msec",
@@ -186,27 +175,9 @@ _OF_PICTURES: Final = frozenset(
 )
 
 
-def folded(header: str) -> str:
-    """Return only the letters and digits of a header, without case and width.
-
-    ``"Aspect-Ratio "`` and ``"aspect_ratio"`` are equal.
-    """
-    normal = normalized(header, "NFKC").casefold()
-    return "".join(character for character in normal if character.isalnum())
-
-
 _CANONICAL: Final = {folded(name): name for name in SYNONYMS}
 _STRONG: Final = _CANONICAL | {
     folded(synonym): name for name, synonyms in SYNONYMS.items() for synonym in synonyms
-}
-_MODELS: Final = {
-    folded(word): name for name, words in OF_MODELS.items() for word in (name, *words)
-}
-_PARAMETERS: Final = {
-    folded(name): name
-    for model in MODELS.values()
-    for name in model.parameters
-    if name not in OF_MODELS
 }
 _WEAK: Final = {folded(word): name for name, words in WEAK.items() for word in words}
 _KNOWN: Final = _STRONG | _WEAK
@@ -217,7 +188,7 @@ _LAST: Final = {word: name for name, words in _HEADS.items() for word in words}
 @lru_cache(maxsize=1024)
 def meaning(header: str) -> str | None:
     """Return the column of ours that a header names (``"Text"``: ``"prompt"``), or None."""
-    if (name := _of_model(header)) is not None:
+    if (name := of_model(header) or named(_bare(header))) is not None:
         return name
     if (name := _KNOWN.get(folded(header))) is not None:
         return None if name == "prompt" and _MARKED.search(header) else name
@@ -225,12 +196,6 @@ def meaning(header: str) -> str | None:
     if name in _MEASURES and hinted(header, OTHER_UNITS):
         return None
     return None if name == "prompt" and _is_of_prompts(header) else name
-
-
-def _of_model(header: str) -> str | None:
-    """Return the column that only some models take, or None."""
-    other = _OTHER.fullmatch(normalized(header, "NFKC").strip().casefold())
-    return _MODELS.get(folded(header)) if other is None else f"{OTHER}{other[1]}"
 
 
 def is_ours(name: str) -> bool:
@@ -245,10 +210,10 @@ NAMES: Final = (*SYNONYMS, "model", "seed", "negative_prompt", "end_image", "ref
 def rank(header: str) -> int:
     """Return how certain the meaning of a header is: the lower, the more certain."""
     word = folded(header)
-    if word in _CANONICAL or _of_model(header) is not None:
+    if word in _CANONICAL or of_model(header) is not None:
         return PROPER
     words = [word, *_bare(header)]
-    return STRONG if any(word in _STRONG for word in words) else WEAKEST
+    return STRONG if named(words) or any(word in _STRONG for word in words) else WEAKEST
 
 
 def outright(header: str) -> bool:
@@ -268,12 +233,12 @@ def hinted(header: str, words: Collection[str]) -> bool:
     """Return whether a hint has one of these words: ``Duration (min)`` measures something else."""
     text = normalized(header, "NFKC")
     hints = [*HINT.findall(text), *HINT.sub(" ", text).strip().splitlines()[1:]]
-    return not {*words}.isdisjoint(_WORD.findall(" ".join(hints).casefold()))
+    return not {*words}.isdisjoint(WORD.findall(" ".join(hints).casefold()))
 
 
 def is_doubtful(prompt: str) -> bool:
     """Return whether the header of the prompts lacks the word prompt, as ``Scene`` and ``Text``."""
-    words = _WORD.findall(_CAMEL.sub(" ", prompt).casefold())
+    words = WORD.findall(CAMEL.sub(" ", prompt).casefold())
     return {"prompt", "prompts"}.isdisjoint(words)
 
 
@@ -291,7 +256,7 @@ def _is_of_prompts(header: str) -> bool:
     """Return whether a header is about a prompt (its number, its notes), not the prompt."""
     if _MARKED.search(header) or hinted(header, _OTHER_PROMPTS | _NUMBERS):
         return True
-    words = _WORD.findall(_CAMEL.sub(" ", HINT.sub(" ", header)).casefold())
+    words = WORD.findall(CAMEL.sub(" ", HINT.sub(" ", header)).casefold())
     return not (_OTHER_PROMPTS.isdisjoint(words) and _OF_PROMPTS.isdisjoint(words[-1:]))
 
 
@@ -301,18 +266,15 @@ def resembled(header: str, present: Collection[str]) -> tuple[str, bool] | None:
     A column of ours that is ``present`` was not meant by another header.
     """
     header = normalized(header, "NFKC")
-    word = header.strip().casefold()
-    if word.startswith(OTHER) or folded(word) in _PARAMETERS:
-        meant = word.removeprefix(OTHER)
-        meant = _PARAMETERS.get(folded(meant), meant)
-        return f"{OTHER}{meant}", False
+    if (of_models := resembled_of_model(header, present)) is not None:
+        return of_models
     slip = misspelt(header, present) or next(
         (like for word in _bare(header) if (like := misspelt(word, present))), None
     )
     if slip is not None:
         return slip, True
-    words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", header))]
-    bare = _WORD.findall(HINT.sub(" ", _CAMEL.sub(" ", header)).casefold())
+    words = [word.casefold() for word in WORD.findall(CAMEL.sub(" ", header))]
+    bare = WORD.findall(HINT.sub(" ", CAMEL.sub(" ", header)).casefold())
     for found in (words, bare):
         name = _about(found)
         if name is not None and name not in present:
@@ -351,18 +313,3 @@ def misspelt(header: str, present: Collection[str]) -> str | None:
         if abs(len(word) - len(known)) <= most and 0 < slips(word, known) <= most:
             return name
     return None
-
-
-def slips(one: str, other: str) -> int:
-    """Return the Damerau distance: letters added, dropped, changed, or swapped with a neighbour."""
-    before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        row = [i]
-        for j, b in enumerate(other, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and b == one[i - 2]:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        before, last = last, row
-    return last[-1]

@@ -12,7 +12,8 @@ from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError
-from batchsora.manifest.rows.headers import FILLERS, HINT, OTHER_UNITS, folded, hinted
+from batchsora.manifest.rows.headers import FILLERS, HINT, OTHER_UNITS, hinted
+from batchsora.manifest.rows.spelling import folded
 
 NAMES: Final = {"side": "orientation"}
 """The column of ours that a kind is, if it has another name."""

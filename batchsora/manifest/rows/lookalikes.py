@@ -20,6 +20,7 @@ from batchsora.manifest.rows import likely_cells
 from batchsora.manifest.rows.columns import Columns, way_to_map
 from batchsora.manifest.rows.headers import WEAKEST, meaning, rank
 from batchsora.manifest.rows.likely_cells import NAMES, may_mean
+from batchsora.manifest.rows.model_columns import names_default, names_models
 
 _PICTURE: Final = re.compile(
     r"data:image/.*|[^\r\n]{1,2000}\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|avif)(?:[?#]\S*)?"
@@ -34,6 +35,7 @@ _WHAT: Final = {
     "duration": "are supported durations",
     "clock": f"may all be durations of {values.MODEL.seconds} seconds",
     "lies": "are orientations",
+    "model": "name models that make videos",
 }
 _ONLY_NUMBER: Final = re.compile(r"\W*[0-9]{1,9}(?:[.:\-/][0-9]{1,9})*[a-z]?\W*", re.IGNORECASE)
 """A prompt that is a number and nothing else: ``7``, ``#7``, ``3.2``, ``4b``."""
@@ -44,6 +46,8 @@ _OUTRIGHT: Final = frozenset({"duration", "orientation", "image", "image_url", "
 """Our columns whose names mean nothing else inside a mapping."""
 LONGEST_TREE: Final = 100_000
 """Characters of a mapping that are looked at."""
+LONGEST_MODEL: Final = 40
+"""Characters of the name of a model."""
 LONGEST: Final = 2100
 """Characters of a cell that are looked at."""
 _Said = tuple[str, str, str]
@@ -56,6 +60,7 @@ _KINDS: Final[Mapping[str, Callable[[str], bool]]] = {
     "duration": lambda text: likely_cells.seconds(text) is not None,
     "clock": likely_cells.may_be_seconds,
     "lies": likely_cells.may_be_orientation,
+    "model": lambda text: len(text) <= LONGEST_MODEL and names_models([text]),
 }
 _BY_ALL: Final = {"clock": "duration", "lies": "orientation"}
 """Kinds of a column only if all its cells are of that kind, and the columns of ours they mean."""
@@ -81,7 +86,7 @@ class Lookalikes:
         """Such columns with other values than the default."""
         self._ours: dict[int, str] = {
             known[name]: "image" if name == "image_url" else name
-            for name in ("image", "image_url", *likely_cells.COULD)
+            for name in ("image", "image_url", "model", *likely_cells.COULD)
             if name in known
         }
         self._known = known
@@ -93,6 +98,8 @@ class Lookalikes:
         """Columns some of whose cells are no durations."""
         self._twice: set[int] = set()
         """Columns in which a duration occurs twice, as no number does that counts rows."""
+        self._makers: set[int] = set()
+        """Columns that name another model than the default, which rows without one have anyway."""
         self._seen: set[tuple[int, int]] = set()
         """The durations of each column."""
         self._numbers: int | None = None if columns.told else 0
@@ -152,6 +159,8 @@ class Lookalikes:
             for kind in [*self._open[place]]:
                 fits = _KINDS[kind](short)
                 self._fit[place, kind] += times if fits else -times
+                if kind == "model" and fits and not names_default(short):
+                    self._makers.add(place)
                 if kind == "duration":
                     self._note_duration(place, short if fits else None, times)
                 if self._fit[place, kind] < -MOST_OTHERS or (not fits and kind in _BY_ALL):
@@ -197,7 +206,8 @@ class Lookalikes:
     def _mostly(self, place: int, kind: str) -> bool:
         """Return whether most cells of a column are of a kind, and not numbers that count rows."""
         counts = kind == "duration" and place in self._others and place not in self._twice
-        return self._fit[place, kind] > 0 and not counts
+        default = kind == "model" and place not in self._makers
+        return self._fit[place, kind] > 0 and not counts and not default
 
     def warnings(self, file: str, headers: Sequence[str], row: int | None) -> list[RowProblem]:
         """Return columns of the rows seen that look like ours, and prompts that are numbers."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from batchsora.manifest import values
 from batchsora.manifest.errors import CellError, NotTakenError
-from batchsora.manifest.rows.headers import MOST_REFERENCES, OTHER
+from batchsora.manifest.rows.model_headers import FURTHER_IMAGES, OTHER
 from batchsora.providers.model import END, START, Model, ParameterRule, ParameterType
 from batchsora.providers.registry import DEFAULT_MODEL, MODELS
 from jobs.model.provider import ImageRef, Parameter
@@ -21,10 +21,7 @@ from jobs.model.text import normalized
 PARAMETERS: Final[Mapping[str, str]] = {"seed": "seed", "negative_prompt": "negative_prompt"}
 """Columns of ours that are parameters, and the provider's names of these."""
 
-IMAGES: Final[Mapping[str, str]] = {
-    "end_image": "end",
-    **{f"reference_image_{n}": f"reference_{n}" for n in range(1, MOST_REFERENCES + 1)},
-}
+IMAGES: Final[Mapping[str, str]] = {name: name.replace("_image", "") for name in FURTHER_IMAGES}
 """Columns of images beside the start image, and their roles."""
 
 
@@ -82,6 +79,11 @@ def names_models(cells: Iterable[str]) -> bool:
         or any(word.startswith(family) for family in _FAMILIES)
         for word in words
     )
+
+
+def names_default(text: str) -> bool:
+    """Return whether a cell names the model of rows that name none."""
+    return _BY_NAME.get(_folded(text)) is DEFAULT_MODEL
 
 
 def orientation(text: str, model: Model) -> str:

@@ -12,8 +12,8 @@ from batchsora.manifest.images.row_images import Images, Unread
 from batchsora.manifest.raw import RawRow
 from batchsora.manifest.rows import model_columns
 from batchsora.manifest.rows.columns import Columns, way_to_map
-from batchsora.manifest.rows.headers import OTHER
 from batchsora.manifest.rows.keys import Clash, Keys, content_key
+from batchsora.manifest.rows.model_headers import OTHER
 from batchsora.manifest.rows.rules import (
     BY_MODEL,
     ID,
