@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from batchsora.cli.common import Cli
 from batchsora.cli.configured import caps_said
 from batchsora.cli.flags import Grouped, global_options, options
+from batchsora.cli.one_video import columns_of, one_video
 from batchsora.cli.picking import jobs_argument
 from batchsora.cli.text import Painted
 from batchsora.options import ReadingOptions, RunOptions
@@ -294,13 +295,7 @@ def _usd(micros: int | None, otherwise: str = "-") -> str:
     "generate", cls=Grouped, short_help="Buy one video: submit, and wait for it with --wait."
 )
 @click.argument("prompt")
-@click.option("--image", help="Start image: a path, a URL or a data URI.")
-@click.option("--orientation", help="9:16 (portrait) or 16:9 (landscape).  [default: 9:16]")
-@click.option("--duration", help="Seconds: 10 or 15.  [default: 10]")
-@click.option("--campaign", help="Campaign whose budget it counts in.")
-@click.option(
-    "--callback-url", metavar="URL", help="URL that the API calls when the video has ended."
-)
+@one_video
 @click.option("--wait", is_flag=True, help="Wait for the video, with progress.")
 @click.option("--again", is_flag=True, help="Buy it even if the same video is under way.")
 @options(RunOptions, "generate")
@@ -320,14 +315,15 @@ def generate_command(cli: Cli, /, prompt: str, options: RunOptions, **flags: Any
     Examples:
       batchsora generate "a sunset over the sea" --wait --budget 5
       batchsora generate "the cat wakes up" --image cat.jpg --duration 15 --download .
+      batchsora generate "a tram in the rain" --model kling_2.6 --param cfg_scale=0.7
     """
     from batchsora.presentation.json_shapes import job_json
-    from batchsora.usecases.generate import OPTIONS, GenerateRequest, generate
+    from batchsora.usecases.generate import GenerateRequest, generate
     from batchsora.usecases.user_interface import Context
 
     request = GenerateRequest(
         prompt=prompt,
-        options={name: flags[name] for name in OPTIONS if flags[name] is not None},
+        options=columns_of(flags),
         run=replace(options, no_download=options.download is None),
         caps=caps_said(click.get_current_context(), options),
         wait=flags["wait"] or options.download is not None,

@@ -46,8 +46,12 @@ PATIENT = 60.0
 SOON = 5.0
 """Seconds within which a runner buys what it took up, unless it has no slot free."""
 
-OPTIONS = ("image", "orientation", "duration", "campaign", "callback_url")
-"""What may be said beside the prompt, as columns of a manifest and, with dashes, as options."""
+OPTIONS = (
+    "model", "image", "end_image", "orientation", "duration", "seed", "negative_prompt", "campaign",
+    "callback_url",
+)  # fmt: skip
+"""What may be said beside the prompt, as columns of a manifest and, with dashes, as options; beside
+these ``reference_image_1`` … and ``param.NAME``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class GenerateRequest:
     """What a person asked ``generate`` for.
 
     Attributes:
-        options: of :data:`OPTIONS`, as typed; absent ones have the default.
+        options: by :data:`OPTIONS` and the like, as typed; absent ones have the default.
         caps: of the batch ``adhoc``.
         wait: wait for the video; False ends when it is bought.
         again: buy even if the same is under way.
@@ -197,8 +201,8 @@ def _hander(
 
 
 def read_wish(prompt: str, options: Mapping[str, str]) -> JobSpec | list[RowProblem]:
-    """Read a prompt and :data:`OPTIONS` like a manifest's row; or return all its problems."""
-    names = ["prompt", *(name for name in OPTIONS if name in options)]
+    """Read a prompt and its options like a manifest's row; or return all its problems."""
+    names = ["prompt", *options]
     reader = RowReader("", names, understand("", names, None), Images(Path(), allow_outside=True))
     cells = [prompt, *(options[name] for name in names[1:])]
     (read, *more) = reader.read(RawRow(1, cells))
@@ -209,9 +213,17 @@ def read_wish(prompt: str, options: Mapping[str, str]) -> JobSpec | list[RowProb
 
 def _problem(problem: RowProblem) -> str:
     column = problem.column or "prompt"
-    name = "PROMPT" if column == "prompt" else f"--{column.replace('_', '-')}"
+    name = "PROMPT" if column == "prompt" else _flag(column)
     found = "" if problem.found is None else f" (found {problem.found!r})"
     return f"{name}: {problem.problem}{found}. {problem.remedy}"
+
+
+def _flag(column: str) -> str:
+    """Return the option that gives a column."""
+    if column.startswith("reference_image"):
+        return "--reference-image"
+    kind, sign, name = column.partition(".")
+    return f"--param {name}" if sign else f"--{kind.replace('_', '-')}"
 
 
 def _agree(store: Store, spec: JobSpec, request: GenerateRequest, ui: UserInterface) -> None:
@@ -276,7 +288,7 @@ def _add(
     def check(seen: QueryStore) -> None:
         _check_free(seen, spec, request)
 
-    columns = ["id", "prompt", *OPTIONS]
+    columns = ["id", "prompt", *dict.fromkeys([*OPTIONS, *request.options])]
     job_id, kept = store.loading.add(ADHOC, columns, check, make, request.caps, now)
     return job_id, terms_notes(request.caps, kept)
 

@@ -160,8 +160,8 @@ class LoadStore(Protocol):
 
         It is unasked: it is bought only while it is handed over, and by no later run. ``check`` is
         called in the transaction; if it raises, all is rolled back. ``make`` makes the job, with a
-        new key, and its price kind from the row number. Returns its number, and the effect of the
-        terms.
+        new key, and its price kind from the row number. ``columns`` are added to the batch's.
+        Returns its number, and the effect of the terms.
         """
 
     def note(

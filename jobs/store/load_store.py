@@ -43,7 +43,9 @@ def _add(
     said: Terms,
     now: datetime,
 ) -> tuple[int, TermsKept]:
-    batch_id = views.open_batch(connection, batch, batch, None, columns, now)
+    before = views.batch_of(connection, batch, batch, None)
+    of_all = dict.fromkeys([*(before.columns if before is not None else ()), *columns])
+    batch_id = views.open_batch(connection, batch, batch, None, of_all, now)
     check(Queries.on(connection))
     spec, kind = make(views.last_row(connection, batch_id) + 1)
     job_id = steering.add(connection, batch_id, spec, kind, now)

@@ -107,7 +107,7 @@ def duration(text: str, model: Model) -> int | None:
     if not model.durations:
         raise CellError(
             f"{model.name} leaves no choice of a duration",
-            "Clear the cell, and a default for it if there is one.",
+            "Leave it empty, and clear a default for it if there is one.",
         )
     return values.duration(text, model.durations)
 
@@ -141,7 +141,7 @@ def parameter(text: str, name: str, model: Model) -> Parameter | None:
         known = ", ".join(model.parameters) or "none"
         raise NotTakenError(
             f"{model.name} takes no {name}",
-            f"Clear the cell, or choose a model that takes it ({model.name} takes: {known}).",
+            f"Leave it empty, or choose a model that takes it ({model.name} takes: {known}).",
         )
     found = _value(text, rule)
     if found is None or not rule.takes(found):
@@ -191,7 +191,7 @@ def image_problems(images: Mapping[str, ImageRef], model: Model) -> Iterator[tup
         yield (
             role,
             NotTakenError(
-                f"{model.name} takes no {_said(role)}", f"Clear the cell; it takes: {kinds}."
+                f"{model.name} takes no {_said(role)}", f"Leave it empty; it takes: {kinds}."
             ),
         )
     if unknown:

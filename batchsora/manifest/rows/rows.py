@@ -213,7 +213,7 @@ class RowReader:
 
     def _remedy(self, error: CellError, place: int) -> str:
         """Return what to do; a column that no model of its rows takes may be a person's own."""
-        if not isinstance(error, NotTakenError):
+        if not (self._file and isinstance(error, NotTakenError)):  # no file: it was typed
             return error.remedy
         own = way_to_map(self._headers[place], "")
         return f"{error.remedy} If it is your own column, {own} keeps it as it is."
