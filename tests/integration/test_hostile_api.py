@@ -11,24 +11,26 @@ from typing import Any, TypeVar
 import pytest
 from support.hostile_texts import hostile_texts
 from support.hosts import Answer, Host, hosting, reply
+from support.providers import request_for
 from support.times import little_time
 
+from batchsora.providers.model import Model
+from batchsora.providers.registry import FAMILIES, MODELS
 from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.providers.runblob.wire import LARGEST_ANSWER
 from batchsora.providers.runblob.words import LONGEST, clean
-from jobs.model.provider import (
-    Accepted,
-    Generation,
-    GenerationRequest,
-    InDoubt,
-    ProviderError,
-    SubmitOutcome,
-)
+from jobs.model.money import Micros
+from jobs.model.families import family_of, named_id, provider_id
+from jobs.model.provider import Accepted, Generation, GenerationPhase, GenerationRequest, InDoubt, ProviderError, SubmitOutcome
+from jobs.model.states import FailureKind
 
 TOKEN = "tok-hostile-7f3a9c"
 REQUEST = GenerationRequest("a red kite", "9:16", 10)
+FIRST = {one.family: one for one in reversed(MODELS.values())}
+every_family = pytest.mark.parametrize("family", FIRST)
+every_list = pytest.mark.parametrize("family", [name for name in FIRST if FAMILIES[name].has_list])
 T = TypeVar("T")
 
 
@@ -44,14 +46,23 @@ def asked(answer: Answer, call: Callable[[RunBlobProvider], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def submit(answer: Answer) -> SubmitOutcome:
-    return asked(answer, lambda provider: provider.submit(REQUEST, "key", lambda: True))
+def submit(answer: Answer, request: GenerationRequest = REQUEST) -> SubmitOutcome:
+    return asked(answer, lambda provider: provider.submit(request, "key", lambda: True))
+
+
+def listed(family: str, *entries: Any) -> list[Generation]:
+    """Read a page of a family's list, of these entries."""
+    page = reply(json.dumps(entries).encode())
+    return [*asked(page, lambda provider: provider.generations(family, 100, 0))]
 
 
 BOMB = gzip.compress(bytes(100_000_000), 1)
 NESTED = b'{"generation_id": "gen-1", "x": ' + b"[" * 5000 + b"]" * 5000 + b"}"
 TWICE = b'{"generation_id": "gen-1", "generation_id": "gen-2", "price": "0.12"}'
-IDS = ["a/b", "..", ".", "a\nb", "a%2fb", "%2e%2e", "a\x1b[2J", "x" * 10_240, "", "a b", "ä", "a?b"]
+IDS = [
+    "a/b", "..", ".", "a\nb", "a%2fb", "%2e%2e", "a\x1b[2J", "x" * 10_240, "", "a b", "ä", "a?b",
+    ":", "a:b", "veo:6f9a", "sora:6f9a", "veo:../x", "a\\b", "a\0b", "\u202eb",
+]  # fmt: skip
 NO_ANSWERS = {
     "HTML": reply(b"<!doctype html><title>Welcome</title>", "Content-Type: text/html"),
     "nothing": reply(b""),
@@ -76,10 +87,11 @@ NO_ANSWERS = {
 } | {f"id {text[:9]!a}": reply(created(generation_id=text)) for text in IDS}
 
 
+@every_family
 @pytest.mark.parametrize("answer", NO_ANSWERS.values(), ids=NO_ANSWERS)
-def test_a_yes_that_can_not_be_read_is_in_doubt(answer: bytes) -> None:
+def test_a_yes_that_can_not_be_read_is_in_doubt(answer: bytes, family: str) -> None:
     """Something may have been bought: never an exception, a refusal or somebody else's id."""
-    outcome = submit(answer.replace(b"200 OK", b"201 Created", 1))
+    outcome = submit(answer.replace(b"200 OK", b"201 Created", 1), request_for(FIRST[family]))
     assert isinstance(outcome, InDoubt)
     assert len(outcome.reason) < 1000
     assert outcome.reason.isprintable()
@@ -111,10 +123,21 @@ def test_a_body_without_end_costs_little(packed: bool) -> None:  # noqa: FBT001 
 @pytest.mark.parametrize(
     "price", ["1e400", "-1", "Infinity", "NaN", '"sNaN"', "true", "[]", "null", "9" * 4000, "{}"]
 )
-def test_an_absurd_price_is_no_price(price: str) -> None:
+@every_family
+def test_an_absurd_price_is_no_price(price: str, family: str) -> None:
     """What was bought was bought; its price is then unknown, never absurd."""
     body = f'{{"generation_id": "gen-1", "price": {price}}}'.encode()
-    assert submit(reply(body, status="201 Created")) == Accepted("gen-1", None)
+    outcome = submit(reply(body, status="201 Created"), request_for(FIRST[family]))
+    assert outcome == Accepted(named_id(family, "gen-1"), None)
+
+
+@every_family
+@pytest.mark.parametrize("price", ['"0.32"', "0.32", '"0.3200"', "32e-2"])
+def test_a_price_is_read_as_text_and_as_a_number(price: str, family: str) -> None:
+    """The package has it as text for each family; a number is as good."""
+    body = f'{{"generation_id": "gen-1", "seed": null, "price": {price}}}'.encode()
+    outcome = submit(reply(body, status="201 Created"), request_for(FIRST[family]))
+    assert outcome == Accepted(named_id(family, "gen-1"), Micros(320_000))
 
 
 def test_names_that_are_no_text_break_nothing() -> None:
@@ -130,7 +153,8 @@ def test_names_that_are_no_text_break_nothing() -> None:
 WRONG = [None, True, -1, 10**400, 1e308, "", "\x1b[2J", "<b>", "\ud800", [], [[]], {}, {"a": None}]
 FIELDS = [
     "generation_id", "status", "prompt", "video_url", "created_at", "completed_at",
-    "progress_pct", "progress_pos_in_queue", "error_message",
+    "progress_pct", "progress_pos_in_queue", "error_message", "error", "seed", "model",
+    "description",
 ]  # fmt: skip
 
 
@@ -145,15 +169,134 @@ def checked(item: Generation | int) -> None:
     assert item.prompt is None or item.prompt.encode()
 
 
-def test_wrong_types_everywhere_are_nothing() -> None:
+@every_list
+def test_wrong_types_everywhere_are_nothing(family: str) -> None:
     """A field of any wrong kind is left out, and the entry keeps its place."""
     documents = [{name: value} for name in FIELDS for value in WRONG]
     documents += [dict.fromkeys(FIELDS, value) for value in WRONG]
-    body = json.dumps(documents).encode()
-    found = asked(reply(body), lambda provider: provider.generations("sora", 100, 0))
+    found = listed(family, *documents)
     assert len(found) == len(documents)
     for item in found:
         checked(item)
+        assert family_of(item.id) == family
+        assert item.mark is None
+
+
+@every_list
+@pytest.mark.parametrize("name", IDS, ids=lambda name: repr(name[:9]))
+def test_an_entry_with_an_unusable_id_can_not_be_adopted(family: str, name: str) -> None:
+    """It keeps its place in its own family's list, and says nothing that a row could match.
+
+    An id with the name of a family in it is never taken for that family's.
+    """
+    said = {"generation_id": name, "prompt": "a red kite", "status": "completed", "seed": 7}
+    (found,) = listed(family, said)
+    assert family_of(found.id) == family
+    assert provider_id(found.id).startswith("unusable-")
+    assert (found.prompt, found.mark) == (None, None)
+
+
+ABSENT = object()
+TIMES = [
+    ABSENT, None, True, 0, -1, 1, 10**30, 1e308, "", "now", "2026-13-45T00:00:00", [], {},
+    "0001-01-01T00:00:00", "9999-12-31T23:59:59", "1970-01-01T00:00:00Z", ["2026-01-02T12:00:00"],
+]  # fmt: skip
+
+
+@every_list
+@pytest.mark.parametrize("moment", TIMES, ids=lambda moment: str(moment)[:20])
+def test_a_time_that_is_absurd_is_none(family: str, moment: object) -> None:
+    """Nothing is settled by it, and the rest of the entry counts."""
+    said = {"generation_id": "gen-1", "prompt": "a red kite", "status": "completed", "seed": 7}
+    if moment is not ABSENT:
+        said |= {"created_at": moment, "completed_at": moment}
+    (found,) = listed(family, said)
+    assert found.created_at is None
+    assert (found.id, found.prompt) == (named_id(family, "gen-1"), "a red kite")
+    assert found.phase is GenerationPhase.COMPLETED
+
+
+MARKED = [one for one in FIRST.values() if one.mark is not None]
+SEEDS: tuple[tuple[object, int | None], ...] = (
+    (7, 7), ("7", 7), ("007", 7), (0, 0), (1_000_000_000, 1_000_000_000),
+    (1_000_000_001, None), (-7, None), ("-7", None), (7.5, None), ("7.0", None), (1e9, None),
+    (10**300, None), ("9" * 400, None), (True, None), (False, None), (None, None), (ABSENT, None),
+    ([7], None), ({"seed": 7}, None), ("", None), ("seven", None), ("\u0667", None), (" 7", None),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MARKED, ids=lambda model: model.family)
+@pytest.mark.parametrize(("seed", "expected"), SEEDS, ids=lambda value: str(value)[:20])
+def test_a_mark_is_a_seed_that_somebody_can_have_asked_for(
+    model: Model, seed: object, expected: int | None
+) -> None:
+    """Anything else hides it. It must not look like another one's: then ours would count as absent.
+
+    So in the list and in a single look.
+    """
+    said = {"generation_id": "gen-1", "prompt": "a red kite", "status": "pending"}
+    said |= {} if seed is ABSENT else {str(model.mark): seed}
+    body = reply(json.dumps(said).encode())
+    name = named_id(model.family, "gen-1")
+    single = asked(body, lambda provider: provider.generation(name))
+    for found in (*listed(model.family, said), single):
+        assert found.mark == (None if expected is None else f"{model.mark}={expected}")
+        assert (found.id, found.prompt) == (name, "a red kite")
+
+
+def test_only_a_family_with_marks_shows_one() -> None:
+    """A seed in another list is nobody's mark."""
+    for family in (name for name, model in FIRST.items() if model.mark is None):
+        if FAMILIES[family].has_list:
+            (found,) = listed(family, {"generation_id": "gen-1", "seed": 7})
+            assert found.mark is None
+
+
+@every_list
+def test_a_list_that_mixes_models_keeps_all_entries(family: str) -> None:
+    """Of models that we don't know, of other families, or of none: each in its place."""
+    names = ["kling_2.6", "kling_3_motion", "veo_3_fast", "sora", "", None, 7, ["kling_2.6"]]
+    entries = [
+        {"generation_id": f"gen-{number}", "prompt": "a red kite", "model": name}
+        for number, name in enumerate(names)
+    ]
+    found = listed(family, *entries)
+    assert [one.id for one in found] == [named_id(family, f"gen-{n}") for n in range(len(names))]
+    assert {one.prompt for one in found} == {"a red kite"}
+
+
+ERRORS: tuple[tuple[dict[str, Any], GenerationPhase, FailureKind | None], ...] = (
+    ({"status": "pending", "error": {}}, GenerationPhase.PENDING, None),
+    ({"status": "processing", "error": {"message": "slow"}}, GenerationPhase.PROCESSING, None),
+    ({"status": "completed", "error": None}, GenerationPhase.COMPLETED, None),
+    ({"status": "failed", "error": {}}, GenerationPhase.FAILED, FailureKind.UNKNOWN),
+    ({"status": "failed", "error": {"message": None}}, GenerationPhase.FAILED,
+     FailureKind.UNKNOWN),
+    ({"status": "failed", "error": {"message": "Internal error"}}, GenerationPhase.FAILED,
+     FailureKind.SYSTEM),
+    ({"status": "failed", "error": {"code": 500, "message": "Internal server error"}},
+     GenerationPhase.FAILED, FailureKind.SYSTEM),
+    ({"status": "failed", "error": {"code": "X9", "message": "Internal server error"}},
+     GenerationPhase.FAILED, FailureKind.UNKNOWN),
+    ({"status": "failed", "error": {"message": {"reason": "content policy violation"}}},
+     GenerationPhase.FAILED, FailureKind.CONTENT),
+    ({"status": "failed", "error": {"status": "processing"}}, GenerationPhase.UNKNOWN, None),
+    ({"status": "failed", "description": "Internal error"}, GenerationPhase.FAILED,
+     FailureKind.UNKNOWN),
+    ({"status": "failed", "description": "content policy violation"}, GenerationPhase.FAILED,
+     FailureKind.CONTENT),
+)  # fmt: skip
+
+
+@every_family
+@pytest.mark.parametrize(("said", "phase", "failure"), ERRORS, ids=lambda value: str(value)[:60])
+def test_an_error_that_is_an_object_is_read(
+    family: str, said: dict[str, Any], phase: GenerationPhase, failure: FailureKind | None
+) -> None:
+    """As Veo has it: an end only beside a word for it, and understood only as a whole."""
+    body = reply(json.dumps({"generation_id": "gen-1"} | said).encode())
+    found = asked(body, lambda provider: provider.generation(named_id(family, "gen-1")))
+    assert (found.phase, found.failure) == (phase, failure)
 
 
 READS = {

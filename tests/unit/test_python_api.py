@@ -29,6 +29,7 @@ from batchsora import (
     StillRunningError,
     UnreachableError,
 )
+from batchsora.names import sanitized
 from batchsora.providers.runblob.waiting import LONGEST_PAUSE
 
 VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1000)
@@ -337,6 +338,14 @@ def whole() -> httpx.Response:
     return httpx.Response(200, content=VIDEO)
 
 
+UUID = "3f2b8c1e-0000-4000-8000-0123456789ab"
+
+
+def of(name: str) -> GenerationInfo:
+    """Show a finished generation of this name, as the client does."""
+    return GenerationInfo(video_url=FILE).model_copy(update={"generation_id": name})
+
+
 def test_a_download_keeps_the_token_to_itself(tmp_path: Path) -> None:
     """The API's origin sees it, the file's server does not; the file is named by the id."""
     server = FileServer(Script(seen("completed", video_url=FILE)), Script(whole()))
@@ -362,6 +371,15 @@ def test_a_download_keeps_the_token_to_itself(tmp_path: Path) -> None:
         ("https://8.8.8.8/", "", "video-*.mp4"),
         (GenerationInfo(generation_id="gen-2", video_url=FILE), "", "gen-2.mp4"),
         (GenerationInfo(video_url=FILE), "a.mp4", "a.mp4"),
+        (
+            of("3f2b8c1e-0000-4000-8000-0123456789ab"),
+            "",
+            "3f2b8c1e-0000-4000-8000-0123456789ab.mp4",
+        ),
+        (of("veo:6f9a"), "", "veo_6f9a-*.mp4"),
+        (of("kling-o3:6F9A"), "", "kling-o3_6F9A-*.mp4"),
+        (of("CON"), "", "video_CON-*.mp4"),
+        (of(".hidden"), "", "hidden-*.mp4"),
     ],
 )
 def test_where_a_download_goes(
@@ -373,6 +391,7 @@ def test_where_a_download_goes(
     found = run(server, lambda client: client.download(video, target))
     assert [found] == list(tmp_path.glob(expected))
     assert server.api.requests == []
+    assert sanitized(found.name) == found.name, "Windows would read another file, or none"
 
 
 def test_a_download_that_stumbles_is_tried_again(tmp_path: Path) -> None:

@@ -16,29 +16,11 @@ from hypothesis import strategies as st
 from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.asked import asked_of
-from batchsora.providers.runblob.catalog import SORA
+from batchsora.providers.runblob.catalog import LISTED, SORA
 from batchsora.providers.runblob.client import RunBlobClient
 from jobs.model.money import Micros
-from jobs.model.provider import (
-    Accepted,
-    ForbiddenError,
-    GenerationPhase,
-    GenerationRequest,
-    ImageRef,
-    InDoubt,
-    ProviderError,
-    RefusalCause,
-    Refused,
-    Rejected,
-    SubmitOutcome,
-    Throttled,
-    ThrottledError,
-    TokenRefusedError,
-    UnknownGenerationError,
-    UnreachableError,
-    Unsent,
-    WrongAddressError,
-)
+from jobs.model.families import family_of, provider_id
+from jobs.model.provider import Accepted, ForbiddenError, GenerationPhase, GenerationRequest, ImageRef, InDoubt, ProviderError, RefusalCause, Refused, Rejected, SubmitOutcome, Throttled, ThrottledError, TokenRefusedError, UnknownGenerationError, UnreachableError, Unsent, WrongAddressError
 from jobs.model.states import FailureKind
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
@@ -586,26 +568,30 @@ JSON = st.recursive(
 )
 
 
+SHOWN = ("video_url", "completed_at", "error_message", "error", "seed", "model", "description")
+
+
 @given(
     entries=st.lists(
-        st.dictionaries(
-            st.sampled_from([*INFO, "video_url", "completed_at", "error_message"]), JSON
-        )
-        | JSON,
+        st.dictionaries(st.sampled_from([*INFO, *SHOWN]), JSON) | JSON,
         max_size=4,
-    )
+    ),
+    family=st.sampled_from(LISTED),
 )
-def test_no_list_breaks_its_reader_or_loses_an_entry(entries: list[Any]) -> None:
+def test_no_list_breaks_its_reader_or_loses_an_entry(entries: list[Any], family: str) -> None:
     """Wrong types never raise, and what can't be read keeps its place, unable to be adopted."""
     found = run(
-        reply(200, entries), lambda client: RunBlobProvider(client).generations("sora", 100, 0)
+        reply(200, entries), lambda client: RunBlobProvider(client).generations(family, 100, 0)
     )
     assert len(found) == len(entries)
     for item in found:
-        assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", item.id)
+        assert family_of(item.id) == family
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", provider_id(item.id))
+        assert item.mark is None or re.fullmatch(r"seed=[0-9]{1,10}", item.mark)
+        assert item.mark is None or not provider_id(item.id).startswith("unusable-")
         assert item.created_at is None or item.created_at.utcoffset() is not None
         assert item.percent is None or 0 <= item.percent <= 100
-        assert item.prompt is None or not item.id.startswith("unusable-")
+        assert item.prompt is None or not provider_id(item.id).startswith("unusable-")
         assert item.prompt is None or item.prompt.encode()
 
 

@@ -255,9 +255,13 @@ def _seed(value: object) -> int | None:
 
 
 def _mark(found: GenerationInfo, generation_id: str | None) -> str | None:
-    parameter = None if generation_id is None else MARKS.get(family_of(generation_id))
-    value = None if parameter is None else _seed(found.get(parameter))
-    return None if parameter is None or value is None else mark_of(parameter, value)
+    """Read a mark; one that nobody can have asked for is hidden: it must not look like others'."""
+    marked = None if generation_id is None else MARKS.get(family_of(generation_id))
+    if marked is None:
+        return None
+    parameter, rule = marked
+    value = _seed(found.get(parameter))
+    return mark_of(parameter, value) if value is not None and rule.takes(value) else None
 
 
 def _end_of(found: GenerationInfo) -> str | None:

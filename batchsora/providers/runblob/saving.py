@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from batchsora.fetch import FetchError, fetch_video
-from batchsora.names import safe_name
+from batchsora.names import safe_name, sanitized
 from batchsora.providers.runblob import errors
 from batchsora.providers.runblob.models import GenerationCreated, GenerationInfo, Named
 
@@ -64,7 +64,7 @@ async def save_video(
     generation_id, url = _named(video)
     if url is None:
         url = await _address(generation_id, look)
-    target = _target(path, generation_id or _name(url))
+    target = _target(path, _name(url) if generation_id is None else _own_name(generation_id))
     pauses, renewed = iter(PAUSES), False
     while True:
         seen = _Seen(transport)
@@ -161,6 +161,13 @@ def _name(url: str) -> str:
     """Name a file after its address."""
     last = unquote(urlsplit(url).path).rpartition("/")[2]
     return safe_name(last.removesuffix(".mp4"))
+
+
+def _own_name(generation_id: str) -> str:
+    """Name a file after its generation; an id that can't be a name everywhere gets another one."""
+    # a colon (``veo:6f9a``) names a stream of another file on Windows
+    is_name = sanitized(generation_id) == generation_id
+    return generation_id if is_name else safe_name(generation_id)
 
 
 def _target(path: str | os.PathLike[str], stem: str) -> Path:
