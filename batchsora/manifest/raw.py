@@ -222,7 +222,8 @@ class DefaultedTable(OtherRows):
             has_picture = any(cells[place].strip() for place in self.pictures)
             filled = [*raw.defaulted]
             for place, text in self.places.items():
-                if not cells[place].strip() and not (has_picture and place in self.pictures):
+                empty = text and not cells[place].strip()
+                if empty and not (has_picture and place in self.pictures):
                     cells[place] = text
                     filled.append(place)
             yield RawRow(raw.row, cells, filled)

@@ -16,6 +16,7 @@ from batchsora.manifest.formats.sheet_reader import EXCEL
 from batchsora.manifest.formats.written import check_written
 from batchsora.manifest.raw import Reading
 from batchsora.manifest.read import Manifest
+from batchsora.providers.model import START
 from batchsora.result_columns import RESULT_NAMES, result_headers
 from batchsora.tables import REST, TableError, check_place, replacing
 from batchsora.workbook.cells import shortened, too_long
@@ -165,10 +166,17 @@ def _by_row(
 def _is_asked(job: JobRow, now: GenerationRequest) -> bool:
     """Check whether a row's request is what its job did: an id may be at another row by now."""
     # what a manifest said stays known of a job that was reworded by hand
-    image = job.request.image
-    names = [None if one is None else one.source for one in (image, now.image)]
+    image, images = job.request.image, job.request.images
+    if _sources(job.request) != _sources(now):
+        return False
     before = job.manifest_fingerprint or job.fingerprint
-    return names[0] == names[1] and fingerprint(replace(now, image=image)) == before
+    return fingerprint(replace(now, image=image, images=images)) == before
+
+
+def _sources(request: GenerationRequest) -> dict[str, str | None]:
+    """Return the images of a request by their roles, as its row names them."""
+    first = None if request.image is None else request.image.source
+    return {START: first} | {role: image.source for role, image in request.images.items()}
 
 
 def _texts(job: JobRow, folder: Path) -> dict[str, str]:

@@ -39,8 +39,7 @@ from jobs.model.provider import ImageRef
 if TYPE_CHECKING:
     from batchsora.manifest.images.fitting import Fitter
 
-LARGEST_IMAGE: Final = DEFAULT_MODEL.largest_image
-"""Bytes of the decoded image."""
+LARGEST_IMAGE: Final = DEFAULT_MODEL.largest_image  # bytes, decoded
 
 SHOWN: Final = 3
 """How many pictures from another folder are named."""
@@ -232,16 +231,17 @@ def kept_file(folders: Sequence[Path], sha256: str) -> Path | None:
 
 
 class Unread:
-    """Reads images by their cells alone, if only keys are needed."""
+    """Reads images by their cells alone, if only keys are needed: no file is read."""
 
     @staticmethod
     def prepare(texts: Iterable[str]) -> None:
-        """Do nothing: no file is read."""
+        """Do nothing."""
 
     @staticmethod
     def read(text: str) -> ImageRef | None:
         """Return what a cell names, whether it exists or not."""
-        return ImageRef(text.strip()) if text.strip() else None
+        source = text.strip()
+        return ImageRef(source, None if _SCHEME.match(source) else source) if source else None
 
 
 def url(text: str) -> ImageRef | None:

@@ -3,7 +3,6 @@
 What a row says itself is never left out: that is an error of its cell.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +10,13 @@ from functools import lru_cache
 from typing import Final
 
 from batchsora.manifest.errors import CellError, RowProblem, refused, shorten
+from batchsora.manifest.images.row_images import Unread
 from batchsora.manifest.raw import OtherRows, RawRow, RawTable, warnings_of
 from batchsora.manifest.rows import model_columns
 from batchsora.manifest.rows.rules import MODEL, REPEATING, Rule, parameter_rule, rules_of
 from batchsora.providers.model import START, Model
-from jobs.model.provider import ImageRef
 
 _ROLES: Final[Mapping[str, str]] = {"image": START, "image_url": START, **model_columns.IMAGES}
-_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _Default = tuple[int, str]
 """The place of a default's column, and its text."""
 
@@ -98,12 +96,12 @@ class DefaultsByModel(OtherRows):
         filled = {place: names[place] for place in raw.defaulted if place in names}
         model = self._model(cells, filled, seen)
         images = {
-            role: _image(cells[place])
+            role: image
             for name, role in _ROLES.items()
             if (place := self.known.get(name)) is not None
             and place < len(cells)
             and place not in filled
-            and cells[place].strip()
+            and (image := Unread.read(cells[place])) is not None
         }
         for place in sorted(filled, key=lambda one: _ROLES.get(filled[one]) != START):
             name = filled[place]
@@ -113,8 +111,9 @@ class DefaultsByModel(OtherRows):
                 if name in _ROLES or _rule(name, MODEL.absent) is not None:
                     cells[place] = ""  # the row has an error already
                 continue
-            if (role := _ROLES.get(name)) is not None:
-                beside = {**images, role: _image(cells[place])}
+            image = Unread.read(cells[place])
+            if (role := _ROLES.get(name)) is not None and image is not None:
+                beside = {**images, role: image}
                 why = dict(model_columns.image_problems(beside, model)).get(role)
                 images = images if why else beside
             else:
@@ -142,11 +141,6 @@ class DefaultsByModel(OtherRows):
 def _remedy(name: str, why: CellError) -> str:
     """Return what to write instead; of a model's other columns there is nothing to write."""
     return why.remedy if name in ("model", "orientation", "duration") else ""
-
-
-def _image(text: str) -> ImageRef:
-    source = text.strip()
-    return ImageRef(source, None if _ADDRESS.match(source) else source)
 
 
 @lru_cache(maxsize=256)
