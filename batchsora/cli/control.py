@@ -13,6 +13,7 @@ from batchsora.cli.picking import (
     jobs,
     jobs_argument,
     kind_option,
+    model_option,
     sandbox_option,
     search_option,
     yes_option,
@@ -25,6 +26,7 @@ from batchsora.options import RunOptions
 @batch_option
 @kind_option
 @campaign_option
+@model_option
 @search_option
 @click.option("--prompt", metavar="TEXT", help="New prompt, for one JOB.")
 @click.option(
@@ -43,6 +45,7 @@ def retry_command(
     batch: str | None,
     kinds: tuple[str, ...],
     campaigns: tuple[str, ...],
+    made_by: tuple[str, ...],
     search: str,
     prompt: str | None,
     *,
@@ -74,7 +77,9 @@ def retry_command(
         raise click.UsageError("--prompt needs exactly one JOB")
     if abandon and not (job or kinds):
         raise click.UsageError("--abandon needs JOBs or a --kind")
-    wanted = Wanted(batch, kinds=kinds, campaigns=campaigns, keys=job, search=search)
+    wanted = Wanted(
+        batch, kinds=kinds, campaigns=campaigns, keys=job, search=search, made_by=made_by
+    )
     with cli.store() as store:
         return int(
             retry(
@@ -126,6 +131,7 @@ def abandon_command(
 @jobs_argument
 @batch_option
 @campaign_option
+@model_option
 @search_option
 @click.option("--all", "everything", is_flag=True, help="Every queued job of every batch.")
 @yes_option
@@ -137,6 +143,7 @@ def cancel_command(
     job: tuple[str, ...],
     batch: str | None,
     campaigns: tuple[str, ...],
+    made_by: tuple[str, ...],
     search: str,
     *,
     everything: bool,
@@ -151,12 +158,14 @@ def cancel_command(
       batchsora cancel sunset-03
       batchsora cancel --batch night --campaign winter --yes
     """
-    if not (job or batch or campaigns or search.split() or everything):
-        raise click.UsageError("choose jobs by JOB, --batch, --campaign, --search or --all")
+    if not (job or batch or campaigns or made_by or search.split() or everything):
+        raise click.UsageError(
+            "choose jobs by JOB, --batch, --campaign, --model, --search or --all"
+        )
     from batchsora.usecases.retry_cancel_abandon import cancel
     from jobs.ports.selection import Wanted
 
-    wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search)
+    wanted = Wanted(batch, campaigns=campaigns, keys=job, search=search, made_by=made_by)
     with cli.store() as store:
         return int(cancel(wanted, store, cli.deps.clock, cli, consent=yes))
 

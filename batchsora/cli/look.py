@@ -15,6 +15,7 @@ from batchsora.cli.picking import (
     campaign_option,
     jobs,
     kind_option,
+    model_option,
     sandbox_option,
     search_option,
 )
@@ -61,6 +62,7 @@ SORTS = ("row", "state", "price", "submitted", "completed", "attempts")
 )
 @kind_option
 @campaign_option
+@model_option
 @search_option
 @click.option(
     "--sort", type=click.Choice(SORTS), default="row", show_default=True, help="Sort order."
@@ -75,6 +77,7 @@ def jobs_command(
     states: tuple[str, ...],
     kinds: tuple[str, ...],
     campaigns: tuple[str, ...],
+    made_by: tuple[str, ...],
     search: str,
     sort: str,
     group_by: str | None,
@@ -84,6 +87,7 @@ def jobs_command(
     \b
     Examples:
       batchsora jobs --status failed
+      batchsora jobs --model veo_3_fast --model kling
       batchsora jobs --group-by error
       batchsora jobs --batch summer --search "red kite" --json
     """
@@ -92,7 +96,7 @@ def jobs_command(
     from jobs.ports.selection import Wanted
     from jobs.queries.lists import existing_lists
 
-    wanted = Wanted(batch, states, kinds, campaigns, search=search)
+    wanted = Wanted(batch, states, kinds, campaigns, search=search, made_by=made_by)
     with existing_lists(cli.settings().database) as lists:
         if group_by:
             failures = lists.failures(wanted)

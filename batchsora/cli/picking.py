@@ -102,6 +102,35 @@ kind_option = click.option(
     "--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only failures of this kind."
 )
 campaign_option = click.option("--campaign", "campaigns", multiple=True, help="Only this campaign.")
+
+
+def _made_by(_: click.Context, __: click.Parameter, said: tuple[str, ...]) -> tuple[str, ...]:
+    """Read names of models, spelled as in a manifest, or of families."""
+    if not said:
+        return ()
+    from batchsora.manifest.errors import CellError, shorten
+    from batchsora.manifest.rows.model_columns import model_of
+    from batchsora.providers.registry import FAMILIES, kinds_made_by
+
+    found = []
+    for text in said:
+        name = text.strip().casefold()
+        try:
+            if name not in FAMILIES:
+                name = model_of(text.strip() or "?").name  # an empty cell is the first model
+        except CellError as error:
+            raise click.BadParameter(f"{shorten(text)!r}: {error}") from error
+        found.append(kinds_made_by(name))
+    return tuple(found)
+
+
+model_option = click.option(
+    "--model",
+    "made_by",
+    multiple=True,
+    callback=_made_by,
+    help="Only of this model, or family of models; repeatable.",
+)
 search_option = click.option(
     "--search", default="", metavar="WORDS", help="Only with these words in prompt, key or error."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchsora.providers.model import Model, families
 from batchsora.providers.runblob import catalog
-from jobs.model.families import FIRST_MODEL, Family, Kind
+from jobs.model.families import FIRST_MODEL, Family, Kind, kinds_of
 from jobs.model.money import Micros
 from jobs.model.provider import GenerationRequest, Provider
 
@@ -65,6 +65,18 @@ ANNOUNCED: Final[Mapping[str, Micros]] = {
 def kind_of(request: GenerationRequest) -> Kind:
     """Return the kind of a request."""
     return MODELS[request.model].kind_of(request)
+
+
+def kinds_made_by(name: str) -> str:
+    """Return how the keys of all kinds of a model or a family begin, by its name.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    if (family := FAMILIES.get(name)) is not None:
+        return kinds_of(family.provider, family.name)
+    model = MODELS[name]
+    return Kind(model.provider, model.family, name, "").key
 
 
 def open_provider(

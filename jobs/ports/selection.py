@@ -18,6 +18,7 @@ class Wanted:
     campaigns: Sequence[str] = ()
     keys: Sequence[str] = ()  # of jobs, or their numbers as "#12"
     search: str = ""  # words of which all stand in prompt, key or error, in any case
+    made_by: Sequence[str] = ()  # how the keys of their price kinds begin, of which one does
 
 
 EVERYTHING: Final = Wanted()
@@ -31,6 +32,7 @@ class Filter:
     kinds: Sequence[str] = ()
     campaigns: Sequence[str] = ()
     search: str = ""
+    made_by: Sequence[str] = ()
 
 
 class Verdict(StrEnum):

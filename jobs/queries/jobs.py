@@ -94,10 +94,16 @@ def _where(connection: Connection, wanted: Wanted) -> Where:
 
 
 def narrow(where: Where, which: Wanted | Filter) -> None:
-    """Add which jobs are meant by kind of failure, campaign and words."""
+    """Add which jobs are meant by kind of failure, campaign, model and words."""
     for column, values in (("job.error_kind", which.kinds), ("job.campaign", which.campaigns)):
         if values:
             where.one_of(column, values)
+    if which.made_by:
+        where.add(
+            "EXISTS (SELECT 1 FROM json_each(:made_by)"
+            " WHERE substr(job.kind, 1, length(value)) = value)",
+            made_by=json.dumps(list(which.made_by)),
+        )
     where.search(which.search, "job.prompt", "job.key", "job.error")
 
 

@@ -21,9 +21,17 @@ from batchsora.providers.runblob.client import RunBlobClient
 from batchsora.providers.runblob.errors import RunBlobError
 from batchsora.providers.runblob.wire import LARGEST_ANSWER
 from batchsora.providers.runblob.words import LONGEST, clean
-from jobs.model.money import Micros
 from jobs.model.families import family_of, named_id, provider_id
-from jobs.model.provider import Accepted, Generation, GenerationPhase, GenerationRequest, InDoubt, ProviderError, SubmitOutcome
+from jobs.model.money import Micros
+from jobs.model.provider import (
+    Accepted,
+    Generation,
+    GenerationPhase,
+    GenerationRequest,
+    InDoubt,
+    ProviderError,
+    SubmitOutcome,
+)
 from jobs.model.states import FailureKind
 
 TOKEN = "tok-hostile-7f3a9c"

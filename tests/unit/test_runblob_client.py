@@ -18,9 +18,28 @@ from batchsora.providers.runblob.adapter import RunBlobProvider
 from batchsora.providers.runblob.asked import asked_of
 from batchsora.providers.runblob.catalog import LISTED, SORA
 from batchsora.providers.runblob.client import RunBlobClient
-from jobs.model.money import Micros
 from jobs.model.families import family_of, provider_id
-from jobs.model.provider import Accepted, ForbiddenError, GenerationPhase, GenerationRequest, ImageRef, InDoubt, ProviderError, RefusalCause, Refused, Rejected, SubmitOutcome, Throttled, ThrottledError, TokenRefusedError, UnknownGenerationError, UnreachableError, Unsent, WrongAddressError
+from jobs.model.money import Micros
+from jobs.model.provider import (
+    Accepted,
+    ForbiddenError,
+    GenerationPhase,
+    GenerationRequest,
+    ImageRef,
+    InDoubt,
+    ProviderError,
+    RefusalCause,
+    Refused,
+    Rejected,
+    SubmitOutcome,
+    Throttled,
+    ThrottledError,
+    TokenRefusedError,
+    UnknownGenerationError,
+    UnreachableError,
+    Unsent,
+    WrongAddressError,
+)
 from jobs.model.states import FailureKind
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
