@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from batchsora.cli.common import Cli
-from batchsora.cli.flags import global_options, options
+from batchsora.cli.flags import Grouped, global_options, options
 from batchsora.cli.picking import (
     STATES,
     batch_option,
@@ -39,11 +39,11 @@ def status_command(cli: Cli, /, batch: str | None) -> int:
     from jobs.database.lock import current_runner
     from jobs.queries.lists import existing_lists
 
-    settings = cli.settings()
-    with existing_lists(settings.database) as lists, lists.snapshot() as seen:
+    database = cli.settings().database
+    with existing_lists(database) as lists, lists.snapshot() as seen:
         found = [seen.status(row) for row in seen.batches(batch)]
         account = seen.account()
-    runner = current_runner(settings.database)
+    runner = current_runner(database)
     cli.result(
         status_json(found, account.balance_micros, runner),
         lambda: status_text(found, account.balance_micros, runner),
@@ -55,7 +55,7 @@ def status_command(cli: Cli, /, batch: str | None) -> int:
 SORTS = ("row", "state", "price", "submitted", "completed", "attempts")
 
 
-@click.command("jobs", short_help="List jobs with price, state and errors.")
+@click.command("jobs", cls=Grouped, short_help="List jobs with price, state and errors.")
 @batch_option
 @click.option(
     "--status", "states", multiple=True, type=click.Choice(STATES), help="Only these; repeatable."
@@ -86,10 +86,8 @@ def jobs_command(
 
     \b
     Examples:
-      batchsora jobs --status failed
-      batchsora jobs --model veo_3_fast --model kling
-      batchsora jobs --group-by error
-      batchsora jobs --batch summer --search "red kite" --json
+      batchsora jobs --status failed --group-by error
+      batchsora jobs --batch summer --model kling --search "red kite" --json
     """
     from batchsora.presentation.job_table import table_text
     from batchsora.presentation.json_shapes import failure_json, failures_text, job_json

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -156,14 +157,17 @@ def test_an_edit_that_its_model_does_not_take_changes_nothing(
     assert len(world.bodies) == 1
 
 
-@FORMATS
-@pytest.mark.parametrize("ending", ["csv", "xlsx", "yaml", "json", "jsonl"])
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        *product(("m.csv", "m.xlsx", "m.yaml"), ("csv", "xlsx", "json", "jsonl")),
+        ("m.yaml", "yaml"),  # only a YAML manifest is exported as YAML
+    ],
+)
 def test_an_export_loads_as_the_same_rows(
     call: Shell, world: Taking, rows: Rows, name: str, ending: str
 ) -> None:
     """Nothing of it is bought again, whatever kind it is."""
-    if ending == "yaml" and not name.endswith("yaml"):
-        pytest.skip("only a YAML manifest is exported as YAML")
     save(name, rows)
     run(call, name)
     assert call("export", "-o", f"done.{ending}").code == 0
