@@ -31,7 +31,7 @@ help:
 	@echo 'make pictures the pictures of docs/web.md, from a real run'
 	@echo 'make captures what a run shows on a terminal, for docs/running.md (needs tmux)'
 	@echo 'make docs     redraw docs/design.md from jobs/model/states.py, docs/commands.md, docs/sandbox.md, shapes.json, newest.sql'
-	@echo 'make lock     renew requirements/dev.txt and user.txt (needs uv)'
+	@echo 'make lock     renew requirements/dev.txt, user.txt and witnesses.txt (needs uv)'
 	@echo 'make clean    remove caches, builds and the demo'
 
 demo: $(USABLE)
@@ -92,6 +92,7 @@ siege: $(INSTALLED)
 	PYTHONPATH=tests $(BIN)/python -m web.siege --connections $(CONNECTIONS) --seconds $(SECONDS)
 
 # The locks name no index, so that they install from whichever one pip is configured for.
+# That of the benchmark's witnesses has them alone.
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock' $(LOCKFLAGS)
 lock:
@@ -100,6 +101,7 @@ lock:
 	$(LOCK) --group dev pyproject.toml --output-file requirements/dev.txt
 	$(LOCK) --all-extras --group build --constraints requirements/dev.txt pyproject.toml \
 	  --output-file requirements/user.txt
+	$(LOCK) --group pyproject.toml:witnesses --output-file requirements/witnesses.txt
 
 pictures: $(INSTALLED)
 	$(BIN)/python tests/pictures.py

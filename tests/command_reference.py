@@ -37,6 +37,13 @@ curl http://127.0.0.1:8765/__ledger
 `GET /__ledger` is the truth: what was made and charged, whatever was answered. With `--state FILE`
 it outlives a restart, with other faults if need be.
 
+It has the paths of every family of models ([api.md](api.md)): Sora, Veo, Kling, Kling O1 and O3.
+Each answers in its own fields, and the faults hold for all of them; what a family does not show
+(a list of O1 and O3, times of Kling) no fault can alter. The reason of a failure is in
+`error_message` of Sora, `error` of Veo, `description` of Kling. Where no price is announced, the
+sandbox makes one up, the same at each start. The provider's own Python package, which speaks Veo
+and Kling, works with it: `RunBlob(base_url=…)`.
+
 `--faults` says what goes wrong; `--faults help` prints the tables below.
 {INTRODUCTION}
 """

@@ -2,7 +2,8 @@
 
 Each tool runs without kills, then with two SIGKILLs of its whole process group while the answer to
 a charge is under way, each followed by the same command again. What counts is what the server
-charged, held against the results that the tool has in the end.
+charged, held against the results that the tool has in the end. Then one call each of the clients of
+this field, at one fault each.
 """
 
 import sys
@@ -16,6 +17,7 @@ from peers import Peers
 
 from jobs.model.money import to_micros, usd_text
 
+from . import one_call
 from .measure import Measured, measure
 from .server import RATES, Fault, fault_of
 from .tools import Tool, batchsora, gnu_parallel, python_peers
@@ -67,6 +69,7 @@ def main() -> None:
     _print_notes()
     for line in absent:
         print(textwrap.fill(line, 80, subsequent_indent="  "))
+    one_call.print_all()
     broken = [run.exception() for run in chain(calm, killed, *told, *few)]
     if any(broken):
         sys.exit("\n".join(f"\n{error}" for error in broken if error is not None))

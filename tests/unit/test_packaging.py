@@ -260,3 +260,15 @@ def test_the_lock_pins_every_requirement(project: Path) -> None:
     pins = [line for line in lock.splitlines() if "==" in line]
     assert all(pin.endswith("\\") for pin in pins), "every pin goes on to its hashes"
     assert "://" not in lock
+
+
+def test_no_user_gets_the_witnesses(project: Path) -> None:
+    """Others' clients are for a benchmark alone, pinned with hashes in a file of their own."""
+    settings = tomllib.loads((project / "pyproject.toml").read_text())
+    names = {name.partition(">")[0] for name in settings["dependency-groups"]["witnesses"]}
+    lock = (project / "requirements" / "witnesses.txt").read_text()
+    pinned = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}
+    assert names <= pinned
+    assert "://" not in lock
+    users = (project / "requirements" / "user.txt").read_text()
+    assert [name for name in sorted(names) if f"\n{name}==" in users] == []
