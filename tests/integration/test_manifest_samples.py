@@ -50,6 +50,40 @@ def test_the_yaml_shows_the_rest(project: Path) -> None:
     assert {job.request.orientation for job in found} == {"9:16", "16:9"}
 
 
+def test_the_table_of_three_models(project: Path) -> None:
+    """Each family has its own lengths, formats and parameters, and all rows are valid."""
+    found = {job.key: job.request for job in jobs(project / "sample_manifests/three_models.csv")}
+    assert Counter(one.model for one in found.values()) == {
+        "sora": 2,
+        "veo_3_fast": 2,
+        "kling_2.6": 1,
+        "kling_2.5_turbo": 1,
+    }
+    assert found["harbour-veo"].duration is None
+    assert found["harbour-veo"].parameters == {"seed": 1204}
+    assert found["harbour-kling"].parameters["cfg_scale"] == 0.6
+    assert found["dunes-kling"].orientation == "1:1"
+    assert list(found["kite-to-night"].images) == ["end"]
+
+
+def test_the_yaml_of_three_models(project: Path) -> None:
+    """Its defaults stand where the models take them, which is said."""
+    manifest = open_manifest(project / "sample_manifests" / "three_models.yaml")
+    found = {job.key: job for job in manifest.rows() if isinstance(job, JobSpec)}
+    assert {key: job.request.model for key, job in found.items()} == {
+        "square-sora": "sora",
+        "square-kling": "kling_2.6",
+        "square-veo": "veo_3_fast",
+        "square-final": "veo_3_quality",
+        "day-to-night": "veo_3_fast",
+    }
+    assert [job.request.duration for job in found.values()] == [10, 10, None, None, None]
+    seeds = [job.request.parameters.get("seed") for job in found.values()]
+    assert seeds == [None, 77, 77, 78, 77]
+    assert {one.column for one in manifest.warnings} == {"duration", "seed", "negative_prompt"}
+    assert manifest.suspicious_columns == ()
+
+
 def test_the_pictures_are_small(project: Path) -> None:
     """Samples are part of every installation."""
     sizes = [p.stat().st_size for p in (project / "sample_manifests" / "images").iterdir()]
