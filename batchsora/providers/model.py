@@ -4,16 +4,14 @@ One file of ``batchsora/providers/runblob/catalog`` says it (docs/models.md). Wh
 plans, shows, sends or imitates a model reads it here.
 """
 
-import tomllib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 from jobs.model.families import EvidenceClass, Family, Kind, Times
-from jobs.model.money import Micros, to_micros
+from jobs.model.money import Micros
 from jobs.model.provider import GenerationRequest, Parameter
 
 START: Final = "start"
@@ -201,77 +199,3 @@ def families(models: Mapping[str, Model]) -> dict[str, Family]:
         if found.setdefault(model.family, family) != family:
             raise ValueError(f"{model.name}: other models of {model.family} say {family.evidence}")
     return found
-
-
-_TUPLES: Final = frozenset({"orientations", "durations", "priced_by"})
-_SETS: Final = frozenset({"needs", "as_text"})
-
-
-def read_models(folder: Path) -> dict[str, Model]:
-    """Read a provider's models: a file each, in the order of their names.
-
-    A file that says ``like = "NAME"`` has what the file of that name has, but for what it says
-    itself.
-
-    Raises:
-        ValueError: a file can't be understood; the message names it.
-    """
-    files = {path.stem: path for path in sorted(folder.glob("*.toml"))}
-    said: dict[str, dict[str, Any]] = {}
-    for name, path in files.items():
-        try:
-            said[name] = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path.name}: {error}") from error
-    found: dict[str, Model] = {}
-    for name, path in files.items():
-        try:
-            model = _model(_inherited(said, name, ()))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path.name}: {_words(error)}") from error
-        found[model.name] = model
-    families(found)
-    return found
-
-
-def _words(error: Exception) -> str:
-    return f"it lacks {error.args[0]}" if isinstance(error, KeyError) else str(error)
-
-
-def _inherited(
-    said: Mapping[str, Mapping[str, Any]], name: str, behind: Sequence[str]
-) -> dict[str, Any]:
-    if name not in said:
-        raise ValueError(f"there is no file {name}.toml")
-    if name in behind:
-        raise ValueError("it is like itself")
-    own = dict(said[name])
-    like = own.pop("like", None)
-    return own if like is None else _inherited(said, like, (*behind, name)) | own
-
-
-def _model(said: dict[str, Any]) -> Model:
-    values: dict[str, Any] = {}
-    for name, value in said.items():
-        if name in _TUPLES:
-            values[name] = tuple(value)
-        elif name in _SETS:
-            values[name] = frozenset(value)
-        else:
-            values[name] = value
-    values["evidence"] = EvidenceClass(said["evidence"])
-    values["times"] = Times(**{name: float(seconds) for name, seconds in said["times"].items()})
-    values["together"] = tuple(frozenset(roles) for roles in said.get("together", ()))
-    values["images"] = {role: ImageRule(**rule) for role, rule in said.get("images", {}).items()}
-    values["parameters"] = {
-        name: ParameterRule(
-            **rule
-            | {"type": ParameterType(rule["type"]), "choices": tuple(rule.get("choices", ()))}
-        )
-        for name, rule in said.get("parameters", {}).items()
-    }
-    values["prices"] = {
-        variant: Price(to_micros(str(price["usd"])), price["source"], price["read_on"])
-        for variant, price in said.get("prices", {}).items()
-    }
-    return Model(**values)

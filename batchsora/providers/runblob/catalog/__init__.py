@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from batchsora.providers.model import Model, ParameterRule, families, read_models
+from batchsora.providers.model import Model, ParameterRule, families
+from batchsora.providers.model_files import read_models
 from jobs.model.families import Family
 
 MODELS: Final[Mapping[str, Model]] = read_models(Path(__file__).parent)
