@@ -102,11 +102,7 @@ def jobs_command(
             return 0
         found = lists.jobs(wanted, sort)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    cli.result(
-        [job_json(job) for job in found],
-        lambda: table_text(found, width),
-        IN_JOBS,
-    )
+    cli.result([job_json(job) for job in found], lambda: table_text(found, width), IN_JOBS)
     return 0
 
 
