@@ -61,15 +61,19 @@ class RowProblem:
         elif self.row is not None:
             place += f", row {self.row}"
         if self.column is not None:
-            place += f", column {self.column!r}"
-        found = "" if self.found is None else f" (found {_quoted(self.found)})"
+            place += f", column {shorten(self.column)!r}"
+        found = "" if self.found is None else f" (found {quoted(self.found)})"
         return f"{place}: {self.problem}{found}. {self.remedy}"
 
 
-def _quoted(text: str) -> str:
-    """Write a text as JSON: no control codes for a terminal, and every script stays legible."""
-    plain = json.dumps(text, ensure_ascii=False)
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
+def quoted(text: str) -> str:
+    """Write a text as JSON: no control codes for a terminal, and every script stays legible.
+
+    What is longer than is worth showing is cut, also where signs become longer by that.
+    """
+    plain = json.dumps(shorten(text), ensure_ascii=False)
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in plain)
+    return shown if len(shown) <= 2 * LONGEST_SHOWN else f'{shown[: 2 * LONGEST_SHOWN]}…"'
 
 
 def rows_text(rows: Sequence[int]) -> str:

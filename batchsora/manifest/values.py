@@ -131,7 +131,7 @@ DURATIONS: Final = tuple(sorted({seconds for one in MODELS.values() for seconds 
 """Of all models."""
 ANY_DURATION = durations_in_words(DURATIONS)
 
-WHOLE = re.compile(rf"([+-]?[0-9]{{1,9}}){_NAUGHT}")
+WHOLE = re.compile(rf"([+-]?[0-9]{{1,15}}){_NAUGHT}")
 GROUPED = re.compile(r"([+-]?[0-9]{1,3})(?:([ ,.'\u2019])[0-9]{3}(?:\2[0-9]{3})*)")
 MONEY = re.compile(r"\$?\s*([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(?:usd|\$)?")
 
@@ -202,7 +202,7 @@ def count(text: str) -> int:
     word = _plain(text)
     if not word:
         return 1
-    number = _whole(word)
+    number = whole(word)
     if number is None or not 1 <= number <= MOST_VARIANTS:
         raise CellError(
             "not a valid number of variants", f"Write a whole number from 1 to {MOST_VARIANTS}."
@@ -215,7 +215,7 @@ def priority(text: str) -> int:
     word = _plain(text)
     if not word:
         return 0
-    number = _whole(word)
+    number = whole(word)
     if number is None or abs(number) > HIGHEST_PRIORITY:
         raise CellError(
             "not a valid priority",
@@ -225,7 +225,7 @@ def priority(text: str) -> int:
     return number
 
 
-def _whole(word: str) -> int | None:
+def whole(word: str) -> int | None:
     """Parse a whole number, with or without thousands separators; None if it is not one.
 
     Raise CellError if it may be thousands or a fraction: ``1.000`` is a thousand in half of the

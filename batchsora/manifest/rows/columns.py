@@ -29,6 +29,8 @@ from batchsora.manifest.rows.spelling import folded
 
 MOST_COLUMNS: Final = 1000
 SHOWN: Final = 8
+LONGEST_TYPED: Final = 100
+"""Characters of a header that a person types or copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,12 @@ def understand(
 
 
 def way_to_map(header: str, name: str) -> str:
-    """Return the option that maps a header to a name; ``""`` is a person's own column."""
-    said = f"{' '.join(header.split())}={name}"
+    """Return the option that maps a header to a name; ``""`` is a person's own column.
+
+    A header that nobody would type is not repeated.
+    """
+    words = " ".join(header.split())
+    said = f"{words if len(words) <= LONGEST_TYPED and words.isprintable() else 'HEADER'}={name}"
     return f"--map '{said}'" if "'" not in said else f'--map "{said}"'
 
 

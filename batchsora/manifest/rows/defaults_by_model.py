@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
-from batchsora.manifest.errors import CellError, RowProblem, refused, shorten
+from batchsora.manifest.errors import CellError, RowProblem, quoted, refused
 from batchsora.manifest.images.row_images import Unread
 from batchsora.manifest.raw import OtherRows, RawRow, RawTable, warnings_of
 from batchsora.manifest.rows import model_columns
@@ -76,7 +76,7 @@ class DefaultsByModel(OtherRows):
             if (place, text) not in seen.taken:
                 raise refused(
                     self.file,
-                    f"no row can take the default {name}={shorten(text)!r}: {why.problem}",
+                    f"no row can take the default {name}={quoted(text)}: {why.problem}",
                     f"Change or remove the default. {_remedy(name, why)}".strip(),
                     column=name,
                 )
@@ -84,7 +84,7 @@ class DefaultsByModel(OtherRows):
             self.own_warnings.append(
                 RowProblem(
                     self.file,
-                    f"the default {name}={shorten(text)!r} is left out of rows whose model does "
+                    f"the default {name}={quoted(text)} is left out of rows whose model does "
                     f"not take it ({rows})",
                     "No action is needed if that is intended.",
                     column=name,

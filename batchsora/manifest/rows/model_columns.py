@@ -39,7 +39,6 @@ _LONGEST: Final = 200  # characters of a value that is no text
 _YES: Final = frozenset(("true", "yes", "y", "1", "on", "ja", "oui", "si", "sí", "x"))
 _NO: Final = frozenset(("false", "no", "n", "0", "off", "nein", "non"))
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,15}(?:[.,][0-9]{1,9})?")
-_WHOLE: Final = re.compile(r"([+-]?[0-9]{1,15})(?:[.,]0+)?")
 
 
 @lru_cache(maxsize=256)
@@ -155,9 +154,10 @@ def _value(text: str, rule: ParameterRule) -> Parameter | None:
     word = normalized(text.strip()[:_LONGEST], "NFKC").casefold()
     match rule.type:
         case ParameterType.WHOLE:
-            whole = _WHOLE.fullmatch(word)
-            return None if whole is None else int(whole[1])
+            return values.whole(word)
         case ParameterType.NUMBER:
+            if "," in word and not word.startswith("0") and values.GROUPED.fullmatch(word):
+                return values.whole(word)  # or an error: a thousand, or one
             return float(word.replace(",", ".")) if _NUMBER.fullmatch(word) else None
         case ParameterType.FLAG:
             return True if word in _YES else False if word in _NO else None

@@ -55,6 +55,8 @@ _SLIPS: Final = frozenset(
 """Of ``seed``: other words of four letters are too near to honest headers."""
 _SHORTEST: Final = 8
 """Letters of a name of which a slip is recognised."""
+_LONGEST: Final = 70
+"""Characters of the header of a parameter."""
 _LONG: Final = 12
 """From here on two slips count as a misspelling, below only one."""
 
@@ -91,8 +93,9 @@ def resembled_of_model(header: str, present: Collection[str]) -> tuple[str, bool
     text = normalized(header, "NFKC").strip()
     word = folded(text)
     if text.casefold().startswith(OTHER):
-        meant = folded(text[len(OTHER) :])
-        return _PARAMETERS.get(meant, f"{OTHER}{text[len(OTHER) :].casefold()}"), False
+        meant = re.sub(r"[\s_-]+", "_", text.casefold()) if len(text) <= _LONGEST else ""
+        other = meant if _OTHER.fullmatch(meant) else f"{OTHER}NAME"
+        return _PARAMETERS.get(folded(text[len(OTHER) :]), other), False
     found = _PARAMETERS.get(word) or _ASKED.get(word) or _by_words(text, present)
     if found is not None:
         return None if found in present else (found, False)
