@@ -239,3 +239,6 @@ class QueryStore(Protocol):
 
     def videos_since(self, batch_id: int, shelf: Shelf, since: datetime) -> int:
         """Count the videos that came after a moment."""
+
+    def kinds(self, batch_id: int) -> list[str]:
+        """Read the price kinds of a batch's jobs, each once, in their order."""

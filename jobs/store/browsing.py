@@ -285,3 +285,9 @@ def count_since(connection: Connection, batch_id: int, shelf: Shelf, since: date
     newer = _on(batch_id, shelf).where(JOB.c.completed_at > since).subquery()
     found: int = connection.execute(select(func.count()).select_from(newer)).scalar_one()
     return found
+
+
+def kinds(connection: Connection, batch_id: int) -> list[str]:
+    """Read the price kinds of a batch's jobs, each once."""
+    found = select(JOB.c.kind).where(JOB.c.batch_id == batch_id).distinct().order_by(JOB.c.kind)
+    return list(connection.execute(found).scalars())

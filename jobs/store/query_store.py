@@ -117,5 +117,6 @@ class Queries(Lists):
     verdicts = reads(browsing.verdicts)
     videos = reads(browsing.videos)
     videos_since = reads(browsing.count_since)
+    kinds = reads(browsing.kinds)
     waiting = reads(takeovers.waiting)
     wishes = reads(takeovers.wishes)

@@ -1,5 +1,6 @@
 """The batches and one of them; the jobs of a batch, a page at a time, and the history of one."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -17,9 +18,12 @@ from batchsora.presentation.cost import micros
 from batchsora.presentation.event_words import event_words
 from batchsora.presentation.own_columns import own_cells
 from batchsora.presentation.timeline import course_of, shares, used_percent
+from batchsora.providers.registry import FAMILIES, MODELS, kinds_made_by
 from batchsora.web.answers import batch_of, job_of, render, web_context_of
+from batchsora.web.web_context import WebContext
 from jobs.model.clock import zone_of
 from jobs.model.errors import UnknownTimeZoneError
+from jobs.model.provider import Kind
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import AttemptRow, BatchRow, BatchStatus, JobRow
@@ -225,9 +229,30 @@ def filter_of(query: Mapping[str, str]) -> Filter:
     states = [state for state in query.get("state", "").split(",") if state in set(JobState)]
     kinds = [kind for kind in query.get("kind", "").split(",") if kind in set(FailureKind)]
     campaign = query.get("campaign", "")
+    model = query.get("model", "")
     return Filter(
-        states, kinds, [campaign] if campaign else [], query.get("q", "")[:LONGEST_SEARCH]
+        states,
+        kinds,
+        [campaign] if campaign else [],
+        query.get("q", "")[:LONGEST_SEARCH],
+        [kinds_made_by(model)] if model in MODELS or model in FAMILIES else [],
     )
+
+
+def model_in(which: Filter) -> str:
+    """Return the model or family that :func:`filter_of` read; empty where all are meant."""
+    names = (*FAMILIES, *MODELS)
+    return next((name for name in names if kinds_made_by(name) in which.made_by), "")
+
+
+def models_of(web: WebContext, batch_id: int) -> list[str]:
+    """Return the models of a batch, and families of several; none if there is only one."""
+    kinds = web.kept(("kinds", batch_id), lambda: web.queries.kinds(batch_id), seconds=60.0)
+    found = [Kind.parse(key) for key in kinds if key.count("/") > 1]  # others are not ours
+    models = {one.model: one.family for one in found}
+    several = [one for one, many in Counter(models.values()).items() if many > 1]
+    names = [name for name in sorted({*models, *several}) if name in MODELS or name in FAMILIES]
+    return names if len(models) > 1 else []
 
 
 def query_of(which: Filter, **more: int) -> str:
@@ -236,6 +261,7 @@ def query_of(which: Filter, **more: int) -> str:
         "state": ",".join(which.states),
         "kind": ",".join(which.kinds),
         "campaign": ",".join(which.campaigns),
+        "model": model_in(which),
         "q": which.search,
     }
     said = {name: value for name, value in query.items() if value}
@@ -273,6 +299,8 @@ async def _jobs(request: Request) -> Response:
         status=status,
         page=page,
         which=which,
+        models=models_of(web, batch.id),
+        model=model_in(which),
         campaigns=[*status.campaigns],  # those that money was held for, or capped
         here=address(batch.id, which, **here),
         address=lambda **more: address(batch.id, which, **more),

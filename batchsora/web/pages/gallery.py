@@ -30,7 +30,7 @@ from batchsora.web.answers import (
     usd,
     web_context_of,
 )
-from batchsora.web.pages.batches import filter_of, number_of
+from batchsora.web.pages.batches import filter_of, model_in, models_of, number_of
 from batchsora.web.web_context import WebContext
 from jobs.model.errors import NotAllowedError
 from jobs.model.states import JobState
@@ -126,7 +126,7 @@ def shelf_of(query: Mapping[str, str]) -> Shelf:
     which = filter_of(query)
     verdict = query.get("verdict", "")
     return Shelf(
-        Filter(campaigns=which.campaigns, search=which.search),
+        Filter(campaigns=which.campaigns, search=which.search, made_by=which.made_by),
         verdict if verdict in (*Verdict, NONE) else "",
         query.get("order") == "row",
     )
@@ -137,6 +137,7 @@ def address(batch_id: int, shelf: Shelf, page: int = 1, what: str = "gallery") -
     said = {
         "verdict": shelf.verdict,
         "campaign": ",".join(shelf.which.campaigns),
+        "model": model_in(shelf.which),
         "q": shelf.which.search,
         "order": "row" if shelf.by_row else "",
         "page": str(page) if page > 1 else "",
@@ -172,6 +173,8 @@ async def _gallery(request: Request) -> Response:
         more=len(found) > PAGE,
         verdicts=verdicts,
         status=status,
+        models=models_of(web, batch.id),
+        model=model_in(shelf.which),
     )
 
 

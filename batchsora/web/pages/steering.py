@@ -81,7 +81,13 @@ def _of_job(request: Request) -> Wanted:
 def _of_batch(request: Request) -> Wanted:
     """Read which jobs of a batch an address means."""
     which, name = filter_of(request.query_params), batch_of(request).name
-    return Wanted(name, kinds=which.kinds, campaigns=which.campaigns, search=which.search)
+    return Wanted(
+        name,
+        kinds=which.kinds,
+        campaigns=which.campaigns,
+        search=which.search,
+        made_by=which.made_by,
+    )
 
 
 def _retry_of(request: Request, wanted: Wanted, *, dry: bool = False) -> Work:

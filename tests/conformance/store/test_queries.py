@@ -248,6 +248,10 @@ def test_videos_stand_on_a_shelf(night: Steps) -> None:
     assert shelf(verdict=NONE) == ["v2"]
     assert shelf(which=Filter(search="blue")) == ["v2"]
     assert queries.videos_since(1, Shelf(), began + timedelta(minutes=1)) == 1
+    (kind,) = queries.kinds(1)
+    assert queries.kinds(2) == []
+    assert shelf(which=Filter(made_by=[kind])) == ["v2", "v1"]
+    assert shelf(which=Filter(made_by=[f"{kind}/other"])) == []
     assert night.status().files_missing == 0
 
 
