@@ -23,7 +23,7 @@ from batchsora.web.answers import batch_of, job_of, render, web_context_of
 from batchsora.web.web_context import WebContext
 from jobs.model.clock import zone_of
 from jobs.model.errors import UnknownTimeZoneError
-from jobs.model.provider import Kind
+from jobs.model.families import Kind
 from jobs.model.states import AttemptState, FailureKind, JobState
 from jobs.ports.queries import QueryStore
 from jobs.ports.seen import AttemptRow, BatchRow, BatchStatus, JobRow
