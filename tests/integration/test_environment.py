@@ -14,6 +14,7 @@ from batchsora.cli import COMMANDS, group
 from batchsora.cli.common import GLOBALS, Cli
 
 SAMPLES = {
+    "model": "kling",
     "file-name": "{id}-7",
     "cap": "summer=2.50",
     "map": "Idea=prompt",

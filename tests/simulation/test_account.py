@@ -65,7 +65,7 @@ class Setting:
         return [self.post(f"fox {number}").generation_id for number in range(count)]
 
     def shown(self, limit: int = 100, offset: int = 0) -> list[str]:
-        return [item.id for item in self.account.page(limit, offset)]
+        return [item.id for item in self.account.page("sora", limit, offset)]
 
 
 def test_by_default_it_is_well_mannered() -> None:
@@ -74,7 +74,9 @@ def test_by_default_it_is_well_mannered() -> None:
     ids = setting.buy(5)
     assert setting.shown() == ids[::-1]
     assert setting.shown(2, 2) == ids[2:0:-1]
-    assert [item.prompt and item.prompt.strip() for item in setting.account.page(1, 0)] == ["fox 4"]
+    assert [item.prompt and item.prompt.strip() for item in setting.account.page("sora", 1, 0)] == [
+        "fox 4"
+    ]
     assert setting.account.trouble() is None
 
 
@@ -202,7 +204,7 @@ def test_views_have_their_manners() -> None:
     assert (view.phase, view.said_state) == (GenerationPhase.UNKNOWN, "frobnicated")
     assert (view.failure, view.video_url) == (None, None)
     assert view.prompt is not None
-    assert setting.account.page(1, 0)[0].prompt is None
+    assert setting.account.page("sora", 1, 0)[0].prompt is None
 
 
 @pytest.mark.parametrize("moment", ["year1", "year9999", "epoch"])

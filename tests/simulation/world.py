@@ -16,7 +16,7 @@ from typing import Any
 from support.loop import EPOCH
 
 from batchsora.providers.model import Model
-from batchsora.providers.registry import FAMILIES, MODELS, kind_of
+from batchsora.providers.registry import DEFAULT_MODEL, FAMILIES, MODELS, kind_of
 from batchsora.providers.runblob import adapter, models
 from batchsora.providers.runblob.answers import Answer, Call, error_of
 from batchsora.providers.runblob.errors import RunBlobError
@@ -109,10 +109,10 @@ class Letter:
     """A request on its way to the provider."""
 
     body: dict[str, Any]
-    model: Model
     key: str
     fault: Fault
     arrives_at: datetime
+    model: Model = DEFAULT_MODEL
     arrived: bool = False
     answer: "asyncio.Future[SubmitOutcome] | None" = None
 
@@ -192,7 +192,7 @@ class Account:
         if fault is Fault.LATE:
             delay = self.chance.uniform(REQUEST_TIMEOUT * 0.8, REQUEST_TIMEOUT + self.late_by)
         arrives_at = self.now() + timedelta(seconds=delay)
-        letter = Letter(body_of(request), MODELS[request.model], key, fault, arrives_at)
+        letter = Letter(body_of(request), key, fault, arrives_at, MODELS[request.model])
         self.letters.append(letter)
         return letter
 
